@@ -1,0 +1,182 @@
+import { basename } from 'node:path';
+import { auditTime, merge, Subject } from 'rxjs';
+import type { Observable, Subscription } from 'rxjs';
+import type { Diagnostic } from './diagnostic.js';
+import { watchDirectory } from './directory-watch.js';
+import type { ServiceDirectory } from './service-directories.js';
+import { fileStamp, scanServiceDirectory } from './service-directory-scan.js';
+import type { ScannedService } from './service-directory-scan.js';
+import type { Service } from './service-file.js';
+import { ensureTransientDirectory } from './transient-directory.js';
+
+/** How the activatable names differ from before. */
+export interface CatalogChange {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** Names whose service file says something new. */
+  readonly changed: readonly string[];
+  /** What is to be said about the files, each thing once for as long as it stays true. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** A package manager writes many files at once; they are read together after this time. */
+const SETTLE_MS = 50;
+
+/**
+ * The activatable names of a bus and the service files that provide them, kept in step with the
+ * disk. The earlier directory wins, quietly, and within a directory the file that is called after
+ * the name.
+ */
+export class ServiceCatalog {
+  #directories: readonly ServiceDirectory[];
+  #services: ReadonlyMap<string, ScannedService> = new Map();
+  #directoryStamps = '';
+  #reported: ReadonlySet<string> = new Set();
+  readonly #changes = new Subject<CatalogChange>();
+  #watching: Subscription | undefined;
+
+  /** The catalog is empty until `load`. */
+  constructor(directories: readonly ServiceDirectory[]) {
+    this.#directories = directories;
+  }
+
+  /**
+   * Changes that were noticed while watching or by `find`; not those that `load` and `reload`
+   * return.
+   */
+  get changes(): Observable<CatalogChange> {
+    return this.#changes;
+  }
+
+  /** Activatable names in alphabetical order. */
+  names(): string[] {
+    return [...this.#services.keys()].toSorted();
+  }
+
+  get(name: string): Service | undefined {
+    return this.#services.get(name)?.service;
+  }
+
+  /**
+   * Like `get`, but looks at the disk first and reads the directories again if they or the file in
+   * question have changed: a file that was installed a moment ago must count. Costs a stat for each
+   * directory.
+   */
+  find(name: string): Service | undefined {
+    const known = this.#services.get(name);
+    const isCurrent =
+      known === undefined
+        ? this.#directoryStamps === this.#stampDirectories()
+        : known.stamp === fileStamp(known.service.file);
+    if (!isCurrent) this.#announce(this.load());
+    return this.get(name);
+  }
+
+  /** Reads all directories. */
+  load(): CatalogChange {
+    const diagnostics: Diagnostic[] = [];
+    const usable = this.#directories.filter((directory) => isUsable(directory, diagnostics));
+    const before = this.#services;
+    this.#directoryStamps = this.#stampDirectories();
+    this.#services = mergeDirectories(usable, diagnostics);
+    const after = this.#services;
+    return {
+      added: [...after.keys()].filter((name) => !before.has(name)),
+      removed: [...before.keys()].filter((name) => !after.has(name)),
+      changed: [...after.keys()].filter((name) => isChanged(before.get(name), after.get(name))),
+      diagnostics: this.#withoutReported(diagnostics),
+    };
+  }
+
+  /** Reads everything again, from other directories if these are given. */
+  reload(directories: readonly ServiceDirectory[] = this.#directories): CatalogChange {
+    const wasWatching = this.#watching !== undefined;
+    this.unwatch();
+    this.#directories = directories;
+    if (wasWatching) this.watch();
+    return this.load();
+  }
+
+  /** Starts to follow the disk. This alone keeps no process alive. */
+  watch(): void {
+    const touched = this.#directories
+      .filter((directory) => directory.watched)
+      .map((directory) => watchDirectory(directory.path));
+    this.#watching = merge(...touched)
+      .pipe(auditTime(SETTLE_MS))
+      .subscribe(() => this.#announce(this.load()));
+  }
+
+  unwatch(): void {
+    this.#watching?.unsubscribe();
+    this.#watching = undefined;
+  }
+
+  close(): void {
+    this.unwatch();
+    this.#changes.complete();
+  }
+
+  #stampDirectories(): string {
+    return this.#directories.map((directory) => fileStamp(directory.path)).join('\n');
+  }
+
+  #withoutReported(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+    const known = this.#reported;
+    this.#reported = new Set(diagnostics.map((diagnostic) => JSON.stringify(diagnostic)));
+    return diagnostics.filter((diagnostic) => !known.has(JSON.stringify(diagnostic)));
+  }
+
+  #announce(change: CatalogChange): void {
+    const isEmpty = Object.values(change).every((list: readonly unknown[]) => list.length === 0);
+    if (!isEmpty) this.#changes.next(change);
+  }
+}
+
+/** Makes the directory first if it is the bus's own. */
+function isUsable(directory: ServiceDirectory, diagnostics: Diagnostic[]): boolean {
+  if (!directory.transient) return true;
+  const complaint = ensureTransientDirectory(directory.path, process.geteuid?.() ?? 0);
+  if (complaint !== undefined) diagnostics.push(complaint);
+  return complaint === undefined;
+}
+
+function mergeDirectories(
+  directories: readonly ServiceDirectory[],
+  diagnostics: Diagnostic[],
+): Map<string, ScannedService> {
+  const services = new Map<string, ScannedService>();
+  for (const directory of directories) {
+    const scan = scanServiceDirectory(directory);
+    diagnostics.push(...scan.diagnostics);
+    for (const scanned of canonicalFirst(scan.services)) {
+      const winner = services.get(scanned.service.name);
+      if (winner === undefined) services.set(scanned.service.name, scanned);
+      else diagnostics.push(shadowed(scanned.service, winner.service));
+    }
+  }
+  return services;
+}
+
+function canonicalFirst(services: readonly ScannedService[]): ScannedService[] {
+  const isCanonical = ({ service }: ScannedService): boolean =>
+    basename(service.file) === `${service.name}.service`;
+  return [...services.filter(isCanonical), ...services.filter((each) => !isCanonical(each))];
+}
+
+/**
+ * Overriding a vendor's file is how service files are meant to be changed: no reason for a warning.
+ */
+function shadowed(service: Service, winner: Service): Diagnostic {
+  return {
+    severity: 'info',
+    file: service.file,
+    line: service.line,
+    message: `not used: ${winner.file} comes first and provides "${service.name}" too`,
+  };
+}
+
+function isChanged(before: ScannedService | undefined, after: ScannedService | undefined): boolean {
+  if (before === undefined || after === undefined) return false;
+  return JSON.stringify(before.service) !== JSON.stringify(after.service);
+}

@@ -1,0 +1,96 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Diagnostic } from './diagnostic.js';
+import type { ServiceDirectory } from './service-directories.js';
+import { parseServiceFile, SERVICE_FILE_MAX_BYTES } from './service-file.js';
+import type { Service } from './service-file.js';
+
+export interface ScannedService {
+  readonly service: Service;
+  /** Differs from `fileStamp` of the same file as soon as the file has been touched. */
+  readonly stamp: string;
+}
+
+export interface DirectoryScan {
+  /** In the order of file names. */
+  readonly services: readonly ScannedService[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const EXTENSION = '.service';
+
+/** Reads every .service file of a directory. One that does not exist is as good as an empty one. */
+export function scanServiceDirectory(directory: ServiceDirectory): DirectoryScan {
+  const services: ScannedService[] = [];
+  const diagnostics: Diagnostic[] = [];
+  for (const fileName of listServiceFiles(directory.path, diagnostics)) {
+    const file = join(directory.path, fileName);
+    const stamp = fileStamp(file);
+    const content = readRegularFile(file, diagnostics);
+    if (content === undefined) continue;
+    const { service, diagnostics: found } = parseServiceFile(file, content);
+    diagnostics.push(...found);
+    if (service === undefined) continue;
+    const complaint = namingComplaint(service, directory.strictNaming);
+    if (complaint !== undefined) diagnostics.push(complaint);
+    else services.push({ service, stamp });
+  }
+  return { services, diagnostics };
+}
+
+/** Tells whether a file or directory is still the same; empty when it does not exist. */
+export function fileStamp(path: string): string {
+  try {
+    const status = statSync(path, { bigint: true });
+    return `${status.dev}:${status.ino}:${status.mtimeNs}:${status.size}`;
+  } catch {
+    return '';
+  }
+}
+
+function listServiceFiles(path: string, diagnostics: Diagnostic[]): string[] {
+  try {
+    return readdirSync(path)
+      .filter((name) => name.endsWith(EXTENSION))
+      .toSorted();
+  } catch (error) {
+    if (!isAbsence(error)) diagnostics.push(unreadable(path, error));
+    return [];
+  }
+}
+
+/** Anything but a regular file is left alone: to open a FIFO would stop the bus. */
+function readRegularFile(file: string, diagnostics: Diagnostic[]): Uint8Array | undefined {
+  try {
+    const status = statSync(file);
+    if (!status.isFile()) throw new Error('not a regular file');
+    // Too large a file is refused by its size; reading one byte too many is enough to see that.
+    if (status.size > SERVICE_FILE_MAX_BYTES) return new Uint8Array(SERVICE_FILE_MAX_BYTES + 1);
+    return readFileSync(file);
+  } catch (error) {
+    diagnostics.push(unreadable(file, error));
+    return undefined;
+  }
+}
+
+function namingComplaint(service: Service, strict: boolean): Diagnostic | undefined {
+  const expected = service.name + EXTENSION;
+  if (!strict || basename(service.file) === expected) return undefined;
+  return {
+    severity: 'error',
+    file: service.file,
+    line: service.line,
+    message: `service file not used: in this directory it must be called "${expected}"`,
+  };
+}
+
+function unreadable(file: string, error: unknown): Diagnostic {
+  const reason = error instanceof Error ? error.message : String(error);
+  return { severity: 'error', file, line: 0, message: `cannot be read: ${reason}` };
+}
+
+function isAbsence(error: unknown): boolean {
+  return (
+    error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code))
+  );
+}

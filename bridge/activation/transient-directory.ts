@@ -1,0 +1,49 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Diagnostic } from './diagnostic.js';
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * Makes the directory for transient services below the user's runtime directory, as the D-Bus
+ * specification asks of a session bus ("Transient Session Services"). Returns what keeps it from
+ * being used, if anything.
+ *
+ * Whoever can write there can have programs run by the bus: the directory and its parents must
+ * belong to `uid`, and to nobody else.
+ */
+export function ensureTransientDirectory(path: string, uid: number): Diagnostic | undefined {
+  const refuse = (file: string, message: string): Diagnostic => ({
+    severity: 'warning',
+    file,
+    line: 0,
+    message: `no transient services: ${message}`,
+  });
+  try {
+    mkdirSync(dirname(path), { mode: 0o700, recursive: false });
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') return refuse(path, errorMessage(error));
+  }
+  try {
+    mkdirSync(path, { mode: 0o700, recursive: true });
+    for (const directory of [dirname(dirname(path)), dirname(path), path]) {
+      const status = statSync(directory);
+      if (!status.isDirectory()) return refuse(directory, 'not a directory');
+      if (status.uid !== uid) return refuse(directory, `belongs to uid ${status.uid}, not ${uid}`);
+      if ((status.mode & WRITABLE_BY_OTHERS) !== 0) {
+        return refuse(directory, `writable by others (mode ${(status.mode & 0o7777).toString(8)})`);
+      }
+    }
+    return undefined;
+  } catch (error) {
+    return refuse(path, errorMessage(error));
+  }
+}
+
+function errorCode(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+const STOP_TIMEOUT_MS = 3000;
+const STDERR_KEPT_CHARS = 2000;
+
+export interface ChildOptions {
+  env?: NodeJS.ProcessEnv;
+  /** Descriptors that the child gets as 3, 4, … */
+  fds?: readonly number[];
+}
+
+interface Waiter {
+  resolve: (line: string) => void;
+  reject: (error: Error) => void;
+}
+
+const running = new Set<Child>();
+
+/** Ends every child at once; for an exit that cannot wait. */
+export function killChildren(): void {
+  for (const child of running) child.kill();
+}
+
+/** A process that we have started: lines in, lines out, and a sure end. */
+export class Child {
+  readonly title: string;
+  readonly #process: ChildProcess;
+  readonly #exited: Promise<void>;
+  readonly #lines: string[] = [];
+  #waiter: Waiter | undefined;
+  #stderr = '';
+  #failure: Error | undefined;
+
+  constructor(title: string, command: string, args: readonly string[], options: ChildOptions = {}) {
+    this.title = title;
+    this.#process = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'pipe', ...(options.fds ?? [])],
+      env: options.env ?? process.env,
+    });
+    this.#exited = new Promise((resolve) => {
+      this.#process.once('error', (error) => {
+        this.#fail(error.message);
+        resolve();
+      });
+      this.#process.once('close', (code, signal) => {
+        running.delete(this);
+        this.#fail(`ended with ${signal ?? `status ${code}`}`);
+        resolve();
+      });
+    });
+    this.#listen();
+    running.add(this);
+  }
+
+  writeLine(line: string): void {
+    this.#process.stdin?.write(`${line}\n`);
+  }
+
+  /** The next line of its output. Rejects when it ends first, or after `timeoutMs`. */
+  async readLine(timeoutMs: number): Promise<string> {
+    const line = this.#lines.shift();
+    if (line !== undefined) return line;
+    if (this.#failure !== undefined) throw this.#failure;
+    const timer = setTimeout(() => this.#fail(`silent for ${timeoutMs} ms`), timeoutMs);
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        this.#waiter = { resolve, reject };
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** SIGTERM, and SIGKILL for one that does not mind. Resolves when it has gone. */
+  async stop(): Promise<void> {
+    this.#process.kill('SIGTERM');
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await this.#exited;
+    clearTimeout(timer);
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+
+  #listen(): void {
+    const { stdin, stdout, stderr } = this.#process;
+    stdin?.on('error', () => undefined); // it has ended: readLine says so
+    stderr?.on('data', (text: Buffer) => {
+      this.#stderr = (this.#stderr + text.toString()).slice(-STDERR_KEPT_CHARS);
+    });
+    if (stdout === null) return;
+    createInterface({ input: stdout }).on('line', (line) => {
+      const waiter = this.#waiter;
+      this.#waiter = undefined;
+      if (waiter === undefined) this.#lines.push(line);
+      else waiter.resolve(line);
+    });
+  }
+
+  #fail(reason: string): void {
+    const said = this.#stderr.trim();
+    this.#failure ??= new Error(`${this.title}: ${reason}${said === '' ? '' : `: ${said}`}`);
+    this.#waiter?.reject(this.#failure);
+    this.#waiter = undefined;
+  }
+}

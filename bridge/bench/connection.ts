@@ -1,0 +1,170 @@
+import {
+  closeFd,
+  connectUnix,
+  Errno,
+  errnoName,
+  getuid,
+  NativeMemory,
+  recvBytes,
+  sendBytes,
+  setNonBlocking,
+} from '#core/linux/index.js';
+import { wireFaultText } from '#bridge/wire/faults.js';
+import { frameLength } from '#bridge/wire/header.js';
+import { decodeMessage, encodeMessage } from '#bridge/wire/message.js';
+import type { DecodedMessage, MessageFields } from '#bridge/wire/message.js';
+import { MessageType } from '#bridge/wire/types.js';
+
+// Room for two messages of the largest row, 1 MiB, and for many small ones. Mapped memory costs
+// nothing until used.
+const INPUT_BYTES = 4 << 20;
+const OUTPUT_BYTES = 1 << 20;
+/** Less room than this at the end of the input: move what is left to the front. */
+const RECEIVE_MIN_BYTES = 64 << 10;
+
+/** The connection was ended by the other side. */
+export class ConnectionClosed extends Error {}
+
+/**
+ * A connection for measuring: blocking, its bytes in native memory, nothing allocated for a
+ * message. Messages are looked at in place: `frame` is where the current one begins in `bytes`.
+ */
+export class Connection {
+  readonly fd: number;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly inputAddress: number;
+  readonly output = NativeMemory.map(OUTPUT_BYTES);
+  frame = 0;
+  /** End of the current message and beginning of the next. */
+  next = 0;
+  #end = 0;
+  #serial = 0;
+
+  constructor(fd: number) {
+    const input = NativeMemory.map(INPUT_BYTES);
+    setNonBlocking(fd, false);
+    this.fd = fd;
+    this.bytes = input.bytes;
+    this.view = input.view;
+    this.inputAddress = input.address;
+  }
+
+  /** Connects to a bus at a socket path, authenticates and says Hello. */
+  static openBus(path: string): Connection {
+    const connection = new Connection(connectUnix(path));
+    connection.#authenticate();
+    connection.callBus('Hello');
+    return connection;
+  }
+
+  static openRaw(path: string): Connection {
+    return new Connection(connectUnix(path));
+  }
+
+  close(): void {
+    closeFd(this.fd);
+  }
+
+  /** A serial that this connection has not used lately; never 0. */
+  nextSerial(): number {
+    this.#serial = this.#serial >= 0xffff_fffe ? 1 : this.#serial + 1;
+    return this.#serial;
+  }
+
+  /** Sends all of it; blocks while the other side does not read. */
+  sendAll(address: number, lengthBytes: number): void {
+    let sent = 0;
+    while (sent < lengthBytes) {
+      const count = sendBytes(this.fd, address + sent, lengthBytes - sent);
+      if (count < 0) throw new ConnectionClosed(`cannot send: ${errnoName(-count)}`);
+      sent += count;
+    }
+  }
+
+  /** Blocks until more bytes have arrived. */
+  fill(): void {
+    if (this.next === this.#end) {
+      this.next = 0;
+      this.#end = 0;
+    } else if (INPUT_BYTES - this.#end < RECEIVE_MIN_BYTES) {
+      this.bytes.copyWithin(0, this.next, this.#end);
+      this.#end -= this.next;
+      this.next = 0;
+    }
+    const count = recvBytes(this.fd, this.inputAddress + this.#end, INPUT_BYTES - this.#end);
+    if (count <= 0) throw new ConnectionClosed(endText(count));
+    this.#end += count;
+  }
+
+  /** Moves on to the next message; false when it is not there in full. */
+  nextFrame(): boolean {
+    const length = frameLength(this.bytes, this.view, this.next, this.#end);
+    if (length < 0) throw new Error(`what the bus sent is no message: ${wireFaultText(-length)}`);
+    if (length === 0 || this.next + length > this.#end) return false;
+    this.frame = this.next;
+    this.next += length;
+    return true;
+  }
+
+  /** Blocks until the next method return. Signals are passed over; an error reply is thrown. */
+  awaitReturn(): void {
+    for (;;) {
+      if (!this.nextFrame()) this.fill();
+      else if (this.isReturn()) return;
+    }
+  }
+
+  /** Whether the current message is a method return. Throws if it is an error reply. */
+  isReturn(): boolean {
+    const type = this.bytes[this.frame + 1];
+    if (type === MessageType.Error) throw new Error(this.#errorText());
+    return type === MessageType.MethodReturn;
+  }
+
+  /** A call at leisure: encodes, waits, decodes. Nothing else may be outstanding. */
+  call(fields: Omit<MessageFields, 'type' | 'serial'>, body: unknown[] = []): DecodedMessage {
+    const serial = this.nextSerial();
+    this.#send(encodeMessage({ ...fields, type: MessageType.MethodCall, serial }, body));
+    this.awaitReturn();
+    return decodeMessage(this.bytes.slice(this.frame, this.next));
+  }
+
+  /** Calls a method of the bus itself. */
+  callBus(member: string, signature?: string, body: unknown[] = []): DecodedMessage {
+    const name = 'org.freedesktop.DBus';
+    const path = '/org/freedesktop/DBus';
+    return this.call({ path, interface: name, member, destination: name, signature }, body);
+  }
+
+  /** D-Bus Specification, "Authentication Protocol": EXTERNAL with our user ID, no descriptors. */
+  #authenticate(): void {
+    const uid = Buffer.from(String(getuid())).toString('hex');
+    this.#send(Buffer.from(`\0AUTH EXTERNAL ${uid}\r\n`));
+    let end = -1;
+    while (end < 0) {
+      this.fill();
+      end = this.bytes.subarray(0, this.#end).indexOf(0x0a);
+    }
+    const line = Buffer.from(this.bytes.slice(0, end)).toString('latin1').trim();
+    if (!line.startsWith('OK ')) throw new Error(`the bus refused to authenticate us: ${line}`);
+    this.next = this.#end;
+    this.#send(Buffer.from('BEGIN\r\n'));
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.output.bytes.set(bytes);
+    this.sendAll(this.output.address, bytes.length);
+  }
+
+  #errorText(): string {
+    const { errorName, body } = decodeMessage(this.bytes.slice(this.frame, this.next));
+    const [text] = body;
+    return typeof text === 'string' ? `${errorName}: ${text}` : String(errorName);
+  }
+}
+
+function endText(count: number): string {
+  if (count === 0 || count === -Errno.ECONNRESET) return 'the connection was closed';
+  return `cannot receive: ${errnoName(-count)}`;
+}

@@ -1,0 +1,97 @@
+import { writeFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { BUS_IDS } from './buses.js';
+import { killChildren } from './child.js';
+import type { BusId } from './buses.js';
+import { ROWS } from './figures.js';
+import type { Row } from './figures.js';
+import { Progress } from './progress.js';
+import { failuresOf, reportJson, reportText } from './report.js';
+import { Runner } from './runner.js';
+import type { BenchOptions } from './runner.js';
+
+const ROUNDS = 5;
+const DURATION_MS = 500;
+const QUICK_ROUNDS = 2;
+const QUICK_DURATION_MS = 100;
+const HEAP_CALLS = 1_000_000;
+
+interface Flags {
+  bus: BusId[];
+  rows: Row[];
+  rounds?: number;
+  durationMs?: number;
+  quick?: boolean;
+  config?: string;
+  heap?: boolean | number;
+  json?: string;
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw new InvalidArgumentError('It must be a whole number > 0.');
+  return Number(text);
+}
+
+/** Parses a comma-separated choice of `known`. */
+function choiceOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) =>
+    text.split(',').map((word) => {
+      const found = known.find((candidate) => candidate === word.trim());
+      if (found !== undefined) return found;
+      throw new InvalidArgumentError(`'${word}' is none of ${known.join(', ')}.`);
+    });
+}
+
+function parseFlags(): Flags {
+  const command = new Command('bench')
+    .description('Compares buses side by side: the same load, in turn, medians over the rounds.')
+    .addOption(
+      new Option('--bus <list>', 'buses to measure, in this order')
+        .argParser(choiceOf(BUS_IDS))
+        .default([...BUS_IDS], BUS_IDS.join(',')),
+    )
+    .addOption(
+      new Option('--rows <list>', 'rows to measure')
+        .argParser(choiceOf(ROWS))
+        .default([...ROWS], ROWS.join(',')),
+    )
+    .option('--rounds <n>', `how often each row is measured (${ROUNDS})`, positiveInteger)
+    .option('--duration-ms <n>', `how long, each time (${DURATION_MS})`, positiveInteger)
+    .option('--quick', `a first look: ${QUICK_ROUNDS} rounds of ${QUICK_DURATION_MS} ms`)
+    .option('--config <file>', 'configuration added to that of ours and of dbus-daemon')
+    .option('--heap [calls]', `growth of our heap over that many calls (1e6)`, positiveInteger)
+    .option('--json <file>', 'write all values to a file');
+  return command.parse().opts<Flags>();
+}
+
+function optionsOf(flags: Flags): BenchOptions {
+  const quick = flags.quick === true;
+  return {
+    buses: flags.bus,
+    rows: flags.rows,
+    rounds: flags.rounds ?? (quick ? QUICK_ROUNDS : ROUNDS),
+    durationMs: flags.durationMs ?? (quick ? QUICK_DURATION_MS : DURATION_MS),
+    configFile: flags.config,
+    heapCalls: flags.heap === true ? HEAP_CALLS : Number(flags.heap ?? 0),
+  };
+}
+
+const flags = parseFlags();
+const options = optionsOf(flags);
+const progress = new Progress(process.stderr);
+for (const [signal, number] of [
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+] as const) {
+  process.once(signal, () => {
+    killChildren();
+    process.exit(128 + number);
+  });
+}
+const runner = new Runner(options, progress);
+const result = await runner.run();
+progress.clear();
+if (flags.json !== undefined) writeFileSync(flags.json, reportJson(result, options));
+process.stdout.write(reportText(result));
+if (failuresOf(result).length > 0) process.exitCode = 1;

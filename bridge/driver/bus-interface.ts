@@ -1,0 +1,74 @@
+import { DRIVER_NAME } from '#bridge/registry/registry.js';
+
+import { credentialMethods } from './credentials.js';
+import { DriverError, ErrorName } from './driver-error.js';
+import { matchMethods } from './matches.js';
+import { arg, type Call, type DriverInterface, type Method } from './method.js';
+import { nameMethods } from './names.js';
+
+const hello: Method = {
+  name: 'Hello',
+  in: [],
+  out: [arg('unique_name', 's')],
+  beforeHello: true,
+  run(call: Call) {
+    const { driver, connection } = call;
+    if (connection.isActive) {
+      throw new DriverError(ErrorName.Failed, 'Already handled an Hello message');
+    }
+    checkConnectionLimits(call);
+    const name = driver.activate(connection);
+    call.afterReply(() => {
+      driver.nameOwnerChanged(name, '', name);
+      driver.signalTo(connection, 'NameAcquired', 's', [name]);
+    });
+    return [name];
+  },
+};
+
+function checkConnectionLimits({ driver, connection }: Call): void {
+  const { limits } = driver.settings;
+  const { uid } = connection.credentials;
+  const active = driver.registry.connections.size;
+  if (active >= limits.maxCompletedConnections) {
+    throw new DriverError(
+      ErrorName.LimitsExceeded,
+      `The maximum number of active connections has been reached (max_completed_connections=${limits.maxCompletedConnections})`,
+    );
+  }
+  if (uid !== undefined && (driver.perUser.get(uid) ?? 0) >= limits.maxConnectionsPerUser) {
+    throw new DriverError(
+      ErrorName.LimitsExceeded,
+      `The maximum number of active connections for UID ${uid} has been reached (max_connections_per_user=${limits.maxConnectionsPerUser})`,
+    );
+  }
+}
+
+const getId: Method = {
+  name: 'GetId',
+  in: [],
+  out: [arg('id', 's')],
+  run: ({ driver }) => [driver.settings.guid],
+};
+
+/** org.freedesktop.DBus itself (D-Bus specification, "Message Bus Messages"). */
+export const busInterface: DriverInterface = {
+  name: DRIVER_NAME,
+  methods: [hello, ...nameMethods, ...matchMethods, ...credentialMethods, getId],
+  properties: [
+    { name: 'Features', type: 'as', get: (driver) => driver.settings.features },
+    {
+      name: 'Interfaces',
+      type: 'as',
+      get: () => [],
+    },
+  ],
+  signals: [
+    {
+      name: 'NameOwnerChanged',
+      args: [arg('name', 's'), arg('old_owner', 's'), arg('new_owner', 's')],
+    },
+    { name: 'NameLost', args: [arg('name', 's')] },
+    { name: 'NameAcquired', args: [arg('name', 's')] },
+  ],
+};

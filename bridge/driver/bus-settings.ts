@@ -1,0 +1,30 @@
+import type { Handle, Message } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { Envelope } from '#bridge/registry/envelope.js';
+import type { BusLimits } from '#policy/index.js';
+
+/** A refused RequestName, with the rule that refused it. */
+export interface Denial {
+  readonly text: string;
+}
+
+/** What the driver is told and can ask for; all else it knows by itself. */
+export interface BusSettings {
+  /** 32 hexadecimal digits (D-Bus specification, "UUIDs") */
+  readonly guid: string;
+  readonly machineId: string;
+  readonly limits: BusLimits;
+  /** who runs the bus */
+  readonly uid: number;
+  readonly pid: number;
+  readonly features: readonly string[];
+  /** the verdict of the policy; undefined: allowed */
+  mayOwn(connection: Connection, name: string): Denial | undefined;
+  isPrivileged(connection: Connection): boolean;
+  /** where messages for a name wait that nobody owns and that can be started */
+  activatable(name: string): Handle | undefined;
+  nameAppeared(name: string): void;
+  connectionGone(connection: Connection): void;
+  /** a copy for monitors and eavesdroppers */
+  tap(envelope: Envelope, message: Message): void;
+}

@@ -1,0 +1,103 @@
+import type { Handle } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/registry.js';
+import type { DecodedMessage } from '#bridge/wire/message.js';
+
+import type { Driver } from './driver.js';
+import { DriverError, ErrorName } from './driver-error.js';
+import { LATER, signatureOf, type Call, type Method } from './method.js';
+
+/** Answers one method call: with what the method returns, or with the error that it throws. */
+export function dispatch(
+  driver: Driver,
+  connection: Connection,
+  message: DecodedMessage,
+  nameNode: Handle | undefined,
+  replyHandle: Handle | undefined,
+): void {
+  const afterwards: (() => void)[] = [];
+  let method: Method | undefined;
+  const reply = (body: readonly unknown[]): void =>
+    driver.reply(connection, replyHandle, message.serial, signatureOf(method!.out), body);
+  const fail = (error: unknown): void => refuse(driver, connection, message, replyHandle, error);
+  try {
+    method = findMethod(driver, message);
+    checkMayCall(driver, connection, message, method);
+    const call: Call = {
+      driver,
+      connection,
+      message,
+      args: message.body,
+      nameNode,
+      reply,
+      fail,
+      afterReply: (action) => afterwards.push(action),
+    };
+    const result = method.run(call);
+    if (result !== LATER) reply(result);
+  } catch (error) {
+    fail(error);
+  }
+  if (nameNode?.live === true) driver.peer.release(nameNode);
+  for (const action of afterwards) action();
+}
+
+function refuse(
+  driver: Driver,
+  connection: Connection,
+  message: DecodedMessage,
+  replyHandle: Handle | undefined,
+  error: unknown,
+): void {
+  if (!(error instanceof DriverError)) throw error;
+  driver.reply(connection, replyHandle, message.serial, 's', [error.message], error.errorName);
+}
+
+/** A call without an interface goes to the first interface that has the method (D-Bus specification, "Header Fields"). */
+function findMethod(driver: Driver, message: DecodedMessage): Method {
+  let interfaceKnown = false;
+  for (const { name, methods } of driver.interfaces) {
+    if (message.interface !== undefined && message.interface !== name) continue;
+    interfaceKnown = true;
+    const method = methods.find((candidate) => candidate.name === message.member);
+    if (method !== undefined) return method;
+  }
+  throw new DriverError(
+    interfaceKnown ? ErrorName.UnknownMethod : ErrorName.UnknownInterface,
+    `${DRIVER_NAME} does not understand message ${message.member}`,
+  );
+}
+
+function checkMayCall(
+  driver: Driver,
+  connection: Connection,
+  message: DecodedMessage,
+  method: Method,
+): void {
+  if (!connection.isActive && method.beforeHello !== true) {
+    throw new DriverError(
+      ErrorName.AccessDenied,
+      'Client tried to send a message other than Hello without being registered',
+    );
+  }
+  if (method.canonicalPath === true && message.path !== DRIVER_PATH) {
+    throw new DriverError(
+      ErrorName.AccessDenied,
+      `Method '${method.name}' is only available at the canonical object path '${DRIVER_PATH}'`,
+    );
+  }
+  if (method.privileged === true && !driver.settings.isPrivileged(connection)) {
+    throw new DriverError(
+      ErrorName.AccessDenied,
+      `The caller does not have the necessary privileged to call this method: ${method.name} is for root and the user that runs the bus`,
+    );
+  }
+  const expected = signatureOf(method.in);
+  const got = message.signature ?? '';
+  if (got !== expected) {
+    throw new DriverError(
+      ErrorName.InvalidArgs,
+      `Call to ${method.name} has wrong args (${got}, expected ${expected})`,
+    );
+  }
+}

@@ -1,0 +1,292 @@
+import {
+  Message,
+  NewNode,
+  ReceivedType,
+  type Handle,
+  type LocalDomain,
+  type Peer,
+  type Received,
+  type ResourceUser,
+} from '#core/index.js';
+import { Connection } from '#bridge/registry/connection.js';
+import { ControlCode, controlMessage, parseControl } from '#bridge/registry/control-message.js';
+import { DRIVER_NUMBER, Envelope, uniqueName } from '#bridge/registry/envelope.js';
+import type { Grants } from '#bridge/registry/grants.js';
+import type { NameChange } from '#bridge/registry/names.js';
+import { DRIVER_NAME, DRIVER_PATH, Registry } from '#bridge/registry/registry.js';
+import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+
+import type { BusSettings } from './bus-settings.js';
+import { dispatch } from './dispatch.js';
+import { ErrorName } from './driver-error.js';
+import type { DriverInterface } from './method.js';
+
+/** What a shim gets when it is admitted. */
+export interface Admission {
+  readonly connection: Connection;
+  readonly driver: Handle;
+  readonly registry: Handle;
+}
+
+/**
+ * The peer that answers as org.freedesktop.DBus. Every connection has a node of its own here, so that a message says by
+ * the node it comes in on who sent it. Names change hands when name nodes are released; the driver then says so.
+ */
+export class Driver {
+  readonly peer: Peer;
+  readonly registry: Registry;
+  readonly settings: BusSettings;
+  readonly interfaces: readonly DriverInterface[];
+  readonly connections = new Set<Connection>();
+  /** connections that said Hello, of each user */
+  readonly perUser = new Map<number, number>();
+
+  private readonly message = new Message();
+  private readonly control = new Message();
+  private readonly envelope = new Envelope();
+  private readonly settleShims: () => void;
+  private nextNumber = 0;
+
+  /**
+   * @param onArrival takes note that `run` has something to do
+   * @param settleShims lets shims do at once what they were told by control messages
+   */
+  constructor(
+    domain: LocalDomain,
+    user: ResourceUser,
+    settings: BusSettings,
+    grants: Grants,
+    interfaces: readonly DriverInterface[],
+    onArrival: () => void,
+    settleShims: () => void,
+  ) {
+    this.settings = settings;
+    this.interfaces = interfaces;
+    this.settleShims = settleShims;
+    this.envelope.senderNumber = DRIVER_NUMBER;
+    this.peer = domain.openPeer({ user, onArrival });
+    this.registry = new Registry(domain, user, grants, onArrival, {
+      nameChanged: (change) => this.announce(change),
+      connectionGone: (connection) => this.connectionGone(connection),
+      activatable: (name) => this.settings.activatable(name),
+    });
+  }
+
+  /** Takes a new connection in: `shim` gets a handle to a driver node and a registry node of its own. */
+  admit(shim: Peer, inbox: Handle, connection: Connection): Admission {
+    connection.driverInbox = inbox;
+    connection.inbox = this.peer.copyHandle(inbox, this.registry.peer);
+    connection.inbox.context = connection;
+    const driver = this.peer.createNode(shim);
+    const registry = this.registry.peer.createNode(shim);
+    driver.node.context = connection;
+    registry.node.context = connection;
+    connection.driverNode = driver.node;
+    connection.registryNode = registry.node;
+    this.connections.add(connection);
+    return { connection, driver: driver.handle, registry: registry.handle };
+  }
+
+  /** Deals with everything that has arrived. */
+  run(): void {
+    this.registry.run();
+    for (let entry = this.peer.receive(); entry !== undefined; entry = this.peer.receive()) {
+      if (entry.type === ReceivedType.User) this.received(entry);
+      this.registry.run();
+    }
+  }
+
+  /** Hello: the connection gets its unique name. Signals about it follow the reply. */
+  activate(connection: Connection): string {
+    connection.number = this.nextNumber++;
+    connection.uniqueName = uniqueName(connection.number);
+    const { uid } = connection.credentials;
+    if (uid !== undefined) this.perUser.set(uid, (this.perUser.get(uid) ?? 0) + 1);
+    this.registry.add(connection);
+    const welcome = controlMessage(this.control, ControlCode.Welcome, connection.number);
+    this.peer.send(connection.driverInbox, welcome);
+    this.settleShims();
+    return connection.uniqueName;
+  }
+
+  /**
+   * A name has got, lost or changed its owner: NameLost, NameOwnerChanged, NameAcquired, in dbus-daemon's order
+   * (`bus/services.c`). Names that an owner lost are unreachable before anybody hears of it.
+   */
+  announce(change: NameChange<Connection>): void {
+    const { name, oldOwner, newOwner } = change;
+    if (oldOwner?.live === true) this.signalTo(oldOwner, 'NameLost', 's', [name]);
+    this.nameOwnerChanged(name, oldOwner?.uniqueName ?? '', newOwner?.uniqueName ?? '');
+    if (newOwner !== undefined) this.signalTo(newOwner, 'NameAcquired', 's', [name]);
+    if (newOwner !== undefined) this.settings.nameAppeared(name);
+  }
+
+  nameOwnerChanged(name: string, oldOwner: string, newOwner: string): void {
+    this.broadcast('NameOwnerChanged', 'sss', [name, oldOwner, newOwner]);
+  }
+
+  /** Has `connection` release its node for `name`; with `requeue` it gives us another for a later turn. */
+  withdrawName(name: string, connection: Connection, requeue: boolean): void {
+    const handle = connection.nameHandles.get(name);
+    if (handle === undefined) return;
+    connection.nameHandles.delete(name);
+    this.registry.left(name, connection);
+    const bytes = controlMessage(
+      this.control,
+      ControlCode.ReleaseName,
+      (requeue ? '1' : '0') + name,
+    );
+    this.registry.peer.send(handle, bytes);
+    this.settleShims();
+  }
+
+  /** Sends a directed signal of the driver's. */
+  signalTo(to: Connection, member: string, signature: string, body: readonly unknown[]): void {
+    this.post(to.driverInbox, body, {
+      type: MessageType.Signal,
+      flags: MessageFlag.NoReplyExpected,
+      serial: to.nextSerial(),
+      path: DRIVER_PATH,
+      interface: DRIVER_NAME,
+      member,
+      signature,
+      destination: to.uniqueName,
+    });
+  }
+
+  /** Sends a signal of the driver's to everybody who subscribed to it. */
+  broadcast(member: string, signature: string, body: readonly unknown[]): void {
+    const message = this.compose(body, {
+      type: MessageType.Signal,
+      flags: MessageFlag.NoReplyExpected,
+      serial: 0xffffffff,
+      path: DRIVER_PATH,
+      interface: DRIVER_NAME,
+      member,
+      signature,
+    });
+    this.settings.tap(this.envelope, message);
+    this.registry.broadcast(this.envelope, message, undefined);
+  }
+
+  /** Answers a call through its reply handle; a call that wants no answer has none. */
+  reply(
+    to: Connection,
+    handle: Handle | undefined,
+    replySerial: number,
+    signature: string,
+    body: readonly unknown[],
+    errorName?: string,
+  ): void {
+    if (handle === undefined) return;
+    this.post(handle, body, {
+      type: errorName === undefined ? MessageType.MethodReturn : MessageType.Error,
+      flags: MessageFlag.NoReplyExpected,
+      serial: to.nextSerial(),
+      replySerial,
+      signature,
+      errorName,
+      destination: to.isActive ? to.uniqueName : undefined,
+    });
+  }
+
+  /** Tells a connection's shim to close it. */
+  disconnect(connection: Connection, reason: string): void {
+    this.peer.send(
+      connection.driverInbox,
+      controlMessage(this.control, ControlCode.Disconnect, reason),
+    );
+  }
+
+  private received(entry: Extract<Received, { type: 0 }>): void {
+    const connection = entry.node.context as Connection;
+    const first = entry.bytes[0];
+    if (first === 0x6c || first === 0x42) this.receivedCall(connection, entry);
+    else this.receivedControl(connection, entry);
+  }
+
+  private receivedCall(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
+    const message = decodeMessage(entry.bytes);
+    entry.descriptors?.drop();
+    if (message.type !== MessageType.MethodCall) return;
+    const handles = [...entry.handles];
+    const reply = (message.flags & MessageFlag.NoReplyExpected) === 0 ? handles.pop() : undefined;
+    dispatch(this, connection, message, handles[0], reply);
+  }
+
+  private receivedControl(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
+    const { code, text: name } = parseControl(entry.bytes);
+    const handle = entry.handles[0];
+    if (code !== ControlCode.NameNode || handle === undefined) return;
+    this.keepNameNode(name, connection, handle);
+  }
+
+  /** The registry holds the handles to name nodes: it is told when they go. */
+  keepNameNode(name: string, connection: Connection, handle: Handle): void {
+    this.registry.fileName(name, connection, this.peer.copyHandle(handle, this.registry.peer));
+    this.peer.release(handle);
+  }
+
+  private connectionGone(connection: Connection): void {
+    this.connections.delete(connection);
+    this.peer.release(connection.driverNode);
+    this.registry.peer.release(connection.registryNode);
+    this.settings.connectionGone(connection);
+    if (!connection.isActive) return;
+    const { uid } = connection.credentials;
+    if (uid !== undefined) this.perUser.set(uid, this.perUser.get(uid)! - 1);
+    this.nameOwnerChanged(connection.uniqueName, connection.uniqueName, '');
+  }
+
+  private post(handle: Handle, body: readonly unknown[], fields: MessageFields): void {
+    const message = this.compose(body, fields);
+    this.settings.tap(this.envelope, message);
+    this.peer.send(handle, message);
+  }
+
+  private compose(body: readonly unknown[], fields: MessageFields): Message {
+    const bytes = encodeMessage({ ...fields, sender: DRIVER_NAME }, body);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.envelope.header.scan(bytes, view, 0, bytes.length);
+    const message = this.message.clear();
+    message.note = this.envelope;
+    message.newNode = NewNode.None;
+    message.addPiece(bytes, 0, bytes.length);
+    return message;
+  }
+}
+
+/** The error that ends a call whose callee went away (the text is dbus-daemon's, `bus/connection.c`). */
+export function noReplyError(serial: number, replySerial: number, destination: string): Uint8Array {
+  return errorMessage(
+    serial,
+    replySerial,
+    destination,
+    ErrorName.NoReply,
+    'Message recipient disconnected from message bus without replying',
+  );
+}
+
+/** An error of the driver's, as bytes. */
+export function errorMessage(
+  serial: number,
+  replySerial: number,
+  destination: string,
+  errorName: string,
+  text: string,
+): Uint8Array {
+  return encodeMessage(
+    {
+      type: MessageType.Error,
+      flags: MessageFlag.NoReplyExpected,
+      serial,
+      replySerial,
+      errorName,
+      signature: 's',
+      sender: DRIVER_NAME,
+      destination: destination === '' ? undefined : destination,
+    },
+    [text],
+  );
+}

@@ -1,0 +1,13 @@
+import { busInterface } from './bus-interface.js';
+import { introspectable } from './introspectable.js';
+import type { DriverInterface } from './method.js';
+import { peerInterface } from './peer-interface.js';
+import { properties } from './properties.js';
+
+/** All that the driver answers to, in the order in which introspection shows it. */
+export const INTERFACES: readonly DriverInterface[] = [
+  busInterface,
+  properties,
+  introspectable,
+  peerInterface,
+];

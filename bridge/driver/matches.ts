@@ -1,0 +1,39 @@
+import { MatchRuleFault, parseMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
+
+import { DriverError, ErrorName } from './driver-error.js';
+import { arg, type Call, type Method } from './method.js';
+
+function parsed(text: unknown): MatchRule {
+  const rule = parseMatchRule(text as string);
+  if (rule instanceof MatchRuleFault) throw new DriverError(rule.errorName, rule.message);
+  return rule;
+}
+
+function addMatch({ driver, connection, args }: Call): readonly [] {
+  const limit = driver.settings.limits.maxMatchRulesPerConnection;
+  if (connection.matchRuleCount >= limit) {
+    throw new DriverError(
+      ErrorName.LimitsExceeded,
+      `Connection "${connection.uniqueName}" is not allowed to add more match rules (max_match_rules_per_connection=${limit}; increase limits in configuration file if required)`,
+    );
+  }
+  driver.registry.subscriptions.add(parsed(args[0]), connection);
+  connection.matchRuleCount++;
+  return [];
+}
+
+function removeMatch({ driver, connection, args }: Call): readonly [] {
+  if (!driver.registry.subscriptions.remove(parsed(args[0]), connection)) {
+    throw new DriverError(
+      ErrorName.MatchRuleNotFound,
+      "The given match rule wasn't found and can't be removed",
+    );
+  }
+  connection.matchRuleCount--;
+  return [];
+}
+
+export const matchMethods: readonly Method[] = [
+  { name: 'AddMatch', in: [arg('rule', 's')], out: [], run: addMatch },
+  { name: 'RemoveMatch', in: [arg('rule', 's')], out: [], run: removeMatch },
+];

@@ -1,0 +1,69 @@
+import type { Handle } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { DecodedMessage } from '#bridge/wire/message.js';
+
+import type { Driver } from './driver.js';
+
+/** One method call to the driver. */
+export interface Call {
+  readonly driver: Driver;
+  readonly connection: Connection;
+  readonly message: DecodedMessage;
+  /** decoded to JavaScript by the method's input signature */
+  readonly args: readonly unknown[];
+  /** the handle to a fresh name node, which comes with every RequestName */
+  readonly nameNode: Handle | undefined;
+  /** answers later: the method then returns `LATER` */
+  readonly reply: (body: readonly unknown[]) => void;
+  readonly fail: (error: unknown) => void;
+  /** runs when the reply has been sent */
+  afterReply(action: () => void): void;
+}
+
+/** Returned by a method that calls `reply` or `fail` when it knows. */
+export const LATER = Symbol('later');
+
+export interface Argument {
+  readonly name: string;
+  readonly type: string;
+}
+
+export interface Method {
+  readonly name: string;
+  readonly in: readonly Argument[];
+  readonly out: readonly Argument[];
+  /** only for root and the user that the bus runs as */
+  readonly privileged?: boolean;
+  /** the reference daemon answers most methods at any object path, and some at its own only */
+  readonly canonicalPath?: boolean;
+  /** may be called before Hello, and is not refused by policy */
+  readonly beforeHello?: boolean;
+  run(call: Call): readonly unknown[] | typeof LATER;
+}
+
+export interface Signal {
+  readonly name: string;
+  readonly args: readonly Argument[];
+}
+
+export interface Property {
+  readonly name: string;
+  readonly type: string;
+  get(driver: Driver): unknown;
+}
+
+/** One interface of the driver: a table, from which calls are dispatched and introspection data is made. */
+export interface DriverInterface {
+  readonly name: string;
+  readonly methods: readonly Method[];
+  readonly signals?: readonly Signal[];
+  readonly properties?: readonly Property[];
+}
+
+export function arg(name: string, type: string): Argument {
+  return { name, type };
+}
+
+export function signatureOf(args: readonly Argument[]): string {
+  return args.map(({ type }) => type).join('');
+}

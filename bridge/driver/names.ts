@@ -1,0 +1,148 @@
+import type { Connection } from '#bridge/registry/connection.js';
+import { ReleaseNameReply } from '#bridge/registry/name-queue.js';
+import { DRIVER_NAME } from '#bridge/registry/registry.js';
+import { parseBusName } from '#bridge/wire/names.js';
+
+import type { Driver } from './driver.js';
+import { DriverError, ErrorName } from './driver-error.js';
+import { arg, type Call, type Method } from './method.js';
+
+function requestName({ driver, connection, args, nameNode }: Call): readonly [number] {
+  const [name, flags] = args as [string, number];
+  checkMayOwn(driver, connection, name);
+  const { names } = driver.registry;
+  const oldOwner = names.primary(name);
+  const { reply, change } = names.request(name, connection, flags);
+  if (change !== undefined) driver.registry.noteOwnership(change);
+  if (change !== undefined && oldOwner !== undefined) {
+    const staysQueued = names.queuedOwners(name).includes(oldOwner);
+    driver.withdrawName(name, oldOwner, staysQueued);
+  }
+  const isMember = names.queuedOwners(name).includes(connection);
+  if (isMember && nameNode !== undefined && !connection.nameHandles.has(name)) {
+    driver.keepNameNode(name, connection, nameNode);
+  } else if (!isMember) driver.withdrawName(name, connection, false);
+  if (change !== undefined) driver.announce(change);
+  return [reply];
+}
+
+function checkMayOwn(driver: Driver, connection: Connection, name: string): void {
+  const who = connection.uniqueName;
+  if (parseBusName(name) === undefined) {
+    throw new DriverError(ErrorName.InvalidArgs, `Requested bus name "${name}" is not valid`);
+  }
+  if (name.startsWith(':')) {
+    throw new DriverError(
+      ErrorName.InvalidArgs,
+      `Cannot acquire a service starting with ':' such as "${name}"`,
+    );
+  }
+  if (name === DRIVER_NAME) {
+    throw new DriverError(
+      ErrorName.InvalidArgs,
+      `Connection "${who}" is not allowed to own the service "${name}" because it is reserved for D-Bus' use only`,
+    );
+  }
+  const denial = driver.settings.mayOwn(connection, name);
+  if (denial !== undefined) throw new DriverError(ErrorName.AccessDenied, denial.text);
+  const limit = driver.settings.limits.maxNamesPerConnection;
+  /* the unique name is one of them, as in the reference daemon */
+  if (driver.registry.names.joinedCount(connection) + 1 >= limit) {
+    throw new DriverError(
+      ErrorName.LimitsExceeded,
+      `Connection "${who}" is not allowed to own more services (max_names_per_connection=${limit}; increase limits in configuration file if required)`,
+    );
+  }
+}
+
+function releaseName({ driver, connection, args }: Call): readonly [number] {
+  const [name] = args as [string];
+  if (parseBusName(name) === undefined) {
+    throw new DriverError(ErrorName.InvalidArgs, `Given bus name "${name}" is not valid`);
+  }
+  if (name.startsWith(':')) {
+    throw new DriverError(
+      ErrorName.InvalidArgs,
+      `Cannot release a service starting with ':' such as "${name}"`,
+    );
+  }
+  if (name === DRIVER_NAME) {
+    throw new DriverError(
+      ErrorName.InvalidArgs,
+      `Cannot release the ${DRIVER_NAME} service because it is owned by the bus`,
+    );
+  }
+  const { names } = driver.registry;
+  if (names.queuedOwners(name).length === 0) return [ReleaseNameReply.NonExistent];
+  const { reply, change } = names.release(name, connection);
+  if (reply !== ReleaseNameReply.Released) return [reply];
+  if (change !== undefined) driver.registry.noteOwnership(change);
+  driver.withdrawName(name, connection, false);
+  if (change !== undefined) driver.announce(change);
+  return [reply];
+}
+
+/** The unique name behind a name; the driver's name leads to itself. */
+function getNameOwner({ driver, args }: Call): readonly [string] {
+  const [name] = args as [string];
+  if (name === DRIVER_NAME) return [DRIVER_NAME];
+  const owner = driver.registry.owner(name);
+  if (owner === undefined) {
+    throw new DriverError(
+      ErrorName.NameHasNoOwner,
+      `Could not get owner of name '${name}': no such name`,
+    );
+  }
+  return [owner.uniqueName];
+}
+
+function listQueuedOwners({ driver, args }: Call): readonly [readonly string[]] {
+  const [name] = args as [string];
+  if (name === DRIVER_NAME) return [[DRIVER_NAME]];
+  const { registry } = driver;
+  const unique = name.startsWith(':') ? registry.connections.get(name) : undefined;
+  const owners = unique === undefined ? registry.names.queuedOwners(name) : [unique];
+  if (owners.length === 0) {
+    throw new DriverError(
+      ErrorName.NameHasNoOwner,
+      `Could not get owners of name '${name}': no such name`,
+    );
+  }
+  return [owners.map(({ uniqueName }) => uniqueName)];
+}
+
+function listNames({ driver }: Call): readonly [readonly string[]] {
+  const { connections, names } = driver.registry;
+  return [[DRIVER_NAME, ...names.list(), ...connections.keys()]];
+}
+
+export const nameMethods: readonly Method[] = [
+  {
+    name: 'RequestName',
+    in: [arg('name', 's'), arg('flags', 'u')],
+    out: [arg('result', 'u')],
+    run: requestName,
+  },
+  { name: 'ReleaseName', in: [arg('name', 's')], out: [arg('result', 'u')], run: releaseName },
+  {
+    name: 'NameHasOwner',
+    in: [arg('name', 's')],
+    out: [arg('has_owner', 'b')],
+    run: ({ driver, args: [name] }) => [
+      name === DRIVER_NAME || driver.registry.owner(name as string) !== undefined,
+    ],
+  },
+  { name: 'ListNames', in: [], out: [arg('names', 'as')], run: listNames },
+  {
+    name: 'GetNameOwner',
+    in: [arg('name', 's')],
+    out: [arg('unique_name', 's')],
+    run: getNameOwner,
+  },
+  {
+    name: 'ListQueuedOwners',
+    in: [arg('name', 's')],
+    out: [arg('unique_names', 'as')],
+    run: listQueuedOwners,
+  },
+];

@@ -1,0 +1,79 @@
+import { Variant } from '#bridge/wire/types.js';
+
+import type { Driver } from './driver.js';
+import { DriverError, ErrorName } from './driver-error.js';
+import { arg, type DriverInterface, type Property } from './method.js';
+
+function propertiesOf(driver: Driver, interfaceName: string): readonly Property[] {
+  const found = driver.interfaces.find(({ name }) => name === interfaceName);
+  if (found === undefined) {
+    throw new DriverError(
+      ErrorName.UnknownInterface,
+      `The bus has no interface "${interfaceName}"`,
+    );
+  }
+  return found.properties ?? [];
+}
+
+function property(driver: Driver, interfaceName: string, propertyName: string): Property {
+  const found = propertiesOf(driver, interfaceName).find(({ name }) => name === propertyName);
+  if (found !== undefined) return found;
+  throw new DriverError(
+    ErrorName.UnknownProperty,
+    `Interface "${interfaceName}" has no property "${propertyName}"`,
+  );
+}
+
+function valueOf({ type, get }: Property, driver: Driver): Variant {
+  return new Variant(type, get(driver));
+}
+
+/** org.freedesktop.DBus.Properties, of the driver's own interfaces */
+export const properties: DriverInterface = {
+  name: 'org.freedesktop.DBus.Properties',
+  methods: [
+    {
+      name: 'Get',
+      in: [arg('interface_name', 's'), arg('property_name', 's')],
+      out: [arg('value', 'v')],
+      canonicalPath: true,
+      run: ({ driver, args: [of, name] }) => [
+        valueOf(property(driver, of as string, name as string), driver),
+      ],
+    },
+    {
+      name: 'GetAll',
+      in: [arg('interface_name', 's')],
+      out: [arg('properties', 'a{sv}')],
+      canonicalPath: true,
+      run: ({ driver, args: [of] }) => [
+        new Map(
+          propertiesOf(driver, of as string).map((each) => [each.name, valueOf(each, driver)]),
+        ),
+      ],
+    },
+    {
+      name: 'Set',
+      in: [arg('interface_name', 's'), arg('property_name', 's'), arg('value', 'v')],
+      out: [],
+      canonicalPath: true,
+      run: ({ driver, args: [of, name] }) => {
+        property(driver, of as string, name as string);
+        throw new DriverError(
+          ErrorName.PropertyReadOnly,
+          `The property "${name as string}" of the bus cannot be set`,
+        );
+      },
+    },
+  ],
+  signals: [
+    {
+      name: 'PropertiesChanged',
+      args: [
+        arg('interface_name', 's'),
+        arg('changed_properties', 'a{sv}'),
+        arg('invalidated_properties', 'as'),
+      ],
+    },
+  ],
+};

@@ -1,0 +1,72 @@
+import { NativeMemory } from '#core/linux/index.js';
+
+/**
+ * How much address space a host reserves. Pages cost nothing until they are touched; below 2^31 every offset
+ * is a small integer, which JavaScript engines keep out of the heap.
+ */
+const ARENA_BYTES = 1 << 30;
+
+/** The smallest block: a page's worth of typical messages. */
+const BLOCK_MIN_SHIFT = 13;
+/** The largest block; what waits longer lies in several. */
+const BLOCK_MAX_SHIFT = 20;
+
+export const BLOCK_MIN_BYTES = 1 << BLOCK_MIN_SHIFT;
+export const BLOCK_MAX_BYTES = 1 << BLOCK_MAX_SHIFT;
+
+/**
+ * One stretch of native memory in which a host's receive window and outboxes lie, so that a message moves by
+ * `copyWithin` and no object is made for it. Blocks are powers of two; a freed block is handed out
+ * again first.
+ */
+export class Arena {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly address: number;
+
+  private readonly memory: NativeMemory;
+  private readonly free: number[][] = [];
+  private top = 0;
+  /** bytes in blocks that are handed out */
+  usedBytes = 0;
+
+  constructor(lengthBytes = ARENA_BYTES) {
+    this.memory = NativeMemory.map(lengthBytes);
+    this.bytes = this.memory.bytes;
+    this.view = this.memory.view;
+    this.address = this.memory.address;
+    for (let shift = 0; shift <= BLOCK_MAX_SHIFT; shift++) this.free.push([]);
+  }
+
+  /** Memory for good: `lengthBytes` at the returned offset, aligned to 64. */
+  reserve(lengthBytes: number): number {
+    const offset = (this.top + 63) & ~63;
+    if (offset + lengthBytes > this.bytes.length) return -1;
+    this.top = offset + lengthBytes;
+    return offset;
+  }
+
+  /** A block of `1 << shift` bytes; -1 when the arena is full. */
+  take(shift: number): number {
+    const spare = this.free[shift]!;
+    const offset = spare.length > 0 ? spare.pop()! : this.reserve(1 << shift);
+    if (offset >= 0) this.usedBytes += 1 << shift;
+    return offset;
+  }
+
+  give(offset: number, shift: number): void {
+    this.free[shift]!.push(offset);
+    this.usedBytes -= 1 << shift;
+  }
+
+  close(): void {
+    this.memory.unmap();
+  }
+}
+
+/** The shift of the smallest block that holds `lengthBytes`, at most that of the largest block. */
+export function blockShiftFor(lengthBytes: number): number {
+  let shift = BLOCK_MIN_SHIFT;
+  while (shift < BLOCK_MAX_SHIFT && 1 << shift < lengthBytes) shift++;
+  return shift;
+}

@@ -1,0 +1,37 @@
+import type { BusSettings } from '#bridge/driver/bus-settings.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { ruleLocation } from '#policy/index.js';
+
+import type { Host } from './host.js';
+
+/** What the driver asks its host. */
+export function busSettings(host: Host): BusSettings {
+  const { guid, machineId, uid, pid } = host.options;
+  return {
+    guid,
+    machineId,
+    uid,
+    pid,
+    get limits() {
+      return host.limits;
+    },
+    features: ['HeaderFiltering'],
+    mayOwn: (connection, name) => ownDenial(host, connection, name),
+    isPrivileged: ({ credentials }) => credentials.uid === 0 || credentials.uid === uid,
+    activatable: () => undefined,
+    nameAppeared: () => {},
+    connectionGone: () => {},
+    tap: () => {},
+  };
+}
+
+function ownDenial(host: Host, connection: Connection, name: string): { text: string } | undefined {
+  const verdict = connection.policy?.canOwn(name);
+  if (verdict === undefined || verdict.allowed) return undefined;
+  const { rule } = verdict;
+  const why = rule === undefined ? 'no rule allows it' : `rule at ${ruleLocation(rule)}`;
+  host.log('warn', 'name denied by policy', { name, by: connection.uniqueName, why });
+  return {
+    text: `Connection "${connection.uniqueName}" is not allowed to own the service "${name}" due to security policies in the configuration file (${why})`,
+  };
+}

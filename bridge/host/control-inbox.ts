@@ -1,0 +1,72 @@
+import type { Handle, Message, Node } from '#core/index.js';
+import {
+  ControlCode,
+  controlMessage,
+  parseControl,
+  type Resolution,
+} from '#bridge/registry/control-message.js';
+import type { Grant } from '#bridge/registry/grants.js';
+
+import type { Host } from './host.js';
+import { INBOX, Lookup, NameNode } from './node-contexts.js';
+import type { Shim } from './shim.js';
+
+interface Arrival {
+  readonly shim: Shim;
+  readonly node: Node;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Messages of our own for the shims of a host. A sink may not start operations of the core, so instructions are
+ * noted when they arrive and carried out right after the transaction that brought them.
+ */
+export class ControlInbox {
+  private readonly host: Host;
+  private arrivals: Arrival[] = [];
+
+  constructor(host: Host) {
+    this.host = host;
+  }
+
+  accept(shim: Shim, node: Node, message: Message): void {
+    const bytes = message.copyBytes();
+    if (node.context instanceof Lookup) {
+      const handle: Handle | null = message.receivedCount > 0 ? message.received[0]! : null;
+      node.context.answer(bytes[0] as Resolution, handle, message.note as Grant);
+    } else {
+      this.arrivals.push({ shim, node, bytes });
+    }
+  }
+
+  run(): void {
+    while (this.arrivals.length > 0) {
+      const arrivals = this.arrivals;
+      this.arrivals = [];
+      for (const arrival of arrivals) if (arrival.shim.live) this.carryOut(arrival);
+    }
+  }
+
+  private carryOut({ shim, node, bytes }: Arrival): void {
+    const { code, text, number } = parseControl(bytes);
+    if (node.context instanceof NameNode && code === ControlCode.ReleaseName) {
+      this.releaseName(shim, node, text.startsWith('1'), text.slice(1));
+    }
+    if (node.context !== INBOX) return;
+    if (code === ControlCode.Welcome) shim.senderField.setNumber(number);
+    else if (code === ControlCode.BecomeMonitor) shim.isMonitor = true;
+    else if (code === ControlCode.Disconnect) this.host.close(shim, text);
+  }
+
+  /** What was sent to the name before has been appended to the outbox already, so nothing needs to be drained. */
+  private releaseName(shim: Shim, node: Node, requeue: boolean, name: string): void {
+    shim.peer.release(node);
+    if (!requeue) return;
+    const { node: next, handle } = shim.peer.createNode();
+    next.context = new NameNode();
+    const message = controlMessage(this.host.control, ControlCode.NameNode, name);
+    message.addTransfer(handle);
+    shim.peer.send(shim.driver.handle, message);
+    shim.peer.release(handle);
+  }
+}

@@ -1,0 +1,44 @@
+/** What is to happen at a time of the monotonic clock, unless it is cancelled before. */
+export interface Deadline {
+  readonly atMs: number;
+  readonly action: () => void;
+}
+
+/** The timers of a thread that blocks in epoll_wait: few, so a sorted list will do. */
+export class Deadlines {
+  private readonly sorted: Deadline[] = [];
+
+  add(atMs: number, action: () => void): Deadline {
+    const deadline = { atMs, action };
+    let i = this.sorted.length;
+    while (i > 0 && this.sorted[i - 1]!.atMs > atMs) i--;
+    this.sorted.splice(i, 0, deadline);
+    return deadline;
+  }
+
+  cancel(deadline: Deadline): void {
+    const i = this.sorted.indexOf(deadline);
+    if (i >= 0) this.sorted.splice(i, 1);
+  }
+
+  get isEmpty(): boolean {
+    return this.sorted.length === 0;
+  }
+
+  /** How long to sleep at most; -1: for ever. */
+  sleepMs(nowMs: number): number {
+    const next = this.sorted[0];
+    return next === undefined ? -1 : Math.max(0, Math.ceil(next.atMs - nowMs));
+  }
+
+  runDue(nowMs: number): void {
+    for (
+      let next = this.sorted[0];
+      next !== undefined && next.atMs <= nowMs;
+      next = this.sorted[0]
+    ) {
+      this.sorted.shift();
+      next.action();
+    }
+  }
+}

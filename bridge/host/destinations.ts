@@ -1,0 +1,92 @@
+import type { Handle } from '#core/index.js';
+import type { Facet } from '#policy/index.js';
+
+/** A name that a connection has sent to, and the capability that it leads to. */
+export class Destination {
+  readonly name: Uint8Array;
+  readonly hash: number;
+  readonly handle: Handle;
+  /** what the policy leaves to decide for each message; null: nothing */
+  readonly facet: Facet | null;
+  /** the same for replies that come back */
+  readonly replyFacet: Facet | null;
+  /** under which policy, and which names of both sides, that was decided */
+  readonly epoch: number;
+  /** leads to where messages wait for a service to start */
+  readonly isParking: boolean;
+  readonly isDriver: boolean;
+  next: Destination | null = null;
+
+  constructor(
+    init: Pick<
+      Destination,
+      'name' | 'handle' | 'facet' | 'replyFacet' | 'epoch' | 'isParking' | 'isDriver'
+    >,
+  ) {
+    this.name = init.name;
+    this.hash = hashOf(init.name, 0, init.name.length);
+    this.handle = init.handle;
+    this.facet = init.facet;
+    this.replyFacet = init.replyFacet;
+    this.epoch = init.epoch;
+    this.isParking = init.isParking;
+    this.isDriver = init.isDriver;
+  }
+
+  // hot
+  isNamed(bytes: Uint8Array, offset: number, length: number): boolean {
+    const { name } = this;
+    if (length !== name.length) return false;
+    for (let i = length - 1; i >= 0; i--) if (bytes[offset + i] !== name[i]) return false;
+    return true;
+  }
+}
+
+/** The handles that one connection has come by, found by the bytes of the name: no strings. */
+export class Destinations {
+  private last: Destination | null = null;
+  private readonly byHash = new Map<number, Destination>();
+  size = 0;
+
+  // hot
+  find(bytes: Uint8Array, offset: number, length: number): Destination | null {
+    const { last } = this;
+    if (last !== null && last.isNamed(bytes, offset, length)) return last;
+    let found = this.byHash.get(hashOf(bytes, offset, length)) ?? null;
+    while (found !== null && !found.isNamed(bytes, offset, length)) found = found.next;
+    if (found !== null) this.last = found;
+    return found;
+  }
+
+  add(destination: Destination): void {
+    destination.next = this.byHash.get(destination.hash) ?? null;
+    this.byHash.set(destination.hash, destination);
+    this.last = destination;
+    this.size++;
+  }
+
+  remove(destination: Destination): void {
+    if (this.last === destination) this.last = null;
+    let at = this.byHash.get(destination.hash) ?? null;
+    if (at === destination) {
+      if (destination.next === null) this.byHash.delete(destination.hash);
+      else this.byHash.set(destination.hash, destination.next);
+      this.size--;
+      return;
+    }
+    for (; at !== null; at = at.next) {
+      if (at.next !== destination) continue;
+      at.next = destination.next;
+      this.size--;
+      return;
+    }
+  }
+}
+
+/** FNV-1a, cut to what JavaScript engines keep unboxed. */
+// hot
+function hashOf(bytes: Uint8Array, offset: number, length: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  return hash >> 1;
+}

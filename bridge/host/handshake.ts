@@ -1,0 +1,62 @@
+import { Errno, sendBytes } from '#core/linux/index.js';
+import { SaslServer } from '#bridge/sasl/server.js';
+import type { Credentials } from '#bridge/registry/connection.js';
+
+import type { Deadline } from './deadlines.js';
+import type { Host } from './host.js';
+
+/** Clients that authenticate send a few lines. */
+const READ_BYTES = 16 * 1024;
+
+/** A connection that has not authenticated yet. */
+export class Handshake {
+  readonly fd: number;
+  readonly credentials: Credentials;
+  /** came together with the last line, for the messages behind it */
+  readonly descriptors: number[] = [];
+  deadline: Deadline | undefined = undefined;
+  private readonly host: Host;
+  private readonly server: SaslServer;
+  private readonly canPassUnixFds: boolean;
+
+  constructor(host: Host, fd: number, credentials: Credentials, canPassUnixFds: boolean) {
+    this.host = host;
+    this.fd = fd;
+    this.credentials = credentials;
+    this.canPassUnixFds = canPassUnixFds;
+    this.server = host.newSaslServer(credentials, canPassUnixFds);
+  }
+
+  /** Reads lines and answers them; at the end the connection becomes a shim. */
+  readable(): void {
+    const { window } = this.host;
+    const { arena, receiver } = window;
+    const start = window.open(READ_BYTES);
+    const count = receiver.receive(this.fd, arena.address + start, READ_BYTES);
+    for (let i = 0; i < receiver.fdCount; i++) this.descriptors.push(receiver.fds[i]!);
+    if (count === -Errno.EAGAIN) return;
+    if (count <= 0) return this.host.endHandshake(this, undefined);
+    const used = this.server.feed(arena.bytes, start, start + count);
+    this.answer();
+    const { failure } = this.server;
+    if (failure !== undefined) return this.host.endHandshake(this, failure.message);
+    if (this.server.isDone) this.finish(start + used, start + count);
+  }
+
+  private answer(): void {
+    const output = this.server.takeOutput();
+    if (output.length === 0) return;
+    const bytes = this.host.scratch(output);
+    /* A fresh socket has room for a few lines; a client that fills it up does not want to be answered. */
+    if (sendBytes(this.fd, bytes, output.length) !== output.length) {
+      this.host.endHandshake(this, 'it does not read the answers to its authentication');
+    }
+  }
+
+  private finish(start: number, end: number): void {
+    const rest = this.host.arena.bytes.slice(start, end);
+    const identity = this.server.identity!;
+    const hasUnixFds = this.canPassUnixFds && this.server.hasUnixFds;
+    this.host.authenticated(this, identity.uid, hasUnixFds, rest);
+  }
+}

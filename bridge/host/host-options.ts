@@ -1,0 +1,31 @@
+import type { CookieIssuer } from '#bridge/sasl/cookie.js';
+import type { MechanismName, RandomBytes } from '#bridge/sasl/mechanism.js';
+import type { BusLimits, PolicyRules } from '#policy/index.js';
+
+import type { Host } from './host.js';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** What a host is made of; plain data but for the two sources that are handed in. */
+export interface HostOptions {
+  readonly listenFds: readonly number[];
+  readonly limits: BusLimits;
+  readonly rules: PolicyRules;
+  readonly guid: string;
+  readonly machineId: string;
+  /** who runs the bus */
+  readonly uid: number;
+  readonly pid: number;
+  readonly mechanisms: readonly MechanismName[];
+  readonly allowAnonymous: boolean;
+  readonly arenaBytes?: number;
+  readonly randomBytes: RandomBytes;
+  readonly cookies?: CookieIssuer;
+}
+
+/** The control plane as a host sees it. */
+export interface HostOutput {
+  log(level: LogLevel, message: string, fields: Record<string, unknown>): void;
+  /** Called when the host was woken: carries out what the control plane wants. */
+  commands(host: Host): void;
+}

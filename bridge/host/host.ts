@@ -1,0 +1,390 @@
+import {
+  LocalDomain,
+  Message,
+  ResourceUser,
+  type DescriptorSet,
+  type Node,
+  type Trace,
+} from '#core/index.js';
+import {
+  allocateBytes,
+  closeFd,
+  Epoll,
+  EPOLLIN,
+  EPOLLOUT,
+  EventFd,
+  MessageSender,
+} from '#core/linux/index.js';
+import { Driver } from '#bridge/driver/driver.js';
+import { INTERFACES } from '#bridge/driver/interfaces.js';
+import { Connection, type Credentials } from '#bridge/registry/connection.js';
+import { Envelope } from '#bridge/registry/envelope.js';
+import { Grants } from '#bridge/registry/grants.js';
+import { SaslServer } from '#bridge/sasl/server.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { canConnect, type Facet } from '#policy/index.js';
+
+import { Arena } from './arena.js';
+import { busSettings } from './bus-settings.js';
+import { ControlInbox } from './control-inbox.js';
+import { Deadlines } from './deadlines.js';
+import { Handshake } from './handshake.js';
+import type { HostOptions, HostOutput, LogLevel } from './host-options.js';
+import { Listener } from './listener.js';
+import { INBOX } from './node-contexts.js';
+import type { OutboxShared } from './outbox.js';
+import { ReceiveWindow } from './receive-window.js';
+import { Shim } from './shim.js';
+
+/** Anything that epoll can wake. */
+interface Endpoint {
+  readonly fd: number;
+  readable(): void;
+  writable?(): void;
+}
+
+const SCRATCH_BYTES = 64 * 1024;
+
+/**
+ * The data plane: one thread, one epoll loop, many peers. A turn reads every readable socket once, lets
+ * the messages travel through the core, and then writes every outbox that grew once.
+ */
+export class Host {
+  readonly options: HostOptions;
+  readonly domain = new LocalDomain();
+  readonly arena: Arena;
+  readonly window: ReceiveWindow;
+  readonly outboxes: OutboxShared;
+  readonly grants: Grants;
+  readonly driver: Driver;
+  readonly deadlines = new Deadlines();
+  limits: HostOptions['limits'];
+
+  /** The one message that is under way, with its reading, and the descriptors that it claimed. */
+  readonly message = new Message();
+  readonly envelope = new Envelope();
+  readonly control = new Message();
+  descriptors: DescriptorSet | null = null;
+  /** something waits for `settle` */
+  isUnsettled = false;
+  /** messages that had to be compared with policy rules */
+  facetChecks = 0;
+
+  private readonly output: HostOutput;
+  private readonly users = new Map<number, ResourceUser>();
+  private readonly epoll = new Epoll();
+  private readonly wakeup = new EventFd();
+  private readonly endpoints: (Endpoint | null)[] = [];
+  private readonly controlInbox = new ControlInbox(this);
+  private readonly dirty: Shim[] = [];
+  private dirtyCount = 0;
+  private readonly graveyard: number[] = [];
+  private readonly shims = new Set<Shim>();
+  private readonly handshakes = new Set<Handshake>();
+  private readonly listeners: Listener[] = [];
+  private isStopping = false;
+  private readonly scratchMemory = allocateBytes(SCRATCH_BYTES);
+
+  constructor(options: HostOptions, output: HostOutput) {
+    this.options = options;
+    this.output = output;
+    this.limits = options.limits;
+    this.arena = new Arena(options.arenaBytes);
+    this.window = new ReceiveWindow(this.arena, () => this.flushAll());
+    this.outboxes = { arena: this.arena, sender: new MessageSender() };
+    this.grants = new Grants(options.rules);
+    this.driver = new Driver(
+      this.domain,
+      this.userOf(options.uid),
+      busSettings(this),
+      this.grants,
+      INTERFACES,
+      () => {
+        this.isUnsettled = true;
+      },
+      () => this.controlInbox.run(),
+    );
+    this.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
+    for (const fd of options.listenFds) this.listen(fd);
+  }
+
+  /** Writing one to this descriptor makes the loop look for what the control plane wants. */
+  get wakeupFd(): number {
+    return this.wakeup.fd;
+  }
+
+  /** Runs until `stop`. */
+  run(): void {
+    while (!this.isStopping) this.turn();
+    this.flushAll();
+    for (const shim of this.shims) this.close(shim, undefined);
+    this.settle();
+    this.bury();
+  }
+
+  /** New rules and limits, for everybody who is connected and who will be. */
+  reload(rules: HostOptions['rules'], limits: HostOptions['limits']): void {
+    this.limits = limits;
+    this.grants.reload(rules, this.driver.connections);
+  }
+
+  stop(): void {
+    this.isStopping = true;
+  }
+
+  // hot
+  private turn(): void {
+    const { epoll, endpoints, deadlines } = this;
+    const count = epoll.wait(deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now()));
+    for (let i = 0; i < count; i++) {
+      const endpoint = endpoints[epoll.fdAt(i)];
+      if (endpoint === null || endpoint === undefined) continue;
+      const events = epoll.eventsAt(i);
+      if ((events & EPOLLOUT) !== 0) endpoint.writable?.();
+      if ((events & ~EPOLLOUT) !== 0 && endpoints[endpoint.fd] === endpoint) endpoint.readable();
+    }
+    if (!deadlines.isEmpty) deadlines.runDue(performance.now());
+    if (this.isUnsettled) this.settle();
+    this.flushAll();
+    this.window.rewind();
+    if (this.graveyard.length > 0) this.bury();
+  }
+
+  /** Lets driver, registry and shims deal with all that concerns them, until nothing is left. */
+  settle(): void {
+    while (this.isUnsettled) {
+      this.isUnsettled = false;
+      this.controlInbox.run();
+      this.driver.run();
+    }
+  }
+
+  // hot
+  markDirty(shim: Shim): void {
+    shim.isDirty = true;
+    this.dirty[this.dirtyCount++] = shim;
+  }
+
+  // hot
+  private flushAll(): void {
+    /* a flush that finds a broken pipe may make other outboxes grow */
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const shim = this.dirty[i]!;
+      shim.isDirty = false;
+      if (shim.live) shim.flush();
+    }
+    this.dirtyCount = 0;
+    if (this.isUnsettled) this.settleAndFlush();
+  }
+
+  private settleAndFlush(): void {
+    this.settle();
+    if (this.dirtyCount > 0) this.flushAll();
+  }
+
+  // hot
+  permits(facet: Facet, header: MessageHeader): boolean {
+    this.facetChecks++;
+    return facet.check(header);
+  }
+
+  /** A message of our own for one of our peers: its bytes are kept, and looked at when the operation is over. */
+  acceptControl(shim: Shim, node: Node, message: Message, trace: Trace): void {
+    trace.discharge(1, message.lengthBytes, 0);
+    this.controlInbox.accept(shim, node, message);
+    this.isUnsettled = true;
+  }
+
+  /** Puts bytes of our own into a client's outbox. */
+  sendOwn(shim: Shim, bytes: Uint8Array): void {
+    shim.outgoingMessages++;
+    shim.outgoingBytes += bytes.length;
+    shim.outbox.appendBytes(bytes);
+    if (!shim.isDirty) this.markDirty(shim);
+  }
+
+  dropDescriptors(): void {
+    this.descriptors?.drop();
+    this.descriptors = null;
+  }
+
+  /** The resources of one user. Connections without credentials share the ones of "nobody". */
+  userOf(uid: number): ResourceUser {
+    let user = this.users.get(uid);
+    if (user === undefined) {
+      const { maxConnectionsPerUser, maxOutgoingBytes, maxOutgoingUnixFds } = this.limits;
+      user = new ResourceUser(uid, {
+        objects: maxConnectionsPerUser * OBJECTS_PER_CONNECTION,
+        bytes: maxConnectionsPerUser * maxOutgoingBytes,
+        descriptors: maxConnectionsPerUser * maxOutgoingUnixFds,
+      });
+      this.users.set(uid, user);
+    }
+    return user;
+  }
+
+  allUsers(): Iterable<ResourceUser> {
+    return this.users.values();
+  }
+
+  get incompleteConnections(): number {
+    return this.handshakes.size;
+  }
+
+  /** A socket was accepted: it has to authenticate first. */
+  accepted(fd: number, credentials: Credentials, canPassUnixFds: boolean): void {
+    const handshake = new Handshake(this, fd, credentials, canPassUnixFds);
+    this.handshakes.add(handshake);
+    this.watch(handshake);
+    handshake.deadline = this.deadlines.add(performance.now() + this.limits.authTimeoutMs, () =>
+      this.endHandshake(
+        handshake,
+        `it did not authenticate within auth_timeout=${this.limits.authTimeoutMs} ms`,
+      ),
+    );
+    if (this.handshakes.size === this.limits.maxIncompleteConnections) this.setAccepting(false);
+  }
+
+  newSaslServer(credentials: Credentials, canPassUnixFds: boolean): SaslServer {
+    const { guid, mechanisms, randomBytes, cookies } = this.options;
+    return new SaslServer({
+      guid,
+      mechanisms,
+      peerUid: credentials.uid,
+      canPassFds: canPassUnixFds,
+      randomBytes,
+      ...(cookies !== undefined && { cookies }),
+    });
+  }
+
+  /** The handshake is over: the connection becomes a peer, if the policy lets this user in. */
+  authenticated(
+    handshake: Handshake,
+    uid: number | undefined,
+    hasUnixFds: boolean,
+    rest: Uint8Array,
+  ): void {
+    const { fd } = handshake;
+    const credentials = { ...handshake.credentials, uid };
+    const { groups, gid, atConsole } = credentials;
+    const gids = groups ?? (gid === undefined ? [] : [gid]);
+    const identity = { uid: uid ?? NOBODY, gids, atConsole };
+    const isWelcome =
+      uid === undefined
+        ? this.options.allowAnonymous
+        : canConnect(this.grants.rules, identity, this.options.uid).allowed;
+    if (!isWelcome) {
+      const who = uid === undefined ? 'an anonymous client' : `uid ${uid}`;
+      return this.endHandshake(handshake, `the policy lets ${who} not connect`);
+    }
+    this.forgetHandshake(handshake);
+    const shim = new Shim(this, fd, hasUnixFds, uid ?? NOBODY);
+    this.shims.add(shim);
+    this.endpoints[fd] = shim;
+    this.admit(shim, credentials);
+    shim.inflow.adopt(handshake.descriptors);
+    if (rest.length > 0) shim.feed(rest);
+  }
+
+  endHandshake(handshake: Handshake, reason: string | undefined): void {
+    if (!this.handshakes.has(handshake)) return;
+    this.forgetHandshake(handshake);
+    if (reason !== undefined) {
+      const { pid, uid } = handshake.credentials;
+      this.log('warn', `connection refused: ${reason}`, { pid, uid });
+    }
+    for (const fd of handshake.descriptors) closeFd(fd);
+    this.unwatch(handshake.fd);
+  }
+
+  /** Ends a connection; `reason` undefined: the client left of its own accord. */
+  close(shim: Shim, reason: string | undefined): void {
+    if (!shim.live) return;
+    if (reason !== undefined) {
+      this.log('warn', `connection closed: ${reason}`, this.identify(shim));
+    }
+    this.shims.delete(shim);
+    shim.close();
+    this.unwatch(shim.fd);
+    const { pidFd } = shim.connection.credentials;
+    if (pidFd !== undefined) closeFd(pidFd);
+  }
+
+  identify(shim: Shim): Record<string, unknown> {
+    const { uniqueName, credentials } = shim.connection;
+    return { name: uniqueName, pid: credentials.pid, uid: credentials.uid };
+  }
+
+  /** While a socket takes less than there is, epoll is asked to say when it takes more. */
+  setBlocked(shim: Shim, isBlocked: boolean): void {
+    shim.isBlocked = isBlocked;
+    this.epoll.modify(shim.fd, isBlocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  }
+
+  log(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
+    this.output.log(level, message, fields);
+  }
+
+  /** The address of a copy of `bytes` that a system call may read, until the next call. */
+  scratch(bytes: Uint8Array): number {
+    this.scratchMemory.bytes.set(bytes);
+    return this.scratchMemory.address;
+  }
+
+  listen(fd: number): void {
+    const listener = new Listener(this, fd);
+    this.listeners.push(listener);
+    this.watch(listener);
+  }
+
+  private admit(shim: Shim, credentials: Credentials): void {
+    const connection = new Connection(credentials, () => shim.figures());
+    this.grants.classify(connection);
+    const inbox = shim.peer.createNode(this.driver.peer);
+    inbox.node.context = INBOX;
+    const { driver, registry } = this.driver.admit(shim.peer, inbox.handle, connection);
+    shim.attach(connection, driver, registry);
+  }
+
+  private awake(): void {
+    this.wakeup.drain();
+    this.output.commands(this);
+  }
+
+  private forgetHandshake(handshake: Handshake): void {
+    if (this.handshakes.size === this.limits.maxIncompleteConnections) this.setAccepting(true);
+    this.handshakes.delete(handshake);
+    if (handshake.deadline !== undefined) this.deadlines.cancel(handshake.deadline);
+  }
+
+  /** Connections that nobody accepts wait in the kernel, which has its own limit. */
+  private setAccepting(isAccepting: boolean): void {
+    for (const listener of this.listeners) {
+      if (isAccepting) this.watch(listener);
+      else this.epoll.remove(listener.fd);
+    }
+  }
+
+  private watch(endpoint: Endpoint): void {
+    this.endpoints[endpoint.fd] = endpoint;
+    this.epoll.add(endpoint.fd, EPOLLIN);
+  }
+
+  /** The number of a descriptor must not be used again before the events of this turn are through. */
+  private unwatch(fd: number): void {
+    this.endpoints[fd] = null;
+    this.epoll.remove(fd);
+    this.graveyard.push(fd);
+  }
+
+  private bury(): void {
+    for (const fd of this.graveyard) closeFd(fd);
+    this.graveyard.length = 0;
+  }
+}
+
+/** Nodes, handles and waiting messages that one connection may account for on average. */
+const OBJECTS_PER_CONNECTION = 16_384;
+
+/** The user of connections that have no credentials. */
+const NOBODY = -1;

@@ -1,0 +1,24 @@
+import type { Handle } from '#core/index.js';
+import { Resolution } from '#bridge/registry/control-message.js';
+import type { Grant } from '#bridge/registry/grants.js';
+
+/** The `context` of a shim's inbox, the node under which its unique name is reached. */
+export const INBOX = Symbol('inbox');
+
+/** The `context` of a shim's node for one well-known name. Of a reply node it is the serial of the call, a number. */
+export class NameNode {}
+
+/** The `context` of the reply node of a question to the registry, and the answer once it is there. */
+export class Lookup {
+  isAnswered = false;
+  resolution: Resolution = Resolution.Unowned;
+  handle: Handle | null = null;
+  grant: Grant | null = null;
+
+  answer(resolution: Resolution, handle: Handle | null, grant: Grant): void {
+    this.isAnswered = true;
+    this.resolution = resolution;
+    this.handle = handle;
+    this.grant = grant;
+  }
+}

@@ -1,0 +1,356 @@
+import type { DescriptorSet, Message, Trace } from '#core/index.js';
+import { addressOf, allocateBytes, Errno, MessageSender, sendBytes } from '#core/linux/index.js';
+
+import { BLOCK_MAX_BYTES, blockShiftFor, type Arena } from './arena.js';
+
+/** Pieces from here on are not copied but sent from where they lie (a copy of 16 KiB costs as much as a system call). */
+const BORROW_MIN_BYTES = 16 * 1024;
+
+/** The segments that one system call gathers (`MessageSender` has room for 64 pieces). */
+const GATHER_MAX = 64;
+
+/** Memory that waits to be written. */
+interface Segment {
+  bytes: Uint8Array;
+  /** address of `bytes[0]` */
+  address: number;
+  start: number;
+  end: number;
+  /** shift of the arena block that it fills from `block` on; 0 when it owns none */
+  shift: number;
+  block: number;
+  /** lies in the receive window: valid until the end of this turn */
+  borrowed: boolean;
+}
+
+/** What a message in the outbox was charged to, until the socket has taken its last byte. */
+interface Charge {
+  trace: Trace;
+  objects: number;
+  bytes: number;
+  descriptors: number;
+  /** position of the stream at which it is paid back */
+  end: number;
+}
+
+/** Descriptors that leave with the first byte of their message. */
+interface Attachment {
+  position: number;
+  descriptors: DescriptorSet;
+}
+
+/** Shared by all outboxes of a host: memory, and the one gathering system call. */
+export interface OutboxShared {
+  readonly arena: Arena;
+  readonly sender: MessageSender;
+}
+
+/**
+ * The BUS1 queue of a connection's peer, in wire format: a message that was appended is committed, a byte
+ * that the socket has taken is received. It grows as far as the quotas of those who send let it.
+ */
+export class Outbox {
+  private readonly shared: OutboxShared;
+  private readonly arena: Arena;
+
+  private readonly segments: Segment[] = [];
+  private readonly charges: Charge[] = [];
+  private readonly attachments: Attachment[] = [];
+  private chargeHead = 0;
+  private chargeCount = 0;
+
+  /** The segment that small pieces are copied to: `arena[tailStart, tailEnd)`, in a block of `1 << tailShift` bytes. */
+  private tailBlock = -1;
+  private tailShift = 0;
+  private tailStart = 0;
+  private tailEnd = 0;
+  private tailLimit = 0;
+
+  /** Positions of the byte stream; both start anew whenever everything has been sent. */
+  private appended = 0;
+  private sent = 0;
+
+  constructor(shared: OutboxShared) {
+    this.shared = shared;
+    this.arena = shared.arena;
+  }
+
+  get pendingBytes(): number {
+    return this.appended - this.sent;
+  }
+
+  get pendingDescriptors(): number {
+    let sum = 0;
+    for (const { descriptors } of this.attachments) sum += descriptors.count;
+    return sum;
+  }
+
+  /** Appends a message that was charged to `trace`, with `objects` of it to be paid back when it is sent. */
+  // hot
+  append(message: Message, trace: Trace | null): void {
+    if (message.descriptors !== null) this.attach(message.descriptors.retain());
+    for (let i = 0; i < message.pieceCount; i++) {
+      this.appendPiece(message.pieces[i]!, message.offsets[i]!, message.lengths[i]!);
+    }
+    if (trace === null) return;
+    const descriptors = message.descriptors === null ? 0 : message.descriptors.count;
+    this.owe(trace, message.lengthBytes, descriptors);
+  }
+
+  /** Appends bytes of our own making, which nobody is charged for. */
+  appendBytes(bytes: Uint8Array): void {
+    this.appendPiece(bytes, 0, bytes.length);
+  }
+
+  // hot
+  private appendPiece(bytes: Uint8Array, offset: number, lengthBytes: number): void {
+    if (lengthBytes >= BORROW_MIN_BYTES) {
+      this.borrow(bytes, offset, lengthBytes);
+      return;
+    }
+    if (this.tailEnd + lengthBytes > this.tailLimit && !this.grow(lengthBytes)) {
+      this.appendOwn(bytes, offset, lengthBytes);
+      return;
+    }
+    if (bytes === this.arena.bytes) bytes.copyWithin(this.tailEnd, offset, offset + lengthBytes);
+    else copyIn(this.arena.bytes, this.tailEnd, bytes, offset, lengthBytes);
+    this.tailEnd += lengthBytes;
+    this.appended += lengthBytes;
+  }
+
+  /** Consecutive messages of one sender are one entry. */
+  // hot
+  private owe(trace: Trace, lengthBytes: number, descriptors: number): void {
+    let charge = this.charges[this.chargeCount - 1];
+    if (this.chargeCount === this.chargeHead || charge!.trace !== trace) {
+      charge = this.nextCharge(trace);
+    }
+    charge!.objects++;
+    charge!.bytes += lengthBytes;
+    charge!.descriptors += descriptors;
+    charge!.end = this.appended;
+  }
+
+  /** Entries are made once and used again: the list never shrinks. */
+  private nextCharge(trace: Trace): Charge {
+    const i = this.chargeCount++;
+    const charge = (this.charges[i] ??= { trace, objects: 0, bytes: 0, descriptors: 0, end: 0 });
+    charge.trace = trace;
+    charge.objects = charge.bytes = charge.descriptors = 0;
+    return charge;
+  }
+
+  /**
+   * Writes as much as the socket takes. Returns 0 when everything was written, EAGAIN when something is left, or the
+   * errno of a connection that is broken.
+   */
+  // hot
+  flush(fd: number): number {
+    while (this.sent < this.appended) {
+      const result =
+        this.segments.length === 0 && this.attachments.length === 0
+          ? sendBytes(fd, this.arena.address + this.tailStart, this.tailEnd - this.tailStart)
+          : this.gather(fd);
+      if (result < 0) {
+        this.payBack();
+        if (result === -Errno.EINTR) continue;
+        return -result;
+      }
+      this.advance(result);
+    }
+    this.payBack();
+    this.rewind();
+    return 0;
+  }
+
+  /** Call at the end of a turn in which `flush` left something: what lay in the receive window gets memory of its own. */
+  keepBorrowed(): void {
+    for (const segment of this.segments) {
+      if (!segment.borrowed) continue;
+      const lengthBytes = segment.end - segment.start;
+      const own = allocateBytes(Math.max(lengthBytes, 65));
+      copyIn(own.bytes, 0, segment.bytes, segment.start, lengthBytes);
+      segment.bytes = own.bytes;
+      segment.address = own.address;
+      segment.start = 0;
+      segment.end = lengthBytes;
+      segment.borrowed = false;
+    }
+  }
+
+  /** Throws away what waits and gives everything back. */
+  close(): void {
+    this.sent = this.appended;
+    for (const { descriptors } of this.attachments) descriptors.drop();
+    this.attachments.length = 0;
+    for (const segment of this.segments) this.freeSegment(segment);
+    this.segments.length = 0;
+    this.payBack();
+    this.rewind();
+  }
+
+  private attach(descriptors: DescriptorSet): void {
+    this.attachments.push({ position: this.appended, descriptors });
+  }
+
+  /** Sends `lengthBytes` from where they lie: in the receive window, or in memory that nobody writes to again. */
+  private borrow(bytes: Uint8Array, offset: number, lengthBytes: number): void {
+    this.sealTail();
+    const inArena = bytes === this.arena.bytes;
+    this.segments.push({
+      bytes,
+      address: inArena ? this.arena.address : addressOf(bytes),
+      start: offset,
+      end: offset + lengthBytes,
+      shift: 0,
+      block: 0,
+      borrowed: inArena,
+    });
+    this.appended += lengthBytes;
+  }
+
+  /** Makes what was copied so far a segment of its own, so that something else can stand behind it. */
+  private sealTail(): void {
+    if (this.tailBlock < 0 || this.tailEnd === this.tailStart) return;
+    this.segments.push({
+      bytes: this.arena.bytes,
+      address: this.arena.address,
+      start: this.tailStart,
+      end: this.tailEnd,
+      shift: this.tailShift,
+      block: this.tailBlock,
+      borrowed: false,
+    });
+    this.tailBlock = -1;
+    this.tailStart = this.tailEnd = this.tailLimit = 0;
+  }
+
+  /** Room for `lengthBytes` more: a larger block while it is small, another block when it is large. False: no memory. */
+  private grow(lengthBytes: number): boolean {
+    const held = this.tailEnd - this.tailStart;
+    if (held + lengthBytes > BLOCK_MAX_BYTES) this.sealTail();
+    const keep = this.tailEnd - this.tailStart;
+    const shift = blockShiftFor((keep + lengthBytes) * 2);
+    const block = this.arena.take(shift);
+    if (block < 0) return false;
+    if (keep > 0) this.arena.bytes.copyWithin(block, this.tailStart, this.tailEnd);
+    if (this.tailBlock >= 0) this.arena.give(this.tailBlock, this.tailShift);
+    this.tailBlock = block;
+    this.tailShift = shift;
+    this.tailStart = block;
+    this.tailEnd = block + keep;
+    this.tailLimit = block + (1 << shift);
+    return true;
+  }
+
+  /** The arena is full: the garbage-collected heap has to do. */
+  private appendOwn(bytes: Uint8Array, offset: number, lengthBytes: number): void {
+    const own = allocateBytes(Math.max(lengthBytes, 65));
+    copyIn(own.bytes, 0, bytes, offset, lengthBytes);
+    this.sealTail();
+    this.segments.push({
+      bytes: own.bytes,
+      address: own.address,
+      start: 0,
+      end: lengthBytes,
+      shift: 0,
+      block: 0,
+      borrowed: false,
+    });
+    this.appended += lengthBytes;
+  }
+
+  /** One system call for several segments, up to the next message that brings descriptors. */
+  private gather(fd: number): number {
+    const sender = this.shared.sender;
+    sender.begin();
+    let stop = this.appended;
+    for (const { position, descriptors } of this.attachments) {
+      if (position > this.sent) {
+        stop = position;
+        break;
+      }
+      for (const attached of descriptors.fds) sender.addFd(attached);
+    }
+    let room = stop - this.sent;
+    for (let i = 0; i < this.segments.length && room > 0 && sender.pieces < GATHER_MAX - 1; i++) {
+      const { address, start, end } = this.segments[i]!;
+      const lengthBytes = Math.min(end - start, room);
+      sender.add(address + start, lengthBytes);
+      room -= lengthBytes;
+    }
+    const tail = Math.min(this.tailEnd - this.tailStart, room);
+    if (tail > 0 && sender.pieces + 1 > this.segments.length) {
+      sender.add(this.arena.address + this.tailStart, tail);
+    }
+    return sender.send(fd);
+  }
+
+  /** The socket has taken `lengthBytes`. */
+  // hot
+  private advance(lengthBytes: number): void {
+    this.dropAttachments();
+    this.sent += lengthBytes;
+    let left = lengthBytes;
+    if (this.segments.length > 0) left = this.advanceSegments(left);
+    this.tailStart += left;
+  }
+
+  private advanceSegments(lengthBytes: number): number {
+    let left = lengthBytes;
+    let done = 0;
+    for (const segment of this.segments) {
+      const taken = Math.min(left, segment.end - segment.start);
+      segment.start += taken;
+      left -= taken;
+      if (segment.start < segment.end) break;
+      this.freeSegment(segment);
+      done++;
+    }
+    this.segments.splice(0, done);
+    return left;
+  }
+
+  /** Descriptors leave with the first byte after their position, and the kernel holds them from then on. */
+  private dropAttachments(): void {
+    while (this.attachments.length > 0 && this.attachments[0]!.position <= this.sent) {
+      this.attachments.shift()!.descriptors.drop();
+    }
+  }
+
+  private freeSegment(segment: Segment): void {
+    if (segment.shift > 0) this.arena.give(segment.block, segment.shift);
+  }
+
+  // hot
+  private payBack(): void {
+    while (this.chargeHead < this.chargeCount) {
+      const charge = this.charges[this.chargeHead]!;
+      if (charge.end > this.sent) return;
+      charge.trace.discharge(charge.objects, charge.bytes, charge.descriptors);
+      this.chargeHead++;
+    }
+    this.chargeHead = 0;
+    this.chargeCount = 0;
+  }
+
+  /** Everything is written: an idle connection holds no memory. */
+  // hot
+  private rewind(): void {
+    if (this.tailBlock >= 0) this.arena.give(this.tailBlock, this.tailShift);
+    this.tailBlock = -1;
+    this.tailStart = this.tailEnd = this.tailLimit = 0;
+    this.appended = 0;
+    this.sent = 0;
+  }
+}
+
+function copyIn(
+  to: Uint8Array,
+  at: number,
+  from: Uint8Array,
+  offset: number,
+  lengthBytes: number,
+): void {
+  to.set(new Uint8Array(from.buffer, from.byteOffset + offset, lengthBytes), at);
+}

@@ -1,0 +1,166 @@
+import type { Handle, Message, SendStatus as SendStatusType } from '#core/index.js';
+import { SendStatus } from '#core/index.js';
+import { Errno, errnoName } from '#core/linux/index.js';
+import { errorMessage, noReplyError } from '#bridge/driver/driver.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import { wireFaultText } from '#bridge/wire/faults.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { MessageType } from '#bridge/wire/types.js';
+import { describeRefusal, type Facet } from '#policy/index.js';
+
+import { ReadStatus } from './inflow.js';
+import type { Shim } from './shim.js';
+
+/** What a client is told when its message goes nowhere. None of it is on the hot path. */
+export function sendError(
+  shim: Shim,
+  header: MessageHeader,
+  errorName: string,
+  text: string,
+): void {
+  const { uniqueName } = shim.connection;
+  const bytes = errorMessage(shim.nextErrorSerial(), header.serial, uniqueName, errorName, text);
+  shim.host.sendOwn(shim, bytes);
+}
+
+/** The stream ended or cannot go on: why is said once, unless the client simply left. */
+export function endOfStream(shim: Shim, status: number): void {
+  const { host, inflow } = shim;
+  if (status > 0) malformed(shim, status);
+  else if (status === ReadStatus.TooLong) {
+    host.close(
+      shim,
+      `it sent a message larger than max_message_size=${host.limits.maxMessageBytes}`,
+    );
+  } else if (status === ReadStatus.Descriptors) {
+    host.close(
+      shim,
+      shim.hasUnixFds
+        ? `it sent more file descriptors than max_message_unix_fds=${host.limits.maxMessageUnixFds} at once`
+        : 'it sent file descriptors without having negotiated them',
+    );
+  } else if (status === ReadStatus.Broken && inflow.errno !== Errno.ECONNRESET) {
+    host.close(shim, `reading failed with ${errnoName(inflow.errno)}`);
+  } else host.close(shim, undefined);
+}
+
+export function brokenPipe(shim: Shim, errno: number): void {
+  const left = errno === Errno.EPIPE || errno === Errno.ECONNRESET;
+  shim.host.close(shim, left ? undefined : `writing failed with ${errnoName(errno)}`);
+}
+
+/** Bytes that are no D-Bus: the connection ends, as with both reference daemons. */
+export function malformed(shim: Shim, fault: number): false {
+  shim.host.close(shim, `it sent a malformed message: ${wireFaultText(fault)}`);
+  return false;
+}
+
+export function speaksOutOfTurn(shim: Shim): void {
+  const reason = shim.isMonitor
+    ? 'it is a monitor and sent a message'
+    : 'it sent a message to somebody else before Hello';
+  shim.host.close(shim, reason);
+}
+
+export function unknownType(shim: Shim, header: MessageHeader): void {
+  sendError(
+    shim,
+    header,
+    ErrorName.AccessDenied,
+    `Message bus will not accept messages of unknown type (${header.type})`,
+  );
+}
+
+export function unexpectedReply(shim: Shim, header: MessageHeader): void {
+  const kind = header.type === MessageType.Error ? 'error' : 'method return';
+  sendError(
+    shim,
+    header,
+    ErrorName.AccessDenied,
+    `Rejected send message: no call of ${text(header, 'destination')} with serial ${header.replySerial} waits for this ${kind}`,
+  );
+}
+
+/** The policy does not let this message pass. */
+export function denied(shim: Shim, header: MessageHeader, facet: Facet): void {
+  const why = describeRefusal(facet);
+  const what = describe(header);
+  sendError(shim, header, ErrorName.AccessDenied, `Rejected send message: ${why}; ${what}`);
+  shim.host.log('warn', 'message denied by policy', {
+    ...shim.host.identify(shim),
+    why,
+    message: what,
+  });
+}
+
+export function tooManyCalls(shim: Shim, header: MessageHeader): void {
+  sendError(
+    shim,
+    header,
+    ErrorName.LimitsExceeded,
+    `The maximum number of pending replies per connection has been reached (max_replies_per_connection=${shim.host.limits.maxRepliesPerConnection})`,
+  );
+}
+
+const STATUS_TEXTS: Readonly<Record<SendStatusType, readonly [string, string]>> = {
+  [SendStatus.Sent]: [ErrorName.Failed, ''],
+  [SendStatus.BadHandle]: [ErrorName.NameHasNoOwner, 'The destination has left the bus'],
+  [SendStatus.OverQuota]: [
+    ErrorName.LimitsExceeded,
+    'The destination service has a full message queue',
+  ],
+  [SendStatus.NoDescriptors]: [
+    ErrorName.NotSupported,
+    "Tried to send message with Unix file descriptors to a client that doesn't support that.",
+  ],
+};
+
+/** The core refused a call or a signal: nothing was sent, and no reply node was made. */
+export function notSent(
+  shim: Shim,
+  header: MessageHeader,
+  message: Message,
+  status: SendStatusType,
+): void {
+  if (message.newNode !== 0) shim.pendingCalls--;
+  const [errorName, reason] = STATUS_TEXTS[status];
+  sendError(shim, header, errorName, reason);
+}
+
+/** A reply that its addressee has no room for: he is told that none comes, and we are told why. */
+export function replyNotSent(
+  shim: Shim,
+  header: MessageHeader,
+  handle: Handle,
+  status: SendStatusType,
+): void {
+  const [errorName, reason] = STATUS_TEXTS[status];
+  sendError(shim, header, errorName, reason);
+  shim.peer.release(handle);
+}
+
+/** The callee has gone, or let go of the reply handle. */
+export function noReply(shim: Shim, serial: number): void {
+  const { uniqueName } = shim.connection;
+  shim.host.sendOwn(shim, noReplyError(shim.nextErrorSerial(), serial, uniqueName));
+}
+
+type Field = 'path' | 'interface' | 'member' | 'errorName' | 'destination';
+
+/** A header field as text, for errors and logs. */
+export function text(header: MessageHeader, field: Field): string {
+  const offset = header[`${field}Offset`];
+  const length = header[`${field}Length`];
+  return Buffer.from(header.bytes.buffer, header.bytes.byteOffset + offset, length).toString();
+}
+
+const TYPE_NAMES = ['invalid', 'method_call', 'method_return', 'error', 'signal'];
+
+/** A message in the words of dbus-daemon's log. */
+export function describe(header: MessageHeader): string {
+  const type = TYPE_NAMES[header.type] ?? `${header.type}`;
+  const fields = (['interface', 'member', 'errorName', 'path', 'destination'] as const)
+    .filter((field) => header[`${field}Length`] > 0)
+    .map((field) => `${field}="${text(header, field)}"`);
+  return [`type="${type}"`, ...fields].join(' ');
+}

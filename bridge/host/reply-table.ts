@@ -1,0 +1,97 @@
+import type { Handle } from '#core/index.js';
+
+const INITIAL_CAPACITY = 16;
+
+/**
+ * The reply handles that a connection holds: how a return or an error, which names its addressee and a
+ * serial, finds the capability that came with the call. Keyed by the caller's number (N of `:1.N`) and its serial; open
+ * addressing, nothing is allocated for an entry.
+ */
+export class ReplyTable {
+  private callers = new Int32Array(INITIAL_CAPACITY);
+  private serials = new Int32Array(INITIAL_CAPACITY);
+  private handles: (Handle | null)[] = Array.from({ length: INITIAL_CAPACITY }, () => null);
+  private mask = INITIAL_CAPACITY - 1;
+  size = 0;
+
+  // hot
+  has(caller: number, serial: number): boolean {
+    return this.find(caller, serial) >= 0;
+  }
+
+  // hot
+  add(caller: number, serial: number, handle: Handle): void {
+    if (this.size * 2 > this.mask) this.resize((this.mask + 1) * 2);
+    let i = slot(caller, serial) & this.mask;
+    while (this.handles[i] !== null) i = (i + 1) & this.mask;
+    this.callers[i] = caller;
+    this.serials[i] = serial | 0;
+    this.handles[i] = handle;
+    this.size++;
+  }
+
+  /** The handle for a reply, and no longer in the table; null when no such reply is expected. */
+  // hot
+  take(caller: number, serial: number): Handle | null {
+    const i = this.find(caller, serial);
+    if (i < 0) return null;
+    const handle = this.handles[i]!;
+    this.removeAt(i);
+    return handle;
+  }
+
+  /** The handle for a reply, which stays in the table. */
+  // hot
+  peek(caller: number, serial: number): Handle | null {
+    const i = this.find(caller, serial);
+    return i < 0 ? null : this.handles[i]!;
+  }
+
+  /** The caller has gone, its reply node with it. */
+  remove(handle: Handle): void {
+    const i = this.handles.indexOf(handle);
+    if (i >= 0) this.removeAt(i);
+  }
+
+  // hot
+  private find(caller: number, serial: number): number {
+    let i = slot(caller, serial) & this.mask;
+    while (this.handles[i] !== null) {
+      if (this.serials[i] === (serial | 0) && this.callers[i] === caller) return i;
+      i = (i + 1) & this.mask;
+    }
+    return -1;
+  }
+
+  /** Closes the gap: entries behind it that were displaced move up, so that no probe ends too early. */
+  // hot
+  private removeAt(gap: number): void {
+    this.size--;
+    let hole = gap;
+    for (let i = (gap + 1) & this.mask; this.handles[i] !== null; i = (i + 1) & this.mask) {
+      const home = slot(this.callers[i]!, this.serials[i]!) & this.mask;
+      if (((i - home) & this.mask) < ((i - hole) & this.mask)) continue;
+      this.callers[hole] = this.callers[i]!;
+      this.serials[hole] = this.serials[i]!;
+      this.handles[hole] = this.handles[i]!;
+      hole = i;
+    }
+    this.handles[hole] = null;
+  }
+
+  private resize(capacity: number): void {
+    const { callers, serials, handles } = this;
+    this.callers = new Int32Array(capacity);
+    this.serials = new Int32Array(capacity);
+    this.handles = Array.from({ length: capacity }, () => null);
+    this.mask = capacity - 1;
+    this.size = 0;
+    for (const [i, handle] of handles.entries()) {
+      if (handle !== null) this.add(callers[i]!, serials[i]!, handle);
+    }
+  }
+}
+
+function slot(caller: number, serial: number): number {
+  return (Math.imul(caller, 0x9e3779b1) ^ Math.imul(serial, 0x85ebca6b)) >>> 7;
+}

@@ -1,0 +1,108 @@
+import { NewNode } from '#core/index.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import { DRIVER_NAME } from '#bridge/registry/registry.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { encodeMessage } from '#bridge/wire/message.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+
+import { Destination } from './destinations.js';
+import { NameNode } from './node-contexts.js';
+import { denied, sendError, speaksOutOfTurn, text } from './refusals.js';
+import type { Shim } from './shim.js';
+
+/** The ways of messages that are not on the hot path: to the driver, to everybody, and those that have to be rewritten. */
+
+/** A message to org.freedesktop.DBus. */
+export function sendToDriver(shim: Shim, header: MessageHeader): void {
+  const { facet } = driverDestination(shim);
+  if (shim.isMonitor) return speaksOutOfTurn(shim);
+  if (facet !== null && shim.connection.isActive && !shim.host.permits(facet, header)) {
+    return denied(shim, header, facet);
+  }
+  const message = shim.compose(header);
+  const isCall = header.type === MessageType.MethodCall;
+  if (isCall && (header.flags & MessageFlag.NoReplyExpected) === 0) {
+    message.newNode = NewNode.OneShot;
+    message.newNodeContext = header.serial;
+    shim.pendingCalls++;
+  }
+  const isRequestName =
+    isCall && header.memberLength === 11 && text(header, 'member') === 'RequestName';
+  if (!isRequestName) {
+    shim.peer.send(shim.driver.handle, message);
+    return;
+  }
+  const { node, handle } = shim.peer.createNode();
+  node.context = new NameNode();
+  message.addTransfer(handle);
+  shim.peer.send(shim.driver.handle, message);
+  shim.peer.release(handle);
+}
+
+/** What the policy says about the driver is decided once the connection is known, and again in each epoch. */
+function driverDestination(shim: Shim): Destination {
+  const { grants } = shim.host;
+  if (shim.driver.epoch === grants.epoch || !shim.connection.isActive) return shim.driver;
+  shim.destinations.remove(shim.driver);
+  shim.driver = newDriverDestination(shim, shim.driver.handle);
+  return shim.driver;
+}
+
+export function newDriverDestination(shim: Shim, handle: Destination['handle']): Destination {
+  const { grants } = shim.host;
+  const { facet } = grants.withDriver(shim.connection);
+  const destination = new Destination({
+    name: Buffer.from(DRIVER_NAME),
+    handle,
+    facet: shim.connection.isActive ? facet : null,
+    replyFacet: null,
+    epoch: shim.connection.isActive ? grants.epoch : 0,
+    isParking: false,
+    isDriver: true,
+  });
+  shim.destinations.add(destination);
+  return destination;
+}
+
+/** A message without destination: a signal goes to its subscribers, a call is for the bus itself. */
+export function routeUndirected(shim: Shim, header: MessageHeader): void {
+  if (!shim.connection.isActive || shim.isMonitor) return speaksOutOfTurn(shim);
+  if (header.type === MessageType.MethodCall) return sendToDriver(shim, header);
+  if (header.type !== MessageType.Signal) {
+    sendError(
+      shim,
+      header,
+      ErrorName.AccessDenied,
+      'Rejected send message: only signals and calls can be sent without a destination',
+    );
+    return;
+  }
+  const message = shim.compose(header);
+  shim.host.driver.registry.broadcast(shim.host.envelope, message, shim.connection);
+}
+
+/** A message that says who sent it, or has fields that we do not know: both are left out (dbus-daemon's HeaderFiltering). */
+export function routeCleaned(shim: Shim, header: MessageHeader): void {
+  const field = (name: Parameters<typeof text>[1]): string | undefined =>
+    header[`${name}Length`] === 0 ? undefined : text(header, name);
+  const bytes = encodeMessage(
+    {
+      type: header.type,
+      flags: header.flags,
+      serial: header.serial,
+      path: field('path'),
+      interface: field('interface'),
+      member: field('member'),
+      errorName: field('errorName'),
+      destination: field('destination'),
+      replySerial: header.replySerial === 0 ? undefined : header.replySerial,
+      signature: header.signature.text,
+      unixFds: header.unixFds === 0 ? undefined : header.unixFds,
+    },
+    header.bytes.slice(header.bodyStart, header.end),
+    header.littleEndian,
+  );
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  header.scan(bytes, view, 0, bytes.length);
+  shim.route(header);
+}

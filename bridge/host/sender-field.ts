@@ -1,0 +1,56 @@
+import { uniqueName } from '#bridge/registry/envelope.js';
+import { FieldCode, TypeCode } from '#bridge/wire/types.js';
+
+import type { Arena } from './arena.js';
+
+/** A field of at most 8 + 13 + 1 bytes, twice: `:1.2147483647` is the longest name that we give. */
+const BLOCK_SHIFT = 6;
+const VARIANT_BYTES = 32;
+
+/**
+ * The SENDER header field of one connection, marshalled in both byte orders once: the bus fills it in for every message
+ * (D-Bus specification, "Header Fields"), and copying it is all that there is to do.
+ */
+export class SenderField {
+  readonly bytes: Uint8Array;
+  /** 0 before the connection has a name */
+  fieldBytes = 0;
+  /** with zeros up to a multiple of 8, where the body begins */
+  paddedBytes = 0;
+  private readonly arena: Arena;
+  private readonly block: number;
+
+  constructor(arena: Arena) {
+    this.arena = arena;
+    this.bytes = arena.bytes;
+    this.block = arena.take(BLOCK_SHIFT);
+    if (this.block < 0) throw new Error('the arena of this host is exhausted');
+  }
+
+  // hot
+  offset(littleEndian: boolean): number {
+    return littleEndian ? this.block : this.block + VARIANT_BYTES;
+  }
+
+  setNumber(number: number): void {
+    const name = uniqueName(number);
+    this.write(this.block, name, true);
+    this.write(this.block + VARIANT_BYTES, name, false);
+    this.fieldBytes = 8 + name.length + 1;
+    this.paddedBytes = (this.fieldBytes + 7) & ~7;
+  }
+
+  close(): void {
+    this.arena.give(this.block, BLOCK_SHIFT);
+  }
+
+  private write(at: number, name: string, littleEndian: boolean): void {
+    const { bytes, view } = this.arena;
+    bytes.fill(0, at, at + VARIANT_BYTES);
+    bytes[at] = FieldCode.Sender;
+    bytes[at + 1] = 1;
+    bytes[at + 2] = TypeCode.String;
+    view.setUint32(at + 4, name.length, littleEndian);
+    for (let i = 0; i < name.length; i++) bytes[at + 8 + i] = name.charCodeAt(i);
+  }
+}

@@ -1,0 +1,325 @@
+import {
+  DescriptorSet,
+  NewNode,
+  SendStatus,
+  type Handle,
+  type Message,
+  type Node,
+  type Peer,
+  type Sink,
+  type Trace,
+} from '#core/index.js';
+import { closeFd, Errno } from '#core/linux/index.js';
+import { validateBody } from '#bridge/wire/body.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import type { Connection, ConnectionFigures } from '#bridge/registry/connection.js';
+import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
+import type { Facet } from '#policy/index.js';
+
+import { Destinations, type Destination } from './destinations.js';
+import type { Host } from './host.js';
+import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
+import { Lookup } from './node-contexts.js';
+import { Outbox } from './outbox.js';
+import * as refusals from './refusals.js';
+import { resolve } from './resolving.js';
+import { newDriverDestination, routeCleaned, routeUndirected, sendToDriver } from './routes.js';
+import { ReplyTable } from './reply-table.js';
+import { SenderField } from './sender-field.js';
+
+/**
+ * The peer that stands for one D-Bus connection: a socket on one side, handles on the other. What the client
+ * sends is checked once, then goes through the handle that its destination leads to; what others send is appended to
+ * the outbox, which is this peer's queue.
+ */
+export class Shim implements Sink, MessageHandler {
+  readonly host: Host;
+  readonly fd: number;
+  readonly peer: Peer;
+  readonly outbox: Outbox;
+  readonly inflow: Inflow;
+  readonly hasUnixFds: boolean;
+  readonly destinations = new Destinations();
+  readonly replies = new ReplyTable();
+  readonly senderField: SenderField;
+  connection!: Connection;
+  registry!: Handle;
+  driver!: Destination;
+
+  live = true;
+  isMonitor = false;
+  /** waits in the host's list of outboxes to flush */
+  isDirty = false;
+  /** the socket took less than there was: epoll tells when it takes more */
+  isBlocked = false;
+
+  incomingMessages = 0;
+  incomingBytes = 0;
+  outgoingMessages = 0;
+  outgoingBytes = 0;
+  /** method calls of this connection that wait for their reply */
+  pendingCalls = 0;
+
+  private peakOutgoingBytes = 0;
+  private errorSerial = 0x80000000;
+
+  constructor(host: Host, fd: number, hasUnixFds: boolean, uid: number) {
+    this.host = host;
+    this.fd = fd;
+    this.hasUnixFds = hasUnixFds;
+    this.peer = host.domain.openPeer({ user: host.userOf(uid), sink: this });
+    this.peer.takesDescriptors = hasUnixFds;
+    this.outbox = new Outbox(host.outboxes);
+    const { maxMessageBytes, maxMessageUnixFds } = host.limits;
+    this.inflow = new Inflow(fd, host.window, maxMessageBytes, hasUnixFds ? maxMessageUnixFds : 0);
+    this.senderField = new SenderField(host.arena);
+  }
+
+  get number(): number {
+    return this.connection.number;
+  }
+
+  /** One whole message of the client's. */
+  // hot
+  message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
+    const { host } = this;
+    const { header } = host.envelope;
+    let fault = header.scan(bytes, view, start, end);
+    if (fault === 0) fault = validateBody(header);
+    if (fault !== 0) return refusals.malformed(this, fault);
+    this.incomingMessages++;
+    this.incomingBytes += end - start;
+    host.envelope.senderNumber = this.connection.number;
+    if (header.senderFieldStart !== 0 || header.hasUnknownFields) routeCleaned(this, header);
+    else this.route(header);
+    if (host.descriptors !== null) host.dropDescriptors();
+    if (host.isUnsettled) host.settle();
+    return this.live;
+  }
+
+  /** Where a message goes is a question of its type and of the handle that its destination leads to. */
+  // hot
+  route(header: MessageHeader): void {
+    if (header.unixFds > 0 && !this.claimDescriptors(header.unixFds)) return;
+    if (header.destinationLength === 0) {
+      routeUndirected(this, header);
+      return;
+    }
+    const { bytes, destinationOffset, destinationLength } = header;
+    const destination = this.destinations.find(bytes, destinationOffset, destinationLength);
+    if (destination !== null && destination.isDriver) {
+      sendToDriver(this, header);
+    } else if (this.connection.number < 0 || this.isMonitor) {
+      refusals.speaksOutOfTurn(this);
+    } else if (header.type === MessageType.MethodCall || header.type === MessageType.Signal) {
+      this.sendTo(destination, header);
+    } else if (header.type === MessageType.MethodReturn || header.type === MessageType.Error) {
+      this.sendReply(header);
+    } else {
+      refusals.unknownType(this, header);
+    }
+  }
+
+  /** A call or a directed signal, through the handle to its destination. */
+  // hot
+  private sendTo(known: Destination | null, header: MessageHeader): void {
+    const { host } = this;
+    let destination = known;
+    if (destination === null || destination.epoch !== host.grants.epoch) {
+      destination = resolve(this, destination, header);
+      if (destination === null) return;
+    }
+    const { facet } = destination;
+    if (facet !== null && !host.permits(facet, header)) {
+      refusals.denied(this, header, facet);
+      return;
+    }
+    const message = this.compose(header);
+    const isCall = header.type === MessageType.MethodCall;
+    if (isCall && (header.flags & MessageFlag.NoReplyExpected) === 0) {
+      if (this.pendingCalls >= host.limits.maxRepliesPerConnection) {
+        refusals.tooManyCalls(this, header);
+        return;
+      }
+      message.newNode = NewNode.OneShot;
+      message.newNodeContext = header.serial;
+      host.envelope.replyFacet = destination.replyFacet;
+      this.pendingCalls++;
+    }
+    const status = this.peer.send(destination.handle, message);
+    if (status !== SendStatus.Sent) refusals.notSent(this, header, message, status);
+  }
+
+  /** A return or an error, through the reply handle that came with the call. */
+  // hot
+  private sendReply(header: MessageHeader): void {
+    const { bytes, destinationOffset, destinationLength, replySerial } = header;
+    const caller = uniqueNumber(bytes, destinationOffset, destinationLength);
+    const handle = this.replies.take(caller, replySerial);
+    if (handle === null) {
+      refusals.unexpectedReply(this, header);
+      return;
+    }
+    const facet = handle.context as Facet | null;
+    if (facet !== null && !this.host.permits(facet, header)) {
+      refusals.denied(this, header, facet);
+      this.peer.release(handle);
+      return;
+    }
+    const status = this.peer.send(handle, this.compose(header));
+    if (status !== SendStatus.Sent) refusals.replyNotSent(this, header, handle, status);
+  }
+
+  /** The client's bytes with our SENDER field behind its own fields: header, sender, body. */
+  // hot
+  compose(header: MessageHeader): Message {
+    const { host, senderField } = this;
+    const { bytes, view, start, bodyStart, end, littleEndian } = header;
+    const message = host.message.clear();
+    message.note = host.envelope;
+    message.descriptors = host.descriptors;
+    if (senderField.fieldBytes > 0) {
+      const fieldsBytes = bodyStart - start - 16 + senderField.fieldBytes;
+      view.setUint32(start + 12, fieldsBytes, littleEndian);
+    }
+    message.addPiece(bytes, start, bodyStart - start);
+    if (senderField.fieldBytes > 0) {
+      message.addPiece(
+        senderField.bytes,
+        senderField.offset(littleEndian),
+        senderField.paddedBytes,
+      );
+    }
+    if (end > bodyStart) message.addPiece(bytes, bodyStart, end - bodyStart);
+    return message;
+  }
+
+  /** Sink: a message has come in on one of our nodes. */
+  // hot
+  accept(node: Node, message: Message, trace: Trace): void {
+    const envelope = message.note as Envelope | null;
+    const { context } = node;
+    if (envelope === null || context instanceof Lookup) {
+      this.host.acceptControl(this, node, message, trace);
+      return;
+    }
+    if (typeof context === 'number') this.pendingCalls--;
+    const { header } = envelope;
+    if (message.receivedCount > 0) {
+      const reply = message.received[message.receivedCount - 1]!;
+      reply.context = envelope.replyFacet;
+      this.replies.add(envelope.senderNumber, header.serial, reply);
+    }
+    this.outgoingMessages++;
+    this.outgoingBytes += message.lengthBytes;
+    this.outbox.append(message, trace);
+    if (!this.isDirty) this.host.markDirty(this);
+  }
+
+  /** Sink: a name that we sent to is gone, or a caller whose reply we owe. */
+  nodeReleased(handle: Handle): void {
+    const context = handle.context as Destination | Facet | null;
+    if (context !== null && 'isParking' in context) this.destinations.remove(context);
+    else this.replies.remove(handle);
+  }
+
+  /** Sink: nobody can answer a call of ours any more, or nobody keeps a name node of ours. */
+  handleReleased(node: Node): void {
+    const { context } = node;
+    if (typeof context !== 'number') return;
+    this.pendingCalls--;
+    if (this.live) refusals.noReply(this, context);
+  }
+
+  /** Takes the descriptors that came with this message. False: the connection is closed, they did not come. */
+  private claimDescriptors(count: number): boolean {
+    const fds = this.inflow.claimDescriptors(count);
+    if (fds !== undefined) {
+      this.host.descriptors = new DescriptorSet(fds, closeFd);
+      return true;
+    }
+    const reason = this.hasUnixFds
+      ? `its message announces ${count} file descriptors that did not come`
+      : 'it sent file descriptors without having negotiated them';
+    this.host.close(this, reason);
+    return false;
+  }
+
+  /** Admitted by the driver: from now on messages can come and go. */
+  attach(connection: Connection, driver: Handle, registry: Handle): void {
+    this.connection = connection;
+    this.registry = registry;
+    this.driver = newDriverDestination(this, driver);
+  }
+
+  /** The socket is readable: one system call, and every message that is complete after it. */
+  // hot
+  readable(): void {
+    const status = this.inflow.read(this);
+    if (status !== ReadStatus.Ok && this.live) refusals.endOfStream(this, status);
+  }
+
+  /** Bytes that came together with the end of the handshake. */
+  feed(bytes: Uint8Array): void {
+    const status = this.inflow.feed(this, bytes, 0, bytes.length);
+    if (status !== ReadStatus.Ok && this.live) refusals.endOfStream(this, status);
+  }
+
+  figures(): ConnectionFigures {
+    return {
+      incomingMessages: this.incomingMessages,
+      incomingBytes: this.incomingBytes,
+      outgoingMessages: this.outgoingMessages,
+      outgoingBytes: this.outbox.pendingBytes,
+      outgoingDescriptors: this.outbox.pendingDescriptors,
+      peakOutgoingBytes: this.peakOutgoingBytes,
+      pendingReplies: this.pendingCalls,
+    };
+  }
+
+  /** The socket takes more. */
+  writable(): void {
+    this.isBlocked = false;
+    this.write();
+    if (this.live && !this.isBlocked) this.host.setBlocked(this, false);
+  }
+
+  /** The end of a turn in which the outbox grew. */
+  // hot
+  flush(): void {
+    if (this.isBlocked) this.outbox.keepBorrowed();
+    else this.write();
+  }
+
+  // hot
+  private write(): void {
+    const errno = this.outbox.flush(this.fd);
+    if (errno === 0) this.peer.isFull = false;
+    else if (errno === Errno.EAGAIN) this.waitForReader();
+    else refusals.brokenPipe(this, errno);
+  }
+
+  /** The client reads more slowly than others send. */
+  private waitForReader(): void {
+    this.outbox.keepBorrowed();
+    this.peakOutgoingBytes = Math.max(this.peakOutgoingBytes, this.outbox.pendingBytes);
+    this.host.setBlocked(this, true);
+    this.peer.isFull = this.outbox.pendingBytes > this.host.limits.maxOutgoingBytes;
+  }
+
+  /** Releases everything; the socket is the host's to close. */
+  close(): void {
+    this.live = false;
+    this.peer.close();
+    this.outbox.close();
+    this.inflow.close();
+    this.senderField.close();
+  }
+
+  /** A serial for an error that is made here, apart from the driver's own. */
+  nextErrorSerial(): number {
+    this.errorSerial = this.errorSerial >= 0xfffffffe ? 0x80000000 : this.errorSerial + 1;
+    return this.errorSerial;
+  }
+}

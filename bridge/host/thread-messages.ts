@@ -1,0 +1,20 @@
+import type { BusLimits, PolicyRules } from '#policy/index.js';
+
+import type { LogLevel } from './host-options.js';
+
+/** From the control plane to a host's thread. After posting, write to its wake-up descriptor. */
+export type HostCommand =
+  | { readonly type: 'stop' }
+  | { readonly type: 'reload'; readonly rules: PolicyRules; readonly limits: BusLimits };
+
+/** From a host's thread to the control plane. */
+export type HostEvent =
+  | { readonly type: 'ready'; readonly wakeupFd: number }
+  | {
+      readonly type: 'log';
+      readonly level: LogLevel;
+      readonly message: string;
+      readonly fields: Record<string, unknown>;
+    }
+  | { readonly type: 'stopped' }
+  | { readonly type: 'failed'; readonly message: string };

@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
+
+import { Host } from './host.js';
+import type { HostOptions, HostOutput } from './host-options.js';
+import type { HostCommand, HostEvent } from './thread-messages.js';
+
+/** What the thread is started with. */
+export interface HostThreadData {
+  readonly port: MessagePort;
+  readonly options: Omit<HostOptions, 'randomBytes' | 'cookies'>;
+}
+
+/**
+ * Entry of the data plane's thread. It blocks in epoll_wait and never returns to Node's event loop: what the control
+ * plane posts is fetched when the wake-up descriptor says that there is something.
+ */
+const { port, options } = workerData as HostThreadData;
+
+function post(event: HostEvent): void {
+  port.postMessage(event);
+}
+
+const output: HostOutput = {
+  log: (level, message, fields) => post({ type: 'log', level, message, fields }),
+  commands(host) {
+    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
+      carryOut(host, next.message as HostCommand);
+    }
+  },
+};
+
+function carryOut(host: Host, command: HostCommand): void {
+  switch (command.type) {
+    case 'stop':
+      host.stop();
+      break;
+    case 'reload':
+      host.reload(command.rules, command.limits);
+      break;
+  }
+}
+
+try {
+  const host = new Host({ ...options, randomBytes }, output);
+  post({ type: 'ready', wakeupFd: host.wakeupFd });
+  host.run();
+  post({ type: 'stopped' });
+} catch (error) {
+  post({ type: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+}
+port.close();

@@ -1,0 +1,74 @@
+import type { Handle, Node } from '#core/index.js';
+import type { ClientPolicy, Party } from '#policy/index.js';
+
+/** Who is at the other end, as the kernel says (SO_PEERCRED and relatives), taken once when the socket was accepted. */
+export interface Credentials {
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
+  readonly pid: number | undefined;
+  /** supplementary groups and the primary one, sorted; undefined when the kernel does not tell */
+  readonly groups: readonly number[] | undefined;
+  /** refers to the process even after its pid was used again; belongs to the connection */
+  readonly pidFd: number | undefined;
+  /** without the terminating NUL */
+  readonly securityLabel: Uint8Array | undefined;
+  /** whether the user sits at this machine, as far as the policy wants to know */
+  readonly atConsole: boolean;
+}
+
+/** What a connection's host can tell of it. */
+export interface ConnectionFigures {
+  readonly incomingMessages: number;
+  readonly incomingBytes: number;
+  readonly outgoingMessages: number;
+  readonly outgoingBytes: number;
+  readonly outgoingDescriptors: number;
+  readonly peakOutgoingBytes: number;
+  readonly pendingReplies: number;
+}
+
+/** A connection as registry and driver know it. Its socket is somebody else's business. */
+export class Connection implements Party {
+  /** N of `:1.N`; -1 before Hello */
+  number = -1;
+  uniqueName = '';
+  readonly credentials: Credentials;
+  /** the rules for this user and these groups */
+  policy: ClientPolicy | undefined = undefined;
+  /** the unique name, and every name held or waited for */
+  readonly names = new Set<string>();
+  readonly figures: () => ConnectionFigures;
+
+  /** the registry's handle to the node under which the unique name is reached */
+  inbox!: Handle;
+  /** the driver's own */
+  driverInbox!: Handle;
+  /** what this connection sends to the driver arrives here: nobody else holds a handle to it */
+  driverNode!: Node;
+  registryNode!: Node;
+
+  /** the registry's handles to the name nodes, of names held and of names waited for */
+  readonly nameHandles = new Map<string, Handle>();
+  /** ids in the match index: of the unique name and of each name held */
+  readonly matchIds: number[] = [];
+  matchRuleCount = 0;
+  isMonitor = false;
+  live = true;
+
+  private serial = 0;
+
+  constructor(credentials: Credentials, figures: () => ConnectionFigures) {
+    this.credentials = credentials;
+    this.figures = figures;
+  }
+
+  get isActive(): boolean {
+    return this.number >= 0;
+  }
+
+  /** Serial of the driver's next message to this connection. */
+  nextSerial(): number {
+    this.serial = this.serial === 0xffffffff ? 1 : this.serial + 1;
+    return this.serial;
+  }
+}

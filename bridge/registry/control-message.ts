@@ -1,0 +1,72 @@
+import type { Message } from '#core/index.js';
+
+/**
+ * What the driver tells a connection's shim, and what a shim asks the registry: messages of our own that travel on the
+ * same nodes as D-Bus messages do. They carry no envelope, and their first byte is no endian mark.
+ */
+export const ControlCode = {
+  /** to an inbox: your unique name is `:1.N` (u32) */
+  Welcome: 1,
+  /** to a name node: release yourself; a byte follows that is 1 when a node for a later turn is wanted in exchange */
+  ReleaseName: 2,
+  /** to an inbox: you are a monitor from now on, and may not send */
+  BecomeMonitor: 3,
+  /** to an inbox: close the connection; the reason follows as UTF-8 */
+  Disconnect: 4,
+  /** to the registry: who owns the name that follows? */
+  Resolve: 5,
+  /** to the driver: a node for the queued name that follows, in exchange for one that was released */
+  NameNode: 6,
+} as const;
+export type ControlCode = (typeof ControlCode)[keyof typeof ControlCode];
+
+/** First byte of the registry's answer to `Resolve`; with `Owned` and `Activatable` comes a handle. */
+export const Resolution = {
+  Unowned: 0,
+  Owned: 1,
+  /** the handle leads to where messages wait until the service has been started */
+  Activatable: 2,
+} as const;
+export type Resolution = (typeof Resolution)[keyof typeof Resolution];
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export function controlBytes(code: ControlCode, argument: string | number = ''): Uint8Array {
+  if (typeof argument === 'number') {
+    const bytes = new Uint8Array(5);
+    bytes[0] = code;
+    new DataView(bytes.buffer).setUint32(1, argument, true);
+    return bytes;
+  }
+  const text = encoder.encode(argument);
+  const bytes = new Uint8Array(1 + text.length);
+  bytes[0] = code;
+  bytes.set(text, 1);
+  return bytes;
+}
+
+export interface Control {
+  readonly code: number;
+  readonly text: string;
+  readonly number: number;
+}
+
+export function parseControl(bytes: Uint8Array): Control {
+  return {
+    code: bytes[0] ?? 0,
+    text: decoder.decode(bytes.slice(1)),
+    number: bytes.length >= 5 ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(1, true) : 0,
+  };
+}
+
+/** Makes `message` one of our own, in memory of its own. */
+export function controlMessage(
+  message: Message,
+  code: ControlCode,
+  argument: string | number = '',
+): Message {
+  const bytes = controlBytes(code, argument);
+  message.clear().addPiece(bytes, 0, bytes.length);
+  return message;
+}

@@ -1,0 +1,35 @@
+import type { Facet } from '#policy/index.js';
+import { MessageHeader } from '#bridge/wire/header.js';
+
+/**
+ * A D-Bus message on its way through the core, as its sender has read and checked it: the `note` of a
+ * core message whose bytes are in wire format. A message without an envelope is one of our own (control-message.ts).
+ */
+export class Envelope {
+  readonly header = new MessageHeader();
+  /** N of the sender's unique name `:1.N`; DRIVER_NUMBER for the driver */
+  senderNumber = -1;
+  /** what the policy leaves to decide about replies to this call; null: nothing */
+  replyFacet: Facet | null = null;
+}
+
+/** Stands for org.freedesktop.DBus where connections are told apart by number. */
+export const DRIVER_NUMBER = -1;
+
+/** N of `:1.N`; -1 when these bytes are no unique name of this bus. */
+// hot
+export function uniqueNumber(bytes: Uint8Array, offset: number, length: number): number {
+  if (length < 4 || length > 13) return -1;
+  if (bytes[offset] !== 0x3a || bytes[offset + 1] !== 0x31 || bytes[offset + 2] !== 0x2e) return -1;
+  let number = 0;
+  for (let i = offset + 3; i < offset + length; i++) {
+    const digit = bytes[i]! - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    number = number * 10 + digit;
+  }
+  return number > 0x7fffffff || (bytes[offset + 3] === 0x30 && length > 4) ? -1 : number;
+}
+
+export function uniqueName(number: number): string {
+  return `:1.${number}`;
+}

@@ -1,0 +1,111 @@
+import {
+  audiencesOf,
+  ClientPolicies,
+  compileFacet,
+  DRIVER_PARTY,
+  Flow,
+  type ClientPolicy,
+  type Facet,
+  type Party,
+  type PolicyRules,
+} from '#policy/index.js';
+
+import type { Connection } from './connection.js';
+
+/** No rule names this user: who came in without credentials. */
+const NOBODY = -1;
+
+/** Facets for what a sender may do with a handle, and for what may come back through reply handles. */
+export interface Grant {
+  readonly facet: Facet | null;
+  readonly replyFacet: Facet | null;
+}
+
+/**
+ * The policy, asked when a handle is handed out. What was granted holds for one `epoch`: a reload, or a name that
+ * some rule mentions changing hands, begins a new one, in which everything is decided again on first use.
+ */
+export class Grants {
+  epoch = 1;
+  private policies: ClientPolicies;
+  private readonly mentionedNames = new Set<string>();
+  private mentionedPrefixes: string[] = [];
+  private broadcastFacets = new WeakMap<Connection, Map<Connection, Facet | null>>();
+
+  constructor(rules: PolicyRules) {
+    this.policies = new ClientPolicies(rules);
+    this.noteMentioned(rules);
+  }
+
+  get rules(): PolicyRules {
+    return this.policies.rules;
+  }
+
+  /** New rules, in force for everybody from the next message on. */
+  reload(rules: PolicyRules, connections: Iterable<Connection>): void {
+    this.policies = new ClientPolicies(rules);
+    this.noteMentioned(rules);
+    for (const connection of connections) this.classify(connection);
+    this.newEpoch();
+  }
+
+  /** Finds the rules that apply to a connection's user and groups. */
+  classify(connection: Connection): void {
+    connection.policy = this.policyFor(connection);
+  }
+
+  /** A connection gained or lost a name. */
+  nameMoved(name: string): void {
+    const mentioned =
+      this.mentionedNames.has(name) ||
+      this.mentionedPrefixes.some((prefix) => name === prefix || name.startsWith(`${prefix}.`));
+    if (mentioned) this.newEpoch();
+  }
+
+  between(sender: Party, receiver: Party): Grant {
+    return {
+      facet: compileFacet(sender, receiver, Flow.Directed),
+      replyFacet: compileFacet(receiver, sender, Flow.RequestedReply),
+    };
+  }
+
+  withDriver(sender: Party): Grant {
+    return this.between(sender, DRIVER_PARTY);
+  }
+
+  /** For one subscriber of a sender's signals; decided once an epoch. Sender undefined: the driver. */
+  broadcastFacet(sender: Connection | undefined, receiver: Connection): Facet | null {
+    if (sender === undefined) return compileFacet(DRIVER_PARTY, receiver, Flow.Broadcast);
+    let facets = this.broadcastFacets.get(sender);
+    if (facets === undefined) this.broadcastFacets.set(sender, (facets = new Map()));
+    let facet = facets.get(receiver);
+    if (facet === undefined) {
+      facet = compileFacet(sender, receiver, Flow.Broadcast);
+      facets.set(receiver, facet);
+    }
+    return facet;
+  }
+
+  private newEpoch(): void {
+    this.epoch = (this.epoch + 1) & 0x3fffffff;
+    this.broadcastFacets = new WeakMap();
+  }
+
+  private policyFor({ credentials }: Connection): ClientPolicy {
+    const { uid, gid, groups } = credentials;
+    const gids = groups ?? (gid === undefined ? [] : [gid]);
+    return this.policies.for({ uid: uid ?? NOBODY, gids, atConsole: credentials.atConsole });
+  }
+
+  private noteMentioned(rules: PolicyRules): void {
+    this.mentionedNames.clear();
+    this.mentionedPrefixes = [];
+    for (const [, list] of audiencesOf(rules)) {
+      for (const rule of list) {
+        if (rule.kind !== 'send' && rule.kind !== 'receive') continue;
+        if (rule.peerName !== undefined) this.mentionedNames.add(rule.peerName);
+        if (rule.peerPrefix !== undefined) this.mentionedPrefixes.push(rule.peerPrefix);
+      }
+    }
+  }
+}

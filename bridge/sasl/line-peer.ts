@@ -1,0 +1,104 @@
+import { SASL_LINE_MAX_BYTES } from '#bridge/wire/limits.js';
+import type { SaslFailure, SaslFailureCode } from './mechanism.js';
+
+const CR = 0x0d;
+const LF = 0x0a;
+const NOTHING = new Uint8Array(0);
+/** Honest lines are shorter; thousands of connections may be at this stage. */
+const FIRST_LINE_BYTES = 256;
+
+/**
+ * One end of an authentication: bytes in, bytes out, no I/O. Cuts the bytes into lines, hands these
+ * to the state machine that extends this class and stops where the messages begin.
+ */
+export abstract class SaslLinePeer {
+  #line = new Uint8Array(FIRST_LINE_BYTES);
+  #lineLength = 0;
+  #output = '';
+  #isDone = false;
+  #failure: SaslFailure | undefined;
+  #expectsCredentialsByte: boolean;
+
+  /** `expectsCredentialsByte`: a client sends one NUL byte before its first line. */
+  constructor(expectsCredentialsByte: boolean) {
+    this.#expectsCredentialsByte = expectsCredentialsByte;
+  }
+
+  /** True: authenticated; all bytes from here on are messages. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /** Set when the connection is to be closed, after what `takeOutput` returns has been sent. */
+  get failure(): SaslFailure | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Takes the bytes from `start` to `end`, as far as they belong to the authentication; returns how
+   * many that were. What follows is the beginning of the message stream.
+   */
+  feed(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    if (this.#expectsCredentialsByte && at < end) this.#takeCredentialsByte(bytes[at++]);
+    while (at < end && !this.#isDone && this.#failure === undefined) this.#takeByte(bytes[at++]);
+    return at - start;
+  }
+
+  /** What is to be sent to the other end by now; empty if nothing. */
+  takeOutput(): Uint8Array {
+    if (this.#output === '') return NOTHING;
+    const bytes = Buffer.from(this.#output, 'latin1');
+    this.#output = '';
+    return bytes;
+  }
+
+  /** The state machine: a line without its CR LF in, the answer or nothing out. */
+  abstract dispatch(line: string): string | undefined;
+
+  protected send(text: string): void {
+    this.#output += text;
+  }
+
+  protected finish(): undefined {
+    this.#isDone = true;
+    return undefined;
+  }
+
+  protected fail(code: SaslFailureCode, message: string): undefined {
+    this.#failure ??= { code, message };
+    return undefined;
+  }
+
+  #takeCredentialsByte(byte: number): void {
+    this.#expectsCredentialsByte = false;
+    if (byte === 0) return;
+    this.fail('credentials-byte-missing', `the first byte is ${byte}, not NUL`);
+  }
+
+  #takeByte(byte: number): void {
+    if (this.#lineLength === this.#line.length) this.#growLine();
+    this.#line[this.#lineLength++] = byte;
+    const isEnd = byte === LF && this.#lineLength > 1 && this.#line[this.#lineLength - 2] === CR;
+    if (isEnd) {
+      const length = this.#lineLength - 2;
+      this.#lineLength = 0;
+      this.#takeLine(this.#line.subarray(0, length));
+    } else if (this.#lineLength === SASL_LINE_MAX_BYTES) {
+      this.fail('line-too-long', `a line exceeds ${SASL_LINE_MAX_BYTES} bytes`);
+    }
+  }
+
+  #growLine(): void {
+    const line = new Uint8Array(Math.min(this.#line.length * 2, SASL_LINE_MAX_BYTES));
+    line.set(this.#line);
+    this.#line = line;
+  }
+
+  #takeLine(line: Uint8Array): void {
+    const answer = line.some((byte) => byte === 0 || byte > 0x7f)
+      ? 'ERROR "Command contained non-ASCII"'
+      : this.dispatch(Buffer.from(line).toString('latin1'));
+    if (answer !== undefined) this.send(`${answer}\r\n`);
+  }
+}

@@ -1,0 +1,36 @@
+/** What the two ends of an authentication have in common. */
+
+/** In the order in which libdbus lists them: from the strongest to none at all. */
+export const MECHANISMS = ['EXTERNAL', 'DBUS_COOKIE_SHA1', 'ANONYMOUS'] as const;
+
+export type MechanismName = (typeof MECHANISMS)[number];
+
+export function isMechanismName(text: string): text is MechanismName {
+  return MECHANISMS.some((name) => name === text);
+}
+
+export type RandomBytes = (lengthBytes: number) => Uint8Array;
+
+export type SaslFailureCode =
+  | 'credentials-byte-missing'
+  | 'guid-mismatch'
+  | 'line-too-long'
+  | 'protocol-violation'
+  | 'rejected';
+
+/** Why a conversation ended without success; the connection is to be closed. */
+export interface SaslFailure {
+  readonly code: SaslFailureCode;
+  readonly message: string;
+}
+
+/** A line of the protocol, cut at its first run of blanks. */
+export interface SaslCommand {
+  readonly name: string;
+  readonly args: string;
+}
+
+export function parseCommand(line: string): SaslCommand {
+  const [, name, args] = /^([^ \t]*)[ \t]*(.*)$/su.exec(line) ?? ['', '', ''];
+  return { name, args };
+}

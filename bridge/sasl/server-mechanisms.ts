@@ -1,0 +1,119 @@
+/** The server's side of each mechanism: data in, a verdict or a challenge out. */
+
+import type { CookieIssuer } from './cookie.js';
+import { CHALLENGE_BYTES, hashCookie, isSameHash } from './cookie.js';
+import { encodeHex } from './hex.js';
+import type { MechanismName, RandomBytes } from './mechanism.js';
+
+/** Who the client has proved to be. */
+export interface SaslIdentity {
+  readonly mechanism: MechanismName;
+  /** `undefined`: anonymous. */
+  readonly uid: number | undefined;
+}
+
+export type ServerStep =
+  | { readonly kind: 'challenge'; readonly data: string }
+  | { readonly kind: 'accepted'; readonly identity: SaslIdentity }
+  /** `reason` is for the log: clients are told no more than REJECTED. */
+  | { readonly kind: 'rejected'; readonly reason: string };
+
+export interface ServerMechanism {
+  /** Called with the initial response (empty if there is none), then with each DATA. */
+  respond(data: Uint8Array): ServerStep;
+}
+
+function rejected(reason: string): ServerStep {
+  return { kind: 'rejected', reason };
+}
+
+/** The kernel says who is at the other end of the socket; the client may only agree. */
+export class ExternalServer implements ServerMechanism {
+  readonly #peerUid: number | undefined;
+  readonly #mapsTo: (claimedUid: number) => boolean;
+  #hasAsked = false;
+
+  constructor(peerUid: number | undefined, mapsTo: (claimedUid: number) => boolean) {
+    this.#peerUid = peerUid;
+    this.#mapsTo = mapsTo;
+  }
+
+  respond(data: Uint8Array): ServerStep {
+    const uid = this.#peerUid;
+    if (uid === undefined) return rejected('EXTERNAL: the socket has no credentials');
+    if (data.length === 0 && !this.#hasAsked) {
+      this.#hasAsked = true;
+      return { kind: 'challenge', data: '' };
+    }
+    // An empty answer means: whoever the socket says. All that a client in a user namespace can
+    // say, because it does not know its uid outside.
+    if (data.length > 0) {
+      const claimed = parseUid(Buffer.from(data).toString('latin1'));
+      if (claimed === undefined) return rejected('EXTERNAL: the identity is not a decimal uid');
+      if (claimed !== uid && !this.#mapsTo(claimed)) {
+        return rejected(`EXTERNAL: the client says uid ${claimed}, its socket says ${uid}`);
+      }
+    }
+    return { kind: 'accepted', identity: { mechanism: 'EXTERNAL', uid } };
+  }
+}
+
+/** Accepts everybody, as nobody; the data is a free text for the log. */
+export class AnonymousServer implements ServerMechanism {
+  respond(data: Uint8Array): ServerStep {
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(data);
+    } catch {
+      return rejected('ANONYMOUS: the trace is not UTF-8');
+    }
+    return { kind: 'accepted', identity: { mechanism: 'ANONYMOUS', uid: undefined } };
+  }
+}
+
+/** Cookies prove only the user who runs the server: nobody else's home directory is trusted. */
+export class CookieServer implements ServerMechanism {
+  readonly #cookies: CookieIssuer;
+  readonly #randomBytes: RandomBytes;
+  #pending: { uid: number; challenge: string; secret: string } | undefined;
+
+  constructor(cookies: CookieIssuer, randomBytes: RandomBytes) {
+    this.#cookies = cookies;
+    this.#randomBytes = randomBytes;
+  }
+
+  respond(data: Uint8Array): ServerStep {
+    const text = Buffer.from(data).toString('latin1');
+    return this.#pending === undefined ? this.#challenge(text) : this.#verify(text, this.#pending);
+  }
+
+  #challenge(user: string): ServerStep {
+    const uid = this.#cookies.ownerUid(user);
+    if (uid === undefined) return rejected(`DBUS_COOKIE_SHA1: no cookies are kept for "${user}"`);
+    const cookie = this.#cookies.issue();
+    if (cookie instanceof Error) return rejected(`DBUS_COOKIE_SHA1: ${cookie.message}`);
+    const challenge = encodeHex(this.#randomBytes(CHALLENGE_BYTES));
+    this.#pending = { uid, challenge, secret: cookie.secret };
+    return { kind: 'challenge', data: `${this.#cookies.context} ${cookie.id} ${challenge}` };
+  }
+
+  #verify(
+    text: string,
+    { uid, challenge, secret }: { uid: number; challenge: string; secret: string },
+  ): ServerStep {
+    const [, clientChallenge, hash] = /^([^ \t]+)[ \t]+(.+)$/su.exec(text) ?? [];
+    if (clientChallenge === undefined || hash === undefined) {
+      return rejected('DBUS_COOKIE_SHA1: the answer is not a challenge and a hash');
+    }
+    if (!isSameHash(hash, hashCookie(challenge, clientChallenge, secret))) {
+      return rejected('DBUS_COOKIE_SHA1: the client does not know the cookie');
+    }
+    return { kind: 'accepted', identity: { mechanism: 'DBUS_COOKIE_SHA1', uid } };
+  }
+}
+
+/** Decimal digits only; 2^32-1 means "no uid" to the kernel. */
+function parseUid(text: string): number | undefined {
+  if (!/^[0-9]{1,10}$/u.test(text)) return undefined;
+  const uid = Number(text);
+  return uid < 0xffff_ffff ? uid : undefined;
+}

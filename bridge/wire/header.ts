@@ -1,0 +1,291 @@
+import { WireFault } from './faults.js';
+import { ARRAY_MAX_BYTES, FIXED_HEADER_BYTES, MESSAGE_MAX_BYTES } from './limits.js';
+import {
+  isBusNameBytes,
+  isErrorNameBytes,
+  isInterfaceBytes,
+  isMemberBytes,
+  isObjectPathBytes,
+} from './names.js';
+import { EMPTY_SIGNATURE, lookupSignature } from './signature.js';
+import { signatureFault } from './signature-syntax.js';
+import { EndianMark, FieldCode, MessageType, TypeCode } from './types.js';
+import { validator } from './value.js';
+
+const PROTOCOL_VERSION = 1;
+
+/**
+ * Length in bytes of the message at `start`: 0 when fewer than 16 bytes are there to tell,
+ * a negated {@link WireFault} when it cannot be a message. `view` spans the same memory as `bytes`.
+ */
+export function frameLength(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+  if (end - start < FIXED_HEADER_BYTES) return 0;
+  const littleEndian = bytes[start] === EndianMark.Little;
+  if (!littleEndian && bytes[start] !== EndianMark.Big) return -WireFault.EndianMark;
+  if (bytes[start + 3] !== PROTOCOL_VERSION) return -WireFault.ProtocolVersion;
+  const fieldsBytes = view.getUint32(start + 12, littleEndian);
+  if (fieldsBytes > ARRAY_MAX_BYTES) return -WireFault.FieldsTooLong;
+  const bodyBytes = view.getUint32(start + 4, littleEndian);
+  if (bodyBytes > MESSAGE_MAX_BYTES) return -WireFault.MessageTooLong;
+  /* Both are known to be small by now: no sum can leave 31 bits. */
+  const length = FIXED_HEADER_BYTES + ((fieldsBytes + 7) & -8) + bodyBytes;
+  return length > MESSAGE_MAX_BYTES ? -WireFault.MessageTooLong : length;
+}
+
+/* The first four bytes of each field, read as a little-endian word: code, signature, its NUL. */
+const PROLOGUES = fieldPrologues();
+
+function fieldPrologues(): Int32Array {
+  const prologues = new Int32Array(FieldCode.UnixFds + 1);
+  const types: readonly [number, number][] = [
+    [FieldCode.Path, TypeCode.ObjectPath],
+    [FieldCode.Interface, TypeCode.String],
+    [FieldCode.Member, TypeCode.String],
+    [FieldCode.ErrorName, TypeCode.String],
+    [FieldCode.ReplySerial, TypeCode.UInt32],
+    [FieldCode.Destination, TypeCode.String],
+    [FieldCode.Sender, TypeCode.String],
+    [FieldCode.Signature, TypeCode.Signature],
+    [FieldCode.UnixFds, TypeCode.UInt32],
+  ];
+  for (const [code, type] of types) prologues[code] = code | (1 << 8) | (type << 16);
+  return prologues;
+}
+
+/* Fields that a message must have, by its type and then as bits 1 << FieldCode. */
+const REQUIRED_CALL = (1 << FieldCode.Path) | (1 << FieldCode.Member);
+const REQUIRED_FIELDS: readonly number[] = [
+  0,
+  REQUIRED_CALL,
+  1 << FieldCode.ReplySerial,
+  (1 << FieldCode.ErrorName) | (1 << FieldCode.ReplySerial),
+  REQUIRED_CALL | (1 << FieldCode.Interface),
+];
+
+const MISSING_FAULTS: readonly [number, number][] = [
+  [FieldCode.Path, WireFault.MissingPath],
+  [FieldCode.Interface, WireFault.MissingInterface],
+  [FieldCode.Member, WireFault.MissingMember],
+  [FieldCode.ErrorName, WireFault.MissingErrorName],
+  [FieldCode.ReplySerial, WireFault.MissingReplySerial],
+];
+
+function missingFieldFault(missing: number): number {
+  for (const [code, fault] of MISSING_FAULTS) if ((missing & (1 << code)) !== 0) return fault;
+  return 0;
+}
+
+const RESERVED_PATH = Buffer.from('/org/freedesktop/DBus/Local');
+const RESERVED_INTERFACE = Buffer.from('org.freedesktop.DBus.Local');
+
+/**
+ * The reference implementation refuses everything that begins with a reserved word. So must a bus,
+ * or one client could have every receiver disconnected that is built on it.
+ */
+function beginsWith(bytes: Uint8Array, offset: number, length: number, word: Buffer): boolean {
+  if (length < word.length) return false;
+  for (let i = word.length - 1; i >= 0; i--) if (bytes[offset + i] !== word[i]) return false;
+  return true;
+}
+
+/** A header field's variant is three containers deep: the array, the struct, the variant. */
+const FIELD_VARIANT_DEPTH = 2;
+/** Code, signature of one type, one byte of value. */
+const FIELD_MIN_BYTES = 5;
+
+/**
+ * The header of one message, as offsets into the bytes that it was scanned from. One object serves
+ * many messages. Offsets count from the beginning of `bytes`; a length of 0 means "absent".
+ */
+export class MessageHeader {
+  bytes: Uint8Array = new Uint8Array(0);
+  view: DataView = new DataView(new ArrayBuffer(0));
+  littleEndian = true;
+  start = 0;
+  end = 0;
+  /** {@link MessageType}, or 5 to 255: valid, and unknown. */
+  type = 0;
+  flags = 0;
+  serial = 0;
+  bodyLength = 0;
+  bodyStart = 0;
+  /** Where the header fields end, before the padding that leads to the body. */
+  fieldsEnd = 0;
+
+  pathOffset = 0;
+  pathLength = 0;
+  interfaceOffset = 0;
+  interfaceLength = 0;
+  memberOffset = 0;
+  memberLength = 0;
+  errorNameOffset = 0;
+  errorNameLength = 0;
+  destinationOffset = 0;
+  destinationLength = 0;
+  senderOffset = 0;
+  senderLength = 0;
+  /** The characters only, without length byte and NUL. */
+  signatureOffset = 0;
+  signatureLength = 0;
+  /** The body's types, or the empty signature. */
+  signature = EMPTY_SIGNATURE;
+  /** 0 = absent. */
+  replySerial = 0;
+  unixFds = 0;
+  /** Whether there are fields with a code above 9, which a bus does not pass on. */
+  hasUnknownFields = false;
+  /** Bounds of the sender's struct, padding excluded; 0 = absent. */
+  senderFieldStart = 0;
+  senderFieldEnd = 0;
+
+  /**
+   * Reads and checks the header of the message that occupies `start` to `end` exactly.
+   * 0, or a {@link WireFault}; after a fault the offsets mean nothing.
+   */
+  scan(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    const length = frameLength(bytes, view, start, end);
+    if (length < 0) return -length;
+    if (length === 0 || length !== end - start) return WireFault.MessageLength;
+    this.bytes = bytes;
+    this.view = view;
+    this.start = start;
+    this.end = end;
+    const littleEndian = bytes[start] === EndianMark.Little;
+    this.littleEndian = littleEndian;
+    this.type = bytes[start + 1];
+    this.flags = bytes[start + 2];
+    this.bodyLength = view.getUint32(start + 4, littleEndian);
+    this.serial = view.getUint32(start + 8, littleEndian);
+    this.bodyStart = end - this.bodyLength;
+    this.fieldsEnd = start + FIXED_HEADER_BYTES + view.getUint32(start + 12, littleEndian);
+    if (this.type === MessageType.Invalid) return WireFault.MessageType;
+    if (this.serial === 0) return WireFault.Serial;
+    for (let p = this.fieldsEnd; p < this.bodyStart; p++) {
+      if (bytes[p] !== 0) return WireFault.Padding;
+    }
+    this.forgetFields();
+    return this.scanFields();
+  }
+
+  private forgetFields(): void {
+    this.pathLength = 0;
+    this.interfaceLength = 0;
+    this.memberLength = 0;
+    this.errorNameLength = 0;
+    this.destinationLength = 0;
+    this.senderLength = 0;
+    this.signatureLength = 0;
+    this.signature = EMPTY_SIGNATURE;
+    this.replySerial = 0;
+    this.unixFds = 0;
+    this.hasUnknownFields = false;
+    this.senderFieldStart = 0;
+    this.senderFieldEnd = 0;
+  }
+
+  private scanFields(): number {
+    const { bytes, view, start, fieldsEnd } = this;
+    let seen = 0;
+    let field = start + FIXED_HEADER_BYTES;
+    while (field < fieldsEnd) {
+      if (fieldsEnd - field < FIELD_MIN_BYTES) return WireFault.OutOfBounds;
+      const code = bytes[field];
+      let next: number;
+      if (code > FieldCode.UnixFds) {
+        next = this.scanUnknownField(field);
+      } else {
+        if (view.getInt32(field, true) !== PROLOGUES[code]) {
+          return code === 0 ? WireFault.FieldCode : WireFault.FieldType;
+        }
+        if ((seen & (1 << code)) !== 0) return WireFault.FieldDuplicate;
+        seen |= 1 << code;
+        next = this.scanField(code, field + 4);
+      }
+      if (next < 0) return -next;
+      if (next === fieldsEnd) break;
+      field = start + ((next - start + 7) & -8);
+      if (field >= fieldsEnd) return WireFault.FieldsLength;
+      for (let p = next; p < field; p++) if (bytes[p] !== 0) return WireFault.Padding;
+    }
+    const required = this.type <= MessageType.Signal ? REQUIRED_FIELDS[this.type] : 0;
+    const missing = required & ~seen;
+    return missing === 0 ? 0 : missingFieldFault(missing);
+  }
+
+  /** The position after the field, or a negated fault. */
+  private scanUnknownField(field: number): number {
+    this.hasUnknownFields = true;
+    validator.open(this.bytes, this.view, this.start, this.fieldsEnd, this.littleEndian);
+    return validator.variant(field + 1, FIELD_VARIANT_DEPTH);
+  }
+
+  /** `value`: where the value of a field of the right type begins. The position after it, or -fault. */
+  private scanField(code: number, value: number): number {
+    if (code === FieldCode.Signature) return this.scanSignature(value);
+    if (this.fieldsEnd - value < 4) return -WireFault.OutOfBounds;
+    const word = this.view.getUint32(value, this.littleEndian);
+    if (code === FieldCode.ReplySerial) {
+      this.replySerial = word;
+      return word === 0 ? -WireFault.ReplySerial : value + 4;
+    }
+    if (code === FieldCode.UnixFds) {
+      this.unixFds = word;
+      return value + 4;
+    }
+    const offset = value + 4;
+    if (word >= this.fieldsEnd - offset) return -WireFault.OutOfBounds;
+    if (this.bytes[offset + word] !== 0) return -WireFault.NotTerminated;
+    const fault = this.takeString(code, offset, word);
+    return fault === 0 ? offset + word + 1 : -fault;
+  }
+
+  private scanSignature(value: number): number {
+    const { bytes, fieldsEnd } = this;
+    const length = bytes[value];
+    const offset = value + 1;
+    if (length >= fieldsEnd - offset) return -WireFault.OutOfBounds;
+    if (bytes[offset + length] !== 0) return -WireFault.NotTerminated;
+    const signature = lookupSignature(bytes, offset, length);
+    if (signature === undefined) return -signatureFault(bytes, offset, length);
+    this.signature = signature;
+    this.signatureOffset = offset;
+    this.signatureLength = length;
+    return offset + length + 1;
+  }
+
+  private takeString(code: number, offset: number, length: number): number {
+    const { bytes } = this;
+    switch (code) {
+      case FieldCode.Path:
+        if (!isObjectPathBytes(bytes, offset, length)) return WireFault.Path;
+        this.pathOffset = offset;
+        this.pathLength = length;
+        return beginsWith(bytes, offset, length, RESERVED_PATH) ? WireFault.ReservedPath : 0;
+      case FieldCode.Interface:
+        if (!isInterfaceBytes(bytes, offset, length)) return WireFault.Interface;
+        this.interfaceOffset = offset;
+        this.interfaceLength = length;
+        return beginsWith(bytes, offset, length, RESERVED_INTERFACE)
+          ? WireFault.ReservedInterface
+          : 0;
+      case FieldCode.Member:
+        this.memberOffset = offset;
+        this.memberLength = length;
+        return isMemberBytes(bytes, offset, length) ? 0 : WireFault.Member;
+      case FieldCode.ErrorName:
+        this.errorNameOffset = offset;
+        this.errorNameLength = length;
+        return isErrorNameBytes(bytes, offset, length) ? 0 : WireFault.ErrorName;
+      case FieldCode.Destination:
+        this.destinationOffset = offset;
+        this.destinationLength = length;
+        return isBusNameBytes(bytes, offset, length) ? 0 : WireFault.Destination;
+      default:
+        this.senderOffset = offset;
+        this.senderLength = length;
+        this.senderFieldStart = offset - 8;
+        this.senderFieldEnd = offset + length + 1;
+        return isBusNameBytes(bytes, offset, length) ? 0 : WireFault.Sender;
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import { validateBody } from './body.js';
+import { WireError } from './faults.js';
+import { MessageHeader } from './header.js';
+import { Marshaller } from './marshal.js';
+import { signatureTypes } from './signature.js';
+import { EndianMark, FieldCode } from './types.js';
+import { decodeBody } from './unmarshal.js';
+import { ByteWriter } from './writer.js';
+
+/** The header of a message in JavaScript terms. `type` is a {@link MessageType}, `flags` are bits. */
+export interface MessageFields {
+  readonly type: number;
+  readonly flags?: number | undefined;
+  readonly serial: number;
+  readonly path?: string | undefined;
+  readonly interface?: string | undefined;
+  readonly member?: string | undefined;
+  readonly errorName?: string | undefined;
+  readonly replySerial?: number | undefined;
+  readonly destination?: string | undefined;
+  readonly sender?: string | undefined;
+  /** Of the body; absent means that there is none. */
+  readonly signature?: string | undefined;
+  /** Number of descriptors that travel with the message. */
+  readonly unixFds?: number | undefined;
+}
+
+/** A message as it was received. Fields that it did not have are absent. */
+export interface DecodedMessage extends MessageFields {
+  readonly flags: number;
+  readonly littleEndian: boolean;
+  readonly body: unknown[];
+}
+
+const [BYTE, UINT32, STRING, OBJECT_PATH, SIGNATURE] = signatureTypes('yusog');
+const PROTOCOL_VERSION = 1;
+
+/* Each string field with its code and type, in the order in which they are written. */
+const STRING_FIELDS = [
+  ['path', FieldCode.Path, OBJECT_PATH],
+  ['interface', FieldCode.Interface, STRING],
+  ['member', FieldCode.Member, STRING],
+  ['errorName', FieldCode.ErrorName, STRING],
+  ['destination', FieldCode.Destination, STRING],
+  ['sender', FieldCode.Sender, STRING],
+  ['signature', FieldCode.Signature, SIGNATURE],
+] as const;
+
+const WORD_FIELDS = [
+  ['replySerial', FieldCode.ReplySerial],
+  ['unixFds', FieldCode.UnixFds],
+] as const;
+
+/**
+ * One whole message. `body` is either the arguments or what `encodeBody` has made of them in the same
+ * byte order. Throws a {@link WireError} for whatever a receiver would refuse.
+ */
+export function encodeMessage(
+  fields: MessageFields,
+  body: readonly unknown[] | Uint8Array = [],
+  littleEndian = true,
+): Uint8Array {
+  const writer = new ByteWriter(littleEndian);
+  writeHeader(writer, fields);
+  const bodyStart = writer.position;
+  if (body instanceof Uint8Array) writer.bytes(body);
+  else new Marshaller(writer).arguments(signatureTypes(fields.signature ?? ''), body);
+  writer.patchUint32(4, writer.position - bodyStart);
+  const bytes = writer.written();
+  const header = scanned(bytes);
+  if (body instanceof Uint8Array) throwFault(validateBody(header));
+  return bytes;
+}
+
+function writeHeader(writer: ByteWriter, fields: MessageFields): void {
+  const marshaller = new Marshaller(writer);
+  writer.uint8(writer.littleEndian ? EndianMark.Little : EndianMark.Big);
+  marshaller.named('type', BYTE, fields.type);
+  marshaller.named('flags', BYTE, fields.flags ?? 0);
+  writer.uint8(PROTOCOL_VERSION);
+  writer.uint32(0); /* length of the body, known later */
+  marshaller.named('serial', UINT32, fields.serial);
+  writer.uint32(0); /* length of the fields */
+  const start = writer.position;
+  for (const [name, code, type] of STRING_FIELDS) {
+    const value = fields[name];
+    if (value === undefined || (code === FieldCode.Signature && value === '')) continue;
+    writeFieldStart(writer, code, type.text);
+    marshaller.named(name, type, value);
+  }
+  for (const [name, code] of WORD_FIELDS) {
+    const value = fields[name];
+    if (value === undefined) continue;
+    writeFieldStart(writer, code, UINT32.text);
+    marshaller.named(name, UINT32, value);
+  }
+  writer.patchUint32(12, writer.position - start);
+  writer.align(8);
+}
+
+function writeFieldStart(writer: ByteWriter, code: number, signature: string): void {
+  writer.align(8);
+  writer.uint8(code);
+  writer.signature(signature);
+}
+
+/** One whole message, and nothing but it. Throws a {@link WireError} when it is not valid. */
+export function decodeMessage(bytes: Uint8Array): DecodedMessage {
+  const header = scanned(bytes);
+  const { littleEndian, bodyStart } = header;
+  const body = bytes.subarray(bodyStart, header.end);
+  return {
+    ...decodeFields(header),
+    littleEndian,
+    body: decodeBody(header.signature.text, body, littleEndian),
+  };
+}
+
+function decodeFields(header: MessageHeader): MessageFields & { readonly flags: number } {
+  const { bytes } = header;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = (offset: number, length: number): string =>
+    buffer.toString('latin1', offset, offset + length);
+  const { type, flags, serial, replySerial, unixFds, signature } = header;
+  const path = text(header.pathOffset, header.pathLength);
+  const interfaceName = text(header.interfaceOffset, header.interfaceLength);
+  const member = text(header.memberOffset, header.memberLength);
+  const errorName = text(header.errorNameOffset, header.errorNameLength);
+  const destination = text(header.destinationOffset, header.destinationLength);
+  const sender = text(header.senderOffset, header.senderLength);
+  return {
+    type,
+    flags,
+    serial,
+    ...(path !== '' && { path }),
+    ...(interfaceName !== '' && { interface: interfaceName }),
+    ...(member !== '' && { member }),
+    ...(errorName !== '' && { errorName }),
+    ...(replySerial !== 0 && { replySerial }),
+    ...(destination !== '' && { destination }),
+    ...(sender !== '' && { sender }),
+    ...(signature.text !== '' && { signature: signature.text }),
+    ...(unixFds !== 0 && { unixFds }),
+  };
+}
+
+function scanned(bytes: Uint8Array): MessageHeader {
+  const header = new MessageHeader();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  throwFault(header.scan(bytes, view, 0, bytes.length));
+  return header;
+}
+
+function throwFault(fault: number): void {
+  if (fault !== 0) throw new WireError(fault);
+}

@@ -1,0 +1,26 @@
+/**
+ * The capability core: peers, nodes, handles and transactions, as BUS1 defines them (docs/bus1-core.md). It knows
+ * nothing of D-Bus.
+ */
+export { DescriptorSet } from './descriptors.js';
+export { Bus1Code, Bus1Error } from './errors.js';
+export type { Handle } from './handle.js';
+export { LocalDomain, type DomainCounters } from './local/domain.js';
+export { Message, NewNode } from './message.js';
+export type { Node } from './node.js';
+export { SendStatus, type Peer, type PeerOptions } from './peer.js';
+export {
+  INVALID_ID,
+  MessageTooBig,
+  PeerById,
+  TRANSFER_CREATE,
+  TRANSFER_ONE_SHOT,
+  type CommandOptions,
+  type OutgoingById,
+  type ReceivedById,
+  type ReceiveSpace,
+  type TransferEntry,
+} from './peer-by-id.js';
+export { ReceivedType, type Received } from './queue.js';
+export { ResourceUser, Slot, type Claim, type Maxima, type Trace } from './quota.js';
+export type { Sink } from './sink.js';

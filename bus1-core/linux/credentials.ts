@@ -1,0 +1,91 @@
+import { Errno, SystemError } from './errno.js';
+import { getsockopt, lastErrno } from './libc.js';
+
+// asm-generic/socket.h; see unix(7). powerpc numbers the first one differently (its asm/socket.h).
+const SOL_SOCKET = 1;
+const SO_PEERCRED = process.arch === 'ppc64' ? 21 : 17;
+const SO_PEERSEC = 31;
+const SO_PEERGROUPS = 59;
+const SO_PEERPIDFD = 77;
+
+const LABEL_GUESS_BYTES = 256;
+const GROUPS_GUESS = 64;
+
+export interface PeerCredentials {
+  pid: number;
+  uid: number;
+  gid: number;
+}
+
+/**
+ * Who made the other end of the socket (its connect or listen). Throws when the socket has no such
+ * notion.
+ */
+export function peerCredentials(fd: number): PeerCredentials {
+  const value = new Uint32Array(3); // struct ucred { pid, uid, gid }
+  const length = new Uint32Array([12]);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, value, length) !== 0) {
+    throw new SystemError('getsockopt(SO_PEERCRED)', lastErrno(), `descriptor ${fd}`);
+  }
+  return { pid: value[0] | 0, uid: value[1], gid: value[2] };
+}
+
+/** The peer's supplementary groups, ascending; undefined when the kernel cannot tell. */
+export function peerGroups(fd: number): number[] | undefined {
+  const found = readGrowing(fd, SO_PEERGROUPS, GROUPS_GUESS * 4, 'getsockopt(SO_PEERGROUPS)');
+  if (found === undefined) return undefined;
+  const gids = new Uint32Array(found.buffer, 0, found.length >>> 2);
+  return [...gids].toSorted((a, b) => a - b);
+}
+
+/**
+ * A descriptor for the peer's process, close-on-exec, the caller's to close; undefined before Linux
+ * 6.5.
+ */
+export function peerPidFd(fd: number): number | undefined {
+  const value = new Int32Array(1);
+  const length = new Uint32Array([4]);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, value, length) === 0) return value[0];
+  return undefinedUnlessBroken(fd, lastErrno(), 'getsockopt(SO_PEERPIDFD)');
+}
+
+/**
+ * The label that SELinux or another security module gives the peer, without NUL; undefined without
+ * such a module.
+ */
+export function peerSecurityLabel(fd: number): Uint8Array | undefined {
+  const found = readGrowing(fd, SO_PEERSEC, LABEL_GUESS_BYTES, 'getsockopt(SO_PEERSEC)');
+  if (found === undefined) return undefined;
+  let end = found.length;
+  while (end > 0 && found[end - 1] === 0) end--;
+  return end === 0 ? undefined : found.slice(0, end);
+}
+
+/** On ERANGE the kernel writes the length that it needs into the length word. */
+function readGrowing(
+  fd: number,
+  option: number,
+  guessBytes: number,
+  call: string,
+): Uint8Array | undefined {
+  let value = new Uint8Array(guessBytes);
+  for (;;) {
+    const length = new Uint32Array([value.length]);
+    if (getsockopt(fd, SOL_SOCKET, option, value, length) === 0) return value.slice(0, length[0]);
+    const errno = lastErrno();
+    if (errno !== Errno.ERANGE || length[0] <= value.length) {
+      return undefinedUnlessBroken(fd, errno, call);
+    }
+    value = new Uint8Array(length[0]);
+  }
+}
+
+/**
+ * "The kernel does not know" is an answer; a descriptor that is no socket is a bug of the caller.
+ */
+function undefinedUnlessBroken(fd: number, errno: number, call: string): undefined {
+  if (errno === Errno.EBADF || errno === Errno.ENOTSOCK || errno === Errno.EMFILE) {
+    throw new SystemError(call, errno, `descriptor ${fd}`);
+  }
+  return undefined;
+}

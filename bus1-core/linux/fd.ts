@@ -1,0 +1,67 @@
+import { check, Errno, SystemError } from './errno.js';
+import { close, fcntl, getsockopt, lastErrno } from './libc.js';
+
+// fcntl(2), asm-generic/fcntl.h and linux/fcntl.h.
+const F_GETFD = 1;
+const F_SETFD = 2;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
+const FD_CLOEXEC = 1;
+const O_NONBLOCK = 0o4000;
+
+// socket(7), asm-generic/socket.h.
+const SOL_SOCKET = 1;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
+
+/**
+ * Closes a descriptor. Throws for one that is not open: that is a bug which would hit somebody
+ * else's descriptor.
+ */
+export function closeFd(fd: number): void {
+  if (close(fd) === 0) return;
+  const errno = lastErrno();
+  if (errno === Errno.EBADF) throw new SystemError('close', errno, `descriptor ${fd}`);
+  // close(2): after any other error Linux has given the descriptor back all the same.
+}
+
+/** A second descriptor for the same open file, close-on-exec. */
+export function duplicate(fd: number): number {
+  return check(fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)', `descriptor ${fd}`);
+}
+
+export function setNonBlocking(fd: number, on = true): void {
+  const flags = check(fcntl(fd, F_GETFL, 0), 'fcntl(F_GETFL)', `descriptor ${fd}`);
+  const wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+  check(fcntl(fd, F_SETFL, wanted), 'fcntl(F_SETFL)', `descriptor ${fd}`);
+}
+
+export function setCloseOnExec(fd: number, on: boolean): void {
+  const flags = check(fcntl(fd, F_GETFD, 0), 'fcntl(F_GETFD)', `descriptor ${fd}`);
+  const wanted = on ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC;
+  check(fcntl(fd, F_SETFD, wanted), 'fcntl(F_SETFD)', `descriptor ${fd}`);
+}
+
+/** True for an open descriptor of a socket; false for any other, open or not. */
+export function isSocket(fd: number): boolean {
+  return socketOption(fd, SO_DOMAIN) !== undefined;
+}
+
+/**
+ * The socket's address family: 1 AF_UNIX, 2 AF_INET, 10 AF_INET6; undefined when it is no socket.
+ */
+export function socketDomain(fd: number): number | undefined {
+  return socketOption(fd, SO_DOMAIN);
+}
+
+/** True for a socket that accepts connections. */
+export function isListening(fd: number): boolean {
+  return socketOption(fd, SO_ACCEPTCONN) === 1;
+}
+
+function socketOption(fd: number, option: number): number | undefined {
+  const value = new Int32Array(1);
+  const failed = getsockopt(fd, SOL_SOCKET, option, value, new Uint32Array([4])) !== 0;
+  return failed ? undefined : value[0];
+}

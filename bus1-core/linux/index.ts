@@ -1,0 +1,33 @@
+export {
+  acceptConnection,
+  bindDatagram,
+  connectTcp,
+  connectUnix,
+  listenTcp,
+  listenUnix,
+} from './socket.js';
+export { setNoDelay, shutdownBoth, socketError, socketPair, unixSocketPath } from './socket.js';
+export { AF_INET, AF_INET6, AF_UNIX } from './socket.js';
+export type { ListenOptions, TcpListenOptions } from './socket.js';
+export { ResolveError } from './tcp-address.js';
+export { closeFd, duplicate, isListening, isSocket, setCloseOnExec } from './fd.js';
+export { setNonBlocking, socketDomain } from './fd.js';
+export { peerCredentials, peerGroups, peerPidFd, peerSecurityLabel } from './credentials.js';
+export type { PeerCredentials } from './credentials.js';
+export { Epoll, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './epoll.js';
+export { Errno, errnoName, SystemError } from './errno.js';
+export { EventFd } from './eventfd.js';
+export { FutexResult, futexWait, futexWake } from './futex.js';
+export { SharedMapping } from './mapping.js';
+export { createMemfd, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.js';
+export { MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';
+export { SCM_MAX_FD, SEND_PIECES_MAX } from './message-io.js';
+export { addressOf, allocateBytes, NativeMemory } from './native-memory.js';
+export { sdNotify } from './notify.js';
+export { waitReadable, waitWritable } from './poll.js';
+export { geteuid, getOpenFilesLimit, getuid, initgroups, killProcess } from './process.js';
+export { prctl, PrctlOption, setgid, setgroups, setOpenFilesLimit } from './process.js';
+export { setsid, setuid, umask } from './process.js';
+export type { OpenFilesLimit } from './process.js';
+export { groupsOf, lookupGroup, lookupUser } from './users.js';
+export type { Group, User } from './users.js';

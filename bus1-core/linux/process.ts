@@ -1,0 +1,94 @@
+import { check } from './errno.js';
+import * as libc from './libc.js';
+
+// The libc calls change every thread of the process (nptl(7)) and work in worker threads, unlike
+// Node's own.
+
+/** Options of prctl(2), linux/prctl.h. */
+export const PrctlOption = {
+  SetParentDeathSignal: 1,
+  GetDumpable: 3,
+  SetDumpable: 4,
+  SetKeepCapabilities: 8,
+  SetName: 15,
+  SetChildSubreaper: 36,
+  SetNoNewPrivileges: 38,
+} as const;
+
+const RLIMIT_NOFILE = 7; // asm-generic/resource.h; getrlimit(2)
+
+export function getuid(): number {
+  return libc.getuid();
+}
+
+export function geteuid(): number {
+  return libc.geteuid();
+}
+
+export function setuid(uid: number): void {
+  check(libc.setuid(uid), 'setuid', String(uid));
+}
+
+export function setgid(gid: number): void {
+  check(libc.setgid(gid), 'setgid', String(gid));
+}
+
+export function setgroups(gids: readonly number[]): void {
+  check(libc.setgroups(gids.length, new Uint32Array(gids)), 'setgroups');
+}
+
+/** Sets the supplementary groups of `user` as the group database has them, and `gid`. */
+export function initgroups(user: string, gid: number): void {
+  check(libc.initgroups(user, gid), 'initgroups', user);
+}
+
+/** Sets the file mode mask; returns the one before. */
+export function umask(mask: number): number {
+  return libc.umask(mask);
+}
+
+/** Starts a new session; returns its ID. EPERM for a process group leader. */
+export function setsid(): number {
+  return check(libc.setsid(), 'setsid');
+}
+
+export function prctl(option: number, argument: number): number {
+  return check(libc.prctl(option, argument, 0, 0, 0), `prctl(${option})`);
+}
+
+export interface OpenFilesLimit {
+  soft: number;
+  hard: number;
+}
+
+/** RLIMIT_NOFILE; Infinity for no limit. */
+export function getOpenFilesLimit(): OpenFilesLimit {
+  const limit = new Uint8Array(16);
+  check(libc.getrlimit(RLIMIT_NOFILE, limit), 'getrlimit(RLIMIT_NOFILE)');
+  const view = new DataView(limit.buffer);
+  return { soft: readLimit(view, 0), hard: readLimit(view, 8) };
+}
+
+export function setOpenFilesLimit({ soft, hard }: OpenFilesLimit): void {
+  const limit = new Uint8Array(16);
+  const view = new DataView(limit.buffer);
+  writeLimit(view, 0, soft);
+  writeLimit(view, 8, hard);
+  check(libc.setrlimit(RLIMIT_NOFILE, limit), 'setrlimit(RLIMIT_NOFILE)', `${soft} of ${hard}`);
+}
+
+const RLIM_INFINITY = 2n ** 64n - 1n;
+
+function readLimit(view: DataView, offset: number): number {
+  const value = view.getBigUint64(offset, true);
+  return value === RLIM_INFINITY ? Infinity : Number(value);
+}
+
+function writeLimit(view: DataView, offset: number, value: number): void {
+  view.setBigUint64(offset, value === Infinity ? RLIM_INFINITY : BigInt(value), true);
+}
+
+/** Sends a signal; 0 only asks whether the process is there (ESRCH if not). */
+export function killProcess(pid: number, signal: number): void {
+  check(libc.kill(pid, signal), 'kill', `process ${pid}`);
+}

@@ -1,0 +1,272 @@
+import { Handle } from '../handle.js';
+import { NewNode, type Message } from '../message.js';
+import { Node } from '../node.js';
+import { Peer, type PeerOptions } from '../peer.js';
+import { ReceivedType, type Received } from '../queue.js';
+import { Slot, type ResourceUser, type Trace } from '../quota.js';
+
+/** What has happened and what there is in a domain. All but the first group return to zero when all have left. */
+export interface DomainCounters {
+  transactions: number;
+  messages: number;
+  nodeReleases: number;
+  handleReleases: number;
+  oneShotsMade: number;
+  oneShotsConsumed: number;
+
+  peers: number;
+  nodes: number;
+  handles: number;
+}
+
+/** Nodes and handles kept for the next message: at most this many of each. */
+const SPARE_MAX = 4096;
+
+/**
+ * Peers of one thread. An operation runs from `begin` to `commit` without anything in between, so the order in which
+ * operations are called is a total order of transactions: more than the causal order that BUS1 promises, and what a
+ * D-Bus bus has always had.
+ */
+export class LocalDomain {
+  readonly counters: DomainCounters = {
+    transactions: 0,
+    messages: 0,
+    nodeReleases: 0,
+    handleReleases: 0,
+    oneShotsMade: 0,
+    oneShotsConsumed: 0,
+    peers: 0,
+    nodes: 0,
+    handles: 0,
+  };
+
+  private committing = false;
+  /** one-shot nodes, and handles to them, of peers with a sink: for those an object is over when the call is */
+  private readonly spareNodes: Node[] = [];
+  private readonly spareHandles: Handle[] = [];
+
+  openPeer(options: PeerOptions): Peer {
+    this.counters.peers++;
+    return new Peer(this, options);
+  }
+
+  begin(): void {
+    this.mustBeIdle();
+    this.committing = true;
+  }
+
+  /** @throws Error inside a transaction: a sink started an operation, or threw out of an earlier one */
+  mustBeIdle(): void {
+    if (!this.committing) return;
+    throw new Error('an operation was started inside a transaction (by a sink)');
+  }
+
+  commit(): void {
+    this.committing = false;
+    this.counters.transactions++;
+  }
+
+  makeNode(owner: Peer, oneShot: boolean): Node {
+    const node = (oneShot ? this.spareNodes.pop() : undefined) ?? new Node(owner, oneShot);
+    node.owner = owner;
+    node.live = true;
+    node.id = owner.nextId();
+    const first = owner.firstNode;
+    node.nextOwned = first;
+    if (first !== null) first.previousOwned = node;
+    owner.firstNode = node;
+    this.counters.nodes++;
+    if (oneShot) this.counters.oneShotsMade++;
+    return node;
+  }
+
+  makeHandle(owner: Peer, node: Node): Handle {
+    const handle = (node.oneShot ? this.spareHandles.pop() : undefined) ?? new Handle(owner, node);
+    handle.owner = owner;
+    handle.node = node;
+    handle.live = true;
+    handle.id = owner.nextId();
+    if (node.live) node.link(handle);
+    const first = owner.firstHandle;
+    handle.nextOwned = first;
+    if (first !== null) first.previousOwned = handle;
+    owner.firstHandle = handle;
+    this.counters.handles++;
+    return handle;
+  }
+
+  /** Makes the node that `message` asks for, if any; `deliver` gives a handle to it to each receiver. */
+  createFor(message: Message, sender: Peer): void {
+    message.createdNode = null;
+    if (message.newNode === NewNode.None) return;
+    const node = this.makeNode(sender, message.newNode === NewNode.OneShot);
+    node.context = message.newNodeContext;
+    message.createdNode = node;
+  }
+
+  /** One message for one node. What it costs has been charged to `trace`. */
+  deliver(node: Node, message: Message, trace: Trace): void {
+    const receiver = node.owner;
+    let count = 0;
+    for (let i = 0; i < message.transferCount; i++) {
+      message.received[count++] = this.handOver(message.transfers[i].node, receiver, trace);
+    }
+    const created = message.createdNode;
+    if (created !== null) message.received[count++] = this.handOver(created, receiver, trace);
+    message.receivedCount = count;
+    this.counters.messages++;
+    receiver.sink.accept(node, message, trace);
+    for (let i = 0; i < message.transferCount; i++) {
+      if (!message.transfers[i].node.live) this.tellNodeReleased(message.received[i]);
+    }
+  }
+
+  /** A node that was made for a message which reached nobody ends as if all its handles were released. */
+  abandonNewNode(message: Message): void {
+    const node = message.createdNode;
+    if (node === null || node.handleCount > 0) return;
+    this.endUnreachable(node);
+    if (!node.live) message.createdNode = null;
+  }
+
+  /** Sending through the handle of a one-shot node consumes the handle, and ends the node if that still lived. */
+  consume(node: Node, through: Handle): void {
+    if (node.live) node.unlink(through);
+    else through.owner.queue?.purge(through);
+    this.forgetHandle(through);
+    if (!node.live) return;
+    this.counters.oneShotsConsumed++;
+    this.retire(node);
+  }
+
+  /** The owner releases a node: every holder of a handle is told. */
+  endNode(node: Node): void {
+    if (node.live) this.retire(node);
+  }
+
+  /** What waits for a node is discarded when its owner releases it, also for a one-shot node that was used up. */
+  discardWaiting(node: Node): void {
+    this.discard(node.owner.queue?.purge(node));
+  }
+
+  /** A holder releases a handle: with the last one the node ends and its owner is told. */
+  endHandle(handle: Handle): void {
+    const node = handle.node;
+    handle.owner.queue?.purge(handle);
+    if (node.live) node.unlink(handle);
+    this.forgetHandle(handle);
+    if (node.live && node.handleCount === 0) this.endUnreachable(node);
+  }
+
+  /** The owner of `handle` has received its NODE_RELEASE. */
+  settleNodeRelease(handle: Handle): void {
+    this.forgetHandle(handle);
+  }
+
+  /** The owner of `node` has received its HANDLE_RELEASE. */
+  settleHandleRelease(node: Node): void {
+    this.forgetNode(node);
+  }
+
+  closePeer(peer: Peer): void {
+    this.begin();
+    const waiting = peer.queue?.seal();
+    for (let node = peer.firstNode; node !== null; node = peer.firstNode) this.endNode(node);
+    this.commit();
+    this.begin();
+    this.discard(waiting);
+    for (let handle = peer.firstHandle; handle !== null; handle = peer.firstHandle) {
+      this.endHandle(handle);
+    }
+    this.commit();
+    this.counters.peers--;
+  }
+
+  /** Sum of everything that is charged to `users`; zero when all peers have left. */
+  chargedTo(users: Iterable<ResourceUser>): number {
+    let sum = 0;
+    for (const user of users) {
+      sum += user.used(Slot.Objects) + user.used(Slot.Bytes) + user.used(Slot.Descriptors);
+    }
+    return sum;
+  }
+
+  /** The node behind `handle` is gone. Its holder keeps a dead handle only as long as the notification waits. */
+  tellNodeReleased(handle: Handle): void {
+    this.counters.nodeReleases++;
+    handle.owner.sink.nodeReleased(handle);
+    if (handle.owner.queue === null) this.forgetHandle(handle);
+  }
+
+  private handOver(node: Node, receiver: Peer, trace: Trace): Handle {
+    const handle = this.makeHandle(receiver, node);
+    handle.charge = trace;
+    return handle;
+  }
+
+  /** A node that takes no more messages: its handles are dead, for a holder with a queue once it has been told. */
+  private retire(node: Node): void {
+    node.live = false;
+    let stillNamed = false;
+    for (let handle = node.firstHandle; handle !== null; handle = node.firstHandle) {
+      node.unlink(handle);
+      if (handle.owner.queue !== null) stillNamed = true;
+      this.tellNodeReleased(handle);
+    }
+    this.forgetNode(node);
+    if (!stillNamed) this.recycle(node);
+  }
+
+  private endUnreachable(node: Node): void {
+    this.counters.handleReleases++;
+    node.owner.sink.handleReleased(node);
+    if (node.owner.queue !== null) return;
+    this.forgetNode(node);
+    this.recycle(node);
+  }
+
+  private forgetNode(node: Node): void {
+    node.live = false;
+    const { previousOwned, nextOwned } = node;
+    if (previousOwned === null) node.owner.firstNode = nextOwned;
+    else previousOwned.nextOwned = nextOwned;
+    if (nextOwned !== null) nextOwned.previousOwned = previousOwned;
+    node.previousOwned = null;
+    node.nextOwned = null;
+    this.counters.nodes--;
+  }
+
+  /** Keeps a dead one-shot node for later, unless a queue, its owner's or a handle owner's, still names it. */
+  private recycle(node: Node): void {
+    if (!node.oneShot || node.owner.queue !== null) return;
+    node.context = null;
+    if (this.spareNodes.length < SPARE_MAX) this.spareNodes.push(node);
+  }
+
+  private forgetHandle(handle: Handle): void {
+    handle.live = false;
+    const { previousOwned, nextOwned } = handle;
+    if (previousOwned === null) handle.owner.firstHandle = nextOwned;
+    else previousOwned.nextOwned = nextOwned;
+    if (nextOwned !== null) nextOwned.previousOwned = previousOwned;
+    handle.previousOwned = null;
+    handle.nextOwned = null;
+    this.counters.handles--;
+    if (handle.charge !== null) handle.charge.discharge(1, 0, 0);
+    handle.charge = null;
+    if (!handle.node.oneShot || handle.owner.queue !== null) return;
+    handle.context = null;
+    if (this.spareHandles.length < SPARE_MAX) this.spareHandles.push(handle);
+  }
+
+  /** Messages that nobody will receive: what they carry is released with them. */
+  private discard(entries: readonly Received[] | undefined): void {
+    if (entries === undefined) return;
+    for (const entry of entries) {
+      if (entry.type !== ReceivedType.User) continue;
+      for (const handle of entry.handles) if (handle.live) this.endHandle(handle);
+      entry.trace.discharge(1, entry.bytes.length, entry.descriptors?.count ?? 0);
+      entry.descriptors?.drop();
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import type { DescriptorSet } from './descriptors.js';
+import type { Handle } from './handle.js';
+import type { Node } from './node.js';
+
+/** Whether `send` makes a node of the sender whose handle travels with the message. */
+export const NewNode = {
+  None: 0,
+  /** lives until it is released or its last handle is gone */
+  Lasting: 1,
+  /** released by the first message that arrives at it (an extension) */
+  OneShot: 2,
+} as const;
+export type NewNode = (typeof NewNode)[keyof typeof NewNode];
+
+/**
+ * What one `send` puts on each destination: bytes gathered from up to `MAX_PIECES` vectors, copies of handles, and
+ * descriptors. An object of this class is filled, sent and filled again: the core keeps no reference to it.
+ */
+export class Message {
+  static readonly MAX_PIECES = 8;
+
+  /** data vectors: `lengths[i]` bytes at `offsets[i]` of `pieces[i]` */
+  readonly pieces: Uint8Array[] = [];
+  readonly offsets: number[] = [];
+  readonly lengths: number[] = [];
+  pieceCount = 0;
+  /** sum of the vectors' lengths: what is delivered and charged */
+  lengthBytes = 0;
+
+  /** handles of the sender that are copied to each receiver */
+  readonly transfers: Handle[] = [];
+  transferCount = 0;
+
+  newNode: NewNode = NewNode.None;
+  /** becomes `Node.context` of the new node */
+  newNodeContext: unknown = null;
+  /** the node that `send` made, in the sender's hands */
+  createdNode: Node | null = null;
+
+  descriptors: DescriptorSet | null = null;
+
+  /**
+   * The sender's own reading of the bytes, seen by receivers in the same thread, who may trust it as they
+   * trust the code of this thread; the core does not look at it.
+   */
+  note: unknown = null;
+
+  /** at the receiver: the handles that arrived, copies first, that of the new node last */
+  readonly received: Handle[] = [];
+  receivedCount = 0;
+
+  clear(): this {
+    this.pieceCount = 0;
+    this.lengthBytes = 0;
+    this.transferCount = 0;
+    this.newNode = NewNode.None;
+    this.newNodeContext = null;
+    this.createdNode = null;
+    this.descriptors = null;
+    this.note = null;
+    this.receivedCount = 0;
+    return this;
+  }
+
+  addPiece(bytes: Uint8Array, offset: number, lengthBytes: number): void {
+    const i = this.pieceCount++;
+    this.pieces[i] = bytes;
+    this.offsets[i] = offset;
+    this.lengths[i] = lengthBytes;
+    this.lengthBytes += lengthBytes;
+  }
+
+  addTransfer(handle: Handle): void {
+    this.transfers[this.transferCount++] = handle;
+  }
+
+  /** The gathered bytes, in memory of their own. */
+  copyBytes(): Uint8Array {
+    const bytes = new Uint8Array(this.lengthBytes);
+    let at = 0;
+    for (let i = 0; i < this.pieceCount; i++) {
+      const offset = this.offsets[i];
+      bytes.set(this.pieces[i].subarray(offset, offset + this.lengths[i]), at);
+      at += this.lengths[i];
+    }
+    return bytes;
+  }
+}

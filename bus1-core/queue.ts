@@ -1,0 +1,106 @@
+import type { DescriptorSet } from './descriptors.js';
+import type { Handle } from './handle.js';
+import type { Message } from './message.js';
+import type { Node } from './node.js';
+import type { Trace } from './quota.js';
+import type { Sink } from './sink.js';
+
+/** The type of what is received (`include/uapi/linux/bus1.h`, BUS1_MESSAGE_TYPE_*). */
+export const ReceivedType = { User: 0, NodeRelease: 1, HandleRelease: 2 } as const;
+export type ReceivedType = (typeof ReceivedType)[keyof typeof ReceivedType];
+
+/** One entry of a peer's queue: what `receive` returns. */
+export type Received =
+  | {
+      readonly type: typeof ReceivedType.User;
+      /** the node it came in on */
+      readonly node: Node;
+      readonly bytes: Uint8Array;
+      readonly handles: readonly Handle[];
+      readonly descriptors: DescriptorSet | null;
+      readonly trace: Trace;
+    }
+  | { readonly type: typeof ReceivedType.NodeRelease; readonly handle: Handle }
+  | { readonly type: typeof ReceivedType.HandleRelease; readonly node: Node };
+
+const NOTHING: readonly Received[] = [];
+
+/** The ordinary sink: everything waits, in order of commit, until the peer receives it. */
+export class Queue implements Sink {
+  private entries: Received[] = [];
+  /** index of the oldest entry; the ones before it have been received */
+  private head = 0;
+  private sealed = false;
+  private readonly onArrival: (() => void) | undefined;
+
+  /** `onArrival` is called when something was queued; it may only take note of that. */
+  constructor(onArrival?: () => void) {
+    this.onArrival = onArrival;
+  }
+
+  get length(): number {
+    return this.entries.length - this.head;
+  }
+
+  first(): Received | undefined {
+    return this.entries[this.head];
+  }
+
+  shift(): void {
+    this.head++;
+    if (this.head * 2 < this.entries.length) return;
+    this.entries = this.entries.slice(this.head);
+    this.head = 0;
+  }
+
+  accept(node: Node, message: Message, trace: Trace): void {
+    this.push({
+      type: ReceivedType.User,
+      node,
+      bytes: message.copyBytes(),
+      handles: message.received.slice(0, message.receivedCount),
+      descriptors: message.descriptors?.retain() ?? null,
+      trace,
+    });
+  }
+
+  nodeReleased(handle: Handle): void {
+    this.push({ type: ReceivedType.NodeRelease, handle });
+  }
+
+  handleReleased(node: Node): void {
+    this.push({ type: ReceivedType.HandleRelease, node });
+  }
+
+  /** Takes out what has lost its meaning because `object`, a node or a handle of this peer, was released. */
+  purge(object: Node | Handle): readonly Received[] {
+    if (this.length === 0) return NOTHING;
+    const waiting = this.drain();
+    this.entries = waiting.filter((entry) => !concerns(entry, object));
+    return waiting.filter((entry) => concerns(entry, object));
+  }
+
+  /** Empties the queue. */
+  drain(): Received[] {
+    const all = this.head === 0 ? this.entries : this.entries.slice(this.head);
+    this.entries = [];
+    this.head = 0;
+    return all;
+  }
+
+  /** Empties the queue for good: the peer is closing, and is told nothing more. */
+  seal(): Received[] {
+    this.sealed = true;
+    return this.drain();
+  }
+
+  private push(entry: Received): void {
+    if (this.sealed) return;
+    this.entries.push(entry);
+    this.onArrival?.();
+  }
+}
+
+function concerns(entry: Received, object: Node | Handle): boolean {
+  return entry.type === ReceivedType.NodeRelease ? entry.handle === object : entry.node === object;
+}

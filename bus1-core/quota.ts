@@ -1,0 +1,213 @@
+/**
+ * Who may use how much of whose memory: BUS1's two-level rule (`ipc/bus1/acct.rs`).
+ *
+ * Whatever is queued for a peer, or held by it, is paid for by that peer's **user**, on behalf of the
+ * **actor** (the peer) that caused it. Between them stands a **claim**: what one user has taken from
+ * another. An actor may take half of what its user's claim has left, and a claim may take a share of what
+ * the user has left that shrinks quasilinearly with the number of claimants. So one sender can neither
+ * exhaust a receiver nor the other senders of its own user, however many peers it opens.
+ */
+
+/** What is counted. */
+export const Slot = {
+  /** messages that wait, nodes, handles */
+  Objects: 0,
+  /** bytes of messages that wait */
+  Bytes: 1,
+  /** file descriptors of messages that wait (an extension, as they are) */
+  Descriptors: 2,
+} as const;
+export type Slot = (typeof Slot)[keyof typeof Slot];
+
+/** The most that one user may have charged to it, a number for each `Slot`. */
+export interface Maxima {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly descriptors: number;
+}
+
+/** The share rule between users: n claimants each get about 1/(n log² n). Indexed by n. */
+const QUASILINEAR: number[] = [0];
+
+function quasilinear(claimants: number): number {
+  for (let n = QUASILINEAR.length; n <= claimants; n++) {
+    QUASILINEAR.push(Math.ceil(Math.log2(n + 1)) * (n + 1) + (n + 1));
+  }
+  return QUASILINEAR[claimants];
+}
+
+/** One user's resources. */
+export class ResourceUser {
+  readonly uid: number;
+  readonly maxima: readonly number[];
+  /** what is left in each slot */
+  readonly available: number[];
+  /** claims that hold anything at this moment */
+  activeClaims = 0;
+  private readonly claims = new Map<number, Claim>();
+
+  constructor(uid: number, maxima: Maxima) {
+    this.uid = uid;
+    this.maxima = [maxima.objects, maxima.bytes, maxima.descriptors];
+    this.available = [...this.maxima];
+  }
+
+  /** The ledger of what `claimantUid`'s actors have charged to this user. */
+  claim(claimantUid: number): Claim {
+    let claim = this.claims.get(claimantUid);
+    if (claim === undefined) {
+      claim = new Claim(this, claimantUid);
+      this.claims.set(claimantUid, claim);
+    }
+    return claim;
+  }
+
+  /** All claims that hold anything, for statistics. */
+  *claimants(): IterableIterator<Claim> {
+    for (const claim of this.claims.values()) if (claim.isActive()) yield claim;
+  }
+
+  /** How much is charged to this user in `slot`. */
+  used(slot: Slot): number {
+    return this.maxima[slot] - this.available[slot];
+  }
+
+  forget(claim: Claim): void {
+    if (this.claims.get(claim.claimantUid) === claim) this.claims.delete(claim.claimantUid);
+  }
+}
+
+/** What one user has taken from another: it stands between the user and the actors. */
+export class Claim {
+  readonly user: ResourceUser;
+  readonly claimantUid: number;
+  /** taken from the user, in each slot */
+  readonly share: number[] = [0, 0, 0];
+  /** of that, not handed on to an actor */
+  readonly available: number[] = [0, 0, 0];
+  /** traces that hold anything, in each slot */
+  readonly activeTraces: number[] = [0, 0, 0];
+  traces = 0;
+
+  constructor(user: ResourceUser, claimantUid: number) {
+    this.user = user;
+    this.claimantUid = claimantUid;
+  }
+
+  /** How much the actors of this claimant have charged in `slot`. */
+  used(slot: Slot): number {
+    return this.share[slot] - this.available[slot];
+  }
+
+  /** A new actor's trace. */
+  trace(): Trace {
+    this.traces++;
+    return new Trace(this);
+  }
+
+  /** An actor is gone and owes nothing. */
+  untrace(): void {
+    this.traces--;
+    if (this.traces === 0) this.user.forget(this);
+  }
+
+  isActive(): boolean {
+    return this.share[0] > 0 || this.share[1] > 0 || this.share[2] > 0;
+  }
+
+  /** What the user would have to give for this actor to take `amount` more; -1 when it may not. */
+  shortfall(slot: Slot, amount: number, traceShare: number): number {
+    const needed = (amount + traceShare) * 2 - traceShare;
+    const short = needed - this.available[slot];
+    if (short <= 0) return 0;
+    const user = this.user;
+    if (user.uid === this.claimantUid) return short <= user.available[slot] ? short : -1;
+    const claimants = user.activeClaims + (this.isActive() ? 0 : 1);
+    const share = this.share[slot];
+    const factor = quasilinear(claimants);
+    return (short + share) * factor - share <= user.available[slot] ? short : -1;
+  }
+
+  take(slot: Slot, amount: number): void {
+    if (amount === 0) return;
+    const wasActive = this.isActive();
+    this.user.available[slot] -= amount;
+    this.share[slot] += amount;
+    this.available[slot] += amount;
+    if (!wasActive) this.user.activeClaims++;
+  }
+
+  /** Gives back what is more than an average actor's reserve. */
+  giveBack(slot: Slot): void {
+    const actors = this.activeTraces[slot];
+    const reserve = actors === 0 ? 0 : Math.floor(this.used(slot) / actors);
+    const surplus = this.available[slot] - reserve;
+    if (surplus <= 0) return;
+    this.available[slot] -= surplus;
+    this.share[slot] -= surplus;
+    this.user.available[slot] += surplus;
+    if (!this.isActive()) this.user.activeClaims--;
+  }
+}
+
+/** What one actor has charged to one user. */
+export class Trace {
+  readonly claim: Claim;
+  readonly share: number[] = [0, 0, 0];
+  private abandoned = false;
+
+  constructor(claim: Claim) {
+    this.claim = claim;
+  }
+
+  /** Charges all three slots, or none: false when any of them would be over quota. */
+  charge(objects: number, bytes: number, descriptors: number): boolean {
+    const claim = this.claim;
+    const share = this.share;
+    const fromObjects = objects === 0 ? 0 : claim.shortfall(Slot.Objects, objects, share[0]);
+    if (fromObjects < 0) return false;
+    const fromBytes = bytes === 0 ? 0 : claim.shortfall(Slot.Bytes, bytes, share[1]);
+    if (fromBytes < 0) return false;
+    const fromDescriptors =
+      descriptors === 0 ? 0 : claim.shortfall(Slot.Descriptors, descriptors, share[2]);
+    if (fromDescriptors < 0) return false;
+    if (objects !== 0) this.apply(Slot.Objects, objects, fromObjects);
+    if (bytes !== 0) this.apply(Slot.Bytes, bytes, fromBytes);
+    if (descriptors !== 0) this.apply(Slot.Descriptors, descriptors, fromDescriptors);
+    return true;
+  }
+
+  /** Gives back what was charged. Amounts must have been charged before. */
+  discharge(objects: number, bytes: number, descriptors: number): void {
+    if (objects !== 0) this.refund(Slot.Objects, objects);
+    if (bytes !== 0) this.refund(Slot.Bytes, bytes);
+    if (descriptors !== 0) this.refund(Slot.Descriptors, descriptors);
+    if (this.abandoned && this.isIdle()) this.claim.untrace();
+  }
+
+  isIdle(): boolean {
+    return this.share[0] === 0 && this.share[1] === 0 && this.share[2] === 0;
+  }
+
+  /** The actor is gone: the trace goes with the last thing that is charged to it. */
+  abandon(): void {
+    this.abandoned = true;
+    if (this.isIdle()) this.claim.untrace();
+  }
+
+  private apply(slot: Slot, amount: number, fromUser: number): void {
+    const claim = this.claim;
+    claim.take(slot, fromUser);
+    if (this.share[slot] === 0) claim.activeTraces[slot]++;
+    claim.available[slot] -= amount;
+    this.share[slot] += amount;
+  }
+
+  private refund(slot: Slot, amount: number): void {
+    const claim = this.claim;
+    this.share[slot] -= amount;
+    claim.available[slot] += amount;
+    if (this.share[slot] === 0) claim.activeTraces[slot]--;
+    claim.giveBack(slot);
+  }
+}

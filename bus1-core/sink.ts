@@ -1,0 +1,33 @@
+import type { Handle } from './handle.js';
+import type { Message } from './message.js';
+import type { Node } from './node.js';
+import type { Trace } from './quota.js';
+
+/**
+ * A receiver that takes what arrives at the very moment of the commit, instead of having it queued: its own store is
+ * the BUS1 queue (for a D-Bus connection: the outbox, in wire format). It may not start an operation
+ * of the core from within these calls, and must not throw: a transaction cannot be half undone. What has to follow is
+ * done when the operation has returned.
+ *
+ * One-shot nodes, and handles to them, are used again for later messages once they are dead. A peer with a sink
+ * forgets such a node with the `accept` or `handleReleased` that names it, and such a handle with the `send`, `release`
+ * or `nodeReleased` that ends it.
+ */
+export interface Sink {
+  /**
+   * A message came in on `node`. Bytes must be copied and `message.received` taken before this returns.
+   * `trace` was charged one object, the bytes and the descriptors: discharge it when they are gone.
+   */
+  accept(node: Node, message: Message, trace: Trace): void;
+  /** NODE_RELEASE: the node behind `handle` is gone; the handle is dead from now on. */
+  nodeReleased(handle: Handle): void;
+  /** HANDLE_RELEASE: nobody can reach `node` any more; it is dead from now on. */
+  handleReleased(node: Node): void;
+}
+
+/** What a closed peer is left with, so that a node or handle that still names it does not keep its sink in memory. */
+export const CLOSED_SINK: Sink = {
+  accept() {},
+  nodeReleased() {},
+  handleReleased() {},
+};

@@ -1,0 +1,74 @@
+/** Where something stands in a configuration file; line and column count from 1. */
+export interface SourcePosition {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export type DiagnosticCode =
+  | 'unreadable-file'
+  | 'unreadable-directory'
+  | 'malformed'
+  | 'unexpected-element'
+  | 'unexpected-text'
+  | 'missing-text'
+  | 'bad-attribute'
+  | 'bad-policy'
+  | 'bad-rule'
+  | 'bad-limit'
+  | 'circular-include'
+  | 'include-failed'
+  | 'unknown-user'
+  | 'unknown-group';
+
+/** Something wrong in a configuration; an error lost a rule, a value or a file, a warning did not. */
+export interface Diagnostic extends SourcePosition {
+  readonly severity: 'error' | 'warning';
+  readonly code: DiagnosticCode;
+  readonly message: string;
+}
+
+/** `file:line:column: message`, the form that editors and terminals can jump to. */
+export function formatDiagnostic(diagnostic: Diagnostic): string {
+  const { file, line, column, message } = diagnostic;
+  return `${file}:${line}:${column}: ${message}`;
+}
+
+/** Thrown inside the readers when a whole file is lost; callers of this folder never see it. */
+export class ConfigSyntaxError extends Error {
+  readonly code = 'CONFIG_SYNTAX';
+  readonly diagnostic: Diagnostic;
+
+  constructor(code: DiagnosticCode, at: SourcePosition, message: string) {
+    super(message);
+    this.name = 'ConfigSyntaxError';
+    const { file, line, column } = at;
+    this.diagnostic = { severity: 'error', code, file, line, column, message };
+  }
+}
+
+/** The text of one file, which turns an offset into a line and a column. */
+export class SourceText {
+  readonly file: string;
+  readonly text: string;
+  readonly #lineStarts: number[] = [0];
+
+  constructor(file: string, text: string) {
+    this.file = file;
+    this.text = text;
+    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) {
+      this.#lineStarts.push(at + 1);
+    }
+  }
+
+  positionAt(offset: number): SourcePosition {
+    let low = 0;
+    let high = this.#lineStarts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#lineStarts[middle] <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { file: this.file, line: low + 1, column: offset - this.#lineStarts[low] + 1 };
+  }
+}

@@ -1,0 +1,117 @@
+import type { ClientPolicy } from './client-policy.js';
+import type { Party } from './facet.js';
+import { MISMATCH_TEXT, Mismatch, flowMismatch, messageMismatch, typeMismatch } from './match.js';
+import type { EncodedRule, Flow } from './match.js';
+import { policyMessage } from './message.js';
+import type { MessageFacts, PolicyMessage } from './message.js';
+import type { Verdict } from './policy-rules.js';
+import { describeRule, ruleLocation } from './rule.js';
+import type { MessageRule, PolicyRule } from './rule.js';
+
+/** What became of one rule while a message was judged. */
+export interface ConsideredRule {
+  readonly rule: MessageRule;
+  readonly outcome: 'decides' | 'overridden' | 'does not match' | 'out of force';
+  readonly reason: string;
+}
+
+export interface SideExplanation {
+  readonly allowed: boolean;
+  /** The last rule that matches; undefined if none does, which denies. */
+  readonly decidedBy: MessageRule | undefined;
+  /** Every rule of this kind, in order of precedence, lowest first. */
+  readonly considered: readonly ConsideredRule[];
+}
+
+/** A side is undefined where no policy applies: the driver, or a service not yet running. */
+export interface Explanation {
+  readonly allowed: boolean;
+  readonly send: SideExplanation | undefined;
+  readonly receive: SideExplanation | undefined;
+}
+
+/** Judges one message as a facet would, and tells about every rule on the way. */
+export function explainMessage(
+  sender: Party,
+  receiver: Party,
+  flow: Flow,
+  facts: MessageFacts,
+): Explanation {
+  const message = policyMessage(facts);
+  const send = sender.policy && explainSide(sender.policy, 'send', receiver, flow, message);
+  const receive = receiver.policy && explainSide(receiver.policy, 'receive', sender, flow, message);
+  const allowed = (send?.allowed ?? true) && (receive?.allowed ?? true);
+  return { allowed, send, receive };
+}
+
+function mismatch(
+  encoded: EncodedRule,
+  flow: Flow,
+  peer: Party,
+  message: PolicyMessage,
+): string | undefined {
+  const { rule } = encoded;
+  const known = flowMismatch(rule, flow, peer.names) ?? typeMismatch(rule, flow, message.type);
+  if (known !== undefined) return known;
+  const reason = messageMismatch(encoded, message);
+  return reason === Mismatch.None ? undefined : MISMATCH_TEXT[reason];
+}
+
+function explainSide(
+  policy: ClientPolicy,
+  side: 'send' | 'receive',
+  peer: Party,
+  flow: Flow,
+  message: PolicyMessage,
+): SideExplanation {
+  const judged = policy[side].map((encoded) => ({
+    rule: encoded.rule,
+    reason: mismatch(encoded, flow, peer, message),
+  }));
+  const deciding = judged.findLastIndex(({ reason }) => reason === undefined);
+  const discarded = policy.discarded.filter(({ rule }) => rule.kind === side);
+  const considered: ConsideredRule[] = discarded.map(({ rule, by }) => {
+    const reason = `put out of force by ${describeRule(by)} at ${ruleLocation(by)}`;
+    return { rule, outcome: 'out of force', reason };
+  });
+  for (const [index, { rule, reason }] of judged.entries()) {
+    if (reason !== undefined) considered.push({ rule, outcome: 'does not match', reason });
+    else if (index === deciding)
+      considered.push({ rule, outcome: 'decides', reason: 'last match' });
+    else considered.push({ rule, outcome: 'overridden', reason: 'a later rule matches, too' });
+  }
+  const decidedBy = judged[deciding]?.rule;
+  return { allowed: decidedBy?.allow ?? false, decidedBy, considered };
+}
+
+/** The explanation as lines of text; `all` lists the rules that did not match, too. */
+export function formatExplanation(explanation: Explanation, all = false): string[] {
+  const lines = [explanation.allowed ? 'allowed' : 'denied'];
+  for (const side of ['send', 'receive'] as const)
+    lines.push(...formatSide(side, explanation[side], all));
+  return lines;
+}
+
+function formatSide(
+  side: 'send' | 'receive',
+  explanation: SideExplanation | undefined,
+  all: boolean,
+): string[] {
+  if (explanation === undefined) return [`${side}: allowed, no policy applies`];
+  const { allowed, decidedBy, considered } = explanation;
+  const rules = considered.filter(({ outcome }) => all || outcome !== 'does not match');
+  return [
+    `${side}: ${formatVerdict({ allowed, ...(decidedBy && { rule: decidedBy }) })}`,
+    ...rules.map(
+      ({ rule, outcome, reason }) =>
+        `  ${ruleLocation(rule)}: ${describeRule(rule)}: ${outcome} (${reason})`,
+    ),
+  ];
+}
+
+/** One line for a verdict about connecting, owning or a side of a message. */
+export function formatVerdict(verdict: Verdict<PolicyRule>): string {
+  const word = verdict.allowed ? 'allowed' : 'denied';
+  if (verdict.rule === undefined) return `${word}, no rule matches`;
+  return `${word} by ${describeRule(verdict.rule)} at ${ruleLocation(verdict.rule)}`;
+}

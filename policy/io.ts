@@ -1,0 +1,33 @@
+/** Why a file or directory could not be read; `code` is the errno name ('ENOENT', 'EACCES'). */
+export interface IoFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Everything the configuration reader needs from the world, so that it does no I/O itself. */
+export interface PolicyIo {
+  /** The file's text, decoded from UTF-8. */
+  readFile(path: string): string | IoFailure;
+  /** The names in a directory, in any order. */
+  readDirectory(path: string): readonly string[] | IoFailure;
+  /** The uid of a user name, undefined if there is no such user. */
+  lookupUser(name: string): number | undefined;
+  /** The gid of a group name, undefined if there is no such group. */
+  lookupGroup(name: string): number | undefined;
+  /** Whether <include if_selinux_enabled="yes"> counts; false when absent. */
+  readonly selinuxEnabled?: boolean;
+  /** The directory that <include selinux_root_relative="yes"> is relative to. */
+  readonly selinuxPolicyRoot?: string;
+}
+
+const DECIMAL_ID = /^\d{1,10}$/;
+
+/** A uid from a user name or a decimal number. */
+export function resolveUser(text: string, io: PolicyIo): number | undefined {
+  return DECIMAL_ID.test(text) ? Number(text) : io.lookupUser(text);
+}
+
+/** A gid from a group name or a decimal number. */
+export function resolveGroup(text: string, io: PolicyIo): number | undefined {
+  return DECIMAL_ID.test(text) ? Number(text) : io.lookupGroup(text);
+}

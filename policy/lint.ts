@@ -1,0 +1,225 @@
+import { overridesAllBefore } from './client-policy.js';
+import type { BusConfig } from './config.js';
+import type { SourcePosition } from './diagnostic.js';
+import { audiencesOf } from './policy-rules.js';
+import type { Audience } from './policy-rules.js';
+import {
+  MAX_FDS_ANY,
+  RuleMessageType,
+  describeRule,
+  messageTypeName,
+  ruleLocation,
+} from './rule.js';
+import type { MessageRule, OwnRule, PolicyRule } from './rule.js';
+
+export type LintCode =
+  | 'never-matches'
+  | 'no-effect'
+  | 'matches-more'
+  | 'overrides-earlier'
+  | 'shadowed'
+  | 'duplicate'
+  | 'contradiction'
+  | 'broad-send'
+  | 'broad-own'
+  | 'receive-rule'
+  | 'at-console'
+  | 'eavesdrop'
+  | 'anonymous';
+
+/** Something that is valid, but hardly what its author wants. */
+export interface Finding extends SourcePosition {
+  readonly code: LintCode;
+  readonly message: string;
+}
+
+/** Looks for rules that do nothing, or more than they seem to do. Findings come in file order. */
+export function lintConfig(config: BusConfig): Finding[] {
+  const findings: Finding[] = [];
+  for (const [audience, rules] of audiencesOf(config.policy)) {
+    for (const rule of rules) lintRule(rule, audience, config, findings);
+    lintPairs(rules, findings);
+  }
+  if (config.allowAnonymous) {
+    const at = { file: config.files[0] ?? '', line: 1, column: 1 };
+    add(findings, at, 'anonymous', '<allow_anonymous/> lets anybody who can reach the bus connect');
+  }
+  return findings.toSorted(byPosition);
+}
+
+function byPosition(a: SourcePosition, b: SourcePosition): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return a.line - b.line || a.column - b.column;
+}
+
+function add(findings: Finding[], at: SourcePosition, code: LintCode, message: string): void {
+  findings.push({ file: at.file, line: at.line, column: at.column, code, message });
+}
+
+function lintRule(
+  rule: PolicyRule,
+  audience: Audience,
+  config: BusConfig,
+  findings: Finding[],
+): void {
+  const say = (code: LintCode, message: string): void => add(findings, rule, code, message);
+  if (audience.kind === 'console') {
+    say('at-console', 'at_console is deprecated; ask polkit, or name a user or group');
+  }
+  if (rule.kind === 'connect') {
+    if (audience.kind === 'console')
+      say('no-effect', 'connect rules count in context policies only');
+    return;
+  }
+  if (rule.kind === 'own') return lintOwn(rule, audience, config, say);
+  lintMessageValues(rule, say);
+  lintMessageType(rule, say);
+  lintReach(rule, say);
+}
+
+type Say = (code: LintCode, message: string) => void;
+
+/** Third-party packages of the system bus put their files there, next to everybody else's. */
+function isSystemDirectory(file: string): boolean {
+  return file.includes('/system.d/');
+}
+
+function lintOwn(rule: OwnRule, audience: Audience, config: BusConfig, say: Say): void {
+  const name = rule.name ?? rule.prefix;
+  if (name !== undefined && !BUS_NAME.test(name)) {
+    say('never-matches', `"${name}" is no bus name${globHint(name)}`);
+  }
+  const system = isSystemDirectory(rule.file) || config.busType === 'system';
+  const everyone = audience.kind === 'default' || audience.kind === 'mandatory';
+  if (!rule.allow || !system || !everyone) return;
+  const what = name === undefined ? 'every name' : name;
+  say('broad-own', `every user may own ${what}; allow it in a <policy user="…"> instead`);
+}
+
+const ELEMENTS = String.raw`[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)`;
+const INTERFACE = new RegExp(`^${ELEMENTS}+$`);
+const BUS_NAME = /^(:[\w-]+(\.[\w-]+)*|[A-Za-z_-][\w-]*(\.[A-Za-z_-][\w-]*)*)$/;
+const MEMBER = /^[A-Za-z_]\w*$/;
+const OBJECT_PATH = /^\/$|^(\/\w+)+$/;
+
+function globHint(value: string): string {
+  return value.includes('*') ? '; "*" is only understood alone' : '';
+}
+
+function lintMessageValues(rule: MessageRule, say: Say): void {
+  const values: readonly [string | undefined, RegExp, string][] = [
+    [rule.peerName, BUS_NAME, 'bus name'],
+    [rule.peerPrefix, BUS_NAME, 'bus name'],
+    [rule.interface, INTERFACE, 'interface name'],
+    [rule.errorName, INTERFACE, 'error name'],
+    [rule.member, MEMBER, 'member name'],
+    [rule.path, OBJECT_PATH, 'object path'],
+  ];
+  for (const [value, syntax, what] of values) {
+    if (value === undefined || syntax.test(value)) continue;
+    say('never-matches', `"${value}" is no ${what}${globHint(value)}`);
+  }
+  if (rule.minFds > rule.maxFds) {
+    say(
+      'never-matches',
+      `no message has at least ${rule.minFds} and at most ${rule.maxFds} descriptors`,
+    );
+  }
+}
+
+function lintMessageType(rule: MessageRule, say: Say): void {
+  const { messageType: type, kind } = rule;
+  const { Any, MethodReturn, Error: ErrorReply, Signal } = RuleMessageType;
+  const reply = type === MethodReturn || type === ErrorReply;
+  if (rule.broadcast === true && type !== Any && type !== Signal) {
+    say('never-matches', 'only signals are broadcast');
+  }
+  if (rule.errorName !== undefined && type !== ErrorReply) {
+    const text = `${kind}_error matches every message that is no error, too; add ${kind}_type="error"`;
+    say('matches-more', text);
+  }
+  if (reply && rule.interface !== undefined) {
+    const name = messageTypeName(type);
+    if (rule.allow) say('never-matches', `a ${name} has no interface, so this allows nothing`);
+    else say('matches-more', `a ${name} has no interface, so this denies all of them`);
+  }
+  if (!reply && type !== Any && rule.requestedReply !== rule.allow) {
+    say('no-effect', `${kind}_requested_reply says nothing about a ${messageTypeName(type)}`);
+  }
+  if (rule.log && rule.kind === 'receive') say('no-effect', 'log works for send rules only');
+}
+
+function lintReach(rule: MessageRule, say: Say): void {
+  const anyPeer = (rule.peerName ?? rule.peerPrefix) === undefined;
+  if (rule.kind === 'send' && !rule.allow && rule.interface !== undefined && anyPeer) {
+    say(
+      'matches-more',
+      'this also denies every message without interface, to whomever; add send_destination',
+    );
+  }
+  if (rule.eavesdrop) say('eavesdrop', 'eavesdropping is deprecated; monitors do not need it');
+  if (!isSystemDirectory(rule.file)) return;
+  if (rule.kind === 'receive') {
+    say(
+      'receive-rule',
+      'receiving is allowed by default; restrict senders by send_destination instead',
+    );
+  } else if (anyPeer) {
+    say('broad-send', 'without send_destination, this is about the messages to all services');
+  }
+}
+
+/** Conditions by which a rule without subject is narrower than "everything". */
+function narrows(rule: MessageRule): boolean {
+  const fds = rule.minFds > 0 || rule.maxFds < MAX_FDS_ANY;
+  return fds || rule.broadcast !== undefined || (!rule.allow && rule.eavesdrop);
+}
+
+function lintPairs(rules: readonly PolicyRule[], findings: Finding[]): void {
+  const seen = new Map<string, PolicyRule>();
+  for (const [index, rule] of rules.entries()) {
+    const key = conditionKey(rule);
+    const earlier = seen.get(key);
+    if (earlier !== undefined) {
+      const code = earlier.allow === rule.allow ? 'duplicate' : 'contradiction';
+      const relation = code === 'duplicate' ? 'repeats' : 'takes back';
+      add(
+        findings,
+        rule,
+        code,
+        `this ${relation} ${describeRule(earlier)} at ${ruleLocation(earlier)}`,
+      );
+    }
+    seen.set(key, rule);
+    if (rule.kind === 'send' || rule.kind === 'receive') lintOverride(rules, index, rule, findings);
+  }
+}
+
+function lintOverride(
+  rules: readonly PolicyRule[],
+  index: number,
+  rule: MessageRule,
+  findings: Finding[],
+): void {
+  if (!overridesAllBefore(rule)) return;
+  const before = rules.slice(0, index).filter(({ kind }) => kind === rule.kind);
+  if (before.length === 0) return;
+  if (narrows(rule)) {
+    const message = `without type, path, interface, member, error or name, this puts all ${before.length} earlier ${rule.kind} rules out of force, as in dbus-daemon; add ${rule.kind}_type`;
+    add(findings, rule, 'overrides-earlier', message);
+    return;
+  }
+  for (const shadowed of before) {
+    const message = `this never counts: ${describeRule(rule)} at ${ruleLocation(rule)} comes later`;
+    add(findings, shadowed, 'shadowed', message);
+  }
+}
+
+/** Everything that decides when a rule matches, as one string. */
+function conditionKey(rule: PolicyRule): string {
+  const { file: _file, line: _line, column: _column, allow, ...conditions } = rule;
+  if (conditions.kind === 'connect' || conditions.kind === 'own') return JSON.stringify(conditions);
+  const { log: _log, requestedReply, ...rest } = conditions;
+  // The default differs between allow and deny, and a default does not tell rules apart.
+  return JSON.stringify({ ...rest, special: requestedReply !== allow });
+}
