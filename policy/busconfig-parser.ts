@@ -47,8 +47,8 @@ interface OpenElement {
 }
 
 /**
- * Parses busconfig XML, dbus-daemon(1) "CONFIGURATION FILE", into `builder`.
- * Throws ConfigSyntaxError where the file as a whole cannot be trusted: malformed XML, an element or
+ * Parses busconfig XML, dbus-daemon(1) "CONFIGURATION FILE", into `builder`. Throws
+ * ConfigSyntaxError where the file as a whole cannot be trusted: malformed XML, an element or
  * attribute that does not belong, text where none or none where some is expected.
  */
 export function parseBusconfig(source: SourceText, builder: ConfigFileBuilder): void {
@@ -79,7 +79,8 @@ class BusconfigParser {
   }
 
   #here(): SourcePosition {
-    return this.#source.positionAt(Math.min(this.#xml.position, this.#source.text.length));
+    // The parser has already taken in the character that it complains about.
+    return this.#source.positionAt(Math.max(this.#xml.position - 1, 0));
   }
 
   #open(tag: SaxesTagPlain): void {

@@ -54,9 +54,9 @@ function ownRuleMatches(rule: OwnRule, name: string): boolean {
 
 /**
  * dbus-daemon 1.14 drops every rule of the same kind before one that says nothing about type, path,
- * interface, member, error and peer, although send_broadcast, *_requested_reply, min_fds, max_fds or
- * eavesdrop may narrow that one (bus/policy.c, bus_client_policy_optimize). That only ever denies
- * more, so fidelity is safe here.
+ * interface, member, error and peer, although send_broadcast, *_requested_reply, min_fds, max_fds
+ * or eavesdrop may narrow that one (bus/policy.c, bus_client_policy_optimize). That only ever
+ * denies more, so fidelity is safe here.
  */
 function effective(rules: readonly MessageRule[], discarded: DiscardedRule[]): EncodedRule[] {
   const from = Math.max(rules.findLastIndex(overridesAllBefore), 0);
@@ -84,7 +84,9 @@ function encodeOnce(rule: MessageRule): EncodedRule {
   return encoded;
 }
 
-/** Identities are few (users of one machine); a bound keeps a hostile mix of groups from growing it. */
+/**
+ * Identities are few (users of one machine); a bound keeps a hostile mix of groups from growing it.
+ */
 const CACHED_POLICIES_MAX = 1024;
 
 /** Hands out one ClientPolicy for each distinct identity under one set of rules. */

@@ -16,9 +16,9 @@ export type ConfigResult =
 
 /**
  * Reads a configuration and everything it includes; `.yaml` and `.yml` are policy YAML, all else is
- * busconfig XML. A file in an <includedir> or an <include ignore_missing="yes"> that cannot be read or
- * parsed is reported and contributes nothing; the same in the main file, or in a plain <include>,
- * is the error of the result.
+ * busconfig XML. A file in an <includedir> or an <include ignore_missing="yes"> that cannot be read
+ * or parsed is reported and contributes nothing; the same in the main file, or in a plain
+ * <include>, is the error of the result.
  */
 export function readConfig(path: string, io: PolicyIo): ConfigResult {
   const reader = new ConfigReader(io);
@@ -108,7 +108,9 @@ class ConfigReader implements Includer {
     this.#includeListed(target, path, at);
   }
 
-  /** Includes a file that the bus can do without: whatever is wrong with it, it is only reported. */
+  /**
+   * Includes a file that the bus can do without: whatever is wrong with it, it is only reported.
+   */
   #includeListed(target: BusConfig, path: string, at: SourcePosition): void {
     const reported = this.diagnostics.length;
     try {

@@ -21,7 +21,9 @@ export type DiagnosticCode =
   | 'unknown-user'
   | 'unknown-group';
 
-/** Something wrong in a configuration; an error lost a rule, a value or a file, a warning did not. */
+/**
+ * Something wrong in a configuration; an error lost a rule, a value or a file, a warning did not.
+ */
 export interface Diagnostic extends SourcePosition {
   readonly severity: 'error' | 'warning';
   readonly code: DiagnosticCode;

@@ -6,9 +6,9 @@ import { describeRule, ruleLocation } from './rule.js';
 import type { MessageRule } from './rule.js';
 
 /**
- * One end of a conversation. `policy` is undefined for the driver and for a service that is yet to be
- * activated: they have no rules of their own. `names` holds the unique name and every well-known name
- * that the connection owns or waits for in a queue.
+ * One end of a conversation. `policy` is undefined for the driver and for a service that is yet to
+ * be activated: they have no rules of their own. `names` holds the unique name and every well-known
+ * name that the connection owns or waits for in a queue.
  */
 export interface Party {
   readonly policy: ClientPolicy | undefined;
@@ -116,9 +116,9 @@ export class Facet {
 }
 
 /**
- * Folds away everything that is known when a handle is handed out: users, groups, names, flow.
- * Null means that every message of this flow may pass. Compile again when either side's names change
- * in a way that the other's policy mentions (`ClientPolicy.mentionsName`) and after a reload.
+ * Folds away everything that is known when a handle is handed out: users, groups, names, flow. Null
+ * means that every message of this flow may pass. Compile again when either side's names change in
+ * a way that the other's policy mentions (`ClientPolicy.mentionsName`) and after a reload.
  */
 export function compileFacet(sender: Party, receiver: Party, flow: Flow): Facet | null {
   const send = compileSide(sender.policy?.send, flow, receiver.names);
@@ -133,6 +133,6 @@ export function describeRefusal(facet: Facet): string {
   const verb = facet.lastSide === 'send' ? 'send' : 'receive';
   const rule = facet.lastRule;
   return rule === undefined
-    ? `no rule in ${whose} policy allows to ${verb} it; add an <allow ${verb}_...> rule to permit it`
+    ? `no rule in ${whose} policy allows to ${verb} it; to permit it, add an <allow ${verb}_...>`
     : `${whose} policy refuses to ${verb} it: ${describeRule(rule)} at ${ruleLocation(rule)}`;
 }

@@ -1,9 +1,11 @@
 /**
- * Who may connect, own names, send and receive: dbus-daemon's policy as data, decided ahead of time.
+ * Who may connect, own names, send and receive: dbus-daemon's policy as data, decided ahead of
+ * time.
  *
  * The control thread reads the configuration and posts `config.policy` (plain data) to the hosts:
  *
- *     const result = readConfig('/usr/share/dbus-1/system.conf', nodePolicyIo({ lookupUser, lookupGroup }));
+ *     const io = nodePolicyIo({ lookupUser, lookupGroup });
+ *     const result = readConfig('/usr/share/dbus-1/system.conf', io);
  *     if (!result.ok) throw new Error(formatDiagnostic(result.error));
  *     for (const diagnostic of result.diagnostics) log(formatDiagnostic(diagnostic));
  *     host.postMessage(result.config.policy);

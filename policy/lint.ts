@@ -135,13 +135,13 @@ function lintMessageType(rule: MessageRule, say: Say): void {
     say('never-matches', 'only signals are broadcast');
   }
   if (rule.errorName !== undefined && type !== ErrorReply) {
-    const text = `${kind}_error matches every message that is no error, too; add ${kind}_type="error"`;
-    say('matches-more', text);
+    const remedy = `add ${kind}_type="error"`;
+    say('matches-more', `${kind}_error matches every message that is no error, too; ${remedy}`);
   }
   if (reply && rule.interface !== undefined) {
-    const name = messageTypeName(type);
-    if (rule.allow) say('never-matches', `a ${name} has no interface, so this allows nothing`);
-    else say('matches-more', `a ${name} has no interface, so this denies all of them`);
+    const what = `messages of type ${messageTypeName(type)} have no interface`;
+    if (rule.allow) say('never-matches', `${what}, so this allows nothing`);
+    else say('matches-more', `${what}, so this denies all of them`);
   }
   if (!reply && type !== Any && rule.requestedReply !== rule.allow) {
     say('no-effect', `${kind}_requested_reply says nothing about a ${messageTypeName(type)}`);
@@ -205,7 +205,10 @@ function lintOverride(
   const before = rules.slice(0, index).filter(({ kind }) => kind === rule.kind);
   if (before.length === 0) return;
   if (narrows(rule)) {
-    const message = `without type, path, interface, member, error or name, this puts all ${before.length} earlier ${rule.kind} rules out of force, as in dbus-daemon; add ${rule.kind}_type`;
+    const message =
+      'without type, path, interface, member, error or name, this puts all ' +
+      `${before.length} earlier ${rule.kind} rules out of force, as in dbus-daemon; ` +
+      `add ${rule.kind}_type`;
     add(findings, rule, 'overrides-earlier', message);
     return;
   }

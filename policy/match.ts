@@ -103,17 +103,18 @@ export function messageMismatch(rule: EncodedRule, message: PolicyMessage): Mism
   if (rule.path !== null && message.pathLength !== 0) {
     if (!sameBytes(bytes, message.pathOffset, message.pathLength, rule.path)) return Mismatch.Path;
   }
+  // Member before interface: in long lists of rules about one interface, the members differ.
+  if (rule.member !== null && message.memberLength !== 0) {
+    if (!sameBytes(bytes, message.memberOffset, message.memberLength, rule.member)) {
+      return Mismatch.Member;
+    }
+  }
   if (rule.interface !== null) {
     const length = message.interfaceLength;
     if (length === 0) {
       if (rule.allow) return Mismatch.NoInterface;
     } else if (!sameBytes(bytes, message.interfaceOffset, length, rule.interface)) {
       return Mismatch.Interface;
-    }
-  }
-  if (rule.member !== null && message.memberLength !== 0) {
-    if (!sameBytes(bytes, message.memberOffset, message.memberLength, rule.member)) {
-      return Mismatch.Member;
     }
   }
   if (rule.errorName !== null && message.errorNameLength !== 0) {
@@ -132,7 +133,8 @@ export function flowMismatch(
   peerNames: ReadonlySet<string>,
 ): string | undefined {
   if (rule.peerName !== undefined && !peerNames.has(rule.peerName)) {
-    return `the ${rule.kind === 'send' ? 'receiver' : 'sender'} has not the name ${rule.peerName}`;
+    const whose = rule.kind === 'send' ? 'receiver' : 'sender';
+    return `the ${whose} does not have the name ${rule.peerName}`;
   }
   if (rule.peerPrefix !== undefined && !hasNameBelow(peerNames, rule.peerPrefix)) {
     return `the receiver has no name below ${rule.peerPrefix}`;

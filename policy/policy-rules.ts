@@ -8,7 +8,10 @@ export type Audience =
   | { readonly kind: 'group'; readonly gid: number }
   | { readonly kind: 'console'; readonly atConsole: boolean };
 
-/** All rules of a bus, by audience, each list in file order. Plain data: it survives a structured clone. */
+/**
+ * All rules of a bus, by audience, each list in file order. Plain data: it survives a structured
+ * clone.
+ */
 export interface PolicyRules {
   readonly default: PolicyRule[];
   readonly byGroup: Map<number, PolicyRule[]>;
@@ -80,8 +83,8 @@ export function appendPolicyRules(target: PolicyRules, source: PolicyRules): voi
 
 /**
  * The rules for one client, lowest precedence first: default, groups, user, console, mandatory
- * (dbus-daemon(1), "Policies are applied to a connection as follows"). The manual leaves the order of
- * groups open; dbus-daemon 1.14 goes by ascending gid, and so do we.
+ * (dbus-daemon(1), "Policies are applied to a connection as follows"). The manual leaves the order
+ * of groups open; dbus-daemon 1.14 goes by ascending gid, and so do we.
  */
 export function rulesForClient(rules: PolicyRules, client: ClientIdentity): PolicyRule[] {
   const gids = [...new Set(client.gids)].toSorted((a, b) => a - b);
@@ -106,8 +109,8 @@ export interface Verdict<Rule extends PolicyRule> {
 }
 
 /**
- * Whether a client may connect. Only context="default" and "mandatory" count, in that order, the last
- * match wins; without a match, the owner of the bus may connect and nobody else
+ * Whether a client may connect. Only context="default" and "mandatory" count, in that order, the
+ * last match wins; without a match, the owner of the bus may connect and nobody else
  * (dbus-daemon(1), "Rules with the user or group attribute").
  */
 export function canConnect(

@@ -11,7 +11,9 @@ export interface Attribute {
 }
 export type Attributes = ReadonlyMap<string, Attribute>;
 
-/** An <allow> or <deny> as written. `audience` is undefined if its <policy> is for nobody we know. */
+/**
+ * An <allow> or <deny> as written. `audience` is undefined if its <policy> is for nobody we know.
+ */
 export interface RuleText {
   readonly allow: boolean;
   readonly at: SourcePosition;
@@ -53,9 +55,10 @@ const MESSAGE_TYPES: Readonly<Record<string, RuleMessageType>> = {
 };
 
 /**
- * Reads one rule, with the checks of dbus-daemon 1.14. A rule that fails one errs on the safe side: an
- * <allow> is dropped, a <deny> is kept with the conditions that could be read, so it denies at least
- * what its author meant. Rules about unknown users are dropped with a warning, as dbus-daemon does.
+ * Reads one rule, with the checks of dbus-daemon 1.14. A rule that fails one errs on the safe side:
+ * an <allow> is dropped, a <deny> is kept with the conditions that could be read, so it denies at
+ * least what its author meant. Rules about unknown users are dropped with a warning, as dbus-daemon
+ * does.
  */
 export function readRule(text: RuleText, io: PolicyIo): RuleReading {
   return new RuleReader(text, io).read();
@@ -123,7 +126,7 @@ class RuleReader {
       if (!ATTRIBUTES.has(name)) this.#bad(name, `unknown attribute "${name}"`);
     }
     const lone = LONE_ATTRIBUTES.filter((name) => this.#text.attributes.has(name));
-    if (!sends && !receives && lone.length === 0) {
+    if (!sends && !receives && lone.length === 0 && this.#diagnostics.length === 0) {
       this.#bad(
         undefined,
         'a rule needs at least one send_*, receive_*, own, own_prefix, user or group attribute',
@@ -174,7 +177,7 @@ class RuleReader {
     if (attributes.has('send_destination') && this.#value('send_broadcast') === 'true') {
       this.#bad(
         'send_broadcast',
-        'a broadcast has no destination, so send_broadcast="true" cannot be combined with send_destination',
+        'send_broadcast="true" cannot be combined with send_destination: a broadcast has none',
       );
     }
   }

@@ -60,9 +60,9 @@ type PolicyFile = v.InferOutput<typeof PolicyFile>;
 const MODIFIERS = new Set(['eavesdrop', 'min_fds', 'max_fds', 'log']);
 
 /**
- * Parses the policy YAML described in docs/policy.md into `builder`; it says what busconfig XML says.
- * Includes come first and the file's own policies after them, whatever their order in the file.
- * Throws ConfigSyntaxError where the file as a whole cannot be trusted.
+ * Parses the policy YAML described in docs/policy.md into `builder`; it says what busconfig XML
+ * says. Includes come first and the file's own policies after them, whatever their order in the
+ * file. Throws ConfigSyntaxError where the file as a whole cannot be trusted.
  */
 export function parsePolicyYaml(source: SourceText, builder: ConfigFileBuilder): void {
   new PolicyYamlParser(source, builder).parse();
@@ -76,7 +76,7 @@ class PolicyYamlParser {
   constructor(source: SourceText, builder: ConfigFileBuilder) {
     this.#source = source;
     this.#builder = builder;
-    this.#document = parseDocument(source.text, { prettyErrors: false });
+    this.#document = parseDocument(source.text, { prettyErrors: false, logLevel: 'silent' });
   }
 
   parse(): void {
@@ -100,16 +100,28 @@ class PolicyYamlParser {
 
   #read(): PolicyFile {
     const [malformed] = this.#document.errors;
-    if (malformed !== undefined) {
-      const at = this.#source.positionAt(malformed.pos[0]);
-      throw new ConfigSyntaxError('malformed', at, `malformed YAML: ${malformed.message}`);
-    }
-    const result = v.safeParse(PolicyFile, this.#document.toJS() ?? {});
+    if (malformed !== undefined) throw this.#malformed(malformed.pos[0], malformed.message);
+    const result = v.safeParse(PolicyFile, this.#values() ?? {});
     if (result.success) return result.output;
     const issue = deepestIssue(result.issues[0]);
     const path = issue.path?.map(({ key }) => key) ?? [];
     const where = path.length === 0 ? 'the file' : path.join('.');
-    throw new ConfigSyntaxError('malformed', this.#at(path), `${where}: ${issue.message}`);
+    throw new ConfigSyntaxError('malformed', this.#at(path), `${where}: ${complaint(issue)}`);
+  }
+
+  #malformed(offset: number, message: string): ConfigSyntaxError {
+    const at = this.#source.positionAt(offset);
+    return new ConfigSyntaxError('malformed', at, `malformed YAML: ${message}`);
+  }
+
+  /** The document as plain values; an alias without anchor, or too many of them, throw here. */
+  #values(): unknown {
+    try {
+      const values: unknown = this.#document.toJS();
+      return values;
+    } catch (error) {
+      throw this.#malformed(0, error instanceof Error ? error.message : String(error));
+    }
   }
 
   /** Where the value at `path` stands, or the innermost thing around it that is there. */
@@ -190,8 +202,13 @@ function hasRange(node: unknown): node is { readonly range: readonly [number, nu
 
 interface Issue {
   readonly message: string;
+  readonly expected?: string | null | undefined;
   readonly path?: readonly { readonly key: unknown }[] | undefined;
   readonly issues?: readonly Issue[] | undefined;
+}
+
+function complaint(issue: Issue): string {
+  return issue.expected === 'never' ? 'there is no such key' : issue.message;
 }
 
 /** Of the alternatives of a union, the complaint that got furthest says most. */
@@ -199,5 +216,5 @@ function deepestIssue(issue: Issue): Issue {
   const inner = (issue.issues ?? []).map((nested) => deepestIssue(nested));
   const deepest = inner.toSorted((a, b) => (b.path?.length ?? 0) - (a.path?.length ?? 0))[0];
   if (deepest === undefined || (deepest.path?.length ?? 0) === 0) return issue;
-  return { message: deepest.message, path: [...(issue.path ?? []), ...(deepest.path ?? [])] };
+  return { ...deepest, path: [...(issue.path ?? []), ...(deepest.path ?? [])] };
 }

@@ -88,18 +88,21 @@ function beginsWith(bytes: Uint8Array, offset: number, length: number, word: Buf
   return true;
 }
 
-/** A header field's variant is three containers deep: the array, the struct, the variant. */
+/** A header field's variant is inside a struct inside an array. */
 const FIELD_VARIANT_DEPTH = 2;
 /** Code, signature of one type, one byte of value. */
 const FIELD_MIN_BYTES = 5;
+
+const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 /**
  * The header of one message, as offsets into the bytes that it was scanned from. One object serves
  * many messages. Offsets count from the beginning of `bytes`; a length of 0 means "absent".
  */
 export class MessageHeader {
-  bytes: Uint8Array = new Uint8Array(0);
-  view: DataView = new DataView(new ArrayBuffer(0));
+  bytes: Uint8Array = NO_BYTES;
+  view: DataView = NO_VIEW;
   littleEndian = true;
   start = 0;
   end = 0;

@@ -8,7 +8,8 @@ import { parseSignatureText, signatureTypes } from './signature.js';
 import { TypeCode, Variant } from './types.js';
 import { ByteWriter } from './writer.js';
 
-const LONE_SURROGATE = /\p{Surrogate}/u;
+/** A lone surrogate has no UTF-8, and NUL ends a string. */
+const NOT_MARSHALLABLE = /[\0\p{Surrogate}]/u;
 
 /** Least and greatest value of the types that are JavaScript numbers without a fraction. */
 const INTEGER_RANGES: ReadonlyMap<number, readonly [number, number]> = new Map([
@@ -46,7 +47,6 @@ export class Marshaller {
   /** One value outside all containers, which errors call `name`. */
   named(name: string, type: CompleteType, value: unknown): void {
     this.name = name;
-    this.path.length = 0;
     this.value(type, value, 0);
   }
 
@@ -110,7 +110,7 @@ export class Marshaller {
     }
     if (type.code === TypeCode.ObjectPath) {
       if (parseObjectPath(value) === undefined) this.fail(WireFault.ObjectPath);
-    } else if (value.includes('\0') || LONE_SURROGATE.test(value)) {
+    } else if (NOT_MARSHALLABLE.test(value)) {
       this.fail(WireFault.Utf8);
     }
     return this.writer.string(value);

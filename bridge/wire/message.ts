@@ -104,44 +104,39 @@ function writeFieldStart(writer: ByteWriter, code: number, signature: string): v
   writer.signature(signature);
 }
 
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 /** One whole message, and nothing but it. Throws a {@link WireError} when it is not valid. */
 export function decodeMessage(bytes: Uint8Array): DecodedMessage {
   const header = scanned(bytes);
-  const { littleEndian, bodyStart } = header;
-  const body = bytes.subarray(bodyStart, header.end);
-  return {
-    ...decodeFields(header),
-    littleEndian,
-    body: decodeBody(header.signature.text, body, littleEndian),
-  };
+  const { littleEndian, bodyStart, end } = header;
+  const body = decodeBody(header.signature.text, bytes.subarray(bodyStart, end), littleEndian);
+  const { type, flags, serial } = header;
+  const message: Writable<DecodedMessage> = { type, flags, serial, littleEndian, body };
+  decodeFields(header, message);
+  return message;
 }
 
-function decodeFields(header: MessageHeader): MessageFields & { readonly flags: number } {
+function decodeFields(header: MessageHeader, message: Writable<MessageFields>): void {
   const { bytes } = header;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = (offset: number, length: number): string =>
     buffer.toString('latin1', offset, offset + length);
-  const { type, flags, serial, replySerial, unixFds, signature } = header;
-  const path = text(header.pathOffset, header.pathLength);
-  const interfaceName = text(header.interfaceOffset, header.interfaceLength);
-  const member = text(header.memberOffset, header.memberLength);
-  const errorName = text(header.errorNameOffset, header.errorNameLength);
-  const destination = text(header.destinationOffset, header.destinationLength);
-  const sender = text(header.senderOffset, header.senderLength);
-  return {
-    type,
-    flags,
-    serial,
-    ...(path !== '' && { path }),
-    ...(interfaceName !== '' && { interface: interfaceName }),
-    ...(member !== '' && { member }),
-    ...(errorName !== '' && { errorName }),
-    ...(replySerial !== 0 && { replySerial }),
-    ...(destination !== '' && { destination }),
-    ...(sender !== '' && { sender }),
-    ...(signature.text !== '' && { signature: signature.text }),
-    ...(unixFds !== 0 && { unixFds }),
-  };
+  if (header.pathLength > 0) message.path = text(header.pathOffset, header.pathLength);
+  if (header.interfaceLength > 0) {
+    message.interface = text(header.interfaceOffset, header.interfaceLength);
+  }
+  if (header.memberLength > 0) message.member = text(header.memberOffset, header.memberLength);
+  if (header.errorNameLength > 0) {
+    message.errorName = text(header.errorNameOffset, header.errorNameLength);
+  }
+  if (header.destinationLength > 0) {
+    message.destination = text(header.destinationOffset, header.destinationLength);
+  }
+  if (header.senderLength > 0) message.sender = text(header.senderOffset, header.senderLength);
+  if (header.signatureLength > 0) message.signature = header.signature.text;
+  if (header.replySerial > 0) message.replySerial = header.replySerial;
+  if (header.unixFds > 0) message.unixFds = header.unixFds;
 }
 
 function scanned(bytes: Uint8Array): MessageHeader {

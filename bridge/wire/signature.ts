@@ -116,10 +116,16 @@ function hasBytes(text: string, bytes: Uint8Array, offset: number, length: numbe
   return true;
 }
 
+const scratch = new Uint8Array(SIGNATURE_MAX_LENGTH);
+
 /** The same for text. */
 export function parseSignatureText(text: string): ParsedSignature | undefined {
-  const bytes = Buffer.from(text, 'utf8');
-  return lookupSignature(bytes, 0, bytes.length);
+  if (text.length > SIGNATURE_MAX_LENGTH) return undefined;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i);
+    scratch[i] = character < 0x80 ? character : 0; /* 0 is no type code */
+  }
+  return lookupSignature(scratch, 0, text.length);
 }
 
 /** The types of a signature. Throws a {@link WireError} when it is not valid. */

@@ -9,11 +9,10 @@ export function isUtf8(bytes: Uint8Array, view: DataView, offset: number, length
   for (;;) {
     while (end - i >= 4 && isAsciiWord(view.getInt32(i, true))) i += 4;
     if (i >= end) return true;
-    const lead = bytes[i];
-    if (lead < 0x80) {
-      if (lead === 0) return false;
-      i++;
-    } else {
+    if (bytes[i] === 0) return false;
+    if (bytes[i] < 0x80) i++;
+    /* Text that is not ASCII is rarely so for one character only. */
+    while (i < end && bytes[i] >= 0x80) {
       const sequenceLength = multibyteLength(bytes, i, end);
       if (sequenceLength === 0) return false;
       i += sequenceLength;

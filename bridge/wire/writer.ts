@@ -2,6 +2,7 @@ import { WireError, WireFault } from './faults.js';
 import { MESSAGE_MAX_BYTES } from './limits.js';
 
 const INITIAL_BYTES = 256;
+const SHORT_TEXT_LENGTH = 64;
 
 /**
  * Appends marshalled words to memory that grows, up to the size of the longest message. Alignment
@@ -10,9 +11,9 @@ const INITIAL_BYTES = 256;
 export class ByteWriter {
   readonly littleEndian: boolean;
   position = 0;
-  /* Zero from the start, and never written twice: padding needs no stores. */
-  private buffer = Buffer.alloc(INITIAL_BYTES);
-  private view = new DataView(this.buffer.buffer, this.buffer.byteOffset, INITIAL_BYTES);
+  /* Zero from the start, and never written twice: padding and NULs need no stores. */
+  private buffer = new Uint8Array(INITIAL_BYTES);
+  private view = new DataView(this.buffer.buffer);
 
   constructor(littleEndian: boolean) {
     this.littleEndian = littleEndian;
@@ -20,7 +21,7 @@ export class ByteWriter {
 
   /** What has been written. Valid until the next write. */
   written(): Uint8Array {
-    return new Uint8Array(this.buffer.buffer, this.buffer.byteOffset, this.position);
+    return this.buffer.subarray(0, this.position);
   }
 
   align(boundary: number): void {
@@ -64,15 +65,18 @@ export class ByteWriter {
 
   /** Length word, text, NUL: strings and object paths. */
   string(text: string): void {
-    const length = Buffer.byteLength(text, 'utf8');
-    this.uint32(length);
-    this.terminated(text, length);
+    this.uint32(0);
+    const start = this.position;
+    this.text(text);
+    this.patchUint32(start - 4, this.position - start);
+    this.uint8(0);
   }
 
   /** Length byte, ASCII text of at most 255 characters, NUL. */
   signature(text: string): void {
     this.uint8(text.length);
-    this.terminated(text, text.length);
+    this.text(text);
+    this.uint8(0);
   }
 
   bytes(bytes: Uint8Array): void {
@@ -86,10 +90,16 @@ export class ByteWriter {
     this.view.setUint32(position, value, this.littleEndian);
   }
 
-  private terminated(text: string, length: number): void {
-    this.reserve(length + 1);
-    this.buffer.write(text, this.position, 'utf8');
-    this.position += length + 1;
+  /** Short ASCII text, which is most, is written here: a call into the runtime costs more. */
+  private text(text: string): void {
+    if (text.length > SHORT_TEXT_LENGTH) return this.bytes(Buffer.from(text, 'utf8'));
+    this.reserve(text.length);
+    for (let i = 0; i < text.length; i++) {
+      const character = text.charCodeAt(i);
+      if (character >= 0x80) return this.bytes(Buffer.from(text, 'utf8'));
+      this.buffer[this.position + i] = character;
+    }
+    this.position += text.length;
   }
 
   private reserve(length: number): void {
@@ -97,9 +107,9 @@ export class ByteWriter {
     if (needed <= this.buffer.length) return;
     if (needed > MESSAGE_MAX_BYTES) throw new WireError(WireFault.MessageTooLong);
     const doubled = Math.min(this.buffer.length * 2, MESSAGE_MAX_BYTES);
-    const grown = Buffer.alloc(Math.max(needed, doubled));
+    const grown = new Uint8Array(Math.max(needed, doubled));
     grown.set(this.buffer);
     this.buffer = grown;
-    this.view = new DataView(grown.buffer, grown.byteOffset, grown.length);
+    this.view = new DataView(grown.buffer);
   }
 }

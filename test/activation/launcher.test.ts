@@ -136,7 +136,8 @@ describe('a program that keeps running', () => {
 
   test('has its environment, arguments and input from the bus, and its session', async () => {
     const report = join(directory, 'report');
-    const script = `exec > ${report}; env; echo $#; echo "$1"; readlink /proc/self/fd/0; cat /proc/self/stat`;
+    const look = 'env; echo $#; echo "$1"; readlink /proc/self/fd/0; cat /proc/self/stat';
+    const script = `exec > ${report}; ${look}`;
     const pids: number[] = [];
     const launcher = new Launcher({
       identity: SAME_USER,

@@ -61,7 +61,7 @@ describe('loading', () => {
     expect(catalog.get('a.x')).toBeUndefined();
   });
 
-  test('the first directory wins, and the file called after the name; each loser is noted once', () => {
+  test('the first directory wins, and the file called after the name; losers noted once', () => {
     const winner = write('first/a.b.service', 'a.b', '/bin/first');
     const losers = [write('first/0.service', 'a.b'), write('second/a.b.service', 'a.b')];
     catalog = new ServiceCatalog([at('first'), at('second')]);

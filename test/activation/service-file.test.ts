@@ -115,27 +115,43 @@ test.runIf(hasReferenceBus)(`dbus-daemon uses the same files (SEED=${seed})`, as
     '=',
     '#',
     '\\',
-    '\\\\',
     '\\s',
     ' ',
     '\t',
-    '\r',
+    '\r\n',
     '\n',
     '\f',
     '-',
     '_',
-    '.',
+    '\u00e9',
   ];
-  const words = ['X', 'Exec', 'Name', '[de]', '[Other]', '[D-BUS Service]\n', '\u00e9', '\u007f'];
-  const piece = fc.constantFrom(...marks, ...words);
-  const lines = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
-  const surroundings = fc.sample(fc.tuple(lines, lines), { seed, numRuns: 300 });
+  const lines = [
+    'X=1\n',
+    'X-1 = a\\sb\n',
+    'X[de]=\\q\n',
+    '# comment\n',
+    ' \n',
+    '\r\n',
+    '[Other]\n',
+    '[D-BUS Service]\n',
+    'Name=a.b\n',
+    'Exec=/bin/false\n',
+    'X=\\\\\n',
+    'X=\u00e9\n',
+    'X=\n',
+  ];
+  const piece = fc.oneof(
+    { weight: 9, arbitrary: fc.constantFrom(...lines) },
+    { weight: 1, arbitrary: fc.constantFrom(...marks) },
+  );
+  const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
+  const surroundings = fc.sample(fc.tuple(text, text), { seed, numRuns: 300 });
   const expected: string[] = [];
   for (const [index, [before, after]] of surroundings.entries()) {
     const name = `org.example.N${index}`;
-    const text = `${before}\n[D-BUS Service]\nName=${name}\nExec=/bin/true\n${after}`;
-    writeFileSync(join(directory, `${name}.service`), text);
-    if (parse(text).service?.name === name) expected.push(name);
+    const content = `${before}\n[D-BUS Service]\nName=${name}\nExec=/bin/true\n${after}`;
+    writeFileSync(join(directory, `${name}.service`), content);
+    if (parse(content).service?.name === name) expected.push(name);
   }
   const elements = `<servicedir>${directory}</servicedir>`;
   const bus = await startReferenceBus({ elements, directory });

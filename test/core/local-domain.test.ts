@@ -211,6 +211,26 @@ describe('a peer with a queue', () => {
   });
 });
 
+test('the counters tell what has happened', () => {
+  const { domain, sender, receiver, handle, node } = setUp();
+  const before = { ...domain.counters };
+  const call = text('call');
+  call.newNode = NewNode.OneShot;
+  sender.multicast([handle, handle], 2, call);
+  sender.release(sender.createNode(sender).handle);
+  receiver.release(node);
+  expect(domain.counters).toEqual({
+    ...before,
+    transactions: before.transactions + 4,
+    messages: before.messages + 2,
+    nodeReleases: before.nodeReleases + 1,
+    handleReleases: before.handleReleases + 1,
+    oneShotsMade: before.oneShotsMade + 1,
+    nodes: before.nodes - 1 + 2,
+    handles: before.handles + 2,
+  });
+});
+
 describe('what is not held', () => {
   test('a handle of another peer, a released one, a foreign transfer: BadHandle', () => {
     const { sender, receiver, handle } = setUp();

@@ -59,6 +59,16 @@ const CASES: readonly { readonly says: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    says: 'a claim that gives back keeps as much in reserve as its average actor uses',
+    steps: [
+      { actor: '1.1', charge: 100 },
+      { actor: '1.1', discharge: 50 },
+      { actor: '0.1', most: 462 },
+      { actor: '1.2', most: 25 },
+      { actor: '1.2', refused: 1 },
+    ],
+  },
+  {
     says: 'a charge above all that there is, or of a number beyond 2^52, is refused',
     steps: [
       { actor: '0.1', refused: MAX + 1 },

@@ -1,6 +1,13 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatDiagnostic } from '#policy/index.js';
-import { MAIN, readDefaultRules, readMemoryConfig, readMemoryFiles } from './memory-io.js';
+import { formatDiagnostic, readConfig } from '#policy/index.js';
+import {
+  MAIN,
+  memoryIo,
+  readDefaultRules,
+  readMemoryConfig,
+  readMemoryFiles,
+} from './memory-io.js';
 
 const wrap = (body: string): string => `<busconfig>${body}</busconfig>`;
 
@@ -45,7 +52,7 @@ describe('busconfig elements', () => {
       ],
       serviceHelper: '/etc/helper',
       limits: { authTimeoutMs: 5000, maxMessageBytes: 256 },
-      selinuxAssociations: [{ own: 'org.example.A', context: 'foo_t', file: MAIN, line: 21 }],
+      selinuxAssociations: [{ own: 'org.example.A', context: 'foo_t', file: MAIN, line: 19 }],
       appArmorMode: 'disabled',
       files: [MAIN],
     });
@@ -139,6 +146,11 @@ describe('a main file that cannot be trusted is an error', () => {
       '1:12: <allow> is not allowed inside <busconfig>',
     ],
     [
+      'after other line ends and characters beyond 16 bits',
+      '<busconfig>\r\n<!-- \u{1F600} -->\r\n  <rule/>',
+      '3:3: <rule> is not allowed inside <busconfig>',
+    ],
+    [
       'element in a rule',
       wrap('<policy context="default"><deny own="*"><allow own="a.A"/></deny></policy>'),
       '1:52: <allow> is not allowed inside <deny>',
@@ -196,6 +208,28 @@ describe('a main file that cannot be trusted is an error', () => {
     const result = readMemoryFiles({ [MAIN]: '<EACCES>' });
     expect(result).toMatchObject({ ok: false, error: { code: 'unreadable-file', file: MAIN } });
   });
+});
+
+describe('any text', () => {
+  const SEED = Number(process.env['POLICY_SEED'] ?? Date.now() % 2 ** 31);
+  const XML =
+    '<busconfig>|</busconfig>|<policy user="root">|</policy>|<deny own="*"/>|<|<![CDATA[|]]>|&amp;|&a;|' +
+    '<!DOCTYPE busconfig [|<!ENTITY a "b">|]>|\0|\r\n|\u{1F600}';
+  const YAML =
+    'include: |\n|  - |{ context: default, rules: |[|]|}|&a |*a|!!x |policies: |allow: |"|: |\t|%YAML 9|---|<<: ';
+  const fragments = [...XML.split('|'), ...YAML.split('|')];
+  const text = fc.array(fc.oneof(fc.constantFrom(...fragments), fc.string()), { maxLength: 12 });
+
+  it.each(['/x.conf', '/x.yaml'])(
+    `gives a result, never throws: %s (POLICY_SEED=${SEED})`,
+    (path) => {
+      const property = fc.property(text, (parts) => {
+        const { ok } = readConfig(path, memoryIo({ [path]: parts.join('') }));
+        expect(typeof ok).toBe('boolean');
+      });
+      fc.assert(property, { seed: SEED, numRuns: 2000 });
+    },
+  );
 });
 
 describe('values that are wrong are reported and ignored', () => {
@@ -319,7 +353,7 @@ describe('a broken rule errs on the safe side', () => {
     [
       'send_destination="a.A" send_broadcast="true"',
       68,
-      'a broadcast has no destination, so send_broadcast="true" cannot be combined with send_destination',
+      'send_broadcast="true" cannot be combined with send_destination: a broadcast has none',
       [{ kind: 'send', peerName: 'a.A' }],
     ],
     [

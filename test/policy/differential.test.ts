@@ -113,7 +113,10 @@ function requestNames(rules: PolicyRules): { own: (number | string)[][]; parties
   return { own, parties };
 }
 
-/** The name through which a message goes to its receiver: one it owns as the first, or its unique name. */
+/**
+ * The name through which a message goes to its receiver: one it owns as the first, or its unique
+ * name.
+ */
 function destinationOf(message: SentMessage, parties: readonly Party[]): string | undefined {
   const { to } = message;
   if (to === undefined) return undefined;

@@ -221,7 +221,7 @@ describe('a refusal', () => {
     expect(facet.check(policyMessage({ ...CALL, member: 'N' }))).toBe(false);
     expect(facet.lastRule).toBeUndefined();
     expect(describeRefusal(facet)).toBe(
-      "no rule in the receiver's policy allows to receive it; add an <allow receive_...> rule to permit it",
+      "no rule in the receiver's policy allows to receive it; to permit it, add an <allow receive_...>",
     );
   });
 

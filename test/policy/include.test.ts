@@ -42,7 +42,7 @@ describe('include', () => {
     [
       'malformed',
       { '/etc/a.conf': '<busconfig>' },
-      '/etc/a.conf:1:12: malformed XML: unclosed tag: busconfig',
+      '/etc/a.conf:1:11: malformed XML: unclosed tag: busconfig',
     ],
     [
       'including the main file',
@@ -59,27 +59,23 @@ describe('include', () => {
     [
       'unreadable',
       { '/etc/a.conf': '<EACCES>' },
-      [
-        `${MAIN}:1:12: cannot read /etc/a.conf: EACCES (as the test says); skipped, nothing of it applies`,
-      ],
+      [`${MAIN}:1:12: cannot read /etc/a.conf: EACCES (as the test says)`],
     ],
     [
       'malformed',
       { '/etc/a.conf': `${own('a.A')}<x/>` },
-      [/^\/etc\/a.conf:1:\d+: malformed XML: .*; skipped, nothing of it applies$/],
+      ['/etc/a.conf:1:79: malformed XML: documents may contain only one root.'],
     ],
     [
       'including itself',
       { '/etc/a.conf': wrap('<include ignore_missing="yes">a.conf</include>') },
-      ['/etc/a.conf:1:12: /etc/a.conf includes itself; skipped, nothing of it applies'],
+      ['/etc/a.conf:1:12: /etc/a.conf includes itself'],
     ],
   ])('with ignore_missing of a file that is %s contributes nothing', (_name, files, expected) => {
     const main = wrap('<include ignore_missing="yes">a.conf</include>');
     const { names, diagnostics } = read({ [MAIN]: main, ...files });
     expect(names).toEqual([]);
-    expect(diagnostics).toEqual(
-      expected.map((line) => (typeof line === 'string' ? line : expect.stringMatching(line))),
-    );
+    expect(diagnostics).toEqual(expected.map((line) => `${line}; skipped, nothing of it applies`));
   });
 
   it('depends on SELinux if it says so', () => {

@@ -2,8 +2,8 @@ import type { Flow } from '#policy/index.js';
 import type { RandomMessage, RandomPolicy, RandomRule, RuleAttributes } from './random-policies.js';
 
 /**
- * Policy evaluated straight from dbus-daemon(1), on the attributes as written, one message at a time:
- * slow, and sharing nothing with the code under test.
+ * Policy evaluated straight from dbus-daemon(1), on the attributes as written, one message at a
+ * time: slow, and sharing nothing with the code under test.
  */
 
 export interface NaiveParty {
@@ -38,7 +38,9 @@ function textMatches(wanted: string | undefined, actual: string | undefined): bo
   return wanted === undefined || wanted === '*' || actual === undefined || actual === wanted;
 }
 
-/** "Be careful with send_interface": without an interface, deny rules match and allow rules do not. */
+/**
+ * "Be careful with send_interface": without an interface, deny rules match and allow rules do not.
+ */
 function interfaceMatches(allow: boolean, wanted: string | undefined, actual?: string): boolean {
   if (wanted === undefined || wanted === '*') return true;
   return actual === undefined ? !allow : actual === wanted;
@@ -61,7 +63,7 @@ function flowMatches(rule: RandomRule, side: string, flow: Flow, type: number): 
   if (type !== 2 && type !== 3) return true;
   const requestedReply = attributes[`${side}_requested_reply`] ?? String(allow);
   const requested = flow === 'requested-reply';
-  // An allow rule with eavesdrop="true" allows unrequested replies, too: not in the manual, but so it is.
+  // Not in the manual, but so it is: eavesdrop="true" lets unrequested replies through, too.
   if (allow) return requested || requestedReply === 'false' || eavesdrop;
   return !requested || requestedReply === 'true';
 }
@@ -93,7 +95,7 @@ function matches(
 
 const SUBJECTS = ['type', 'path', 'interface', 'member', 'error', 'destination', 'sender'];
 
-/** dbus-daemon forgets what came before a rule that names none of the subjects; not in the manual. */
+/** Not in the manual either: a rule that names none of the subjects wipes out what came before. */
 function forgetsEarlier({ attributes }: RandomRule, side: string): boolean {
   const named = SUBJECTS.some((field) => (attributes[`${side}_${field}`] ?? '*') !== '*');
   return !named && attributes['send_destination_prefix'] === undefined;
