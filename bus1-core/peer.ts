@@ -130,7 +130,8 @@ export class Peer {
       if (!handle.live || handle.owner !== this) return SendStatus.BadHandle;
     }
     if (!this.holdsTransfers(message)) return SendStatus.BadHandle;
-    if (!this.chargeAll(handles, count, message)) return SendStatus.OverQuota;
+    const charged = this.chargeAll(handles, count, message);
+    if (charged !== SendStatus.Sent) return charged;
     this.domain.begin();
     this.domain.createFor(message, this);
     for (let i = 0; i < count; i++) {
@@ -221,21 +222,25 @@ export class Peer {
     return true;
   }
 
-  private chargeAll(handles: readonly Handle[], count: number, message: Message): boolean {
+  private chargeAll(handles: readonly Handle[], count: number, message: Message): SendStatus {
     const objects = this.objectsOf(message);
     const descriptors = descriptorsOf(message);
     for (let i = 0; i < count; i++) {
       if (!isReceived(handles, i)) continue;
-      const user = handles[i].node.owner.user;
-      if (this.traceOf(user).charge(objects, message.lengthBytes, descriptors)) continue;
+      const receiver = handles[i].node.owner;
+      const isTaker = descriptors === 0 || receiver.takesDescriptors;
+      const trace = this.traceOf(receiver.user);
+      if (isTaker && !receiver.isFull && trace.charge(objects, message.lengthBytes, descriptors)) {
+        continue;
+      }
       for (let k = 0; k < i; k++) {
         if (!isReceived(handles, k)) continue;
         const charged = handles[k].node.owner.user;
         this.traceOf(charged).discharge(objects, message.lengthBytes, descriptors);
       }
-      return false;
+      return isTaker ? SendStatus.OverQuota : SendStatus.NoDescriptors;
     }
-    return true;
+    return SendStatus.Sent;
   }
 
   /** After all were delivered, so that no handle that is still to be used is dead, or in use for something else. */

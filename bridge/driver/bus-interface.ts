@@ -60,7 +60,8 @@ export const busInterface: DriverInterface = {
     {
       name: 'Interfaces',
       type: 'as',
-      get: () => [],
+      get: ({ interfaces }) =>
+        interfaces.filter((each) => each.isAdvertised === true).map(({ name }) => name),
     },
   ],
   signals: [

@@ -1,6 +1,5 @@
-import type { Handle, Message } from '#core/index.js';
+import type { Handle } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import type { Envelope } from '#bridge/registry/envelope.js';
 import type { BusLimits } from '#policy/index.js';
 
 /** A refused RequestName, with the rule that refused it. */
@@ -17,6 +16,7 @@ export interface BusSettings {
   /** who runs the bus */
   readonly uid: number;
   readonly pid: number;
+  readonly hasSeLinux: boolean;
   readonly features: readonly string[];
   /** the verdict of the policy; undefined: allowed */
   mayOwn(connection: Connection, name: string): Denial | undefined;
@@ -24,7 +24,8 @@ export interface BusSettings {
   /** where messages for a name wait that nobody owns and that can be started */
   activatable(name: string): Handle | undefined;
   nameAppeared(name: string): void;
+  /** a copy of a descriptor, for a message; undefined when there are too many */
+  duplicateDescriptor(fd: number): number | undefined;
+  closeDescriptor(this: void, fd: number): void;
   connectionGone(connection: Connection): void;
-  /** a copy for monitors and eavesdroppers */
-  tap(envelope: Envelope, message: Message): void;
 }

@@ -51,12 +51,44 @@ function connectionCredentials(call: Call): readonly [Map<string, Variant>] {
   if (credentials.uid !== undefined) entries.set('UnixUserID', new Variant('u', credentials.uid));
   if (credentials.pid !== undefined) entries.set('ProcessID', new Variant('u', credentials.pid));
   if (!('groups' in credentials)) return [entries];
-  const { groups, securityLabel } = credentials;
+  const { groups, securityLabel, pidFd } = credentials;
+  const index = pidFd === undefined ? undefined : attachPidFd(call, pidFd);
+  if (index !== undefined) entries.set('ProcessFD', new Variant('h', index));
   if (groups !== undefined) entries.set('UnixGroupIDs', new Variant('au', groups));
   if (securityLabel !== undefined) {
     entries.set('LinuxSecurityLabel', new Variant('ay', new Uint8Array([...securityLabel, 0])));
   }
   return [entries];
+}
+
+function attachPidFd(call: Call, pidFd: number): number | undefined {
+  const copy = call.driver.settings.duplicateDescriptor(pidFd);
+  if (copy === undefined) return undefined;
+  const index = call.attachDescriptor(copy);
+  if (index === undefined) call.driver.settings.closeDescriptor(copy);
+  return index;
+}
+
+/** There is no Solaris audit data on Linux. */
+function adtAuditSessionData(call: Call): never {
+  subject(call, 'audit session data');
+  throw new DriverError(
+    ErrorName.AdtAuditDataUnknown,
+    `Could not determine audit session data for '${call.args[0] as string}'`,
+  );
+}
+
+/** Only where SELinux made the label: an AppArmor confinement is no SELinux context. */
+function seLinuxSecurityContext(call: Call): readonly [Uint8Array] {
+  const connection = subject(call, 'security context');
+  const label = connection?.credentials.securityLabel;
+  if (label === undefined || !call.driver.settings.hasSeLinux) {
+    throw new DriverError(
+      ErrorName.SELinuxSecurityContextUnknown,
+      `Could not determine security context for '${call.args[0] as string}'`,
+    );
+  }
+  return [label];
 }
 
 export const credentialMethods: readonly Method[] = [
@@ -71,6 +103,18 @@ export const credentialMethods: readonly Method[] = [
     in: [arg('name', 's')],
     out: [arg('pid', 'u')],
     run: unixProcessId,
+  },
+  {
+    name: 'GetAdtAuditSessionData',
+    in: [arg('name', 's')],
+    out: [arg('audit_session_data', 'ay')],
+    run: adtAuditSessionData,
+  },
+  {
+    name: 'GetConnectionSELinuxSecurityContext',
+    in: [arg('name', 's')],
+    out: [arg('security_context', 'ay')],
+    run: seLinuxSecurityContext,
   },
   {
     name: 'GetConnectionCredentials',

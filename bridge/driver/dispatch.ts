@@ -12,13 +12,23 @@ export function dispatch(
   driver: Driver,
   connection: Connection,
   message: DecodedMessage,
-  nameNode: Handle | undefined,
+  attached: Handle | undefined,
   replyHandle: Handle | undefined,
 ): void {
   const afterwards: (() => void)[] = [];
+  const descriptors: number[] = [];
+  let isKept = false;
   let method: Method | undefined;
   const reply = (body: readonly unknown[]): void =>
-    driver.reply(connection, replyHandle, message.serial, signatureOf(method!.out), body);
+    driver.reply(
+      connection,
+      replyHandle,
+      message.serial,
+      signatureOf(method!.out),
+      body,
+      undefined,
+      descriptors,
+    );
   const fail = (error: unknown): void => refuse(driver, connection, message, replyHandle, error);
   try {
     method = findMethod(driver, message);
@@ -28,7 +38,14 @@ export function dispatch(
       connection,
       message,
       args: message.body,
-      nameNode,
+      attached,
+      keepAttached: () => {
+        isKept = true;
+      },
+      attachDescriptor: (fd) => {
+        if (!connection.takesDescriptors) return undefined;
+        return descriptors.push(fd) - 1;
+      },
       reply,
       fail,
       afterReply: (action) => afterwards.push(action),
@@ -38,7 +55,7 @@ export function dispatch(
   } catch (error) {
     fail(error);
   }
-  if (nameNode?.live === true) driver.peer.release(nameNode);
+  if (attached?.live === true && !isKept) driver.peer.release(attached);
   for (const action of afterwards) action();
 }
 

@@ -1,4 +1,5 @@
 import {
+  DescriptorSet,
   Message,
   NewNode,
   ReceivedType,
@@ -12,6 +13,7 @@ import { Connection } from '#bridge/registry/connection.js';
 import { ControlCode, controlMessage, parseControl } from '#bridge/registry/control-message.js';
 import { DRIVER_NUMBER, Envelope, uniqueName } from '#bridge/registry/envelope.js';
 import type { Grants } from '#bridge/registry/grants.js';
+import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { NameChange } from '#bridge/registry/names.js';
 import { DRIVER_NAME, DRIVER_PATH, Registry } from '#bridge/registry/registry.js';
 import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
@@ -166,7 +168,7 @@ export class Driver {
       member,
       signature,
     });
-    this.settings.tap(this.envelope, message);
+    this.registry.capture(this.envelope, message, undefined);
     this.registry.broadcast(this.envelope, message, undefined);
   }
 
@@ -178,17 +180,51 @@ export class Driver {
     signature: string,
     body: readonly unknown[],
     errorName?: string,
+    descriptors: readonly number[] = [],
   ): void {
-    if (handle === undefined) return;
-    this.post(handle, body, {
-      type: errorName === undefined ? MessageType.MethodReturn : MessageType.Error,
-      flags: MessageFlag.NoReplyExpected,
-      serial: to.nextSerial(),
-      replySerial,
-      signature,
-      errorName,
-      destination: to.isActive ? to.uniqueName : undefined,
-    });
+    if (handle === undefined) {
+      for (const fd of descriptors) this.settings.closeDescriptor(fd);
+      return;
+    }
+    const attached =
+      descriptors.length === 0
+        ? null
+        : new DescriptorSet(descriptors, this.settings.closeDescriptor);
+    this.post(
+      handle,
+      body,
+      {
+        type: errorName === undefined ? MessageType.MethodReturn : MessageType.Error,
+        flags: MessageFlag.NoReplyExpected,
+        serial: to.nextSerial(),
+        replySerial,
+        signature,
+        errorName,
+        destination: to.isActive ? to.uniqueName : undefined,
+        unixFds: attached?.count,
+      },
+      attached,
+    );
+    attached?.drop();
+  }
+
+  /**
+   * Turns a connection into a monitor: it leaves the bus, so that its names, matches and replies end as they do for
+   * anybody who leaves, and goes on receiving at the node behind `capture`.
+   */
+  becomeMonitor(connection: Connection, capture: Handle, rules: readonly MatchRule[]): void {
+    connection.isMonitor = true;
+    this.registry.monitors.add(this.peer.copyHandle(capture, this.registry.peer), rules);
+    this.peer.release(capture);
+    this.peer.send(connection.driverInbox, controlMessage(this.control, ControlCode.BecomeMonitor));
+    this.settleShims();
+  }
+
+  /** Shows those who watch a message of ours that a shim has made. */
+  show(bytes: Uint8Array): void {
+    const message = this.composed(bytes);
+    this.registry.capture(this.envelope, message, undefined);
+    this.registry.eavesdrop(this.envelope, message, undefined);
   }
 
   /** Tells a connection's shim to close it. */
@@ -239,14 +275,24 @@ export class Driver {
     this.nameOwnerChanged(connection.uniqueName, connection.uniqueName, '');
   }
 
-  private post(handle: Handle, body: readonly unknown[], fields: MessageFields): void {
+  private post(
+    handle: Handle,
+    body: readonly unknown[],
+    fields: MessageFields,
+    descriptors: DescriptorSet | null = null,
+  ): void {
     const message = this.compose(body, fields);
-    this.settings.tap(this.envelope, message);
+    message.descriptors = descriptors;
+    this.registry.capture(this.envelope, message, undefined);
     this.peer.send(handle, message);
+    this.registry.eavesdrop(this.envelope, message, undefined);
   }
 
   private compose(body: readonly unknown[], fields: MessageFields): Message {
-    const bytes = encodeMessage({ ...fields, sender: DRIVER_NAME }, body);
+    return this.composed(encodeMessage({ ...fields, sender: DRIVER_NAME }, body));
+  }
+
+  private composed(bytes: Uint8Array): Message {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.envelope.header.scan(bytes, view, 0, bytes.length);
     const message = this.message.clear();

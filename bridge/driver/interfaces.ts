@@ -1,6 +1,7 @@
 import { busInterface } from './bus-interface.js';
 import { introspectable } from './introspectable.js';
 import type { DriverInterface } from './method.js';
+import { monitoring } from './monitoring.js';
 import { peerInterface } from './peer-interface.js';
 import { properties } from './properties.js';
 
@@ -9,5 +10,6 @@ export const INTERFACES: readonly DriverInterface[] = [
   busInterface,
   properties,
   introspectable,
+  monitoring,
   peerInterface,
 ];

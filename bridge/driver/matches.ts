@@ -17,7 +17,14 @@ function addMatch({ driver, connection, args }: Call): readonly [] {
       `Connection "${connection.uniqueName}" is not allowed to add more match rules (max_match_rules_per_connection=${limit}; increase limits in configuration file if required)`,
     );
   }
-  driver.registry.subscriptions.add(parsed(args[0]), connection);
+  const rule = parsed(args[0]);
+  if (rule.eavesdrop && !driver.settings.isPrivileged(connection)) {
+    throw new DriverError(
+      ErrorName.AccessDenied,
+      'Only root and the user that runs the bus may eavesdrop (eavesdrop=true)',
+    );
+  }
+  driver.registry.subscriptions.add(rule, connection);
   connection.matchRuleCount++;
   return [];
 }

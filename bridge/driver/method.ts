@@ -11,8 +11,12 @@ export interface Call {
   readonly message: DecodedMessage;
   /** decoded to JavaScript by the method's input signature */
   readonly args: readonly unknown[];
-  /** the handle to a fresh name node, which comes with every RequestName */
-  readonly nameNode: Handle | undefined;
+  /** the handle to a fresh node of the caller's, which comes with RequestName and BecomeMonitor */
+  readonly attached: Handle | undefined;
+  /** the method has found a use for it: it is not released after the call */
+  keepAttached(): void;
+  /** sends a descriptor with the reply, and returns its index there; undefined when the caller takes none */
+  attachDescriptor(fd: number): number | undefined;
   /** answers later: the method then returns `LATER` */
   readonly reply: (body: readonly unknown[]) => void;
   readonly fail: (error: unknown) => void;
@@ -58,6 +62,8 @@ export interface DriverInterface {
   readonly methods: readonly Method[];
   readonly signals?: readonly Signal[];
   readonly properties?: readonly Property[];
+  /** named in the property Interfaces: more than every bus has (D-Bus specification, "Message Bus Properties") */
+  readonly isAdvertised?: boolean;
 }
 
 export function arg(name: string, type: string): Argument {

@@ -7,7 +7,7 @@ import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
 import { arg, type Call, type Method } from './method.js';
 
-function requestName({ driver, connection, args, nameNode }: Call): readonly [number] {
+function requestName({ driver, connection, args, attached }: Call): readonly [number] {
   const [name, flags] = args as [string, number];
   checkMayOwn(driver, connection, name);
   const { names } = driver.registry;
@@ -19,8 +19,8 @@ function requestName({ driver, connection, args, nameNode }: Call): readonly [nu
     driver.withdrawName(name, oldOwner, staysQueued);
   }
   const isMember = names.queuedOwners(name).includes(connection);
-  if (isMember && nameNode !== undefined && !connection.nameHandles.has(name)) {
-    driver.keepNameNode(name, connection, nameNode);
+  if (isMember && attached !== undefined && !connection.nameHandles.has(name)) {
+    driver.keepNameNode(name, connection, attached);
   } else if (!isMember) driver.withdrawName(name, connection, false);
   if (change !== undefined) driver.announce(change);
   return [reply];

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+
+import { closeFd, duplicate } from '#core/linux/index.js';
 import type { BusSettings } from '#bridge/driver/bus-settings.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { ruleLocation } from '#policy/index.js';
@@ -15,14 +18,24 @@ export function busSettings(host: Host): BusSettings {
     get limits() {
       return host.limits;
     },
+    hasSeLinux: existsSync('/sys/fs/selinux/enforce'),
     features: ['HeaderFiltering'],
     mayOwn: (connection, name) => ownDenial(host, connection, name),
     isPrivileged: ({ credentials }) => credentials.uid === 0 || credentials.uid === uid,
     activatable: () => undefined,
     nameAppeared: () => {},
+    duplicateDescriptor: (fd) => duplicateOrNone(fd),
+    closeDescriptor: closeFd,
     connectionGone: () => {},
-    tap: () => {},
   };
+}
+
+function duplicateOrNone(fd: number): number | undefined {
+  try {
+    return duplicate(fd);
+  } catch {
+    return undefined;
+  }
 }
 
 function ownDenial(host: Host, connection: Connection, name: string): { text: string } | undefined {

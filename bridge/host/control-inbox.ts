@@ -54,7 +54,7 @@ export class ControlInbox {
     }
     if (node.context !== INBOX) return;
     if (code === ControlCode.Welcome) shim.senderField.setNumber(number);
-    else if (code === ControlCode.BecomeMonitor) shim.isMonitor = true;
+    else if (code === ControlCode.BecomeMonitor) shim.becomeMonitor();
     else if (code === ControlCode.Disconnect) this.host.close(shim, text);
   }
 

@@ -8,10 +8,19 @@ import type { Host } from './host.js';
 /** Clients that authenticate send a few lines. */
 const READ_BYTES = 16 * 1024;
 
+/** Who knocks, as far as the kernel tells, and what has to come before the first line. */
+export interface ConnectingClient extends Credentials {
+  /** D-Bus specification, "Nonce-authenticated TCP Sockets" */
+  readonly nonce?: Uint8Array;
+}
+
 /** A connection that has not authenticated yet. */
 export class Handshake {
   readonly fd: number;
   readonly credentials: Credentials;
+  private readonly nonce: Uint8Array;
+  private nonceBytes = 0;
+  private nonceDifference = 0;
   /** came together with the last line, for the messages behind it */
   readonly descriptors: number[] = [];
   deadline: Deadline | undefined = undefined;
@@ -19,10 +28,12 @@ export class Handshake {
   private readonly server: SaslServer;
   private readonly canPassUnixFds: boolean;
 
-  constructor(host: Host, fd: number, credentials: Credentials, canPassUnixFds: boolean) {
+  constructor(host: Host, fd: number, client: ConnectingClient, canPassUnixFds: boolean) {
+    const { nonce = NO_NONCE, ...credentials } = client;
     this.host = host;
     this.fd = fd;
     this.credentials = credentials;
+    this.nonce = nonce;
     this.canPassUnixFds = canPassUnixFds;
     this.server = host.newSaslServer(credentials, canPassUnixFds);
   }
@@ -36,11 +47,22 @@ export class Handshake {
     for (let i = 0; i < receiver.fdCount; i++) this.descriptors.push(receiver.fds[i]!);
     if (count === -Errno.EAGAIN) return;
     if (count <= 0) return this.host.endHandshake(this, undefined);
-    const used = this.server.feed(arena.bytes, start, start + count);
+    const first = this.skipNonce(arena.bytes, start, start + count);
+    if (this.nonceDifference !== 0) return this.host.endHandshake(this, 'its nonce is wrong');
+    const used = this.server.feed(arena.bytes, first, start + count);
     this.answer();
     const { failure } = this.server;
     if (failure !== undefined) return this.host.endHandshake(this, failure.message);
-    if (this.server.isDone) this.finish(start + used, start + count);
+    if (this.server.isDone) this.finish(first + used, start + count);
+  }
+
+  /** Compares the nonce, and tells where the bytes behind it start. */
+  private skipNonce(bytes: Uint8Array, start: number, end: number): number {
+    let i = start;
+    while (i < end && this.nonceBytes < this.nonce.length) {
+      this.nonceDifference |= bytes[i++]! ^ this.nonce[this.nonceBytes++]!;
+    }
+    return i;
   }
 
   private answer(): void {
@@ -60,3 +82,5 @@ export class Handshake {
     this.host.authenticated(this, identity.uid, hasUnixFds, rest);
   }
 }
+
+const NO_NONCE = new Uint8Array(0);

@@ -9,6 +9,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 /** What a host is made of; plain data but for the two sources that are handed in. */
 export interface HostOptions {
   readonly listenFds: readonly number[];
+  /** by listening descriptor: what its clients have to send before all else (nonce-tcp) */
+  readonly nonces?: ReadonlyMap<number, Uint8Array>;
   readonly limits: BusLimits;
   readonly rules: PolicyRules;
   readonly guid: string;

@@ -199,6 +199,7 @@ export class Host {
   sendOwn(shim: Shim, bytes: Uint8Array): void {
     shim.outgoingMessages++;
     shim.outgoingBytes += bytes.length;
+    if (this.driver.registry.isObserved) this.driver.show(bytes);
     shim.outbox.appendBytes(bytes);
     if (!shim.isDirty) this.markDirty(shim);
   }
@@ -339,6 +340,7 @@ export class Host {
 
   private admit(shim: Shim, credentials: Credentials): void {
     const connection = new Connection(credentials, () => shim.figures());
+    connection.takesDescriptors = shim.hasUnixFds;
     this.grants.classify(connection);
     const inbox = shim.peer.createNode(this.driver.peer);
     inbox.node.context = INBOX;

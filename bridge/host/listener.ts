@@ -12,6 +12,7 @@ import {
 } from '#core/linux/index.js';
 import type { Credentials } from '#bridge/registry/connection.js';
 
+import type { ConnectingClient } from './handshake.js';
 import type { Host } from './host.js';
 
 /** A socket that clients connect to. */
@@ -19,11 +20,14 @@ export class Listener {
   readonly fd: number;
   private readonly host: Host;
   private readonly isUnix: boolean;
+  private readonly strangers: ConnectingClient;
 
   constructor(host: Host, fd: number) {
     this.host = host;
     this.fd = fd;
     this.isUnix = socketDomain(fd) === AF_UNIX;
+    const nonce = host.options.nonces?.get(fd);
+    this.strangers = nonce === undefined ? NO_CREDENTIALS : { ...NO_CREDENTIALS, nonce };
   }
 
   /** Accepts one connection a turn: others that wait keep the socket readable. */
@@ -31,7 +35,7 @@ export class Listener {
     const fd = acceptConnection(this.fd);
     if (fd >= 0) {
       if (!this.isUnix) setNoDelay(fd);
-      this.host.accepted(fd, this.isUnix ? unixCredentials(fd) : NO_CREDENTIALS, this.isUnix);
+      this.host.accepted(fd, this.isUnix ? unixCredentials(fd) : this.strangers, this.isUnix);
     } else if (fd !== -Errno.EAGAIN && fd !== -Errno.ECONNABORTED) {
       this.host.log('error', 'cannot accept a connection', { error: errnoName(-fd) });
     }

@@ -5,6 +5,9 @@ import type { Grant } from '#bridge/registry/grants.js';
 /** The `context` of a shim's inbox, the node under which its unique name is reached. */
 export const INBOX = Symbol('inbox');
 
+/** The `context` of the node at which a monitor gets its copies. */
+export const CAPTURE = Symbol('capture');
+
 /** The `context` of a shim's node for one well-known name. Of a reply node it is the serial of the call, a number. */
 export class NameNode {}
 

@@ -20,6 +20,7 @@ export function sendError(
 ): void {
   const { uniqueName } = shim.connection;
   const bytes = errorMessage(shim.nextErrorSerial(), header.serial, uniqueName, errorName, text);
+  shim.refusals++;
   shim.host.sendOwn(shim, bytes);
 }
 

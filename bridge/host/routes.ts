@@ -6,7 +6,7 @@ import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
-import { NameNode } from './node-contexts.js';
+import { CAPTURE, NameNode } from './node-contexts.js';
 import { denied, sendError, speaksOutOfTurn, text } from './refusals.js';
 import type { Shim } from './shim.js';
 
@@ -26,17 +26,22 @@ export function sendToDriver(shim: Shim, header: MessageHeader): void {
     message.newNodeContext = header.serial;
     shim.pendingCalls++;
   }
-  const isRequestName =
-    isCall && header.memberLength === 11 && text(header, 'member') === 'RequestName';
-  if (!isRequestName) {
+  const attached = isCall ? attachedContext(text(header, 'member')) : undefined;
+  if (attached === undefined) {
     shim.peer.send(shim.driver.handle, message);
     return;
   }
   const { node, handle } = shim.peer.createNode();
-  node.context = new NameNode();
+  node.context = attached;
   message.addTransfer(handle);
   shim.peer.send(shim.driver.handle, message);
   shim.peer.release(handle);
+}
+
+/** Some methods give the driver a node: the one that a name will lead to, or the one that a monitor listens at. */
+function attachedContext(member: string): NameNode | typeof CAPTURE | undefined {
+  if (member === 'RequestName') return new NameNode();
+  return member === 'BecomeMonitor' ? CAPTURE : undefined;
 }
 
 /** What the policy says about the driver is decided once the connection is known, and again in each epoch. */
@@ -81,6 +86,17 @@ export function routeUndirected(shim: Shim, header: MessageHeader): void {
   shim.host.driver.registry.broadcast(shim.host.envelope, message, shim.connection);
 }
 
+/** Somebody watches: monitors see what was sent, eavesdroppers what was delivered. */
+export function routeObserved(shim: Shim, header: MessageHeader): void {
+  const { host, connection } = shim;
+  const { registry } = host.driver;
+  registry.capture(host.envelope, shim.compose(header), connection);
+  const refusals = shim.refusals;
+  shim.route(header);
+  if (!shim.live || shim.refusals > refusals) return;
+  registry.eavesdrop(host.envelope, shim.compose(header), connection);
+}
+
 /** A message that says who sent it, or has fields that we do not know: both are left out (dbus-daemon's HeaderFiltering). */
 export function routeCleaned(shim: Shim, header: MessageHeader): void {
   const field = (name: Parameters<typeof text>[1]): string | undefined =>
@@ -104,5 +120,6 @@ export function routeCleaned(shim: Shim, header: MessageHeader): void {
   );
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   header.scan(bytes, view, 0, bytes.length);
-  shim.route(header);
+  if (shim.host.driver.registry.isObserved) routeObserved(shim, header);
+  else shim.route(header);
 }

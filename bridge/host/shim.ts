@@ -20,11 +20,17 @@ import type { Facet } from '#policy/index.js';
 import { Destinations, type Destination } from './destinations.js';
 import type { Host } from './host.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
-import { Lookup } from './node-contexts.js';
+import { CAPTURE, Lookup } from './node-contexts.js';
 import { Outbox } from './outbox.js';
 import * as refusals from './refusals.js';
 import { resolve } from './resolving.js';
-import { newDriverDestination, routeCleaned, routeUndirected, sendToDriver } from './routes.js';
+import {
+  newDriverDestination,
+  routeCleaned,
+  routeObserved,
+  routeUndirected,
+  sendToDriver,
+} from './routes.js';
 import { ReplyTable } from './reply-table.js';
 import { SenderField } from './sender-field.js';
 
@@ -58,6 +64,8 @@ export class Shim implements Sink, MessageHandler {
   incomingBytes = 0;
   outgoingMessages = 0;
   outgoingBytes = 0;
+  /** messages that were answered with an error of ours */
+  refusals = 0;
   /** method calls of this connection that wait for their reply */
   pendingCalls = 0;
 
@@ -90,8 +98,10 @@ export class Shim implements Sink, MessageHandler {
     if (fault !== 0) return refusals.malformed(this, fault);
     this.incomingMessages++;
     this.incomingBytes += end - start;
+    if (header.unixFds > 0 && !this.claimDescriptors(header.unixFds)) return false;
     host.envelope.senderNumber = this.connection.number;
     if (header.senderFieldStart !== 0 || header.hasUnknownFields) routeCleaned(this, header);
+    else if (host.driver.registry.isObserved) routeObserved(this, header);
     else this.route(header);
     if (host.descriptors !== null) host.dropDescriptors();
     if (host.isUnsettled) host.settle();
@@ -101,7 +111,6 @@ export class Shim implements Sink, MessageHandler {
   /** Where a message goes is a question of its type and of the handle that its destination leads to. */
   // hot
   route(header: MessageHeader): void {
-    if (header.unixFds > 0 && !this.claimDescriptors(header.unixFds)) return;
     if (header.destinationLength === 0) {
       routeUndirected(this, header);
       return;
@@ -230,6 +239,21 @@ export class Shim implements Sink, MessageHandler {
     if (typeof context !== 'number') return;
     this.pendingCalls--;
     if (this.live) refusals.noReply(this, context);
+  }
+
+  /** Leaves the bus, and keeps the node at which copies arrive: all handles to the others die. */
+  becomeMonitor(): void {
+    this.isMonitor = true;
+    const nodes: Node[] = [];
+    for (let node = this.peer.firstNode; node !== null; node = node.nextOwned) {
+      if (node.context !== CAPTURE) nodes.push(node);
+    }
+    const handles: Handle[] = [];
+    for (let handle = this.peer.firstHandle; handle !== null; handle = handle.nextOwned) {
+      handles.push(handle);
+    }
+    this.peer.release(...nodes, ...handles);
+    this.pendingCalls = 0;
   }
 
   /** Takes the descriptors that came with this message. False: the connection is closed, they did not come. */

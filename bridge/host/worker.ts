@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 
+import { CookieKeyring } from '#bridge/control/cookie-keyring.js';
+import type { KeyringLocation } from '#bridge/control/keyring.js';
+
 import { Host } from './host.js';
 import type { HostOptions, HostOutput } from './host-options.js';
 import type { HostCommand, HostEvent } from './thread-messages.js';
@@ -9,13 +12,15 @@ import type { HostCommand, HostEvent } from './thread-messages.js';
 export interface HostThreadData {
   readonly port: MessagePort;
   readonly options: Omit<HostOptions, 'randomBytes' | 'cookies'>;
+  /** absent: DBUS_COOKIE_SHA1 is not on offer */
+  readonly keyring?: KeyringLocation | undefined;
 }
 
 /**
  * Entry of the data plane's thread. It blocks in epoll_wait and never returns to Node's event loop: what the control
  * plane posts is fetched when the wake-up descriptor says that there is something.
  */
-const { port, options } = workerData as HostThreadData;
+const { port, options, keyring } = workerData as HostThreadData;
 
 function post(event: HostEvent): void {
   port.postMessage(event);
@@ -41,12 +46,21 @@ function carryOut(host: Host, command: HostCommand): void {
   }
 }
 
+function cookies(): Pick<HostOptions, 'cookies'> {
+  if (keyring === undefined) return {};
+  const nowSeconds = (): number => Date.now() / 1000;
+  return { cookies: new CookieKeyring({ ...keyring, randomBytes, nowSeconds }) };
+}
+
 try {
-  const host = new Host({ ...options, randomBytes }, output);
+  const host = new Host({ ...options, ...cookies(), randomBytes }, output);
   post({ type: 'ready', wakeupFd: host.wakeupFd });
   host.run();
   post({ type: 'stopped' });
 } catch (error) {
-  post({ type: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  post({
+    type: 'failed',
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
 }
 port.close();

@@ -53,6 +53,7 @@ export class Connection implements Party {
   readonly matchIds: number[] = [];
   matchRuleCount = 0;
   isMonitor = false;
+  takesDescriptors = false;
   live = true;
 
   private serial = 0;

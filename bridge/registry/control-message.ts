@@ -9,7 +9,7 @@ export const ControlCode = {
   Welcome: 1,
   /** to a name node: release yourself; a byte follows that is 1 when a node for a later turn is wanted in exchange */
   ReleaseName: 2,
-  /** to an inbox: you are a monitor from now on, and may not send */
+  /** to an inbox: keep nothing but the node that came with BecomeMonitor, and take nothing from the client any more */
   BecomeMonitor: 3,
   /** to an inbox: close the connection; the reason follows as UTF-8 */
   Disconnect: 4,

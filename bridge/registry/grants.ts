@@ -86,6 +86,11 @@ export class Grants {
     return facet;
   }
 
+  /** For somebody who sees a message that is not for him. */
+  eavesdropFacet(sender: Connection | undefined, receiver: Connection): Facet | null {
+    return compileFacet(sender ?? DRIVER_PARTY, receiver, Flow.Eavesdropped);
+  }
+
   private newEpoch(): void {
     this.epoch = (this.epoch + 1) & 0x3fffffff;
     this.broadcastFacets = new WeakMap();

@@ -1,6 +1,7 @@
 import {
   Message,
   ReceivedType,
+  SendStatus,
   type Handle,
   type LocalDomain,
   type Peer,
@@ -15,6 +16,7 @@ import { ControlCode, parseControl, Resolution } from './control-message.js';
 import type { Envelope } from './envelope.js';
 import type { Grant, Grants } from './grants.js';
 import { MatchIndex } from './match-index.js';
+import { Monitor, Monitors } from './monitors.js';
 import { Names, type NameChange } from './names.js';
 
 export const DRIVER_NAME = 'org.freedesktop.DBus';
@@ -48,6 +50,9 @@ export class Registry {
   readonly connections = new Map<string, Connection>();
   readonly subscriptions = new MatchIndex<Connection>();
   readonly grants: Grants;
+  readonly monitors: Monitors;
+  /** copies of broadcasts that found no room at their receiver since the start */
+  missedSignals = 0;
   /** lookups that were answered since the start */
   lookups = 0;
 
@@ -75,6 +80,7 @@ export class Registry {
     this.events = events;
     this.grants = grants;
     this.driverIds = [this.subscriptions.interner.retain(DRIVER_NAME)];
+    this.monitors = new Monitors(this.peer, this.subscriptions.interner);
   }
 
   /** Deals with everything that has arrived. */
@@ -129,22 +135,82 @@ export class Registry {
 
   /** Sends `message` to everybody who subscribed to it, in one transaction. `sender` undefined: the driver's. */
   broadcast(envelope: Envelope, message: Message, sender: Connection | undefined): void {
+    this.deliver(envelope, message, sender, undefined);
+  }
+
+  /** Whether anybody watches what is not for him: monitors, or rules with eavesdrop=true. */
+  get isObserved(): boolean {
+    return this.monitors.count > 0 || this.subscriptions.hasEavesdroppers;
+  }
+
+  /** Shows a message to monitors, before anything else is done with it. */
+  capture(envelope: Envelope, message: Message, sender: Connection | undefined): void {
+    if (this.monitors.count === 0) return;
+    this.monitors.capture(this.describe(envelope, sender), message);
+  }
+
+  /** Shows a message that was delivered to those who eavesdrop on its sender or receiver. */
+  eavesdrop(envelope: Envelope, message: Message, sender: Connection | undefined): void {
+    if (!this.subscriptions.hasEavesdroppers || envelope.header.destinationLength === 0) return;
+    this.deliver(envelope, message, sender, this.addressed(envelope));
+  }
+
+  private deliver(
+    envelope: Envelope,
+    message: Message,
+    sender: Connection | undefined,
+    addressed: Connection | undefined,
+  ): void {
     const { subscribers, inboxes } = this;
     subscribers.length = 0;
-    const ids = sender === undefined ? this.driverIds : sender.matchIds;
-    const subject = this.subject;
-    subject.header = envelope.header;
-    subject.senderIds = ids;
-    subject.senderIdCount = ids.length;
-    this.subscriptions.collect(subject, subscribers);
+    this.subscriptions.collect(this.describe(envelope, sender), subscribers, addressed);
+    const isBroadcast = envelope.header.destinationLength === 0;
     let count = 0;
     for (const subscriber of subscribers) {
-      if (!subscriber.live || subscriber.isMonitor) continue;
-      const facet = this.grants.broadcastFacet(sender, subscriber);
+      if (!subscriber.live) continue;
+      const facet = isBroadcast
+        ? this.grants.broadcastFacet(sender, subscriber)
+        : this.grants.eavesdropFacet(sender, subscriber);
       if (facet !== null && !facet.check(envelope.header)) continue;
       inboxes[count++] = subscriber.inbox;
     }
-    if (count > 0) this.peer.multicast(inboxes, count, message);
+    if (count > 0) this.sendToAll(count, message);
+  }
+
+  /** One transaction; where one receiver has no room, all who have some still get it, each for himself. */
+  private sendToAll(count: number, message: Message): void {
+    if (this.peer.multicast(this.inboxes, count, message) === SendStatus.Sent) return;
+    for (let i = 0; i < count; i++) {
+      const status = this.peer.send(this.inboxes[i], message);
+      if (status !== SendStatus.Sent) this.missedSignals++;
+    }
+  }
+
+  /** A message as match rules see it. */
+  private describe(envelope: Envelope, sender: Connection | undefined): typeof this.subject {
+    const { subject } = this;
+    subject.header = envelope.header;
+    subject.senderIds = sender === undefined ? this.driverIds : sender.matchIds;
+    subject.senderIdCount = subject.senderIds.length;
+    subject.destinationIdCount = 0;
+    if (envelope.header.destinationLength > 0 && this.isObserved) this.describeDestination(subject);
+    return subject;
+  }
+
+  /** Rules may name the addressed connection by any name that it owns. */
+  private describeDestination(subject: typeof this.subject): void {
+    const { bytes, destinationOffset, destinationLength } = subject.header;
+    const name = nameAt(bytes, destinationOffset, destinationLength);
+    const owner = this.owner(name);
+    const unowned = (): number[] => [
+      this.subscriptions.interner.find(bytes, destinationOffset, destinationLength),
+    ];
+    subject.destinationIds = name === DRIVER_NAME ? this.driverIds : (owner?.matchIds ?? unowned());
+    subject.destinationIdCount = subject.destinationIds.length;
+  }
+
+  private addressed({ header }: Envelope): Connection | undefined {
+    return this.owner(nameAt(header.bytes, header.destinationOffset, header.destinationLength));
   }
 
   private resolve(entry: Extract<Received, { type: 0 }>): void {
@@ -181,7 +247,8 @@ export class Registry {
   private lost(handle: Handle): void {
     const context = handle.context;
     if (context === null) return;
-    if (isNameContext(context)) this.lostName(context, handle);
+    if (context instanceof Monitor) this.monitors.remove(context);
+    else if (isNameContext(context)) this.lostName(context, handle);
     else this.lostConnection(context as Connection);
   }
 
@@ -204,6 +271,10 @@ export class Registry {
     this.subscriptions.removeNaming(connection.uniqueName);
     for (const id of connection.matchIds) this.subscriptions.interner.release(id);
   }
+}
+
+function nameAt(bytes: Uint8Array, offset: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('latin1');
 }
 
 function isNameContext(context: unknown): context is NameHandleContext {

@@ -74,7 +74,8 @@ export async function startBus(options: BusOptions = {}): Promise<RunningBus> {
   const address = await firstLine(child.stdio[ADDRESS_FD]);
   if (address === undefined) {
     await stopChild(child);
-    throw new Error(`${args.join(' ')} printed no address\n${stderr}`);
+    rmSync(folder, { recursive: true, force: true });
+    throw new Error(`${[command, ...args].join(' ')} printed no address\n${stderr}`);
   }
   return {
     address,

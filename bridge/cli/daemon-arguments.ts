@@ -1,0 +1,104 @@
+/** dbus-daemon(1)'s command line. */
+
+export interface DaemonArguments {
+  readonly config?: { readonly kind: 'session' | 'system' } | { readonly kind: 'file'; readonly path: string };
+  readonly address?: string;
+  /** Descriptors to print to. */
+  readonly printAddress?: number;
+  readonly printPid?: number;
+  /** Undefined: as the configuration says. */
+  readonly fork?: boolean;
+  readonly pidFile: boolean;
+  readonly log: 'configured' | 'stderr' | 'syslog' | 'both';
+  readonly systemdActivation: boolean;
+  readonly show?: 'version' | 'help' | 'introspect';
+}
+
+/** What is wrong with a command line, and where to look. */
+export class UsageError extends Error {
+  readonly code = 'usage';
+
+  constructor(message: string) {
+    super(`${message}; see --help`);
+    this.name = 'UsageError';
+  }
+}
+
+type Mutable = { -readonly [Key in keyof DaemonArguments]: DaemonArguments[Key] };
+
+const STDOUT = 1;
+
+/** Options that take no value. */
+const FLAGS: Readonly<Record<string, (result: Mutable) => void>> = {
+  '--session': (result) => setConfig(result, { kind: 'session' }),
+  '--system': (result) => setConfig(result, { kind: 'system' }),
+  '--fork': (result) => setFork(result, true),
+  '--nofork': (result) => setFork(result, false),
+  '--nopidfile': (result) => (result.pidFile = false),
+  '--syslog': (result) => (result.log = 'both'),
+  '--nosyslog': (result) => (result.log = 'stderr'),
+  '--syslog-only': (result) => (result.log = 'syslog'),
+  '--systemd-activation': (result) => (result.systemdActivation = true),
+  '--introspect': (result) => (result.show ??= 'introspect'),
+  '--version': (result) => (result.show ??= 'version'),
+  '--help': (result) => (result.show ??= 'help'),
+};
+
+/** Options with a value, after `=` or as the next word. */
+const VALUES: Readonly<Record<string, (result: Mutable, value: string) => void>> = {
+  '--config-file': (result, path) => setConfig(result, { kind: 'file', path }),
+  '--address': (result, address) => (result.address = address),
+};
+
+/** Options whose value is a descriptor and may be left out. */
+const DESCRIPTORS: Readonly<Record<string, 'printAddress' | 'printPid'>> = {
+  '--print-address': 'printAddress',
+  '--print-pid': 'printPid',
+};
+
+/** Reads the words behind the program's name. Throws UsageError. */
+export function parseDaemonArguments(words: readonly string[]): DaemonArguments {
+  const result: Mutable = { pidFile: true, log: 'configured', systemdActivation: false };
+  const rest = [...words];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const [, name, value] = /^(--[^=]*)(?:=(.*))?$/s.exec(word) ?? ['', word, undefined];
+    const next = rest[0];
+    if (Object.hasOwn(VALUES, name)) {
+      VALUES[name](result, valueOf(name, value ?? rest.shift()));
+    } else if (Object.hasOwn(DESCRIPTORS, name)) {
+      const digits = value ?? (next !== undefined && /^\d+$/.test(next) ? rest.shift() : undefined);
+      result[DESCRIPTORS[name]] = descriptorOf(name, digits);
+    } else if (Object.hasOwn(FLAGS, name) && value === undefined) {
+      FLAGS[name](result);
+    } else {
+      throw new UsageError(`there is no option "${word}"`);
+    }
+  }
+  if (result.show === undefined && result.config === undefined) {
+    throw new UsageError('no configuration: give --session, --system or --config-file=FILE');
+  }
+  return result;
+}
+
+function valueOf(name: string, value: string | undefined): string {
+  if (value === undefined || value === '') throw new UsageError(`${name} needs a value`);
+  return value;
+}
+
+function descriptorOf(name: string, digits: string | undefined): number {
+  if (digits === undefined) return STDOUT;
+  if (/^\d{1,9}$/.test(digits)) return Number(digits);
+  throw new UsageError(`${name} takes the number of a descriptor, not "${digits}"`);
+}
+
+function setConfig(result: Mutable, config: NonNullable<DaemonArguments['config']>): void {
+  if (result.config !== undefined) {
+    throw new UsageError('give only one of --session, --system and --config-file');
+  }
+  result.config = config;
+}
+
+function setFork(result: Mutable, fork: boolean): void {
+  if (result.fork === !fork) throw new UsageError('give only one of --fork and --nofork');
+  result.fork = fork;
+}

@@ -1,0 +1,57 @@
+import { watch, type FSWatcher } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { Observable, debounceTime } from 'rxjs';
+import type { BusConfig } from '#policy/index.js';
+
+/** A package manager or an editor touches a file several times before it is whole. */
+const QUIET_MS = 100;
+
+/** Files below here have no changes to watch. */
+const NOT_WATCHED = /^\/(?:proc|dev)\//;
+
+/** Emits when a file of the configuration, or a *.conf in an <includedir>, has changed. */
+export function configChanges({ files, directories }: BusConfig): Observable<void> {
+  const changes = new Observable<void>((subscriber) => {
+    const watchers = [...filesByDirectory(files, directories)].flatMap(([directory, matches]) => {
+      const watcher = watchDirectory(directory, (name) => {
+        if (name === null || matches(name)) subscriber.next();
+      });
+      return watcher ?? [];
+    });
+    return () => {
+      for (const watcher of watchers) watcher.close();
+    };
+  });
+  return changes.pipe(debounceTime(QUIET_MS));
+}
+
+type NameFilter = (name: string) => boolean;
+
+/** Directories are watched, not files: a file that is replaced has another inode. */
+function filesByDirectory(
+  files: readonly string[],
+  directories: readonly string[],
+): Map<string, NameFilter> {
+  const result = new Map<string, NameFilter>();
+  for (const file of files) {
+    const directory = dirname(file);
+    const names = new Set(files.filter((one) => dirname(one) === directory).map((one) => basename(one)));
+    if (!NOT_WATCHED.test(file)) result.set(directory, (name) => names.has(name));
+  }
+  for (const directory of directories) result.set(directory, (name) => name.endsWith('.conf'));
+  return result;
+}
+
+function watchDirectory(
+  directory: string,
+  onChange: (name: string | null) => void,
+): FSWatcher | undefined {
+  try {
+    const watcher = watch(directory, { persistent: false }, (_event, name) => onChange(name));
+    watcher.on('error', () => watcher.close());
+    return watcher;
+  } catch {
+    // Many configurations name directories that do not exist; SIGHUP finds them when they do.
+    return undefined;
+  }
+}

@@ -1,0 +1,85 @@
+import { writeSync } from 'node:fs';
+import {
+  MessageChannel,
+  Worker,
+  receiveMessageOnPort,
+  type MessagePort,
+} from 'node:worker_threads';
+import { Subject, type Observable } from 'rxjs';
+import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
+import type { HostThreadData } from '#bridge/host/worker.js';
+import { StartupError } from './startup-error.js';
+
+/** What is written to an eventfd to make it readable: eventfd(2). */
+const ONE = new BigUint64Array([1n]);
+
+/** The thread of a host, as the control plane sees it. */
+export class HostThread {
+  /** What the thread reports; completes when it has ended. */
+  readonly events: Observable<HostEvent>;
+  /** Resolves when clients can connect; rejects with StartupError. */
+  readonly ready: Promise<void>;
+  /** Resolves when the thread has ended: undefined, or why it did so by itself. */
+  readonly ended: Promise<string | undefined>;
+  readonly #events = new Subject<HostEvent>();
+  readonly #port: MessagePort;
+  #wakeupFd: number | undefined;
+  #failure: string | undefined;
+
+  constructor(data: Omit<HostThreadData, 'port'>) {
+    const { port1, port2 } = new MessageChannel();
+    const workerData: HostThreadData = { ...data, port: port2 };
+    const url = new URL('../host/worker.js', import.meta.url);
+    const worker = new Worker(url, { workerData, transferList: [port2] });
+    this.#port = port1;
+    this.events = this.#events.asObservable();
+    this.ready = new Promise((resolve, reject) => {
+      this.#events.subscribe({
+        next: ({ type }) => type === 'ready' && resolve(),
+        complete: () => reject(this.#startupError()),
+      });
+    });
+    this.ended = new Promise((resolve) => {
+      this.#events.subscribe({ complete: () => resolve(this.#failure) });
+    });
+    port1.on('message', (event: HostEvent) => this.#take(event));
+    worker.once('error', (error) => (this.#failure = String(error)));
+    worker.once('exit', () => this.#end());
+  }
+
+  /** Carried out at the thread's next turn; one that has not come so far yet finds it waiting. */
+  post(command: HostCommand): void {
+    this.#port.postMessage(command);
+    this.#wake();
+  }
+
+  #take(event: HostEvent): void {
+    if (event.type === 'ready') {
+      this.#wakeupFd = event.wakeupFd;
+      this.#wake();
+    }
+    // From here on the number may belong to another file.
+    if (event.type === 'stopped' || event.type === 'failed') this.#wakeupFd = undefined;
+    if (event.type === 'failed') this.#failure = event.message;
+    this.#events.next(event);
+  }
+
+  #end(): void {
+    this.#wakeupFd = undefined;
+    for (;;) {
+      const left = receiveMessageOnPort(this.#port);
+      if (left === undefined) break;
+      this.#take(left.message as HostEvent);
+    }
+    this.#port.close();
+    this.#events.complete();
+  }
+
+  #wake(): void {
+    if (this.#wakeupFd !== undefined) writeSync(this.#wakeupFd, ONE);
+  }
+
+  #startupError(): StartupError {
+    return new StartupError('thread-failed', `the bus failed: ${this.#failure ?? 'no reason'}`);
+  }
+}

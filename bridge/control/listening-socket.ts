@@ -1,0 +1,46 @@
+import { lstatSync, unlinkSync } from 'node:fs';
+import type { Address } from '#bridge/wire/address.js';
+import { StartupError, errnoOf, textOf } from './startup-error.js';
+
+/** A socket on which the bus listens. The control plane opens it, a host accepts on it. */
+export interface ListeningSocket {
+  readonly fd: number;
+  /** What clients connect to, without the guid; undefined if that is not known. */
+  readonly address: Address | undefined;
+  /** What a client of nonce-tcp has to send before all else. */
+  readonly nonce?: Uint8Array;
+  /** Removes the files that belong to the socket, if they are still its own. */
+  remove(): void;
+}
+
+export function addressOf(transport: string, options: Record<string, string>): Address {
+  return { transport, options: new Map(Object.entries(options)) };
+}
+
+/** Returns a function that unlinks `path` unless another file has taken its place. */
+export function removalOf(path: string): () => void {
+  const mine = lstatSync(path, { bigint: true });
+  return () => {
+    try {
+      const now = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      if (now?.ino === mine.ino && now.dev === mine.dev) unlinkSync(path);
+    } catch {
+      // After the bus gave up its privileges it may not remove the file; the next one replaces it.
+    }
+  };
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'give the user of the bus write permission to the directory, or choose another address',
+  EADDRINUSE: 'stop the program that listens there, or choose another address',
+  EADDRNOTAVAIL: 'choose an address that this machine has, or bind=*',
+  ENAMETOOLONG: 'choose a shorter path',
+  ENOENT: 'create the directory, or choose another address',
+  EROFS: 'choose a directory on a file system that can be written to',
+};
+
+/** The one line for an address that cannot be listened on. */
+export function cannotListen(address: string, why: unknown, advice?: string): StartupError {
+  const todo = advice ?? ADVICE[errnoOf(why) ?? ''] ?? 'correct it, or choose another address';
+  return new StartupError('cannot-listen', `cannot listen on ${address}: ${textOf(why)}; ${todo}`, why);
+}

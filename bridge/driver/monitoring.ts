@@ -1,0 +1,42 @@
+import { MatchRuleFault, parseMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
+
+import { DriverError, ErrorName } from './driver-error.js';
+import { arg, type Call, type DriverInterface } from './method.js';
+
+function parsed(text: string): MatchRule {
+  const rule = parseMatchRule(text);
+  if (rule instanceof MatchRuleFault) throw new DriverError(rule.errorName, rule.message);
+  return rule;
+}
+
+/** The connection stops being one when the reply has been sent. */
+function becomeMonitor(call: Call): readonly [] {
+  const { driver, connection, args, attached } = call;
+  const [texts, flags] = args as [string[], number];
+  if (flags !== 0) {
+    throw new DriverError(ErrorName.InvalidArgs, `Flags ${flags} given, but no flags are defined`);
+  }
+  if (attached === undefined) {
+    throw new DriverError(ErrorName.Failed, 'The connection cannot become a monitor');
+  }
+  const rules = (texts.length === 0 ? [''] : texts).map(parsed);
+  call.keepAttached();
+  call.afterReply(() => driver.becomeMonitor(connection, attached, rules));
+  return [];
+}
+
+/** org.freedesktop.DBus.Monitoring (D-Bus specification, "Message Bus Monitoring") */
+export const monitoring: DriverInterface = {
+  name: 'org.freedesktop.DBus.Monitoring',
+  isAdvertised: true,
+  methods: [
+    {
+      name: 'BecomeMonitor',
+      in: [arg('rules', 'as'), arg('flags', 'u')],
+      out: [],
+      privileged: true,
+      canonicalPath: true,
+      run: becomeMonitor,
+    },
+  ],
+};

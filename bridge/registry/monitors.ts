@@ -1,0 +1,49 @@
+import type { Handle, Message, Peer } from '#core/index.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+
+import { MatchIndex } from './match-index.js';
+import { asMonitorRule, type MatchRule } from './match-rule.js';
+import type { MatchSubject } from './match-subject.js';
+
+/** A connection that has left the bus in order to watch it: all that is left of it is a handle to send copies to. */
+export class Monitor {
+  readonly handle: Handle;
+
+  constructor(handle: Handle) {
+    this.handle = handle;
+  }
+}
+
+/** Who is given a copy of every transaction that its rules match. */
+export class Monitors {
+  private readonly peer: Peer;
+  private readonly index: MatchIndex<Monitor>;
+  private readonly matched: Monitor[] = [];
+  count = 0;
+
+  /** `peer` holds the handles; ids are those of the subscriptions' interner. */
+  constructor(peer: Peer, interner: MatchIndex<Monitor>['interner']) {
+    this.peer = peer;
+    this.index = new MatchIndex<Monitor>({ interner });
+  }
+
+  /** Without rules a monitor sees everything (D-Bus specification, BecomeMonitor). */
+  add(handle: Handle, rules: readonly MatchRule[]): void {
+    const monitor = new Monitor(handle);
+    handle.context = monitor;
+    for (const rule of rules) this.index.add(asMonitorRule(rule), monitor);
+    this.count++;
+  }
+
+  remove(monitor: Monitor): void {
+    this.index.removeAll(monitor);
+    this.count--;
+  }
+
+  /** Copies to each monitor by itself: one that does not read misses its own copies only. */
+  capture(subject: MatchSubject & { readonly header: MessageHeader }, message: Message): void {
+    this.matched.length = 0;
+    this.index.collect(subject, this.matched);
+    for (const { handle } of this.matched) this.peer.send(handle, message);
+  }
+}
