@@ -1,18 +1,21 @@
 #!/usr/bin/env node
-import { Bus } from '#bridge/control/bus.js';
-import { BUILT_IN, loadConfiguration } from '#bridge/control/configuration.js';
-import { createLogger } from '#bridge/control/logger.js';
-import { privateAddress } from '#bridge/control/listen-unix.js';
-import { formatAddress } from '#bridge/wire/address.js';
+import { Command } from 'commander';
+import { packageVersion } from '#bridge/control/version.js';
+import { explainCommand } from './explain-command.js';
+import { lintCommand } from './lint-command.js';
+import { runProgram } from './program.js';
+import { runCommand } from './run-command.js';
 
-const bus = new Bus({
-  configuration: loadConfiguration(BUILT_IN),
-  addresses: [formatAddress(privateAddress(process.env))],
-  writesPidFile: false,
-  logger: createLogger('info'),
+await runProgram('bus1-bridge', async () => {
+  const program = new Command('bus1-bridge')
+    .description('A D-Bus message bus on a BUS1 capability core.')
+    .version(packageVersion())
+    .enablePositionalOptions();
+  let status = 0;
+  const finish = (code: number): void => void (status = code);
+  program.addCommand(runCommand(finish));
+  program.addCommand(lintCommand(finish));
+  program.addCommand(explainCommand(finish));
+  await program.parseAsync();
+  return status;
 });
-process.on('SIGTERM', () => bus.stop());
-process.on('SIGINT', () => bus.stop());
-await bus.serve();
-process.stdout.write(`${bus.address}\n`);
-process.exitCode = (await bus.ended) === undefined ? 0 : 1;

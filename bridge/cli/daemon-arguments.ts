@@ -1,7 +1,13 @@
-/** dbus-daemon(1)'s command line. */
+import { UsageError } from './usage-error.js';
 
+export type ConfigChoice =
+  | { readonly kind: 'session' | 'system' }
+  | { readonly kind: 'file'; readonly path: string };
+
+/** dbus-daemon(1)'s command line. */
 export interface DaemonArguments {
-  readonly config?: { readonly kind: 'session' | 'system' } | { readonly kind: 'file'; readonly path: string };
+  /** Undefined only with `show`. */
+  readonly config?: ConfigChoice;
   readonly address?: string;
   /** Descriptors to print to. */
   readonly printAddress?: number;
@@ -9,19 +15,10 @@ export interface DaemonArguments {
   /** Undefined: as the configuration says. */
   readonly fork?: boolean;
   readonly pidFile: boolean;
+  readonly logLevel?: string;
   readonly log: 'configured' | 'stderr' | 'syslog' | 'both';
   readonly systemdActivation: boolean;
   readonly show?: 'version' | 'help' | 'introspect';
-}
-
-/** What is wrong with a command line, and where to look. */
-export class UsageError extends Error {
-  readonly code = 'usage';
-
-  constructor(message: string) {
-    super(`${message}; see --help`);
-    this.name = 'UsageError';
-  }
 }
 
 type Mutable = { -readonly [Key in keyof DaemonArguments]: DaemonArguments[Key] };
@@ -48,6 +45,7 @@ const FLAGS: Readonly<Record<string, (result: Mutable) => void>> = {
 const VALUES: Readonly<Record<string, (result: Mutable, value: string) => void>> = {
   '--config-file': (result, path) => setConfig(result, { kind: 'file', path }),
   '--address': (result, address) => (result.address = address),
+  '--log-level': (result, level) => (result.logLevel = level),
 };
 
 /** Options whose value is a descriptor and may be left out. */
@@ -85,13 +83,13 @@ function valueOf(name: string, value: string | undefined): string {
   return value;
 }
 
-function descriptorOf(name: string, digits: string | undefined): number {
+export function descriptorOf(name: string, digits: string | undefined): number {
   if (digits === undefined) return STDOUT;
   if (/^\d{1,9}$/.test(digits)) return Number(digits);
   throw new UsageError(`${name} takes the number of a descriptor, not "${digits}"`);
 }
 
-function setConfig(result: Mutable, config: NonNullable<DaemonArguments['config']>): void {
+function setConfig(result: Mutable, config: ConfigChoice): void {
   if (result.config !== undefined) {
     throw new UsageError('give only one of --session, --system and --config-file');
   }

@@ -35,7 +35,9 @@ function filesByDirectory(
   const result = new Map<string, NameFilter>();
   for (const file of files) {
     const directory = dirname(file);
-    const names = new Set(files.filter((one) => dirname(one) === directory).map((one) => basename(one)));
+    const names = new Set(
+      files.filter((one) => dirname(one) === directory).map((one) => basename(one)),
+    );
     if (!NOT_WATCHED.test(file)) result.set(directory, (name) => names.has(name));
   }
   for (const directory of directories) result.set(directory, (name) => name.endsWith('.conf'));

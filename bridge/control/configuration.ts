@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { lookupGroup, lookupUser } from '#core/linux/index.js';
 import {
   formatDiagnostic,
@@ -7,6 +8,7 @@ import {
   type BusConfig,
   type Diagnostic,
 } from '#policy/index.js';
+import type { Logger } from './logger.js';
 import { SESSION_DEFAULTS } from './session-defaults.js';
 import { StartupError } from './startup-error.js';
 
@@ -29,13 +31,15 @@ export function sessionConfigPath(): string {
 }
 
 /** Reads a configuration; StartupError when the main file cannot be read or parsed. */
-export function loadConfiguration(path: string): Configuration {
+export function loadConfiguration(file: string): Configuration {
+  // A bus in the background has another working directory when it reads the file again.
+  const path = file === BUILT_IN ? file : resolve(file);
   const io = nodePolicyIo({
     lookupUser: (name) => lookupUser(name)?.uid,
     lookupGroup: (name) => lookupGroup(name)?.gid,
   });
-  const readFile: typeof io.readFile = (file) =>
-    file === BUILT_IN ? SESSION_DEFAULTS : io.readFile(file);
+  const readFile: typeof io.readFile = (each) =>
+    each === BUILT_IN ? SESSION_DEFAULTS : io.readFile(each);
   const result = readConfig(path, { ...io, readFile });
   if (result.ok) return { path, config: result.config, diagnostics: result.diagnostics };
   const todo = 'correct the file, or name another with --config-file';
@@ -43,4 +47,12 @@ export function loadConfiguration(path: string): Configuration {
     'bad-configuration',
     `cannot use the configuration: ${formatDiagnostic(result.error)}; ${todo}`,
   );
+}
+
+/** What a configuration lost when it was read, and what it may not have meant. */
+export function logDiagnostics({ diagnostics }: Configuration, logger: Logger): void {
+  for (const diagnostic of diagnostics) {
+    const level = diagnostic.severity === 'error' ? 'error' : 'warn';
+    logger[level]({ code: diagnostic.code }, formatDiagnostic(diagnostic));
+  }
 }

@@ -67,9 +67,9 @@ export class HostThread {
   #end(): void {
     this.#wakeupFd = undefined;
     for (;;) {
-      const left = receiveMessageOnPort(this.#port);
+      const left: { message: HostEvent } | undefined = receiveMessageOnPort(this.#port);
       if (left === undefined) break;
-      this.#take(left.message as HostEvent);
+      this.#take(left.message);
     }
     this.#port.close();
     this.#events.complete();

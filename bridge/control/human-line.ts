@@ -1,10 +1,29 @@
-/** A line of the log for a terminal: time, level unless it is info, message, fields. */
-export function humanLine(json: string): string {
+/** A line of the log, taken apart. */
+export interface LogFields {
+  readonly level: string;
+  /** ISO 8601, UTC */
+  readonly time: string;
+  readonly message: string;
+  /** The other fields as ` name=value`, in order. */
+  readonly details: string;
+}
+
+export function logFields(json: string): LogFields {
   const { level, time, msg, ...fields }: Record<string, unknown> = JSON.parse(json);
-  const clock = String(time).slice(11, 19);
-  const mark = level === 'info' ? '' : ` ${level}:`;
   const details = Object.entries(fields).map(([name, value]) => ` ${name}=${valueText(value)}`);
-  return `${clock}${mark} ${msg}${details.join('')}\n`;
+  return {
+    level: String(level),
+    time: String(time),
+    message: String(msg),
+    details: details.join(''),
+  };
+}
+
+/** A line of the log for a terminal: time of day (UTC), level unless it is info, message, fields. */
+export function humanLine(json: string): string {
+  const { level, time, message, details } = logFields(json);
+  const mark = level === 'info' ? '' : ` ${level}:`;
+  return `${time.slice(11, 19)}${mark} ${message}${details}\n`;
 }
 
 function valueText(value: unknown): string {

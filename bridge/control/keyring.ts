@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { lookupUser } from '#core/linux/index.js';
+import { getuid, lookupUser } from '#core/linux/index.js';
 
 /** Where the cookies of DBUS_COOKIE_SHA1 are, and whom they prove. */
 export interface KeyringLocation {
@@ -8,9 +8,13 @@ export interface KeyringLocation {
   readonly userName: string;
 }
 
-/** The keyring of a user: D-Bus specification, "DBUS_COOKIE_SHA1". Undefined for one without a home. */
-export function keyringOf(uid: number): KeyringLocation | undefined {
-  const user = lookupUser(uid);
+/**
+ * The keyring of the user that runs this process: D-Bus specification, "DBUS_COOKIE_SHA1". Like
+ * libdbus it believes HOME, unless `hasChangedUser`. Undefined for a user without an entry.
+ */
+export function ownKeyring(hasChangedUser: boolean): KeyringLocation | undefined {
+  const user = lookupUser(getuid());
   if (user === undefined) return undefined;
-  return { directory: join(user.home, '.dbus-keyrings'), uid, userName: user.name };
+  const home = (hasChangedUser ? undefined : process.env['HOME']) || user.home;
+  return { directory: join(home, '.dbus-keyrings'), uid: user.uid, userName: user.name };
 }

@@ -19,7 +19,11 @@ export function listenOnTcp(address: Address): ListeningSocket {
   const family = familyOf(text, options.get('family'));
   const port = portOf(text, options.get('port'));
   try {
-    const listening = listenTcp({ host: options.get('bind') ?? host, port, ...(family && { family }) });
+    const listening = listenTcp({
+      host: options.get('bind') ?? host,
+      port,
+      ...(family && { family }),
+    });
     const { fd } = listening;
     const bound = {
       host,

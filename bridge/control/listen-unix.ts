@@ -19,10 +19,7 @@ const WHERE = ['path', 'dir', 'tmpdir', 'abstract', 'runtime'] as const;
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const RANDOM_LETTERS = 10;
 
-export function listenOnUnix(
-  address: Address,
-  environment: NodeJS.ProcessEnv,
-): ListeningSocket {
+export function listenOnUnix(address: Address, environment: NodeJS.ProcessEnv): ListeningSocket {
   const text = formatAddress(address);
   const given = WHERE.filter((key) => address.options.has(key));
   if (given.length !== 1) {
@@ -43,10 +40,11 @@ export function listenOnUnix(
 }
 
 /** An address in the user's runtime directory if there is one, otherwise in that for temporary files. */
-export function privateAddress(environment: NodeJS.ProcessEnv): Address {
+export function privateAddress(environment: NodeJS.ProcessEnv): string {
   const runtime = environment['XDG_RUNTIME_DIR'];
-  const usable = runtime !== undefined && statSync(runtime, { throwIfNoEntry: false })?.isDirectory();
-  return addressOf('unix', { dir: usable ? runtime : tmpdir() });
+  const usable =
+    runtime !== undefined && statSync(runtime, { throwIfNoEntry: false })?.isDirectory();
+  return formatAddress(addressOf('unix', { dir: usable ? runtime : tmpdir() }));
 }
 
 function runtimePath(text: string, value: string, environment: NodeJS.ProcessEnv): string {

@@ -1,4 +1,5 @@
 import { lstatSync, unlinkSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Address } from '#bridge/wire/address.js';
 import { StartupError, errnoOf, textOf } from './startup-error.js';
 
@@ -18,7 +19,8 @@ export function addressOf(transport: string, options: Record<string, string>): A
 }
 
 /** Returns a function that unlinks `path` unless another file has taken its place. */
-export function removalOf(path: string): () => void {
+export function removalOf(file: string): () => void {
+  const path = resolve(file);
   const mine = lstatSync(path, { bigint: true });
   return () => {
     try {
@@ -42,5 +44,9 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** The one line for an address that cannot be listened on. */
 export function cannotListen(address: string, why: unknown, advice?: string): StartupError {
   const todo = advice ?? ADVICE[errnoOf(why) ?? ''] ?? 'correct it, or choose another address';
-  return new StartupError('cannot-listen', `cannot listen on ${address}: ${textOf(why)}; ${todo}`, why);
+  return new StartupError(
+    'cannot-listen',
+    `cannot listen on ${address}: ${textOf(why)}; ${todo}`,
+    why,
+  );
 }

@@ -1,9 +1,13 @@
-import { getOpenFilesLimit, setOpenFilesLimit } from '#core/linux/index.js';
-import { textOf } from './startup-error.js';
+import { readFileSync } from 'node:fs';
+import { getOpenFilesLimit, setOpenFilesLimit, type OpenFilesLimit } from '#core/linux/index.js';
 import type { Logger } from './logger.js';
+import { textOf } from './startup-error.js';
 
 /** What dbus-daemon asks for: connections, and the descriptors that wait in their queues. */
 const WANTED = 65_536;
+
+/** The soft limit that Linux and systemd give to programs, which may rely on it for select(2). */
+const CUSTOMARY = 1024;
 
 /** Raises RLIMIT_NOFILE as far as this process may; Node has gone to the hard limit by itself. */
 export function raiseOpenFilesLimit(logger: Logger): void {
@@ -12,6 +16,47 @@ export function raiseOpenFilesLimit(logger: Logger): void {
   try {
     setOpenFilesLimit({ soft: WANTED, hard: WANTED });
   } catch (error) {
-    logger.info({ limit: hard }, `cannot have ${WANTED} files open at a time: ${textOf(error)}`);
+    logger.debug({ limit: hard }, `cannot have ${WANTED} files open at a time: ${textOf(error)}`);
+  }
+}
+
+/**
+ * The limit for programs that the bus starts. Node raises the soft limit before any code of ours
+ * runs, so what it was has to be inferred: a shell has the same as this process had; a service
+ * manager keeps a high one for itself.
+ */
+export function originalOpenFilesLimit(environment: NodeJS.ProcessEnv): OpenFilesLimit {
+  if (known !== undefined) return known;
+  const { hard } = getOpenFilesLimit();
+  const isService = process.ppid === 1 || environment['INVOCATION_ID'] !== undefined;
+  const soft = isService ? undefined : softLimitOf(process.ppid);
+  return { soft: Math.min(soft ?? CUSTOMARY, hard), hard };
+}
+
+let known: OpenFilesLimit | undefined;
+
+/** For a process that was told by its parent. */
+export function setOriginalOpenFilesLimit(limit: OpenFilesLimit): void {
+  known = limit;
+}
+
+function softLimitOf(pid: number): number | undefined {
+  try {
+    const limits = readFileSync(`/proc/${pid}/limits`, 'latin1');
+    const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+    return soft === undefined ? undefined : Number(soft);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Starts a program with `limit`. For few open files only: `start` may need descriptors below it. */
+export function withOpenFilesLimit<T>(limit: OpenFilesLimit, start: () => T): T {
+  const own = getOpenFilesLimit();
+  setOpenFilesLimit({ soft: limit.soft, hard: own.hard });
+  try {
+    return start();
+  } finally {
+    setOpenFilesLimit(own);
   }
 }

@@ -16,6 +16,10 @@ export function writePidFile(path: string): () => void {
     return removalOf(path);
   } catch (error) {
     const todo = 'make its directory, or start with --nopidfile';
-    throw new StartupError('pid-file', `cannot write the pid file: ${textOf(error)}; ${todo}`, error);
+    throw new StartupError(
+      'pid-file',
+      `cannot write the pid file: ${textOf(error)}; ${todo}`,
+      error,
+    );
   }
 }

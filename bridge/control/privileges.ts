@@ -1,4 +1,4 @@
-import { lookupUser, type User } from '#core/linux/index.js';
+import { geteuid, initgroups, lookupUser, setgid, setuid, type User } from '#core/linux/index.js';
 import { StartupError, textOf } from './startup-error.js';
 
 /** The user that <user> names, looked up while there is still time to refuse. */
@@ -9,16 +9,13 @@ export function daemonUser(name: string): User {
   throw new StartupError('cannot-change-user', `there is no user "${name}" to run as; ${todo}`);
 }
 
-/**
- * Becomes `user` with the user's groups, for good. Node's calls are made by the C library, which
- * changes all threads of the process (nptl(7)).
- */
+/** Becomes `user` with the user's groups, for good. All threads of the process change: nptl(7). */
 export function becomeUser(user: User): void {
-  if (process.geteuid?.() === user.uid && process.getegid?.() === user.gid) return;
+  if (geteuid() === user.uid) return;
   try {
-    process.initgroups?.(user.name, user.gid);
-    process.setgid?.(user.gid);
-    process.setuid?.(user.uid);
+    initgroups(user.name, user.gid);
+    setgid(user.gid);
+    setuid(user.uid);
   } catch (error) {
     const todo = 'start as root, or take <user> out of the configuration';
     const message = `cannot become the user "${user.name}": ${textOf(error)}; ${todo}`;

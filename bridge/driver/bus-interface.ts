@@ -20,7 +20,7 @@ const hello: Method = {
     const name = driver.activate(connection);
     call.afterReply(() => {
       driver.nameOwnerChanged(name, '', name);
-      driver.signalTo(connection, 'NameAcquired', 's', [name]);
+      driver.signalTo(connection, 'NameAcquired', [name]);
     });
     return [name];
   },

@@ -23,6 +23,11 @@ export interface BusSettings {
   isPrivileged(connection: Connection): boolean;
   /** where messages for a name wait that nobody owns and that can be started */
   activatable(name: string): Handle | undefined;
+  incompleteConnections(): number;
+  /** counters of the core and of the host, by their names in Debug.Stats */
+  figures(): Readonly<Record<string, number>>;
+  /** uid, objects, bytes and descriptors charged to each user, and to whom of them on whose behalf */
+  userAccounting(): readonly unknown[];
   nameAppeared(name: string): void;
   /** a copy of a descriptor, for a message; undefined when there are too many */
   duplicateDescriptor(fd: number): number | undefined;

@@ -73,7 +73,8 @@ function refuse(
 /** A call without an interface goes to the first interface that has the method (D-Bus specification, "Header Fields"). */
 function findMethod(driver: Driver, message: DecodedMessage): Method {
   let interfaceKnown = false;
-  for (const { name, methods } of driver.interfaces) {
+  for (const { name, methods, canonicalPath } of driver.interfaces) {
+    if (canonicalPath === true && message.path !== DRIVER_PATH) continue;
     if (message.interface !== undefined && message.interface !== name) continue;
     interfaceKnown = true;
     const method = methods.find((candidate) => candidate.name === message.member);

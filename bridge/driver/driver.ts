@@ -118,9 +118,9 @@ export class Driver {
    */
   announce(change: NameChange<Connection>): void {
     const { name, oldOwner, newOwner } = change;
-    if (oldOwner?.live === true) this.signalTo(oldOwner, 'NameLost', 's', [name]);
+    if (oldOwner !== undefined) this.signalTo(oldOwner, 'NameLost', [name]);
     this.nameOwnerChanged(name, oldOwner?.uniqueName ?? '', newOwner?.uniqueName ?? '');
-    if (newOwner !== undefined) this.signalTo(newOwner, 'NameAcquired', 's', [name]);
+    if (newOwner !== undefined) this.signalTo(newOwner, 'NameAcquired', [name]);
     if (newOwner !== undefined) this.settings.nameAppeared(name);
   }
 
@@ -143,18 +143,10 @@ export class Driver {
     this.settleShims();
   }
 
-  /** Sends a directed signal of the driver's. */
-  signalTo(to: Connection, member: string, signature: string, body: readonly unknown[]): void {
-    this.post(to.driverInbox, body, {
-      type: MessageType.Signal,
-      flags: MessageFlag.NoReplyExpected,
-      serial: to.nextSerial(),
-      path: DRIVER_PATH,
-      interface: DRIVER_NAME,
-      member,
-      signature,
-      destination: to.uniqueName,
-    });
+  /** Tells a connection about a name of its own. One that has left is told in vain, but monitors see it. */
+  signalTo(to: Connection, member: 'NameAcquired' | 'NameLost', body: readonly [string]): void {
+    if (to.isMonitor) return;
+    this.post(to.driverInbox, body, nameSignal(to, member));
   }
 
   /** Sends a signal of the driver's to everybody who subscribed to it. */
@@ -210,14 +202,21 @@ export class Driver {
 
   /**
    * Turns a connection into a monitor: it leaves the bus, so that its names, matches and replies end as they do for
-   * anybody who leaves, and goes on receiving at the node behind `capture`.
+   * anybody who leaves, and goes on receiving at the node behind `capture`. It is told which names it lost, and sees
+   * nothing else of its own leaving.
    */
   becomeMonitor(connection: Connection, capture: Handle, rules: readonly MatchRule[]): void {
     connection.isMonitor = true;
-    this.registry.monitors.add(this.peer.copyHandle(capture, this.registry.peer), rules);
+    const copies = this.peer.copyHandle(capture, this.registry.peer);
+    const names = this.registry.names.namesOf(connection).toReversed();
+    for (const name of [...names, connection.uniqueName]) {
+      this.post(capture, [name], nameSignal(connection, 'NameLost'));
+    }
     this.peer.release(capture);
     this.peer.send(connection.driverInbox, controlMessage(this.control, ControlCode.BecomeMonitor));
     this.settleShims();
+    this.registry.run();
+    this.registry.monitors.add(copies, rules);
   }
 
   /** Shows those who watch a message of ours that a shim has made. */
@@ -272,6 +271,7 @@ export class Driver {
     if (!connection.isActive) return;
     const { uid } = connection.credentials;
     if (uid !== undefined) this.perUser.set(uid, this.perUser.get(uid)! - 1);
+    this.signalTo(connection, 'NameLost', [connection.uniqueName]);
     this.nameOwnerChanged(connection.uniqueName, connection.uniqueName, '');
   }
 
@@ -301,6 +301,19 @@ export class Driver {
     message.addPiece(bytes, 0, bytes.length);
     return message;
   }
+}
+
+function nameSignal(to: Connection, member: string): MessageFields {
+  return {
+    type: MessageType.Signal,
+    flags: MessageFlag.NoReplyExpected,
+    serial: to.nextSerial(),
+    path: DRIVER_PATH,
+    interface: DRIVER_NAME,
+    member,
+    signature: 's',
+    destination: to.uniqueName,
+  };
 }
 
 /** The error that ends a call whose callee went away (the text is dbus-daemon's, `bus/connection.c`). */

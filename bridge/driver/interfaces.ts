@@ -4,6 +4,7 @@ import type { DriverInterface } from './method.js';
 import { monitoring } from './monitoring.js';
 import { peerInterface } from './peer-interface.js';
 import { properties } from './properties.js';
+import { stats } from './stats.js';
 
 /** All that the driver answers to, in the order in which introspection shows it. */
 export const INTERFACES: readonly DriverInterface[] = [
@@ -11,5 +12,6 @@ export const INTERFACES: readonly DriverInterface[] = [
   properties,
   introspectable,
   monitoring,
+  stats,
   peerInterface,
 ];

@@ -26,6 +26,8 @@ function addMatch({ driver, connection, args }: Call): readonly [] {
   }
   driver.registry.subscriptions.add(rule, connection);
   connection.matchRuleCount++;
+  const { registry } = driver;
+  registry.peaks.noteMatchRules(connection, registry.subscriptions.ruleCount);
   return [];
 }
 

@@ -62,6 +62,8 @@ export interface DriverInterface {
   readonly methods: readonly Method[];
   readonly signals?: readonly Signal[];
   readonly properties?: readonly Property[];
+  /** does not exist at other object paths than the bus's own, as in the reference daemon */
+  readonly canonicalPath?: boolean;
   /** named in the property Interfaces: more than every bus has (D-Bus specification, "Message Bus Properties") */
   readonly isAdvertised?: boolean;
 }

@@ -29,13 +29,13 @@ function becomeMonitor(call: Call): readonly [] {
 export const monitoring: DriverInterface = {
   name: 'org.freedesktop.DBus.Monitoring',
   isAdvertised: true,
+  canonicalPath: true,
   methods: [
     {
       name: 'BecomeMonitor',
       in: [arg('rules', 'as'), arg('flags', 'u')],
       out: [],
       privileged: true,
-      canonicalPath: true,
       run: becomeMonitor,
     },
   ],

@@ -20,23 +20,23 @@ function property(driver: Driver, interfaceName: string, propertyName: string): 
   if (found !== undefined) return found;
   throw new DriverError(
     ErrorName.UnknownProperty,
-    `Interface "${interfaceName}" has no property "${propertyName}"`,
+    `Property "${interfaceName}.${propertyName}" not found`,
   );
 }
 
-function valueOf({ type, get }: Property, driver: Driver): Variant {
-  return new Variant(type, get(driver));
+function valueOf(from: Property, driver: Driver): Variant {
+  return new Variant(from.type, from.get(driver));
 }
 
 /** org.freedesktop.DBus.Properties, of the driver's own interfaces */
 export const properties: DriverInterface = {
   name: 'org.freedesktop.DBus.Properties',
+  canonicalPath: true,
   methods: [
     {
       name: 'Get',
       in: [arg('interface_name', 's'), arg('property_name', 's')],
       out: [arg('value', 'v')],
-      canonicalPath: true,
       run: ({ driver, args: [of, name] }) => [
         valueOf(property(driver, of as string, name as string), driver),
       ],
@@ -45,7 +45,6 @@ export const properties: DriverInterface = {
       name: 'GetAll',
       in: [arg('interface_name', 's')],
       out: [arg('properties', 'a{sv}')],
-      canonicalPath: true,
       run: ({ driver, args: [of] }) => [
         new Map(
           propertiesOf(driver, of as string).map((each) => [each.name, valueOf(each, driver)]),
@@ -56,7 +55,6 @@ export const properties: DriverInterface = {
       name: 'Set',
       in: [arg('interface_name', 's'), arg('property_name', 's'), arg('value', 'v')],
       out: [],
-      canonicalPath: true,
       run: ({ driver, args: [of, name] }) => {
         property(driver, of as string, name as string);
         throw new DriverError(

@@ -48,14 +48,14 @@ export class Arena {
 
   /** A block of `1 << shift` bytes; -1 when the arena is full. */
   take(shift: number): number {
-    const spare = this.free[shift]!;
+    const spare = this.free[shift];
     const offset = spare.length > 0 ? spare.pop()! : this.reserve(1 << shift);
     if (offset >= 0) this.usedBytes += 1 << shift;
     return offset;
   }
 
   give(offset: number, shift: number): void {
-    this.free[shift]!.push(offset);
+    this.free[shift].push(offset);
     this.usedBytes -= 1 << shift;
   }
 

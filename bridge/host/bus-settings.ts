@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 
+import { Slot } from '#core/index.js';
 import { closeFd, duplicate } from '#core/linux/index.js';
 import type { BusSettings } from '#bridge/driver/bus-settings.js';
 import type { Connection } from '#bridge/registry/connection.js';
@@ -24,10 +25,46 @@ export function busSettings(host: Host): BusSettings {
     isPrivileged: ({ credentials }) => credentials.uid === 0 || credentials.uid === uid,
     activatable: () => undefined,
     nameAppeared: () => {},
+    incompleteConnections: () => host.incompleteConnections,
+    figures: () => hostFigures(host),
+    userAccounting: () => userAccounting(host),
     duplicateDescriptor: (fd) => duplicateOrNone(fd),
     closeDescriptor: closeFd,
     connectionGone: () => {},
   };
+}
+
+function hostFigures(host: Host): Readonly<Record<string, number>> {
+  const { counters } = host.domain;
+  return {
+    'Heap.UsedBytes': process.memoryUsage().heapUsed,
+    'Arena.UsedBytes': host.arena.usedBytes,
+    'Core.Transactions': counters.transactions,
+    'Core.Messages': counters.messages,
+    'Core.NodeReleases': counters.nodeReleases,
+    'Core.HandleReleases': counters.handleReleases,
+    'Core.OneShotsMade': counters.oneShotsMade,
+    'Core.OneShotsConsumed': counters.oneShotsConsumed,
+    'Core.Peers': counters.peers,
+    'Core.Nodes': counters.nodes,
+    'Core.Handles': counters.handles,
+    'Core.Charged': host.domain.chargedTo(host.allUsers()),
+    'Policy.FacetChecks': host.facetChecks,
+    'Policy.FacetsCompiled': host.grants.compiled,
+  };
+}
+
+function userAccounting(host: Host): readonly unknown[] {
+  const figures = (used: (slot: Slot) => number): bigint[] =>
+    [Slot.Objects, Slot.Bytes, Slot.Descriptors].map((slot) => BigInt(used(slot)));
+  return [...host.allUsers()].map((user) => [
+    user.uid >>> 0,
+    ...figures((slot) => user.used(slot)),
+    [...user.claimants()].map((claim) => [
+      claim.claimantUid >>> 0,
+      ...figures((slot) => claim.used(slot)),
+    ]),
+  ]);
 }
 
 function duplicateOrNone(fd: number): number | undefined {

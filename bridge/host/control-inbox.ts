@@ -8,7 +8,7 @@ import {
 import type { Grant } from '#bridge/registry/grants.js';
 
 import type { Host } from './host.js';
-import { INBOX, Lookup, NameNode } from './node-contexts.js';
+import { INBOX, Lookup, NAME_NODE } from './node-contexts.js';
 import type { Shim } from './shim.js';
 
 interface Arrival {
@@ -32,7 +32,7 @@ export class ControlInbox {
   accept(shim: Shim, node: Node, message: Message): void {
     const bytes = message.copyBytes();
     if (node.context instanceof Lookup) {
-      const handle: Handle | null = message.receivedCount > 0 ? message.received[0]! : null;
+      const handle: Handle | null = message.receivedCount > 0 ? message.received[0] : null;
       node.context.answer(bytes[0] as Resolution, handle, message.note as Grant);
     } else {
       this.arrivals.push({ shim, node, bytes });
@@ -49,7 +49,7 @@ export class ControlInbox {
 
   private carryOut({ shim, node, bytes }: Arrival): void {
     const { code, text, number } = parseControl(bytes);
-    if (node.context instanceof NameNode && code === ControlCode.ReleaseName) {
+    if (node.context === NAME_NODE && code === ControlCode.ReleaseName) {
       this.releaseName(shim, node, text.startsWith('1'), text.slice(1));
     }
     if (node.context !== INBOX) return;
@@ -63,7 +63,7 @@ export class ControlInbox {
     shim.peer.release(node);
     if (!requeue) return;
     const { node: next, handle } = shim.peer.createNode();
-    next.context = new NameNode();
+    next.context = NAME_NODE;
     const message = controlMessage(this.host.control, ControlCode.NameNode, name);
     message.addTransfer(handle);
     shim.peer.send(shim.driver.handle, message);

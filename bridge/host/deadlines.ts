@@ -11,7 +11,7 @@ export class Deadlines {
   add(atMs: number, action: () => void): Deadline {
     const deadline = { atMs, action };
     let i = this.sorted.length;
-    while (i > 0 && this.sorted[i - 1]!.atMs > atMs) i--;
+    while (i > 0 && this.sorted[i - 1].atMs > atMs) i--;
     this.sorted.splice(i, 0, deadline);
     return deadline;
   }

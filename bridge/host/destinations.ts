@@ -87,6 +87,6 @@ export class Destinations {
 // hot
 function hashOf(bytes: Uint8Array, offset: number, length: number): number {
   let hash = 0x811c9dc5;
-  for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
   return hash >> 1;
 }

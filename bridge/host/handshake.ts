@@ -44,11 +44,11 @@ export class Handshake {
     const { arena, receiver } = window;
     const start = window.open(READ_BYTES);
     const count = receiver.receive(this.fd, arena.address + start, READ_BYTES);
-    for (let i = 0; i < receiver.fdCount; i++) this.descriptors.push(receiver.fds[i]!);
+    for (let i = 0; i < receiver.fdCount; i++) this.descriptors.push(receiver.fds[i]);
     if (count === -Errno.EAGAIN) return;
     if (count <= 0) return this.host.endHandshake(this, undefined);
     const first = this.skipNonce(arena.bytes, start, start + count);
-    if (this.nonceDifference !== 0) return this.host.endHandshake(this, 'its nonce is wrong');
+    if (this.hasWrongNonce) return this.host.endHandshake(this, 'its nonce is wrong');
     const used = this.server.feed(arena.bytes, first, start + count);
     this.answer();
     const { failure } = this.server;
@@ -60,9 +60,14 @@ export class Handshake {
   private skipNonce(bytes: Uint8Array, start: number, end: number): number {
     let i = start;
     while (i < end && this.nonceBytes < this.nonce.length) {
-      this.nonceDifference |= bytes[i++]! ^ this.nonce[this.nonceBytes++]!;
+      this.nonceDifference |= bytes[i++] ^ this.nonce[this.nonceBytes++];
     }
     return i;
+  }
+
+  /** Judged when it is complete: who hears of each byte at once can guess one after the other. */
+  private get hasWrongNonce(): boolean {
+    return this.nonceDifference !== 0 && this.nonceBytes === this.nonce.length;
   }
 
   private answer(): void {

@@ -169,7 +169,7 @@ export class Host {
   private flushAll(): void {
     /* a flush that finds a broken pipe may make other outboxes grow */
     for (let i = 0; i < this.dirtyCount; i++) {
-      const shim = this.dirty[i]!;
+      const shim = this.dirty[i];
       shim.isDirty = false;
       if (shim.live) shim.flush();
     }

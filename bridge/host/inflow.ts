@@ -50,6 +50,11 @@ export class Inflow {
     this.descriptors.push(...fds);
   }
 
+  /** Bytes of a message whose end has not come yet. */
+  get waitingBytes(): number {
+    return this.large === null ? this.partBytes : this.largeFilled;
+  }
+
   /** Descriptors that no message has claimed yet. */
   get descriptorCount(): number {
     return this.descriptors.length;
@@ -119,7 +124,7 @@ export class Inflow {
 
   private takeDescriptors(): boolean {
     const { fds, fdCount, truncated } = this.window.receiver;
-    for (let i = 0; i < fdCount; i++) this.descriptors.push(fds[i]!);
+    for (let i = 0; i < fdCount; i++) this.descriptors.push(fds[i]);
     return !truncated && this.descriptors.length <= this.maxDescriptors;
   }
 

@@ -9,7 +9,7 @@ export const INBOX = Symbol('inbox');
 export const CAPTURE = Symbol('capture');
 
 /** The `context` of a shim's node for one well-known name. Of a reply node it is the serial of the call, a number. */
-export class NameNode {}
+export const NAME_NODE = Symbol('name node');
 
 /** The `context` of the reply node of a question to the registry, and the answer once it is there. */
 export class Lookup {

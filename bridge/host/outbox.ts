@@ -79,6 +79,13 @@ export class Outbox {
     return this.appended - this.sent;
   }
 
+  /** Messages that others have put here and that are still charged to them. */
+  get pendingMessages(): number {
+    let sum = 0;
+    for (let i = this.chargeHead; i < this.chargeCount; i++) sum += this.charges[i].objects;
+    return sum;
+  }
+
   get pendingDescriptors(): number {
     let sum = 0;
     for (const { descriptors } of this.attachments) sum += descriptors.count;
@@ -90,7 +97,7 @@ export class Outbox {
   append(message: Message, trace: Trace | null): void {
     if (message.descriptors !== null) this.attach(message.descriptors.retain());
     for (let i = 0; i < message.pieceCount; i++) {
-      this.appendPiece(message.pieces[i]!, message.offsets[i]!, message.lengths[i]!);
+      this.appendPiece(message.pieces[i], message.offsets[i], message.lengths[i]);
     }
     if (trace === null) return;
     const descriptors = message.descriptors === null ? 0 : message.descriptors.count;
@@ -122,13 +129,13 @@ export class Outbox {
   // hot
   private owe(trace: Trace, lengthBytes: number, descriptors: number): void {
     let charge = this.charges[this.chargeCount - 1];
-    if (this.chargeCount === this.chargeHead || charge!.trace !== trace) {
+    if (this.chargeCount === this.chargeHead || charge.trace !== trace) {
       charge = this.nextCharge(trace);
     }
-    charge!.objects++;
-    charge!.bytes += lengthBytes;
-    charge!.descriptors += descriptors;
-    charge!.end = this.appended;
+    charge.objects++;
+    charge.bytes += lengthBytes;
+    charge.descriptors += descriptors;
+    charge.end = this.appended;
   }
 
   /** Entries are made once and used again: the list never shrinks. */
@@ -274,7 +281,7 @@ export class Outbox {
     }
     let room = stop - this.sent;
     for (let i = 0; i < this.segments.length && room > 0 && sender.pieces < GATHER_MAX - 1; i++) {
-      const { address, start, end } = this.segments[i]!;
+      const { address, start, end } = this.segments[i];
       const lengthBytes = Math.min(end - start, room);
       sender.add(address + start, lengthBytes);
       room -= lengthBytes;
@@ -313,7 +320,7 @@ export class Outbox {
 
   /** Descriptors leave with the first byte after their position, and the kernel holds them from then on. */
   private dropAttachments(): void {
-    while (this.attachments.length > 0 && this.attachments[0]!.position <= this.sent) {
+    while (this.attachments.length > 0 && this.attachments[0].position <= this.sent) {
       this.attachments.shift()!.descriptors.drop();
     }
   }
@@ -325,7 +332,7 @@ export class Outbox {
   // hot
   private payBack(): void {
     while (this.chargeHead < this.chargeCount) {
-      const charge = this.charges[this.chargeHead]!;
+      const charge = this.charges[this.chargeHead];
       if (charge.end > this.sent) return;
       charge.trace.discharge(charge.objects, charge.bytes, charge.descriptors);
       this.chargeHead++;

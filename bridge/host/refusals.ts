@@ -37,7 +37,7 @@ export function endOfStream(shim: Shim, status: number): void {
     host.close(
       shim,
       shim.hasUnixFds
-        ? `it sent more file descriptors than max_message_unix_fds=${host.limits.maxMessageUnixFds} at once`
+        ? `it sent more file descriptors than max_incoming_unix_fds=${host.limits.maxIncomingUnixFds} without their messages`
         : 'it sent file descriptors without having negotiated them',
     );
   } else if (status === ReadStatus.Broken && inflow.errno !== Errno.ECONNRESET) {
@@ -144,6 +144,14 @@ export function replyNotSent(
 export function noReply(shim: Shim, serial: number): void {
   const { uniqueName } = shim.connection;
   shim.host.sendOwn(shim, noReplyError(shim.nextErrorSerial(), serial, uniqueName));
+}
+
+/** The bus itself has had enough of waiting (the text is dbus-daemon's, `bus/connection.c`). */
+export function replyTimedOut(shim: Shim, serial: number): void {
+  const text = 'Message did not receive a reply (timeout by message bus)';
+  const { uniqueName } = shim.connection;
+  const bytes = errorMessage(shim.nextErrorSerial(), serial, uniqueName, ErrorName.NoReply, text);
+  shim.host.sendOwn(shim, bytes);
 }
 
 type Field = 'path' | 'interface' | 'member' | 'errorName' | 'destination';

@@ -69,7 +69,7 @@ export class ReplyTable {
     this.size--;
     let hole = gap;
     for (let i = (gap + 1) & this.mask; this.handles[i] !== null; i = (i + 1) & this.mask) {
-      const home = slot(this.callers[i]!, this.serials[i]!) & this.mask;
+      const home = slot(this.callers[i], this.serials[i]) & this.mask;
       if (((i - home) & this.mask) < ((i - hole) & this.mask)) continue;
       this.callers[hole] = this.callers[i]!;
       this.serials[hole] = this.serials[i]!;
@@ -87,7 +87,7 @@ export class ReplyTable {
     this.mask = capacity - 1;
     this.size = 0;
     for (const [i, handle] of handles.entries()) {
-      if (handle !== null) this.add(callers[i]!, serials[i]!, handle);
+      if (handle !== null) this.add(callers[i], serials[i], handle);
     }
   }
 }

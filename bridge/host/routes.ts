@@ -6,7 +6,7 @@ import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
-import { CAPTURE, NameNode } from './node-contexts.js';
+import { CAPTURE, NAME_NODE } from './node-contexts.js';
 import { denied, sendError, speaksOutOfTurn, text } from './refusals.js';
 import type { Shim } from './shim.js';
 
@@ -39,8 +39,8 @@ export function sendToDriver(shim: Shim, header: MessageHeader): void {
 }
 
 /** Some methods give the driver a node: the one that a name will lead to, or the one that a monitor listens at. */
-function attachedContext(member: string): NameNode | typeof CAPTURE | undefined {
-  if (member === 'RequestName') return new NameNode();
+function attachedContext(member: string): typeof NAME_NODE | typeof CAPTURE | undefined {
+  if (member === 'RequestName') return NAME_NODE;
   return member === 'BecomeMonitor' ? CAPTURE : undefined;
 }
 

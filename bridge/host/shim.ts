@@ -17,6 +17,7 @@ import type { Connection, ConnectionFigures } from '#bridge/registry/connection.
 import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
 
+import type { Deadline } from './deadlines.js';
 import { Destinations, type Destination } from './destinations.js';
 import type { Host } from './host.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
@@ -70,6 +71,7 @@ export class Shim implements Sink, MessageHandler {
   pendingCalls = 0;
 
   private peakOutgoingBytes = 0;
+  private descriptorDeadline: Deadline | null = null;
   private errorSerial = 0x80000000;
 
   constructor(host: Host, fd: number, hasUnixFds: boolean, uid: number) {
@@ -79,8 +81,8 @@ export class Shim implements Sink, MessageHandler {
     this.peer = host.domain.openPeer({ user: host.userOf(uid), sink: this });
     this.peer.takesDescriptors = hasUnixFds;
     this.outbox = new Outbox(host.outboxes);
-    const { maxMessageBytes, maxMessageUnixFds } = host.limits;
-    this.inflow = new Inflow(fd, host.window, maxMessageBytes, hasUnixFds ? maxMessageUnixFds : 0);
+    const { maxMessageBytes, maxIncomingUnixFds } = host.limits;
+    this.inflow = new Inflow(fd, host.window, maxMessageBytes, hasUnixFds ? maxIncomingUnixFds : 0);
     this.senderField = new SenderField(host.arena);
   }
 
@@ -145,8 +147,9 @@ export class Shim implements Sink, MessageHandler {
       return;
     }
     const message = this.compose(header);
-    const isCall = header.type === MessageType.MethodCall;
-    if (isCall && (header.flags & MessageFlag.NoReplyExpected) === 0) {
+    const isAwaited =
+      header.type === MessageType.MethodCall && (header.flags & MessageFlag.NoReplyExpected) === 0;
+    if (isAwaited) {
       if (this.pendingCalls >= host.limits.maxRepliesPerConnection) {
         refusals.tooManyCalls(this, header);
         return;
@@ -158,6 +161,7 @@ export class Shim implements Sink, MessageHandler {
     }
     const status = this.peer.send(destination.handle, message);
     if (status !== SendStatus.Sent) refusals.notSent(this, header, message, status);
+    else if (isAwaited && host.limits.replyTimeoutMs >= 0) this.limitWaiting(message.createdNode!);
   }
 
   /** A return or an error, through the reply handle that came with the call. */
@@ -216,7 +220,7 @@ export class Shim implements Sink, MessageHandler {
     if (typeof context === 'number') this.pendingCalls--;
     const { header } = envelope;
     if (message.receivedCount > 0) {
-      const reply = message.received[message.receivedCount - 1]!;
+      const reply = message.received[message.receivedCount - 1];
       reply.context = envelope.replyFacet;
       this.replies.add(envelope.senderNumber, header.serial, reply);
     }
@@ -256,16 +260,48 @@ export class Shim implements Sink, MessageHandler {
     this.pendingCalls = 0;
   }
 
+  /** A bus with a reply_timeout ends the wait itself: the callee's handle dies, the caller gets NoReply. */
+  private limitWaiting(reply: Node): void {
+    const { id } = reply;
+    const { host } = this;
+    host.deadlines.add(performance.now() + host.limits.replyTimeoutMs, () => {
+      /* nodes are used again, IDs are not */
+      if (!this.live || !reply.live || reply.id !== id || reply.owner !== this.peer) return;
+      const serial = reply.context as number;
+      this.peer.release(reply);
+      this.pendingCalls--;
+      refusals.replyTimedOut(this, serial);
+    });
+  }
+
+  /** Descriptors whose message does not come cannot be kept for ever: pending_fd_timeout. */
+  private watchDescriptors(): void {
+    const { host } = this;
+    if (this.descriptorDeadline !== null) {
+      host.deadlines.cancel(this.descriptorDeadline);
+      this.descriptorDeadline = null;
+      return;
+    }
+    const { pendingFdTimeoutMs } = host.limits;
+    this.descriptorDeadline = host.deadlines.add(performance.now() + pendingFdTimeoutMs, () => {
+      this.descriptorDeadline = null;
+      host.close(this, `its file descriptors waited ${pendingFdTimeoutMs} ms for their message`);
+    });
+  }
+
   /** Takes the descriptors that came with this message. False: the connection is closed, they did not come. */
   private claimDescriptors(count: number): boolean {
-    const fds = this.inflow.claimDescriptors(count);
+    const isAllowed = count <= this.host.limits.maxMessageUnixFds;
+    const fds = isAllowed ? this.inflow.claimDescriptors(count) : undefined;
     if (fds !== undefined) {
       this.host.descriptors = new DescriptorSet(fds, closeFd);
       return true;
     }
-    const reason = this.hasUnixFds
-      ? `its message announces ${count} file descriptors that did not come`
-      : 'it sent file descriptors without having negotiated them';
+    const reason = !isAllowed
+      ? `its message brings ${count} file descriptors, more than max_message_unix_fds=${this.host.limits.maxMessageUnixFds}`
+      : this.hasUnixFds
+        ? `its message announces ${count} file descriptors that did not come`
+        : 'it sent file descriptors without having negotiated them';
     this.host.close(this, reason);
     return false;
   }
@@ -282,6 +318,8 @@ export class Shim implements Sink, MessageHandler {
   readable(): void {
     const status = this.inflow.read(this);
     if (status !== ReadStatus.Ok && this.live) refusals.endOfStream(this, status);
+    const hasWaiting = this.inflow.descriptorCount > 0;
+    if (hasWaiting !== (this.descriptorDeadline !== null)) this.watchDescriptors();
   }
 
   /** Bytes that came together with the end of the handshake. */
@@ -295,10 +333,16 @@ export class Shim implements Sink, MessageHandler {
       incomingMessages: this.incomingMessages,
       incomingBytes: this.incomingBytes,
       outgoingMessages: this.outgoingMessages,
-      outgoingBytes: this.outbox.pendingBytes,
-      outgoingDescriptors: this.outbox.pendingDescriptors,
+      outgoingBytes: this.outgoingBytes,
+      waitingIncomingBytes: this.inflow.waitingBytes,
+      waitingIncomingDescriptors: this.inflow.descriptorCount,
+      waitingOutgoingMessages: this.outbox.pendingMessages,
+      waitingOutgoingBytes: this.outbox.pendingBytes,
+      waitingOutgoingDescriptors: this.outbox.pendingDescriptors,
       peakOutgoingBytes: this.peakOutgoingBytes,
-      pendingReplies: this.pendingCalls,
+      pendingCalls: this.pendingCalls,
+      owedReplies: this.replies.size,
+      destinations: this.destinations.size,
     };
   }
 
@@ -335,6 +379,7 @@ export class Shim implements Sink, MessageHandler {
   /** Releases everything; the socket is the host's to close. */
   close(): void {
     this.live = false;
+    if (this.descriptorDeadline !== null) this.host.deadlines.cancel(this.descriptorDeadline);
     this.peer.close();
     this.outbox.close();
     this.inflow.close();

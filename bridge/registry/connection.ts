@@ -16,15 +16,23 @@ export interface Credentials {
   readonly atConsole: boolean;
 }
 
-/** What a connection's host can tell of it. */
+/** What a connection's host can tell of it. Totals are since it connected. */
 export interface ConnectionFigures {
   readonly incomingMessages: number;
   readonly incomingBytes: number;
   readonly outgoingMessages: number;
   readonly outgoingBytes: number;
-  readonly outgoingDescriptors: number;
+  readonly waitingIncomingBytes: number;
+  readonly waitingIncomingDescriptors: number;
+  readonly waitingOutgoingMessages: number;
+  readonly waitingOutgoingBytes: number;
+  readonly waitingOutgoingDescriptors: number;
   readonly peakOutgoingBytes: number;
-  readonly pendingReplies: number;
+  /** calls that it waits for, and calls that wait for it */
+  readonly pendingCalls: number;
+  readonly owedReplies: number;
+  /** handles that it keeps to names it has sent to */
+  readonly destinations: number;
 }
 
 /** A connection as registry and driver know it. Its socket is somebody else's business. */
@@ -52,6 +60,8 @@ export class Connection implements Party {
   /** ids in the match index: of the unique name and of each name held */
   readonly matchIds: number[] = [];
   matchRuleCount = 0;
+  peakMatchRuleCount = 0;
+  peakNameCount = 0;
   isMonitor = false;
   takesDescriptors = false;
   live = true;

@@ -23,7 +23,7 @@ export function uniqueNumber(bytes: Uint8Array, offset: number, length: number):
   if (bytes[offset] !== 0x3a || bytes[offset + 1] !== 0x31 || bytes[offset + 2] !== 0x2e) return -1;
   let number = 0;
   for (let i = offset + 3; i < offset + length; i++) {
-    const digit = bytes[i]! - 0x30;
+    const digit = bytes[i] - 0x30;
     if (digit < 0 || digit > 9) return -1;
     number = number * 10 + digit;
   }

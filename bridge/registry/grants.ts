@@ -27,6 +27,8 @@ export interface Grant {
  */
 export class Grants {
   epoch = 1;
+  /** facets that were compiled since the start */
+  compiled = 0;
   private policies: ClientPolicies;
   private readonly mentionedNames = new Set<string>();
   private mentionedPrefixes: string[] = [];
@@ -63,6 +65,7 @@ export class Grants {
   }
 
   between(sender: Party, receiver: Party): Grant {
+    this.compiled += 2;
     return {
       facet: compileFacet(sender, receiver, Flow.Directed),
       replyFacet: compileFacet(receiver, sender, Flow.RequestedReply),
@@ -80,6 +83,7 @@ export class Grants {
     if (facets === undefined) this.broadcastFacets.set(sender, (facets = new Map()));
     let facet = facets.get(receiver);
     if (facet === undefined) {
+      this.compiled++;
       facet = compileFacet(sender, receiver, Flow.Broadcast);
       facets.set(receiver, facet);
     }

@@ -17,6 +17,7 @@ import type { Envelope } from './envelope.js';
 import type { Grant, Grants } from './grants.js';
 import { MatchIndex } from './match-index.js';
 import { Monitor, Monitors } from './monitors.js';
+import { Peaks } from './peaks.js';
 import { Names, type NameChange } from './names.js';
 
 export const DRIVER_NAME = 'org.freedesktop.DBus';
@@ -51,6 +52,7 @@ export class Registry {
   readonly subscriptions = new MatchIndex<Connection>();
   readonly grants: Grants;
   readonly monitors: Monitors;
+  readonly peaks = new Peaks();
   /** copies of broadcasts that found no room at their receiver since the start */
   missedSignals = 0;
   /** lookups that were answered since the start */
@@ -95,6 +97,7 @@ export class Registry {
   add(connection: Connection): void {
     this.connections.set(connection.uniqueName, connection);
     connection.names.add(connection.uniqueName);
+    this.peaks.noteNames(connection, this.busNameCount);
     connection.matchIds.push(this.subscriptions.interner.retain(connection.uniqueName));
   }
 
@@ -109,6 +112,7 @@ export class Registry {
   /** `connection` holds or waits for a name: rules may look at that. */
   joined(name: string, connection: Connection): void {
     connection.names.add(name);
+    this.peaks.noteNames(connection, this.busNameCount);
     this.grants.nameMoved(name);
   }
 
@@ -136,6 +140,11 @@ export class Registry {
   /** Sends `message` to everybody who subscribed to it, in one transaction. `sender` undefined: the driver's. */
   broadcast(envelope: Envelope, message: Message, sender: Connection | undefined): void {
     this.deliver(envelope, message, sender, undefined);
+  }
+
+  /** Names that lead somewhere: unique ones and owned ones. */
+  get busNameCount(): number {
+    return this.connections.size + this.names.list().length;
   }
 
   /** Whether anybody watches what is not for him: monitors, or rules with eavesdrop=true. */
@@ -268,7 +277,9 @@ export class Registry {
     this.events.connectionGone(connection);
     if (!connection.isActive) return;
     this.connections.delete(connection.uniqueName);
-    this.subscriptions.removeNaming(connection.uniqueName);
+    for (const { subscriber, count } of this.subscriptions.removeNaming(connection.uniqueName)) {
+      subscriber.matchRuleCount -= count;
+    }
     for (const id of connection.matchIds) this.subscriptions.interner.release(id);
   }
 }

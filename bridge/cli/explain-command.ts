@@ -1,0 +1,30 @@
+import { Command, Option } from 'commander';
+import type { ExplainOptions } from './explain.js';
+
+/** `bus1-bridge explain`: which rule of a configuration decides. */
+export function explainCommand(finish: (status: number) => void): Command {
+  return new Command('explain')
+    .description('Tells whether a policy allows something, and by which rule at which line.')
+    .argument('[file]', 'busconfig XML or policy YAML (default: that of the system bus)')
+    .option('--user <user>', 'who connects, owns or sends (default: you)')
+    .option('--connect', 'may the user connect?')
+    .option('--own <name>', 'may the user own this name?')
+    .option('--from <name...>', 'names that the sender owns')
+    .option('--to <name...>', 'names that the receiver owns')
+    .option('--to-user <user>', 'who receives (default: root)')
+    .addOption(
+      new Option('--type <type>', 'of the message')
+        .choices(['method_call', 'method_return', 'error', 'signal'])
+        .default('method_call'),
+    )
+    .option('--path <path>')
+    .option('--interface <name>')
+    .option('--member <name>')
+    .option('--error <name>')
+    .option('--broadcast', 'the message is a signal to everybody')
+    .option('--all', 'list the rules that do not match, too')
+    .action(async (file: string | undefined, options: ExplainOptions) => {
+      const { explain } = await import('./explain.js');
+      finish(explain(file, options));
+    });
+}

@@ -1,0 +1,78 @@
+import type { Bus } from '#bridge/control/bus.js';
+import { Companion } from '#bridge/control/companion.js';
+import { BUILT_IN, loadConfiguration, logDiagnostics } from '#bridge/control/configuration.js';
+import { privateAddress } from '#bridge/control/listen-unix.js';
+import { createLogger } from '#bridge/control/logger.js';
+import { printStarted } from '#bridge/control/print.js';
+import { serve } from '#bridge/control/serve.js';
+import { descriptorOf } from './daemon-arguments.js';
+import { logLevel } from './log-level.js';
+
+export interface RunOptions {
+  readonly config?: string;
+  readonly address?: string;
+  /** A descriptor; true: standard output */
+  readonly printAddress?: string | true;
+  readonly logLevel?: string;
+}
+
+/** Runs a bus until a signal comes, or until `command` ends. Resolves with the exit status. */
+export async function run(command: readonly string[], options: RunOptions): Promise<number> {
+  const printAddress = printTarget(options.printAddress);
+  // A command has the terminal for itself, unless something is wrong.
+  const level = logLevel(options.logLevel, command.length > 0 ? 'warn' : 'info');
+  const logger = createLogger({ level, stderr: true, syslog: false });
+  const configuration = loadConfiguration(options.config ?? BUILT_IN);
+  logDiagnostics(configuration, logger);
+  const bus = {
+    configuration,
+    addresses: addressesOf(options, configuration.config.listen),
+    writesPidFile: false,
+    usesSystemd: false,
+    logger,
+  };
+  if (command.length > 0) return runWith(command, bus);
+  return serve(bus, {
+    listening: ({ address }) => {
+      if (printAddress === undefined) process.stdout.write(greeting(address));
+      else printStarted({ printAddress }, address, process.pid);
+    },
+  });
+}
+
+async function runWith(
+  command: readonly string[],
+  options: Parameters<typeof serve>[0],
+): Promise<number> {
+  let companion: Companion | undefined;
+  const status = await serve(options, {
+    listening: (bus: Bus) => {
+      companion = new Companion(command, bus);
+      void companion.ended.then(() => bus.stop());
+      // A bus that fails takes the program with it, which would wait for answers for ever.
+      void bus.ended.then(() => companion?.signal('SIGTERM'));
+    },
+    interrupted: (signal) => companion?.signal(signal),
+  });
+  return status === 0 && companion !== undefined ? companion.ended : status;
+}
+
+function addressesOf(options: RunOptions, listen: readonly string[]): readonly string[] {
+  if (options.address !== undefined) return [options.address];
+  return options.config !== undefined && listen.length > 0 ? listen : [privateAddress(process.env)];
+}
+
+function printTarget(option: string | true | undefined): number | undefined {
+  if (option === undefined) return undefined;
+  return descriptorOf('--print-address', option === true ? undefined : option);
+}
+
+function greeting(address: string): string {
+  const call =
+    '--session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.ListNames';
+  return `${address}
+
+Try it in another terminal:
+  DBUS_SESSION_BUS_ADDRESS='${address}' dbus-send ${call}
+`;
+}

@@ -1,0 +1,46 @@
+import { geteuid, getuid, lookupUser, type OpenFilesLimit } from '#core/linux/index.js';
+import { ActivationEnvironment, type BusType } from '#bridge/activation/activation-environment.js';
+import type { LaunchIdentity } from '#bridge/activation/launch-command.js';
+import {
+  resolveServiceDirectories,
+  type ServiceDirectory,
+} from '#bridge/activation/service-directories.js';
+import type { BusConfig } from '#policy/index.js';
+import { originalOpenFilesLimit } from './open-files-limit.js';
+
+/** What starting services needs to know about the bus that wants them. */
+export interface ActivationSettings {
+  readonly directories: readonly ServiceDirectory[];
+  readonly environment: ActivationEnvironment;
+  readonly identity: LaunchIdentity;
+  /** What DBUS_STARTER_BUS_TYPE says; undefined for a bus of another <type>, or of none. */
+  readonly busType: BusType | undefined;
+  /** --systemd-activation: services that systemd knows are started by it. */
+  readonly usesSystemd: boolean;
+  /** For the services: that of the bus is raised. */
+  readonly openFilesLimit: OpenFilesLimit;
+}
+
+export function activationSettings(config: BusConfig, usesSystemd: boolean): ActivationSettings {
+  const home = lookupUser(getuid())?.home;
+  const environment = home === undefined ? process.env : { HOME: home, ...process.env };
+  return {
+    directories: resolveServiceDirectories(config.serviceDirectories, environment),
+    environment: new ActivationEnvironment(process.env),
+    identity: identityOf(config),
+    busType: busTypeOf(config),
+    usesSystemd,
+    openFilesLimit: originalOpenFilesLimit(process.env),
+  };
+}
+
+function busTypeOf({ busType }: BusConfig): BusType | undefined {
+  return busType === 'session' || busType === 'system' ? busType : undefined;
+}
+
+/** Only a bus with a <servicehelper> starts services as other users; root needs no help for that. */
+function identityOf({ serviceHelper }: BusConfig): LaunchIdentity {
+  if (serviceHelper === undefined) return { kind: 'same-user' };
+  if (geteuid() === 0) return { kind: 'switch-user', lookupUser };
+  return { kind: 'helper', helper: serviceHelper };
+}

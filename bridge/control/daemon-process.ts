@@ -1,0 +1,41 @@
+import { once } from 'node:events';
+import type { DaemonJob, DaemonReport } from './daemonise.js';
+import { createLogger } from './logger.js';
+import { setOriginalOpenFilesLimit } from './open-files-limit.js';
+import { serve } from './serve.js';
+import { textOf } from './startup-error.js';
+
+/** The mask of a daemon that does not keep that of whoever started it. */
+const UMASK = 0o022;
+
+/** The background's side of `daemonise`. Resolves with the exit status. */
+export async function runDaemon(): Promise<number> {
+  const [job]: DaemonJob[] = await once(process, 'message');
+  const { configuration, addresses, writesPidFile, usesSystemd } = job;
+  setOriginalOpenFilesLimit(job.openFilesLimit);
+  if (!job.keepUmask) process.umask(UMASK);
+  if (job.inheritedSockets > 0) {
+    process.env['LISTEN_PID'] = String(process.pid);
+    process.env['LISTEN_FDS'] = String(job.inheritedSockets);
+  }
+  const logger = createLogger(job.log);
+  try {
+    return await serve(
+      { configuration, addresses, writesPidFile, usesSystemd, logger },
+      {
+        listening: ({ address }) => {
+          // Addresses and files may be relative to where the bus was started; nothing is from here on.
+          process.chdir('/');
+          report({ kind: 'listening', address, pid: process.pid });
+        },
+      },
+    );
+  } catch (error) {
+    report({ kind: 'failed', message: textOf(error) });
+    return 1;
+  }
+}
+
+function report(text: DaemonReport): void {
+  if (process.connected) process.send?.(text, () => process.disconnect());
+}

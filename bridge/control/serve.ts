@@ -1,0 +1,31 @@
+import { Bus, type BusOptions } from './bus.js';
+
+export interface ServeHooks {
+  /** Clients can connect. What it throws ends the bus. */
+  readonly listening: (bus: Bus) => void;
+  /** SIGTERM or SIGINT came; without this the bus ends. */
+  readonly interrupted?: (signal: NodeJS.Signals) => void;
+}
+
+/**
+ * Runs a bus to its end. Resolves with the exit status of the process: 0, or 1 when the bus failed.
+ * Rejects with StartupError when it never served anybody.
+ */
+export async function serve(options: BusOptions, hooks: ServeHooks): Promise<number> {
+  let bus: Bus | undefined;
+  const { interrupted = () => bus?.stop() } = hooks;
+  // Before there is a socket: a signal must not leave its file behind.
+  process.on('SIGTERM', interrupted);
+  process.on('SIGINT', interrupted);
+  process.on('SIGHUP', () => bus?.reload('SIGHUP'));
+  bus = new Bus(options);
+  try {
+    await bus.serve();
+    hooks.listening(bus);
+  } catch (error) {
+    bus.stop();
+    await bus.ended;
+    throw error;
+  }
+  return (await bus.ended) === undefined ? 0 : 1;
+}
