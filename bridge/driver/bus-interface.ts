@@ -1,5 +1,6 @@
 import { DRIVER_NAME } from '#bridge/registry/registry.js';
 
+import { activationMethods } from './activation.js';
 import { credentialMethods } from './credentials.js';
 import { DriverError, ErrorName } from './driver-error.js';
 import { matchMethods } from './matches.js';
@@ -18,6 +19,7 @@ const hello: Method = {
     }
     checkConnectionLimits(call);
     const name = driver.activate(connection);
+    driver.showHello(connection, call.message);
     call.afterReply(() => {
       driver.nameOwnerChanged(name, '', name);
       driver.signalTo(connection, 'NameAcquired', [name]);
@@ -54,7 +56,14 @@ const getId: Method = {
 /** org.freedesktop.DBus itself (D-Bus specification, "Message Bus Messages"). */
 export const busInterface: DriverInterface = {
   name: DRIVER_NAME,
-  methods: [hello, ...nameMethods, ...matchMethods, ...credentialMethods, getId],
+  methods: [
+    hello,
+    ...nameMethods,
+    ...activationMethods,
+    ...matchMethods,
+    ...credentialMethods,
+    getId,
+  ],
   properties: [
     { name: 'Features', type: 'as', get: (driver) => driver.settings.features },
     {
@@ -71,5 +80,6 @@ export const busInterface: DriverInterface = {
     },
     { name: 'NameLost', args: [arg('name', 's')] },
     { name: 'NameAcquired', args: [arg('name', 's')] },
+    { name: 'ActivatableServicesChanged', args: [] },
   ],
 };

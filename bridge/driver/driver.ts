@@ -16,13 +16,20 @@ import type { Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { NameChange } from '#bridge/registry/names.js';
 import { DRIVER_NAME, DRIVER_PATH, Registry } from '#bridge/registry/registry.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
 import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+
+import { describeRefusal, type Facet } from '#policy/index.js';
 
 import type { BusSettings } from './bus-settings.js';
 import { dispatch } from './dispatch.js';
 import { ErrorName } from './driver-error.js';
+import { errorMessage, nameSignal } from './messages.js';
 import type { DriverInterface } from './method.js';
+
+/** The header of a message of the driver's; it knows the rest. */
+export type OwnMessageFields = Omit<MessageFields, 'serial' | 'sender'>;
 
 /** What a shim gets when it is admitted. */
 export interface Admission {
@@ -46,9 +53,12 @@ export class Driver {
 
   private readonly message = new Message();
   private readonly control = new Message();
+  private readonly refusal = new Message();
+  private readonly refusalEnvelope = new Envelope();
   private readonly envelope = new Envelope();
   private readonly settleShims: () => void;
   private nextNumber = 0;
+  private broadcastSerial = 0;
 
   /**
    * @param onArrival takes note that `run` has something to do
@@ -71,7 +81,8 @@ export class Driver {
     this.registry = new Registry(domain, user, grants, onArrival, {
       nameChanged: (change) => this.announce(change),
       connectionGone: (connection) => this.connectionGone(connection),
-      activatable: (name) => this.settings.activatable(name),
+      withheld: (envelope, sender, facet) => this.showRefusal(envelope.header, sender, facet),
+      parkingFor: (name, sender) => this.settings.activator.parkingFor(name, sender),
     });
   }
 
@@ -121,7 +132,7 @@ export class Driver {
     if (oldOwner !== undefined) this.signalTo(oldOwner, 'NameLost', [name]);
     this.nameOwnerChanged(name, oldOwner?.uniqueName ?? '', newOwner?.uniqueName ?? '');
     if (newOwner !== undefined) this.signalTo(newOwner, 'NameAcquired', [name]);
-    if (newOwner !== undefined) this.settings.nameAppeared(name);
+    if (newOwner !== undefined) this.settings.activator.nameAppeared(name, newOwner);
   }
 
   nameOwnerChanged(name: string, oldOwner: string, newOwner: string): void {
@@ -146,15 +157,22 @@ export class Driver {
   /** Tells a connection about a name of its own. One that has left is told in vain, but monitors see it. */
   signalTo(to: Connection, member: 'NameAcquired' | 'NameLost', body: readonly [string]): void {
     if (to.isMonitor) return;
-    this.post(to.driverInbox, body, nameSignal(to, member));
+    const { facet } = this.registry.grants.fromDriver(to);
+    this.post(to.driverInbox, body, nameSignal(to, member), facet);
+  }
+
+  /** Sends a message of the driver's to one connection, whatever that has subscribed to. */
+  sendTo(to: Connection, fields: OwnMessageFields, body: readonly unknown[]): void {
+    this.post(to.driverInbox, body, { ...fields, serial: to.nextSerial() });
   }
 
   /** Sends a signal of the driver's to everybody who subscribed to it. */
   broadcast(member: string, signature: string, body: readonly unknown[]): void {
+    this.broadcastSerial = (this.broadcastSerial % 0xffffffff) + 1;
     const message = this.compose(body, {
       type: MessageType.Signal,
       flags: MessageFlag.NoReplyExpected,
-      serial: 0xffffffff,
+      serial: this.broadcastSerial,
       path: DRIVER_PATH,
       interface: DRIVER_NAME,
       member,
@@ -195,9 +213,12 @@ export class Driver {
         destination: to.isActive ? to.uniqueName : undefined,
         unixFds: attached?.count,
       },
+      to.isActive ? this.registry.grants.fromDriver(to).replyFacet : null,
       attached,
     );
     attached?.drop();
+    /* a caller who has no room for the answer is told that none comes, by the end of the reply handle */
+    if (handle.live && handle.node.oneShot) this.peer.release(handle);
   }
 
   /**
@@ -210,7 +231,7 @@ export class Driver {
     const copies = this.peer.copyHandle(capture, this.registry.peer);
     const names = this.registry.names.namesOf(connection).toReversed();
     for (const name of [...names, connection.uniqueName]) {
-      this.post(capture, [name], nameSignal(connection, 'NameLost'));
+      this.post(capture, [name], nameSignal(connection, 'NameLost'), null);
     }
     this.peer.release(capture);
     this.peer.send(connection.driverInbox, controlMessage(this.control, ControlCode.BecomeMonitor));
@@ -224,6 +245,41 @@ export class Driver {
     const message = this.composed(bytes);
     this.registry.capture(this.envelope, message, undefined);
     this.registry.eavesdrop(this.envelope, message, undefined);
+  }
+
+  /** Shows monitors the call that made a connection one, with the name that it got by it. */
+  showHello(connection: Connection, hello: MessageFields): void {
+    if (!this.registry.isObserved) return;
+    const message = this.composed(encodeMessage({ ...hello, sender: connection.uniqueName }));
+    this.registry.capture(this.envelope, message, connection);
+  }
+
+  /** Shows monitors why somebody did not get a message whose sender is not told: as an error to the sender. */
+  private showRefusal(
+    { serial }: MessageHeader,
+    sender: Connection | undefined,
+    facet: Facet,
+  ): void {
+    if (this.registry.monitors.count === 0) return;
+    this.broadcastSerial = (this.broadcastSerial % 0xffffffff) + 1;
+    const bytes = errorMessage(
+      this.broadcastSerial,
+      serial,
+      sender?.uniqueName ?? DRIVER_NAME,
+      ErrorName.AccessDenied,
+      describeRefusal(facet),
+    );
+    const message = this.refusal.clear();
+    const { header } = this.refusalEnvelope;
+    header.scan(
+      bytes,
+      new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+      0,
+      bytes.length,
+    );
+    message.note = this.refusalEnvelope;
+    message.addPiece(bytes, 0, bytes.length);
+    this.registry.capture(this.refusalEnvelope, message, undefined);
   }
 
   /** Tells a connection's shim to close it. */
@@ -244,6 +300,9 @@ export class Driver {
   private receivedCall(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
     const message = decodeMessage(entry.bytes);
     entry.descriptors?.drop();
+    if (message.type === MessageType.Signal) {
+      this.settings.activator.signalReceived(connection, message);
+    }
     if (message.type !== MessageType.MethodCall) return;
     const handles = [...entry.handles];
     const reply = (message.flags & MessageFlag.NoReplyExpected) === 0 ? handles.pop() : undefined;
@@ -267,7 +326,7 @@ export class Driver {
     this.connections.delete(connection);
     this.peer.release(connection.driverNode);
     this.registry.peer.release(connection.registryNode);
-    this.settings.connectionGone(connection);
+    this.settings.activator.connectionGone(connection);
     if (!connection.isActive) return;
     const { uid } = connection.credentials;
     if (uid !== undefined) this.perUser.set(uid, this.perUser.get(uid)! - 1);
@@ -279,11 +338,16 @@ export class Driver {
     handle: Handle,
     body: readonly unknown[],
     fields: MessageFields,
+    facet: Facet | null,
     descriptors: DescriptorSet | null = null,
   ): void {
     const message = this.compose(body, fields);
     message.descriptors = descriptors;
     this.registry.capture(this.envelope, message, undefined);
+    if (facet !== null && !facet.check(this.envelope.header)) {
+      this.showRefusal(this.envelope.header, undefined, facet);
+      return;
+    }
     this.peer.send(handle, message);
     this.registry.eavesdrop(this.envelope, message, undefined);
   }
@@ -301,51 +365,4 @@ export class Driver {
     message.addPiece(bytes, 0, bytes.length);
     return message;
   }
-}
-
-function nameSignal(to: Connection, member: string): MessageFields {
-  return {
-    type: MessageType.Signal,
-    flags: MessageFlag.NoReplyExpected,
-    serial: to.nextSerial(),
-    path: DRIVER_PATH,
-    interface: DRIVER_NAME,
-    member,
-    signature: 's',
-    destination: to.uniqueName,
-  };
-}
-
-/** The error that ends a call whose callee went away (the text is dbus-daemon's, `bus/connection.c`). */
-export function noReplyError(serial: number, replySerial: number, destination: string): Uint8Array {
-  return errorMessage(
-    serial,
-    replySerial,
-    destination,
-    ErrorName.NoReply,
-    'Message recipient disconnected from message bus without replying',
-  );
-}
-
-/** An error of the driver's, as bytes. */
-export function errorMessage(
-  serial: number,
-  replySerial: number,
-  destination: string,
-  errorName: string,
-  text: string,
-): Uint8Array {
-  return encodeMessage(
-    {
-      type: MessageType.Error,
-      flags: MessageFlag.NoReplyExpected,
-      serial,
-      replySerial,
-      errorName,
-      signature: 's',
-      sender: DRIVER_NAME,
-      destination: destination === '' ? undefined : destination,
-    },
-    [text],
-  );
 }

@@ -20,17 +20,20 @@ export function busSettings(host: Host): BusSettings {
       return host.limits;
     },
     hasSeLinux: existsSync('/sys/fs/selinux/enforce'),
-    features: ['HeaderFiltering'],
+    get features() {
+      return [...host.activator.features, 'HeaderFiltering'].toSorted();
+    },
+    get activator() {
+      return host.activator;
+    },
+    reloadConfig: (done) => host.ask({ type: 'reload-config', request: host.reloads.add(done) }),
     mayOwn: (connection, name) => ownDenial(host, connection, name),
     isPrivileged: ({ credentials }) => credentials.uid === 0 || credentials.uid === uid,
-    activatable: () => undefined,
-    nameAppeared: () => {},
     incompleteConnections: () => host.incompleteConnections,
     figures: () => hostFigures(host),
     userAccounting: () => userAccounting(host),
     duplicateDescriptor: (fd) => duplicateOrNone(fd),
     closeDescriptor: closeFd,
-    connectionGone: () => {},
   };
 }
 

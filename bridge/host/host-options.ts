@@ -3,6 +3,7 @@ import type { MechanismName, RandomBytes } from '#bridge/sasl/mechanism.js';
 import type { BusLimits, PolicyRules } from '#policy/index.js';
 
 import type { Host } from './host.js';
+import type { HostRequest } from './thread-messages.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -28,6 +29,7 @@ export interface HostOptions {
 /** The control plane as a host sees it. */
 export interface HostOutput {
   log(level: LogLevel, message: string, fields: Record<string, unknown>): void;
+  ask(request: HostRequest): void;
   /** Called when the host was woken: carries out what the control plane wants. */
   commands(host: Host): void;
 }

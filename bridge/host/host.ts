@@ -15,6 +15,7 @@ import {
   EventFd,
   MessageSender,
 } from '#core/linux/index.js';
+import { Activator } from '#bridge/activation/activator.js';
 import { Driver } from '#bridge/driver/driver.js';
 import { INTERFACES } from '#bridge/driver/interfaces.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
@@ -34,7 +35,9 @@ import { Listener } from './listener.js';
 import { INBOX } from './node-contexts.js';
 import type { OutboxShared } from './outbox.js';
 import { ReceiveWindow } from './receive-window.js';
+import { ReloadRequests } from './reload-requests.js';
 import { Shim } from './shim.js';
+import type { HostRequest } from './thread-messages.js';
 
 /** Anything that epoll can wake. */
 interface Endpoint {
@@ -57,6 +60,8 @@ export class Host {
   readonly outboxes: OutboxShared;
   readonly grants: Grants;
   readonly driver: Driver;
+  readonly activator: Activator;
+  readonly reloads = new ReloadRequests();
   readonly deadlines = new Deadlines();
   limits: HostOptions['limits'];
 
@@ -104,6 +109,9 @@ export class Host {
       },
       () => this.controlInbox.run(),
     );
+    this.activator = new Activator(this, this.domain, this.userOf(options.uid), () => {
+      this.isUnsettled = true;
+    });
     this.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
     for (const fd of options.listenFds) this.listen(fd);
   }
@@ -155,6 +163,7 @@ export class Host {
     while (this.isUnsettled) {
       this.isUnsettled = false;
       this.controlInbox.run();
+      this.activator.run();
       this.driver.run();
     }
   }
@@ -324,6 +333,17 @@ export class Host {
 
   log(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
     this.output.log(level, message, fields);
+  }
+
+  /** Runs `action` at a time of the monotonic clock; returns how to cancel that. */
+  at(timeMs: number, action: () => void): () => void {
+    const deadline = this.deadlines.add(timeMs, action);
+    return () => this.deadlines.cancel(deadline);
+  }
+
+  /** Asks the control plane for something. */
+  ask(request: HostRequest): void {
+    this.output.ask(request);
   }
 
   /** The address of a copy of `bytes` that a system call may read, until the next call. */

@@ -1,7 +1,7 @@
 import type { Handle, Message, SendStatus as SendStatusType } from '#core/index.js';
 import { SendStatus } from '#core/index.js';
 import { Errno, errnoName } from '#core/linux/index.js';
-import { errorMessage, noReplyError } from '#bridge/driver/driver.js';
+import { errorMessage, noReplyError } from '#bridge/driver/messages.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -103,7 +103,8 @@ export function tooManyCalls(shim: Shim, header: MessageHeader): void {
   );
 }
 
-const STATUS_TEXTS: Readonly<Record<SendStatusType, readonly [string, string]>> = {
+/** Name and text of the error for each way in which a send can end. */
+export const STATUS_TEXTS: Readonly<Record<SendStatusType, readonly [string, string]>> = {
   [SendStatus.Sent]: [ErrorName.Failed, ''],
   [SendStatus.BadHandle]: [ErrorName.NameHasNoOwner, 'The destination has left the bus'],
   [SendStatus.OverQuota]: [

@@ -90,7 +90,8 @@ export function routeUndirected(shim: Shim, header: MessageHeader): void {
 export function routeObserved(shim: Shim, header: MessageHeader): void {
   const { host, connection } = shim;
   const { registry } = host.driver;
-  registry.capture(host.envelope, shim.compose(header), connection);
+  /* a Hello is shown by the driver, once it is known who said it */
+  if (connection.isActive) registry.capture(host.envelope, shim.compose(header), connection);
   const refusals = shim.refusals;
   shim.route(header);
   if (!shim.live || shim.refusals > refusals) return;

@@ -1,3 +1,7 @@
+import type {
+  ActivationCommand,
+  ActivationRequest,
+} from '#bridge/activation/activation-messages.js';
 import type { BusLimits, PolicyRules } from '#policy/index.js';
 
 import type { LogLevel } from './host-options.js';
@@ -5,10 +9,22 @@ import type { LogLevel } from './host-options.js';
 /** From the control plane to a host's thread. After posting, write to its wake-up descriptor. */
 export type HostCommand =
   | { readonly type: 'stop' }
-  | { readonly type: 'reload'; readonly rules: PolicyRules; readonly limits: BusLimits };
+  | { readonly type: 'reload'; readonly rules: PolicyRules; readonly limits: BusLimits }
+  /** answers 'reload-config'; `failure` says why the configuration stays as it was */
+  | {
+      readonly type: 'config-reloaded';
+      readonly request: number;
+      readonly failure: string | undefined;
+    }
+  | ActivationCommand;
+
+/** What a host wants of the control plane. */
+export type HostRequest =
+  { readonly type: 'reload-config'; readonly request: number } | ActivationRequest;
 
 /** From a host's thread to the control plane. */
 export type HostEvent =
+  | HostRequest
   | { readonly type: 'ready'; readonly wakeupFd: number }
   | {
       readonly type: 'log';

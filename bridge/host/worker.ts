@@ -28,6 +28,7 @@ function post(event: HostEvent): void {
 
 const output: HostOutput = {
   log: (level, message, fields) => post({ type: 'log', level, message, fields }),
+  ask: post,
   commands(host) {
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
       carryOut(host, next.message as HostCommand);
@@ -43,6 +44,11 @@ function carryOut(host: Host, command: HostCommand): void {
     case 'reload':
       host.reload(command.rules, command.limits);
       break;
+    case 'config-reloaded':
+      host.reloads.answer(command.request, command.failure);
+      break;
+    default:
+      host.activator.carryOut(command);
   }
 }
 
@@ -55,6 +61,8 @@ function cookies(): Pick<HostOptions, 'cookies'> {
 try {
   const host = new Host({ ...options, ...cookies(), randomBytes }, output);
   post({ type: 'ready', wakeupFd: host.wakeupFd });
+  /* what was posted before there was a host to wake */
+  output.commands(host);
   host.run();
   post({ type: 'stopped' });
 } catch (error) {

@@ -32,6 +32,7 @@ export class Grants {
   private policies: ClientPolicies;
   private readonly mentionedNames = new Set<string>();
   private mentionedPrefixes: string[] = [];
+  private driverGrants = new WeakMap<Connection, Grant>();
   private broadcastFacets = new WeakMap<Connection, Map<Connection, Facet | null>>();
 
   constructor(rules: PolicyRules) {
@@ -76,6 +77,18 @@ export class Grants {
     return this.between(sender, DRIVER_PARTY);
   }
 
+  /** What the driver sends to a connection: signals and replies. */
+  fromDriver(receiver: Connection): Grant {
+    const known = this.driverGrants.get(receiver);
+    if (known !== undefined) return known;
+    const grant = {
+      facet: compileFacet(DRIVER_PARTY, receiver, Flow.Directed),
+      replyFacet: compileFacet(DRIVER_PARTY, receiver, Flow.RequestedReply),
+    };
+    this.driverGrants.set(receiver, grant);
+    return grant;
+  }
+
   /** For one subscriber of a sender's signals; decided once an epoch. Sender undefined: the driver. */
   broadcastFacet(sender: Connection | undefined, receiver: Connection): Facet | null {
     if (sender === undefined) return compileFacet(DRIVER_PARTY, receiver, Flow.Broadcast);
@@ -98,6 +111,7 @@ export class Grants {
   private newEpoch(): void {
     this.epoch = (this.epoch + 1) & 0x3fffffff;
     this.broadcastFacets = new WeakMap();
+    this.driverGrants = new WeakMap();
   }
 
   private policyFor({ credentials }: Connection): ClientPolicy {

@@ -9,7 +9,9 @@ import {
   type ResourceUser,
 } from '#core/index.js';
 
+import type { Facet } from '#policy/index.js';
 import { MessageHeader } from '#bridge/wire/header.js';
+import type { Party } from '#policy/index.js';
 
 import type { Connection } from './connection.js';
 import { ControlCode, parseControl, Resolution } from './control-message.js';
@@ -23,15 +25,20 @@ import { Names, type NameChange } from './names.js';
 export const DRIVER_NAME = 'org.freedesktop.DBus';
 export const DRIVER_PATH = '/org/freedesktop/DBus';
 
-/** What waits for a service to start is judged when it is delivered. */
-const OPEN: Grant = { facet: null, replyFacet: null };
+/** For a name that leads nowhere. */
+const NO_GRANT: Grant = { facet: null, replyFacet: null };
 
 /** What happens to names because handles died; the driver announces it. */
 export interface RegistryEvents {
   nameChanged(change: NameChange<Connection>): void;
   connectionGone(connection: Connection): void;
-  /** Where messages for an unowned name can wait; undefined when nothing can be started under it. */
-  activatable(name: string): Handle | undefined;
+  /** The policy kept a broadcast from one of its subscribers: nobody is told, but monitors see the error. */
+  withheld(envelope: Envelope, sender: Connection | undefined, facet: Facet): void;
+  /**
+   * Where messages of `sender` for an unowned name can wait; undefined when nothing can be started under it. The handle
+   * is the registry's.
+   */
+  parkingFor(name: string, sender: Connection): Handle | undefined;
 }
 
 /** The `context` of the registry's handle to a name node. */
@@ -180,7 +187,10 @@ export class Registry {
       const facet = isBroadcast
         ? this.grants.broadcastFacet(sender, subscriber)
         : this.grants.eavesdropFacet(sender, subscriber);
-      if (facet !== null && !facet.check(envelope.header)) continue;
+      if (facet !== null && !facet.check(envelope.header)) {
+        this.events.withheld(envelope, sender, facet);
+        continue;
+      }
       inboxes[count++] = subscriber.inbox;
     }
     if (count > 0) this.sendToAll(count, message);
@@ -233,10 +243,20 @@ export class Registry {
     if (handle !== undefined && owner !== undefined) {
       this.reply(reply, Resolution.Owned, handle, this.grants.between(sender, owner));
     } else {
-      const parking = this.events.activatable(name);
-      const resolution = parking === undefined ? Resolution.Unowned : Resolution.Activatable;
-      this.reply(reply, resolution, parking, OPEN);
+      this.replyUnowned(reply, name, sender);
     }
+  }
+
+  /**
+   * A service that is yet to start has no rules of its own, and one name: what the sender may send to that is decided
+   * before it is started, and what the service may receive when it is there.
+   */
+  private replyUnowned(to: Handle, name: string, sender: Connection): void {
+    const parking = this.events.parkingFor(name, sender);
+    if (parking === undefined) return this.reply(to, Resolution.Unowned, undefined, NO_GRANT);
+    const service: Party = { policy: undefined, names: new Set([name]) };
+    this.reply(to, Resolution.Activatable, parking, this.grants.between(sender, service));
+    this.peer.release(parking);
   }
 
   private reply(

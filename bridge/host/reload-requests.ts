@@ -1,0 +1,20 @@
+/** Called when the configuration has been read again; with what was wrong if it could not be used. */
+export type ReloadDone = (failure: string | undefined) => void;
+
+/** Who waits for the control plane to have read the configuration again. */
+export class ReloadRequests {
+  private readonly waiting = new Map<number, ReloadDone>();
+  private lastNumber = 0;
+
+  /** Returns the number under which the answer will come. */
+  add(done: ReloadDone): number {
+    this.waiting.set(++this.lastNumber, done);
+    return this.lastNumber;
+  }
+
+  answer(number: number, failure: string | undefined): void {
+    const done = this.waiting.get(number);
+    this.waiting.delete(number);
+    done?.(failure);
+  }
+}
