@@ -32,6 +32,7 @@ import { Deadlines } from './deadlines.js';
 import { Handshake } from './handshake.js';
 import type { HostOptions, HostOutput, LogLevel } from './host-options.js';
 import { Listener } from './listener.js';
+import { LargeBuffers } from './large-buffers.js';
 import { INBOX } from './node-contexts.js';
 import type { OutboxShared } from './outbox.js';
 import { ReceiveWindow } from './receive-window.js';
@@ -96,7 +97,8 @@ export class Host {
     this.limits = options.limits;
     this.arena = new Arena(options.arenaBytes);
     this.window = new ReceiveWindow(this.arena, () => this.flushAll());
-    this.outboxes = { arena: this.arena, sender: new MessageSender() };
+    const { arena, window } = this;
+    this.outboxes = { arena, window, large: new LargeBuffers(), sender: new MessageSender() };
     this.grants = new Grants(options.rules);
     this.driver = new Driver(
       this.domain,

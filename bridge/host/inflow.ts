@@ -1,7 +1,8 @@
-import { allocateBytes, closeFd, Errno } from '#core/linux/index.js';
+import { closeFd, Errno } from '#core/linux/index.js';
 import { frameLength } from '#bridge/wire/header.js';
 
 import { blockShiftFor } from './arena.js';
+import type { LargeBuffer, LargeBuffers } from './large-buffers.js';
 import { READ_BYTES, type ReceiveWindow } from './receive-window.js';
 
 /** Messages from here on get memory of their own: the read window has no room for them. */
@@ -20,6 +21,7 @@ export const ReadStatus = { Ok: 0, Closed: -1, Broken: -2, TooLong: -3, Descript
 export class Inflow {
   private readonly fd: number;
   private readonly window: ReceiveWindow;
+  private readonly largeBuffers: LargeBuffers;
   private readonly maxMessageBytes: number;
   private readonly maxDescriptors: number;
 
@@ -29,8 +31,7 @@ export class Inflow {
   private partBytes = 0;
 
   /** a large message: memory for all of it, of which `largeFilled` bytes are there */
-  private large: Uint8Array | null = null;
-  private largeAddress = 0;
+  private large: LargeBuffer | null = null;
   private largeLength = 0;
   private largeFilled = 0;
 
@@ -38,9 +39,16 @@ export class Inflow {
   /** errno of the last read when it was `Broken` */
   errno = 0;
 
-  constructor(fd: number, window: ReceiveWindow, maxMessageBytes: number, maxDescriptors: number) {
+  constructor(
+    fd: number,
+    window: ReceiveWindow,
+    largeBuffers: LargeBuffers,
+    maxMessageBytes: number,
+    maxDescriptors: number,
+  ) {
     this.fd = fd;
     this.window = window;
+    this.largeBuffers = largeBuffers;
     this.maxMessageBytes = maxMessageBytes;
     this.maxDescriptors = maxDescriptors;
   }
@@ -63,7 +71,7 @@ export class Inflow {
   /** One system call, and everything that is complete after it. A `ReadStatus`, or a `WireFault`. */
   // hot
   read(handler: MessageHandler): number {
-    if (this.large !== null) return this.readLarge(handler);
+    if (this.large !== null) return this.readLarge(this.large, handler);
     const { window } = this;
     const { arena } = window;
     const start = window.open(READ_BYTES + this.partBytes);
@@ -93,6 +101,7 @@ export class Inflow {
     for (const fd of this.descriptors) closeFd(fd);
     this.descriptors = [];
     this.dropPart();
+    if (this.large !== null) this.largeBuffers.release(this.large.bytes);
     this.large = null;
   }
 
@@ -150,27 +159,24 @@ export class Inflow {
   }
 
   private beginLarge(start: number, end: number, length: number): void {
-    const { bytes, address } = allocateBytes(length);
-    bytes.set(this.window.arena.bytes.subarray(start, end));
-    this.large = bytes;
-    this.largeAddress = address;
+    this.large = this.largeBuffers.take(length);
+    this.large.bytes.set(this.window.arena.bytes.subarray(start, end));
     this.largeLength = length;
     this.largeFilled = end - start;
   }
 
   /** Reads no further than the end of the large message: what follows goes into the window again. */
-  private readLarge(handler: MessageHandler): number {
+  private readLarge(large: LargeBuffer, handler: MessageHandler): number {
     const { receiver } = this.window;
     const missing = this.largeLength - this.largeFilled;
-    const count = receiver.receive(this.fd, this.largeAddress + this.largeFilled, missing);
+    const count = receiver.receive(this.fd, large.address + this.largeFilled, missing);
     if (count <= 0) return this.nothingRead(count);
     if (receiver.fdCount > 0 && !this.takeDescriptors()) return ReadStatus.Descriptors;
     this.largeFilled += count;
     if (this.largeFilled < this.largeLength) return ReadStatus.Ok;
-    const bytes = this.large!;
     this.large = null;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    handler.message(bytes, view, 0, this.largeLength);
+    handler.message(large.bytes, large.view, 0, this.largeLength);
+    this.largeBuffers.release(large.bytes);
     return ReadStatus.Ok;
   }
 }

@@ -1,6 +1,8 @@
 import type { DescriptorSet, Message, Trace } from '#core/index.js';
-import { addressOf, allocateBytes, Errno, MessageSender, sendBytes } from '#core/linux/index.js';
+import { allocateBytes, Errno, MessageSender, sendBytes } from '#core/linux/index.js';
 
+import type { LargeBuffers } from './large-buffers.js';
+import type { ReceiveWindow } from './receive-window.js';
 import { BLOCK_MAX_BYTES, blockShiftFor, type Arena } from './arena.js';
 
 /** Pieces from here on are not copied but sent from where they lie (a copy of 16 KiB costs as much as a system call). */
@@ -42,6 +44,8 @@ interface Attachment {
 /** Shared by all outboxes of a host: memory, and the one gathering system call. */
 export interface OutboxShared {
   readonly arena: Arena;
+  readonly window: ReceiveWindow;
+  readonly large: LargeBuffers;
   readonly sender: MessageSender;
 }
 
@@ -204,9 +208,10 @@ export class Outbox {
   private borrow(bytes: Uint8Array, offset: number, lengthBytes: number): void {
     this.sealTail();
     const inArena = bytes === this.arena.bytes;
+    if (inArena) this.shared.window.keep(offset + lengthBytes);
     this.segments.push({
       bytes,
-      address: inArena ? this.arena.address : addressOf(bytes),
+      address: inArena ? this.arena.address : this.shared.large.retain(bytes),
       start: offset,
       end: offset + lengthBytes,
       shift: 0,
@@ -327,6 +332,7 @@ export class Outbox {
 
   private freeSegment(segment: Segment): void {
     if (segment.shift > 0) this.arena.give(segment.block, segment.shift);
+    else if (!segment.borrowed) this.shared.large.release(segment.bytes);
   }
 
   // hot

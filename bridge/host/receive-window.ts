@@ -42,7 +42,7 @@ export class ReceiveWindow {
   /** Something refers to the bytes before `end`: the next read goes behind them. Offsets stay aligned to 8. */
   // hot
   keep(end: number): void {
-    this.cursor = (end + 7) & ~7;
+    this.cursor = Math.max(this.cursor, (end + 7) & ~7);
   }
 
   /** Nobody refers to the window any more. */

@@ -82,7 +82,13 @@ export class Shim implements Sink, MessageHandler {
     this.peer.takesDescriptors = hasUnixFds;
     this.outbox = new Outbox(host.outboxes);
     const { maxMessageBytes, maxIncomingUnixFds } = host.limits;
-    this.inflow = new Inflow(fd, host.window, maxMessageBytes, hasUnixFds ? maxIncomingUnixFds : 0);
+    this.inflow = new Inflow(
+      fd,
+      host.window,
+      host.outboxes.large,
+      maxMessageBytes,
+      hasUnixFds ? maxIncomingUnixFds : 0,
+    );
     this.senderField = new SenderField(host.arena);
   }
 

@@ -1,0 +1,61 @@
+import { addressOf, allocateBytes } from '#core/linux/index.js';
+
+/** What is kept for the next large message at most. */
+const SPARE_MAX_BYTES = 32 * 1024 * 1024;
+
+/** Memory for one large message, used by whoever reads it in and by all outboxes that send it on. */
+export class LargeBuffer {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly address: number;
+  references = 1;
+
+  constructor(lengthBytes: number) {
+    const { bytes, address } = allocateBytes(lengthBytes);
+    this.bytes = bytes;
+    this.address = address;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+}
+
+/**
+ * Memory of large messages, used again when the last outbox has sent it: fresh memory costs a page fault for every
+ * 4 KiB, which is more than copying them.
+ */
+export class LargeBuffers {
+  private readonly inUse = new Map<Uint8Array, LargeBuffer>();
+  private readonly spare: LargeBuffer[] = [];
+  private spareBytes = 0;
+
+  /** Memory for at least `lengthBytes`, with one reference. */
+  take(lengthBytes: number): LargeBuffer {
+    const i = this.spare.findIndex(
+      ({ bytes }) => bytes.length >= lengthBytes && bytes.length <= lengthBytes * 4,
+    );
+    const buffer = i < 0 ? new LargeBuffer(lengthBytes) : this.spare.splice(i, 1)[0]!;
+    if (i >= 0) this.spareBytes -= buffer.bytes.length;
+    buffer.references = 1;
+    this.inUse.set(buffer.bytes, buffer);
+    return buffer;
+  }
+
+  /** One more reader of `bytes`; returns their address. Other memory than ours is kept alive by its readers. */
+  retain(bytes: Uint8Array): number {
+    const buffer = this.inUse.get(bytes);
+    if (buffer === undefined) return addressOf(bytes);
+    buffer.references++;
+    return buffer.address;
+  }
+
+  /** One reader less. */
+  release(bytes: Uint8Array): void {
+    const buffer = this.inUse.get(bytes);
+    if (buffer === undefined) return;
+    buffer.references--;
+    if (buffer.references > 0) return;
+    this.inUse.delete(bytes);
+    if (this.spareBytes + bytes.length > SPARE_MAX_BYTES) return;
+    this.spare.push(buffer);
+    this.spareBytes += bytes.length;
+  }
+}
