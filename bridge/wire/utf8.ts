@@ -1,9 +1,15 @@
+import { isUtf8 as isUtf8Native } from 'node:buffer';
+
+/** From here on vector instructions win over what it costs to make an object for them. */
+const NATIVE_MIN_LENGTH = 1024;
+
 /**
  * Whether the bytes are a D-Bus string: UTF-8 as Unicode defines it (no overlong forms, no surrogates,
  * nothing above U+10FFFF) without U+0000. Noncharacters are allowed (Unicode Corrigendum 9).
  * `view` spans the same memory as `bytes`.
  */
 export function isUtf8(bytes: Uint8Array, view: DataView, offset: number, length: number): boolean {
+  if (length >= NATIVE_MIN_LENGTH) return isLongUtf8(bytes, offset, length);
   const end = offset + length;
   let i = offset;
   for (;;) {
@@ -18,6 +24,11 @@ export function isUtf8(bytes: Uint8Array, view: DataView, offset: number, length
       i += sequenceLength;
     }
   }
+}
+
+function isLongUtf8(bytes: Uint8Array, offset: number, length: number): boolean {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + offset, length);
+  return isUtf8Native(text) && !text.includes(0);
 }
 
 /** Four bytes of 0x01 to 0x7f: subtracting 1 from each borrows, and so sets a top bit, only for 0. */
