@@ -7,13 +7,16 @@ import type { Transport } from './names.js';
 
 const READY_TIMEOUT_MS = 10_000;
 const SESSION_CONFIG = '/usr/share/dbus-1/session.conf';
+/** The policies of all system services that are installed: what a system bus has to load. */
+const SYSTEM_POLICIES = '/usr/share/dbus-1/system.d';
 
-export const BUS_IDS = ['ours', 'dbus-broker', 'dbus-daemon', 'raw'] as const;
+export const BUS_IDS = ['ours', 'ours-system-d', 'dbus-broker', 'dbus-daemon', 'raw'] as const;
 
 export type BusId = (typeof BUS_IDS)[number];
 
 export const BUS_TITLES: Record<BusId, string> = {
   ours: 'bus1-bridge',
+  'ours-system-d': '+ system.d',
   'dbus-broker': 'dbus-broker',
   'dbus-daemon': 'dbus-daemon',
   raw: 'raw socket',
@@ -32,15 +35,22 @@ export function startBus(id: BusId, directory: string, configFile?: string): Pro
 }
 
 const STARTERS: Record<BusId, (path: string, configFile?: string) => Promise<RunningBus>> = {
-  ours: (path, configFile) => {
-    const program = fileURLToPath(new URL('../cli/bus1-dbus-daemon.js', import.meta.url));
-    return startDaemon('ours', process.execPath, [program], path, configFile);
+  ours: (path, configFile) => startOurs('ours', path, configFile),
+  'ours-system-d': (path) => {
+    const file = `${path}-policies.conf`;
+    writeFileSync(file, `<busconfig><includedir>${SYSTEM_POLICIES}</includedir></busconfig>\n`);
+    return startOurs('ours-system-d', path, file);
   },
   'dbus-daemon': (path, configFile) =>
     startDaemon('dbus-daemon', 'dbus-daemon', [], path, configFile),
   'dbus-broker': async (path) => startDbusBroker(path, SESSION_CONFIG),
   raw: async (path) => ({ transport: 'raw', path, close: async () => undefined }),
 };
+
+function startOurs(id: BusId, path: string, configFile?: string): Promise<RunningBus> {
+  const program = fileURLToPath(new URL('../cli/bus1-dbus-daemon.js', import.meta.url));
+  return startDaemon(id, process.execPath, [program], path, configFile);
+}
 
 /** Starts a program with dbus-daemon(1)'s command line, and waits until it prints its address. */
 async function startDaemon(

@@ -81,6 +81,23 @@ function outcomeText({ figure, text, ratio, met }: TargetOutcome): string {
   return `target ${figure}, ${text}: ${verdict}${by}`;
 }
 
+/** What a large policy costs: the mean ratio of our two columns, and the worst. */
+function policyText(result: BenchResult): string[] {
+  const ratios = FIGURES.flatMap(({ id, unit }) => {
+    const without = medianOf(result, 'ours', id);
+    const withPolicies = medianOf(result, 'ours-system-d', id);
+    if (without === undefined || withPolicies === undefined) return [];
+    return [unit === 'us' ? withPolicies / without : without / withPolicies];
+  });
+  if (ratios.length === 0) return [];
+  const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
+  const cost = ((mean - 1) * 100).toFixed(1);
+  const worst = ((Math.max(...ratios) - 1) * 100).toFixed(1);
+  return [
+    `all of system.d loaded costs ${cost} % over all figures (at worst ${worst} % in one of them)`,
+  ];
+}
+
 function heapText(result: BenchResult): string[] {
   const heap = result.get('ours')?.heap;
   if (heap === undefined) return [];
@@ -98,6 +115,7 @@ export function reportText(result: BenchResult): string {
     tableText(result),
     ...(compared ? ['', `in brackets: relative to ${REFERENCE}`] : []),
     ...targetOutcomes(result).map(outcomeText),
+    ...policyText(result),
     ...heapText(result),
     ...failuresOf(result),
     '',
