@@ -151,7 +151,8 @@ export class CookieKeyring implements CookieIssuer, CookieReader {
     const { randomBytes, nowSeconds } = this.#options;
     let id = 0;
     do {
-      id = Buffer.from(randomBytes(4)).readUInt32LE(0) & 0x7fffffff;
+      const [a, b, c, d] = randomBytes(4);
+      id = ((a & 0x7f) << 24) | (b << 16) | (c << 8) | d;
     } while (others.some((cookie) => cookie.id === id));
     const secret = Buffer.from(randomBytes(SECRET_BYTES)).toString('hex');
     return { id, secret, createdSeconds: Math.floor(nowSeconds()) };
