@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as linux from '#core/linux/index.js';
 
+const { Errno, SystemError } = linux;
+
 describe('SystemError', () => {
   it('names the call, the errno and what was touched', () => {
     expect(() => linux.closeFd(99_999)).toThrow(

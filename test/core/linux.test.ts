@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as linux from '#core/linux/index.js';
 
-const { Errno, SystemError } = linux;
+const { Errno } = linux;
 
 let directory: string;
 let open: number[];
