@@ -86,6 +86,8 @@ export class Launcher {
       const [argv0, ...rest] = command.argv;
       const file = inCurrentDirectory(command.file);
       const child = spawn(file, rest, { argv0, env: command.environment, stdio });
+      // Services outlive the bus; none of them may keep its process alive.
+      child.unref();
       child.once('error', fail);
       child.once('exit', (status, signal) => end(exitEvent(service.name, command, status, signal)));
       return child;

@@ -37,6 +37,7 @@ export interface PendingActivationLimits {
 }
 
 interface Activation<Parked> extends PendingActivation<Parked> {
+  target: ActivationTarget;
   parked: Parked[];
 }
 
@@ -83,6 +84,12 @@ export class PendingActivations<Parked> {
     const deadlineMs = nowMs + timeoutMs;
     this.#activations.set(name, { name, target, deadlineMs, parked: [item] });
     return { kind: 'started' };
+  }
+
+  /** It has turned out, or changed, what is being started for a name. */
+  retarget(name: string, target: ActivationTarget): void {
+    const underWay = this.#activations.get(name);
+    if (underWay !== undefined) underWay.target = target;
   }
 
   /** The name has an owner: returns what to deliver to it. */

@@ -4,9 +4,10 @@ import type { Observable, Subscription } from 'rxjs';
 import type { Diagnostic } from './diagnostic.js';
 import { watchDirectory } from './directory-watch.js';
 import type { ServiceDirectory } from './service-directories.js';
-import { fileStamp, scanServiceDirectory } from './service-directory-scan.js';
+import { scanServiceDirectory } from './service-directory-scan.js';
 import type { ScannedService } from './service-directory-scan.js';
 import type { Service } from './service-file.js';
+import { EMPTY_TABLE, ServiceTable, stampDirectories } from './service-table.js';
 import { ensureTransientDirectory } from './transient-directory.js';
 
 /** How the activatable names differ from before. */
@@ -29,8 +30,7 @@ const SETTLE_MS = 50;
  */
 export class ServiceCatalog {
   #directories: readonly ServiceDirectory[];
-  #services: ReadonlyMap<string, ScannedService> = new Map();
-  #directoryStamps = '';
+  #table = new ServiceTable(EMPTY_TABLE);
   #reported: ReadonlySet<string> = new Set();
   readonly #changes = new Subject<CatalogChange>();
   #watching: Subscription | undefined;
@@ -48,13 +48,18 @@ export class ServiceCatalog {
     return this.#changes;
   }
 
+  /** What the directories provided when they were last read. */
+  get table(): ServiceTable {
+    return this.#table;
+  }
+
   /** Activatable names in alphabetical order. */
   names(): string[] {
-    return [...this.#services.keys()].toSorted();
+    return this.#table.names;
   }
 
   get(name: string): Service | undefined {
-    return this.#services.get(name)?.service;
+    return this.#table.get(name);
   }
 
   /**
@@ -63,12 +68,7 @@ export class ServiceCatalog {
    * directory.
    */
   find(name: string): Service | undefined {
-    const known = this.#services.get(name);
-    const isCurrent =
-      known === undefined
-        ? this.#directoryStamps === this.#stampDirectories()
-        : known.stamp === fileStamp(known.service.file);
-    if (!isCurrent) this.#announce(this.load());
+    if (!this.#table.isCurrent(name)) this.#announce(this.load());
     return this.get(name);
   }
 
@@ -76,14 +76,15 @@ export class ServiceCatalog {
   load(): CatalogChange {
     const diagnostics: Diagnostic[] = [];
     const usable = this.#directories.filter((directory) => isUsable(directory, diagnostics));
-    const before = this.#services;
-    this.#directoryStamps = this.#stampDirectories();
-    this.#services = mergeDirectories(usable, diagnostics);
-    const after = this.#services;
+    const before = this.#table;
+    const directories = stampDirectories(this.#directories.map(({ path }) => path));
+    const services = mergeDirectories(usable, diagnostics);
+    const after = new ServiceTable({ services, directories });
+    this.#table = after;
     return {
-      added: [...after.keys()].filter((name) => !before.has(name)),
-      removed: [...before.keys()].filter((name) => !after.has(name)),
-      changed: [...after.keys()].filter((name) => isChanged(before.get(name), after.get(name))),
+      added: after.names.filter((name) => !before.has(name)),
+      removed: before.names.filter((name) => !after.has(name)),
+      changed: after.names.filter((name) => isChanged(before.get(name), after.get(name))),
       diagnostics: this.#withoutReported(diagnostics),
     };
   }
@@ -117,10 +118,6 @@ export class ServiceCatalog {
     this.#changes.complete();
   }
 
-  #stampDirectories(): string {
-    return this.#directories.map((directory) => fileStamp(directory.path)).join('\n');
-  }
-
   #withoutReported(diagnostics: readonly Diagnostic[]): Diagnostic[] {
     const known = this.#reported;
     this.#reported = new Set(diagnostics.map((diagnostic) => JSON.stringify(diagnostic)));
@@ -144,7 +141,7 @@ function isUsable(directory: ServiceDirectory, diagnostics: Diagnostic[]): boole
 function mergeDirectories(
   directories: readonly ServiceDirectory[],
   diagnostics: Diagnostic[],
-): Map<string, ScannedService> {
+): ScannedService[] {
   const services = new Map<string, ScannedService>();
   for (const directory of directories) {
     const scan = scanServiceDirectory(directory);
@@ -155,7 +152,7 @@ function mergeDirectories(
       else diagnostics.push(shadowed(scanned.service, winner.service));
     }
   }
-  return services;
+  return [...services.values()];
 }
 
 function canonicalFirst(services: readonly ScannedService[]): ScannedService[] {
@@ -176,7 +173,7 @@ function shadowed(service: Service, winner: Service): Diagnostic {
   };
 }
 
-function isChanged(before: ScannedService | undefined, after: ScannedService | undefined): boolean {
+function isChanged(before: Service | undefined, after: Service | undefined): boolean {
   if (before === undefined || after === undefined) return false;
-  return JSON.stringify(before.service) !== JSON.stringify(after.service);
+  return JSON.stringify(before) !== JSON.stringify(after);
 }

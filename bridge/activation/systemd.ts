@@ -18,7 +18,8 @@ export interface SystemdMessage {
   readonly type: typeof MessageType.Signal | typeof MessageType.MethodCall;
   readonly noReplyExpected: true;
   readonly sender: typeof DRIVER_NAME;
-  readonly destination: typeof SYSTEMD_NAME;
+  /** SYSTEMD_NAME, or the unique name of its owner. */
+  readonly destination: string;
   readonly path: string;
   readonly interface: string;
   readonly member: string;

@@ -1,4 +1,4 @@
-import type { Bus } from '#bridge/control/bus.js';
+import type { BusOptions } from '#bridge/control/bus.js';
 import { Companion } from '#bridge/control/companion.js';
 import { BUILT_IN, loadConfiguration, logDiagnostics } from '#bridge/control/configuration.js';
 import { privateAddress } from '#bridge/control/listen-unix.js';
@@ -31,22 +31,23 @@ export async function run(command: readonly string[], options: RunOptions): Prom
     usesSystemd: false,
     logger,
   };
-  if (command.length > 0) return runWith(command, bus);
-  return serve(bus, {
-    listening: ({ address }) => {
-      if (printAddress === undefined) process.stdout.write(greeting(address));
-      else printStarted({ printAddress }, address, process.pid);
-    },
-  });
+  const print = (address: string): void => {
+    if (printAddress !== undefined) printStarted({ printAddress }, address, process.pid);
+    else if (command.length === 0) process.stdout.write(greeting(address));
+  };
+  if (command.length > 0) return runWith(command, bus, print);
+  return serve(bus, { listening: ({ address }) => print(address) });
 }
 
 async function runWith(
   command: readonly string[],
-  options: Parameters<typeof serve>[0],
+  options: BusOptions,
+  print: (address: string) => void,
 ): Promise<number> {
   let companion: Companion | undefined;
   const status = await serve(options, {
-    listening: (bus: Bus) => {
+    listening: (bus) => {
+      print(bus.address);
       companion = new Companion(command, bus);
       void companion.ended.then(() => bus.stop());
       // A bus that fails takes the program with it, which would wait for answers for ever.

@@ -3,6 +3,7 @@ import type { Subscription } from 'rxjs';
 import { getuid } from '#core/linux/index.js';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
 import { DEFAULT_LIMITS, type BusConfig, type BusLimits } from '#policy/index.js';
+import { Activation } from './activation.js';
 import { activationSettings, type ActivationSettings } from './activation-settings.js';
 import { BusResources } from './bus-resources.js';
 import { configChanges } from './config-watch.js';
@@ -13,6 +14,7 @@ import {
   type Configuration,
 } from './configuration.js';
 import { HostThread } from './host-thread.js';
+import { closeAllOnExec } from './inherited-descriptors.js';
 import { ownKeyring } from './keyring.js';
 import { printedAddress } from './listen.js';
 import type { Logger } from './logger.js';
@@ -43,6 +45,7 @@ export class Bus {
   readonly #configPath: string;
   readonly #resources: BusResources;
   readonly #host: HostThread;
+  readonly #activation: Activation;
   #watching: Subscription | undefined;
 
   /** Listens, gives up privileges, and starts the thread. Throws StartupError. */
@@ -52,6 +55,7 @@ export class Bus {
     this.#configPath = path;
     const mechanisms = mechanismsOf(config);
     raiseOpenFilesLimit(logger);
+    closeAllOnExec();
     this.#resources = new BusResources({
       addresses: addresses ?? config.listen,
       pidFile: writesPidFile ? config.pidFile : undefined,
@@ -75,6 +79,12 @@ export class Bus {
         allowAnonymous: config.allowAnonymous,
       },
     });
+    this.#activation = new Activation({
+      settings: this.activation,
+      address: this.address,
+      logger,
+      post: (command) => this.#host.post(command),
+    });
     this.#host.events.subscribe((event) => this.#take(event));
     this.ended = this.#host.ended.then((failure) => this.#cleanUp(failure));
     this.#watch(config);
@@ -83,24 +93,35 @@ export class Bus {
   /** Resolves when clients are served; rejects with StartupError. */
   async serve(): Promise<void> {
     await this.#host.ready;
+  }
+
+  /** Tells whoever wants to know that clients are served, and can say where. */
+  announce(): void {
     serviceManager.ready();
     this.#logger.info({ address: this.address, pid: process.pid }, 'the bus listens');
   }
 
-  /** Reads the configuration again. Whoever is connected stays so; one that is broken changes nothing. */
-  reload(reason: string): void {
+  /**
+   * Reads the configuration again. Whoever is connected stays so; one that is broken changes nothing,
+   * and what is wrong with it is returned.
+   */
+  reload(reason: string): string | undefined {
     serviceManager.reloading();
+    let failure: string | undefined;
     try {
       const next = loadConfiguration(this.#configPath);
       logDiagnostics(next, this.#logger);
       const { config } = next;
       this.#host.post({ type: 'reload', rules: config.policy, limits: limitsOf(config) });
+      this.#activation.reload(activationSettings(config, this.activation.usesSystemd));
       this.#watch(config);
       this.#logger.info({ reason }, 'configuration reloaded');
     } catch (error) {
-      this.#logger.error({ reason }, `${textOf(error)}; the bus goes on with what it had`);
+      failure = `${textOf(error)}; the bus goes on with what it had`;
+      this.#logger.error({ reason }, failure);
     }
     serviceManager.ready();
+    return failure;
   }
 
   /** Ends the bus: `ended` resolves soon. */
@@ -118,8 +139,26 @@ export class Bus {
   }
 
   #take(event: HostEvent): void {
-    if (event.type === 'log') this.#logger[event.level](event.fields, event.message);
-    if (event.type === 'failed') this.#logger.fatal(event.message);
+    switch (event.type) {
+      case 'log':
+        this.#logger[event.level](event.fields, event.message);
+        break;
+      case 'failed':
+        this.#logger.fatal(event.message);
+        break;
+      case 'ready':
+      case 'stopped':
+        break;
+      case 'reload-config':
+        this.#host.post({
+          type: 'config-reloaded',
+          request: event.request,
+          failure: this.reload('ReloadConfig was called'),
+        });
+        break;
+      default:
+        this.#activation.carryOut(event);
+    }
   }
 
   #watch(config: BusConfig): void {
@@ -133,6 +172,7 @@ export class Bus {
 
   #cleanUp(failure: string | undefined): string | undefined {
     this.#watching?.unsubscribe();
+    this.#activation.close();
     this.#resources.release();
     return failure;
   }

@@ -12,7 +12,7 @@ const NOT_WATCHED = /^\/(?:proc|dev)\//;
 /** Emits when a file of the configuration, or a *.conf in an <includedir>, has changed. */
 export function configChanges({ files, directories }: BusConfig): Observable<void> {
   const changes = new Observable<void>((subscriber) => {
-    const watchers = [...filesByDirectory(files, directories)].flatMap(([directory, matches]) => {
+    const watchers = [...filtersByDirectory(files, directories)].flatMap(([directory, matches]) => {
       const watcher = watchDirectory(directory, (name) => {
         if (name === null || matches(name)) subscriber.next();
       });
@@ -28,20 +28,21 @@ export function configChanges({ files, directories }: BusConfig): Observable<voi
 type NameFilter = (name: string) => boolean;
 
 /** Directories are watched, not files: a file that is replaced has another inode. */
-function filesByDirectory(
+function filtersByDirectory(
   files: readonly string[],
   directories: readonly string[],
 ): Map<string, NameFilter> {
-  const result = new Map<string, NameFilter>();
-  for (const file of files) {
-    const directory = dirname(file);
-    const names = new Set(
-      files.filter((one) => dirname(one) === directory).map((one) => basename(one)),
-    );
-    if (!NOT_WATCHED.test(file)) result.set(directory, (name) => names.has(name));
-  }
-  for (const directory of directories) result.set(directory, (name) => name.endsWith('.conf'));
-  return result;
+  const watched = files.filter((file) => !NOT_WATCHED.test(file));
+  const places = new Set([...watched.map((file) => dirname(file)), ...directories]);
+  return new Map(
+    [...places].map((place) => {
+      const names = new Set(
+        watched.filter((file) => dirname(file) === place).map((file) => basename(file)),
+      );
+      const isIncluded = directories.includes(place);
+      return [place, (name) => names.has(name) || (isIncluded && name.endsWith('.conf'))];
+    }),
+  );
 }
 
 function watchDirectory(

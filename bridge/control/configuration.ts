@@ -42,11 +42,12 @@ export function loadConfiguration(file: string): Configuration {
     each === BUILT_IN ? SESSION_DEFAULTS : io.readFile(each);
   const result = readConfig(path, { ...io, readFile });
   if (result.ok) return { path, config: result.config, diagnostics: result.diagnostics };
-  const todo = 'correct the file, or name another with --config-file';
-  throw new StartupError(
-    'bad-configuration',
-    `cannot use the configuration: ${formatDiagnostic(result.error)}; ${todo}`,
-  );
+  const { error } = result;
+  // A main file that cannot be read has no line to point to.
+  const isMissing = error.code === 'unreadable-file' && error.file === path;
+  const why = isMissing ? error.message : formatDiagnostic(error);
+  const todo = 'correct the file, or name another';
+  throw new StartupError('bad-configuration', `cannot use the configuration: ${why}; ${todo}`);
 }
 
 /** What a configuration lost when it was read, and what it may not have meant. */

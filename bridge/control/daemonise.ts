@@ -2,6 +2,7 @@ import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { fileURLToPath } from 'node:url';
 import type { OpenFilesLimit } from '#core/linux/index.js';
 import type { Configuration } from './configuration.js';
+import { closeAllOnExec } from './inherited-descriptors.js';
 import { LISTEN_FDS_START, inheritedSockets } from './listen-systemd.js';
 import type { LogOptions } from './logger.js';
 import { StartupError } from './startup-error.js';
@@ -32,6 +33,7 @@ type Listening = Extract<DaemonReport, { kind: 'listening' }>;
  */
 export async function daemonise(job: Omit<DaemonJob, 'inheritedSockets'>): Promise<Listening> {
   const sockets = inheritedSockets(process.env);
+  closeAllOnExec();
   const child = startChild(sockets);
   child.send({ ...job, inheritedSockets: sockets } satisfies DaemonJob);
   const report = await reportOf(child);

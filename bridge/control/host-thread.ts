@@ -49,7 +49,7 @@ export class HostThread {
 
   /** Carried out at the thread's next turn; one that has not come so far yet finds it waiting. */
   post(command: HostCommand): void {
-    this.#port.postMessage(command);
+    this.#port.postMessage(command, []);
     this.#wake();
   }
 
@@ -80,6 +80,9 @@ export class HostThread {
   }
 
   #startupError(): StartupError {
-    return new StartupError('thread-failed', `the bus failed: ${this.#failure ?? 'no reason'}`);
+    return new StartupError(
+      'thread-failed',
+      `the bus failed: ${this.#failure ?? 'its thread ended without a word'}`,
+    );
   }
 }

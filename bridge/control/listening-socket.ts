@@ -36,17 +36,15 @@ const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'give the user of the bus write permission to the directory, or choose another address',
   EADDRINUSE: 'stop the program that listens there, or choose another address',
   EADDRNOTAVAIL: 'choose an address that this machine has, or bind=*',
+  EHOSTUNKNOWN: 'or choose another host',
   ENAMETOOLONG: 'choose a shorter path',
   ENOENT: 'create the directory, or choose another address',
   EROFS: 'choose a directory on a file system that can be written to',
 };
 
-/** The one line for an address that cannot be listened on. */
-export function cannotListen(address: string, why: unknown, advice?: string): StartupError {
-  const todo = advice ?? ADVICE[errnoOf(why) ?? ''] ?? 'correct it, or choose another address';
-  return new StartupError(
-    'cannot-listen',
-    `cannot listen on ${address}: ${textOf(why)}; ${todo}`,
-    why,
-  );
+/** The one line for an address that cannot be listened on; `todo` if more is known than the errno. */
+export function cannotListen(address: string, why: unknown, todo?: string): StartupError {
+  const advice = todo ?? ADVICE[errnoOf(why) ?? ''] ?? 'correct it, or choose another address';
+  const message = `cannot listen on "${address}": ${textOf(why)}; ${advice}`;
+  return new StartupError('cannot-listen', message, why);
 }

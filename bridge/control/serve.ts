@@ -22,6 +22,7 @@ export async function serve(options: BusOptions, hooks: ServeHooks): Promise<num
   try {
     await bus.serve();
     hooks.listening(bus);
+    bus.announce();
   } catch (error) {
     bus.stop();
     await bus.ended;

@@ -35,13 +35,15 @@ function checkConnectionLimits({ driver, connection }: Call): void {
   if (active >= limits.maxCompletedConnections) {
     throw new DriverError(
       ErrorName.LimitsExceeded,
-      `The maximum number of active connections has been reached (max_completed_connections=${limits.maxCompletedConnections})`,
+      'The maximum number of active connections has been reached ' +
+        `(max_completed_connections=${limits.maxCompletedConnections})`,
     );
   }
   if (uid !== undefined && (driver.perUser.get(uid) ?? 0) >= limits.maxConnectionsPerUser) {
     throw new DriverError(
       ErrorName.LimitsExceeded,
-      `The maximum number of active connections for UID ${uid} has been reached (max_connections_per_user=${limits.maxConnectionsPerUser})`,
+      `The maximum number of active connections for UID ${uid} has been reached ` +
+        `(max_connections_per_user=${limits.maxConnectionsPerUser})`,
     );
   }
 }

@@ -1,4 +1,4 @@
-import type { Handle } from '#core/index.js';
+import type { Activator } from '#bridge/activation/activator.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { BusLimits } from '#policy/index.js';
 
@@ -21,16 +21,15 @@ export interface BusSettings {
   /** the verdict of the policy; undefined: allowed */
   mayOwn(connection: Connection, name: string): Denial | undefined;
   isPrivileged(connection: Connection): boolean;
-  /** where messages for a name wait that nobody owns and that can be started */
-  activatable(name: string): Handle | undefined;
+  readonly activator: Activator;
+  /** has the configuration read again */
+  reloadConfig(done: (failure: string | undefined) => void): void;
   incompleteConnections(): number;
   /** counters of the core and of the host, by their names in Debug.Stats */
   figures(): Readonly<Record<string, number>>;
   /** uid, objects, bytes and descriptors charged to each user, and to whom of them on whose behalf */
   userAccounting(): readonly unknown[];
-  nameAppeared(name: string): void;
   /** a copy of a descriptor, for a message; undefined when there are too many */
   duplicateDescriptor(fd: number): number | undefined;
   closeDescriptor(this: void, fd: number): void;
-  connectionGone(connection: Connection): void;
 }

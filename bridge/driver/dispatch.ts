@@ -70,7 +70,7 @@ function refuse(
   driver.reply(connection, replyHandle, message.serial, 's', [error.message], error.errorName);
 }
 
-/** A call without an interface goes to the first interface that has the method (D-Bus specification, "Header Fields"). */
+/** Without an interface, the first that has the method is meant (D-Bus specification, "Header Fields"). */
 function findMethod(driver: Driver, message: DecodedMessage): Method {
   let interfaceKnown = false;
   for (const { name, methods, canonicalPath } of driver.interfaces) {
@@ -107,7 +107,8 @@ function checkMayCall(
   if (method.privileged === true && !driver.settings.isPrivileged(connection)) {
     throw new DriverError(
       ErrorName.AccessDenied,
-      `The caller does not have the necessary privileged to call this method: ${method.name} is for root and the user that runs the bus`,
+      'The caller does not have the necessary privileged to call this method: ' +
+        `${method.name} is for root and the user that runs the bus`,
     );
   }
   const expected = signatureOf(method.in);

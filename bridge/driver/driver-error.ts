@@ -1,4 +1,4 @@
-/** Error names that the bus itself uses (reference: D-Bus specification and dbus-protocol.h of the reference daemon). */
+/** Error names that the bus itself uses (D-Bus specification; the reference daemon's dbus-protocol.h). */
 export const ErrorName = {
   Failed: 'org.freedesktop.DBus.Error.Failed',
   NoReply: 'org.freedesktop.DBus.Error.NoReply',

@@ -163,7 +163,8 @@ export class Driver {
 
   /** Sends a message of the driver's to one connection, whatever that has subscribed to. */
   sendTo(to: Connection, fields: OwnMessageFields, body: readonly unknown[]): void {
-    this.post(to.driverInbox, body, { ...fields, serial: to.nextSerial() });
+    const { facet } = this.registry.grants.fromDriver(to);
+    this.post(to.driverInbox, body, { ...fields, serial: to.nextSerial() }, facet);
   }
 
   /** Sends a signal of the driver's to everybody who subscribed to it. */
@@ -182,16 +183,20 @@ export class Driver {
     this.registry.broadcast(this.envelope, message, undefined);
   }
 
-  /** Answers a call through its reply handle; a call that wants no answer has none. */
+  /**
+   * Answers a call through its reply handle. A call that wants no answer has none; what there is to tell its caller
+   * all the same (an error, or a result: the reference daemon leaves out nothing but empty returns) goes to the inbox.
+   */
   reply(
     to: Connection,
-    handle: Handle | undefined,
+    replyHandle: Handle | undefined,
     replySerial: number,
     signature: string,
     body: readonly unknown[],
     errorName?: string,
     descriptors: readonly number[] = [],
   ): void {
+    const handle = replyHandle ?? (signature === '' ? undefined : to.driverInbox);
     if (handle === undefined) {
       for (const fd of descriptors) this.settings.closeDescriptor(fd);
       return;
@@ -210,7 +215,7 @@ export class Driver {
         replySerial,
         signature,
         errorName,
-        destination: to.isActive ? to.uniqueName : undefined,
+        destination: to.uniqueName,
         unixFds: attached?.count,
       },
       to.isActive ? this.registry.grants.fromDriver(to).replyFacet : null,

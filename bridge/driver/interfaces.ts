@@ -1,3 +1,4 @@
+import { activation } from './activation.js';
 import { busInterface } from './bus-interface.js';
 import { introspectable } from './introspectable.js';
 import type { DriverInterface } from './method.js';
@@ -13,5 +14,6 @@ export const INTERFACES: readonly DriverInterface[] = [
   introspectable,
   monitoring,
   stats,
+  activation,
   peerInterface,
 ];

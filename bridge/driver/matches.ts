@@ -14,7 +14,9 @@ function addMatch({ driver, connection, args }: Call): readonly [] {
   if (connection.matchRuleCount >= limit) {
     throw new DriverError(
       ErrorName.LimitsExceeded,
-      `Connection "${connection.uniqueName}" is not allowed to add more match rules (max_match_rules_per_connection=${limit}; increase limits in configuration file if required)`,
+      `Connection "${connection.uniqueName}" is not allowed to add more match rules ` +
+        '(increase limits in configuration file if required; ' +
+        `max_match_rules_per_connection=${limit})`,
     );
   }
   const rule = parsed(args[0]);

@@ -47,7 +47,7 @@ export function errorMessage(
       errorName,
       signature: 's',
       sender: DRIVER_NAME,
-      destination: destination === '' ? undefined : destination,
+      destination,
     },
     [text],
   );

@@ -50,7 +50,9 @@ function checkMayOwn(driver: Driver, connection: Connection, name: string): void
   if (driver.registry.names.joinedCount(connection) + 1 >= limit) {
     throw new DriverError(
       ErrorName.LimitsExceeded,
-      `Connection "${who}" is not allowed to own more services (max_names_per_connection=${limit}; increase limits in configuration file if required)`,
+      `Connection "${who}" is not allowed to own more services ` +
+        '(increase limits in configuration file if required; ' +
+        `max_names_per_connection=${limit})`,
     );
   }
 }

@@ -49,8 +49,19 @@ export class Arena {
   /** A block of `1 << shift` bytes; -1 when the arena is full. */
   take(shift: number): number {
     const spare = this.free[shift];
-    const offset = spare.length > 0 ? spare.pop()! : this.reserve(1 << shift);
+    let offset = spare.length > 0 ? spare.pop()! : this.reserve(1 << shift);
+    if (offset < 0) offset = this.split(shift);
     if (offset >= 0) this.usedBytes += 1 << shift;
+    return offset;
+  }
+
+  /** Nothing is left that was never used: takes a piece of a larger block that nobody uses at present. */
+  private split(shift: number): number {
+    let larger = shift + 1;
+    while (larger <= BLOCK_MAX_SHIFT && this.free[larger].length === 0) larger++;
+    if (larger > BLOCK_MAX_SHIFT) return -1;
+    const offset = this.free[larger].pop()!;
+    for (let half = larger - 1; half >= shift; half--) this.free[half].push(offset + (1 << half));
     return offset;
   }
 

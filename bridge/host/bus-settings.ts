@@ -85,6 +85,8 @@ function ownDenial(host: Host, connection: Connection, name: string): { text: st
   const why = rule === undefined ? 'no rule allows it' : `rule at ${ruleLocation(rule)}`;
   host.log('warn', 'name denied by policy', { name, by: connection.uniqueName, why });
   return {
-    text: `Connection "${connection.uniqueName}" is not allowed to own the service "${name}" due to security policies in the configuration file (${why})`,
+    text:
+      `Connection "${connection.uniqueName}" is not allowed to own the service "${name}" ` +
+      `due to security policies in the configuration file (${why})`,
   };
 }

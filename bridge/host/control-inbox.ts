@@ -9,6 +9,7 @@ import type { Grant } from '#bridge/registry/grants.js';
 
 import type { Host } from './host.js';
 import { INBOX, Lookup, NAME_NODE } from './node-contexts.js';
+import { noReply } from './refusals.js';
 import type { Shim } from './shim.js';
 
 interface Arrival {
@@ -24,6 +25,7 @@ interface Arrival {
 export class ControlInbox {
   private readonly host: Host;
   private arrivals: Arrival[] = [];
+  private unanswered: { readonly shim: Shim; readonly serial: number }[] = [];
 
   constructor(host: Host) {
     this.host = host;
@@ -39,7 +41,17 @@ export class ControlInbox {
     }
   }
 
+  /** A call that nobody can answer any more. */
+  noReply(shim: Shim, serial: number): void {
+    this.unanswered.push({ shim, serial });
+  }
+
   run(): void {
+    while (this.unanswered.length > 0) {
+      const unanswered = this.unanswered;
+      this.unanswered = [];
+      for (const { shim, serial } of unanswered) noReply(shim, serial);
+    }
     while (this.arrivals.length > 0) {
       const arrivals = this.arrivals;
       this.arrivals = [];
@@ -53,9 +65,14 @@ export class ControlInbox {
       this.releaseName(shim, node, text.startsWith('1'), text.slice(1));
     }
     if (node.context !== INBOX) return;
-    if (code === ControlCode.Welcome) shim.senderField.setNumber(number);
+    if (code === ControlCode.Welcome) this.welcome(shim, number);
     else if (code === ControlCode.BecomeMonitor) shim.becomeMonitor();
     else if (code === ControlCode.Disconnect) this.host.close(shim, text);
+  }
+
+  private welcome(shim: Shim, number: number): void {
+    shim.senderField.setNumber(number);
+    this.host.lobby.leave(shim.fd);
   }
 
   /** What was sent to the name before has been appended to the outbox already, so nothing needs to be drained. */

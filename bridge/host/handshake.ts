@@ -2,7 +2,6 @@ import { Errno, sendBytes } from '#core/linux/index.js';
 import { SaslServer } from '#bridge/sasl/server.js';
 import type { Credentials } from '#bridge/registry/connection.js';
 
-import type { Deadline } from './deadlines.js';
 import type { Host } from './host.js';
 
 /** Clients that authenticate send a few lines. */
@@ -23,7 +22,6 @@ export class Handshake {
   private nonceDifference = 0;
   /** came together with the last line, for the messages behind it */
   readonly descriptors: number[] = [];
-  deadline: Deadline | undefined = undefined;
   private readonly host: Host;
   private readonly server: SaslServer;
   private readonly canPassUnixFds: boolean;
@@ -50,9 +48,12 @@ export class Handshake {
     const first = this.skipNonce(arena.bytes, start, start + count);
     if (this.hasWrongNonce) return this.host.endHandshake(this, 'its nonce is wrong');
     const used = this.server.feed(arena.bytes, first, start + count);
-    this.answer();
+    if (!this.answer()) return;
     const { failure } = this.server;
     if (failure !== undefined) return this.host.endHandshake(this, failure.message);
+    if (receiver.fdCount > 0 && !this.server.isDone) {
+      return this.host.endHandshake(this, 'it sent file descriptors before it had authenticated');
+    }
     if (this.server.isDone) this.finish(first + used, start + count);
   }
 
@@ -70,14 +71,17 @@ export class Handshake {
     return this.nonceDifference !== 0 && this.nonceBytes === this.nonce.length;
   }
 
-  private answer(): void {
+  /** False: the connection is over. */
+  private answer(): boolean {
     const output = this.server.takeOutput();
-    if (output.length === 0) return;
-    const bytes = this.host.scratch(output);
+    if (output.length === 0) return true;
     /* A fresh socket has room for a few lines; a client that fills it up does not want to be answered. */
-    if (sendBytes(this.fd, bytes, output.length) !== output.length) {
-      this.host.endHandshake(this, 'it does not read the answers to its authentication');
+    const address = this.host.scratch(output);
+    if (address !== undefined && sendBytes(this.fd, address, output.length) === output.length) {
+      return true;
     }
+    this.host.endHandshake(this, 'it does not read the answers to its authentication');
+    return false;
   }
 
   private finish(start: number, end: number): void {

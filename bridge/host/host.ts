@@ -33,6 +33,7 @@ import { Handshake } from './handshake.js';
 import type { HostOptions, HostOutput, LogLevel } from './host-options.js';
 import { Listener } from './listener.js';
 import { LargeBuffers } from './large-buffers.js';
+import { Lobby } from './lobby.js';
 import { INBOX } from './node-contexts.js';
 import type { OutboxShared } from './outbox.js';
 import { ReceiveWindow } from './receive-window.js';
@@ -64,6 +65,7 @@ export class Host {
   readonly activator: Activator;
   readonly reloads = new ReloadRequests();
   readonly deadlines = new Deadlines();
+  readonly lobby: Lobby;
   limits: HostOptions['limits'];
 
   /** The one message that is under way, with its reading, and the descriptors that it claimed. */
@@ -86,7 +88,6 @@ export class Host {
   private dirtyCount = 0;
   private readonly graveyard: number[] = [];
   private readonly shims = new Set<Shim>();
-  private readonly handshakes = new Set<Handshake>();
   private readonly listeners: Listener[] = [];
   private isStopping = false;
   private readonly scratchMemory = allocateBytes(SCRATCH_BYTES);
@@ -95,6 +96,10 @@ export class Host {
     this.options = options;
     this.output = output;
     this.limits = options.limits;
+    this.lobby = new Lobby(options.limits, this.deadlines, {
+      expired: (fd) => this.expired(fd),
+      setAccepting: (isAccepting) => this.setAccepting(isAccepting),
+    });
     this.arena = new Arena(options.arenaBytes);
     this.window = new ReceiveWindow(this.arena, () => this.flushAll());
     const { arena, window } = this;
@@ -135,6 +140,7 @@ export class Host {
   /** New rules and limits, for everybody who is connected and who will be. */
   reload(rules: HostOptions['rules'], limits: HostOptions['limits']): void {
     this.limits = limits;
+    this.lobby.setLimits(limits);
     this.grants.reload(rules, this.driver.connections);
   }
 
@@ -150,8 +156,12 @@ export class Host {
       const endpoint = endpoints[epoll.fdAt(i)];
       if (endpoint === null || endpoint === undefined) continue;
       const events = epoll.eventsAt(i);
-      if ((events & EPOLLOUT) !== 0) endpoint.writable?.();
-      if ((events & ~EPOLLOUT) !== 0 && endpoints[endpoint.fd] === endpoint) endpoint.readable();
+      try {
+        if ((events & EPOLLOUT) !== 0) endpoint.writable?.();
+        if ((events & ~EPOLLOUT) !== 0 && endpoints[endpoint.fd] === endpoint) endpoint.readable();
+      } catch (error) {
+        this.failed(endpoint, error);
+      }
     }
     if (!deadlines.isEmpty) deadlines.runDue(performance.now());
     if (this.isUnsettled) this.settle();
@@ -206,13 +216,21 @@ export class Host {
     this.isUnsettled = true;
   }
 
+  /** A call of this client's will not be answered; it is told so when the operation is over. */
+  noReply(shim: Shim, serial: number): void {
+    this.controlInbox.noReply(shim, serial);
+    this.isUnsettled = true;
+  }
+
   /** Puts bytes of our own into a client's outbox. */
   sendOwn(shim: Shim, bytes: Uint8Array): void {
+    if (!shim.live) return;
     shim.outgoingMessages++;
     shim.outgoingBytes += bytes.length;
     if (this.driver.registry.isObserved) this.driver.show(bytes);
     shim.outbox.appendBytes(bytes);
     if (!shim.isDirty) this.markDirty(shim);
+    shim.backlog.addOwn(bytes.length);
   }
 
   dropDescriptors(): void {
@@ -240,21 +258,14 @@ export class Host {
   }
 
   get incompleteConnections(): number {
-    return this.handshakes.size;
+    return this.lobby.size;
   }
 
   /** A socket was accepted: it has to authenticate first. */
   accepted(fd: number, credentials: Credentials, canPassUnixFds: boolean): void {
     const handshake = new Handshake(this, fd, credentials, canPassUnixFds);
-    this.handshakes.add(handshake);
     this.watch(handshake);
-    handshake.deadline = this.deadlines.add(performance.now() + this.limits.authTimeoutMs, () =>
-      this.endHandshake(
-        handshake,
-        `it did not authenticate within auth_timeout=${this.limits.authTimeoutMs} ms`,
-      ),
-    );
-    if (this.handshakes.size === this.limits.maxIncompleteConnections) this.setAccepting(false);
+    this.lobby.enter(fd);
   }
 
   newSaslServer(credentials: Credentials, canPassUnixFds: boolean): SaslServer {
@@ -289,23 +300,22 @@ export class Host {
       const who = uid === undefined ? 'an anonymous client' : `uid ${uid}`;
       return this.endHandshake(handshake, `the policy lets ${who} not connect`);
     }
-    this.forgetHandshake(handshake);
     const shim = new Shim(this, fd, hasUnixFds, uid ?? NOBODY);
     this.shims.add(shim);
     this.endpoints[fd] = shim;
     this.admit(shim, credentials);
-    shim.inflow.adopt(handshake.descriptors);
-    if (rest.length > 0) shim.feed(rest);
+    shim.feed(rest, handshake.descriptors);
   }
 
   endHandshake(handshake: Handshake, reason: string | undefined): void {
-    if (!this.handshakes.has(handshake)) return;
-    this.forgetHandshake(handshake);
+    if (this.endpoints[handshake.fd] !== handshake) return;
     if (reason !== undefined) {
       const { pid, uid } = handshake.credentials;
       this.log('warn', `connection refused: ${reason}`, { pid, uid });
     }
     for (const fd of handshake.descriptors) closeFd(fd);
+    if (handshake.credentials.pidFd !== undefined) closeFd(handshake.credentials.pidFd);
+    this.lobby.leave(handshake.fd);
     this.unwatch(handshake.fd);
   }
 
@@ -316,6 +326,7 @@ export class Host {
       this.log('warn', `connection closed: ${reason}`, this.identify(shim));
     }
     this.shims.delete(shim);
+    this.lobby.leave(shim.fd);
     shim.close();
     this.unwatch(shim.fd);
     const { pidFd } = shim.connection.credentials;
@@ -348,8 +359,9 @@ export class Host {
     this.output.ask(request);
   }
 
-  /** The address of a copy of `bytes` that a system call may read, until the next call. */
-  scratch(bytes: Uint8Array): number {
+  /** The address of a copy of `bytes` that a system call may read, until the next call; undefined: too many. */
+  scratch(bytes: Uint8Array): number | undefined {
+    if (bytes.length > SCRATCH_BYTES) return undefined;
     this.scratchMemory.bytes.set(bytes);
     return this.scratchMemory.address;
   }
@@ -375,13 +387,24 @@ export class Host {
     this.output.commands(this);
   }
 
-  private forgetHandshake(handshake: Handshake): void {
-    if (this.handshakes.size === this.limits.maxIncompleteConnections) this.setAccepting(true);
-    this.handshakes.delete(handshake);
-    if (handshake.deadline !== undefined) this.deadlines.cancel(handshake.deadline);
+  private expired(fd: number): void {
+    const endpoint = this.endpoints[fd];
+    const within = `within auth_timeout=${this.limits.authTimeoutMs} ms`;
+    if (endpoint instanceof Handshake) {
+      this.endHandshake(endpoint, `it did not authenticate ${within}`);
+    } else if (endpoint instanceof Shim) this.close(endpoint, `it did not say Hello ${within}`);
   }
 
-  /** Connections that nobody accepts wait in the kernel, which has its own limit. */
+  /** A fault of ours costs the one connection that came upon it; inside a transaction nothing can be saved. */
+  private failed(endpoint: Endpoint, error: unknown): void {
+    if (!this.domain.isIdle) throw error;
+    const reason = `internal error: ${error instanceof Error ? error.stack : String(error)}`;
+    this.dropDescriptors();
+    if (endpoint instanceof Shim) this.close(endpoint, reason);
+    else if (endpoint instanceof Handshake) this.endHandshake(endpoint, reason);
+    else throw error;
+  }
+
   private setAccepting(isAccepting: boolean): void {
     for (const listener of this.listeners) {
       if (isAccepting) this.watch(listener);
@@ -404,6 +427,7 @@ export class Host {
   private bury(): void {
     for (const fd of this.graveyard) closeFd(fd);
     this.graveyard.length = 0;
+    this.lobby.endShortage();
   }
 }
 

@@ -8,6 +8,9 @@ import { READ_BYTES, type ReceiveWindow } from './receive-window.js';
 /** Messages from here on get memory of their own: the read window has no room for them. */
 const LARGE_BYTES = READ_BYTES / 2;
 
+/** Memory for a large message is taken as it comes in: who only announces 128 MiB gets this much. */
+const LARGE_FIRST_BYTES = 4 * 1024 * 1024;
+
 /** Takes the messages of a stream. */
 export interface MessageHandler {
   /** One whole message, not looked at yet. False: read no further. */
@@ -28,6 +31,8 @@ export class Inflow {
   /** the beginning of a message whose end has not come yet, in a block of the arena */
   private partBlock = -1;
   private partShift = 0;
+  /** the same in memory of its own, when the arena is full */
+  private partCopy: Uint8Array | null = null;
   private partBytes = 0;
 
   /** a large message: memory for all of it, of which `largeFilled` bytes are there */
@@ -36,6 +41,8 @@ export class Inflow {
   private largeFilled = 0;
 
   private descriptors: number[] = [];
+  /** this process could not take descriptors that were sent */
+  hasLostDescriptors = false;
   /** errno of the last read when it was `Broken` */
   errno = 0;
 
@@ -51,11 +58,6 @@ export class Inflow {
     this.largeBuffers = largeBuffers;
     this.maxMessageBytes = maxMessageBytes;
     this.maxDescriptors = maxDescriptors;
-  }
-
-  /** Descriptors that were received by somebody else, before the messages began. */
-  adopt(fds: readonly number[]): void {
-    this.descriptors.push(...fds);
   }
 
   /** Bytes of a message whose end has not come yet. */
@@ -83,12 +85,14 @@ export class Inflow {
     return this.cut(handler, start, from + count);
   }
 
-  /** Bytes that were read by somebody else, before the messages began. */
-  feed(handler: MessageHandler, bytes: Uint8Array, start: number, end: number): number {
+  /** Bytes and descriptors that were received by somebody else, before the messages began. */
+  feed(handler: MessageHandler, bytes: Uint8Array, fds: readonly number[]): number {
+    this.descriptors.push(...fds);
+    if (this.descriptors.length > this.maxDescriptors) return ReadStatus.Descriptors;
     const { window } = this;
     const at = window.open(READ_BYTES);
-    window.arena.bytes.set(bytes.subarray(start, end), at);
-    return this.cut(handler, at, at + end - start);
+    window.arena.bytes.set(bytes, at);
+    return this.cut(handler, at, at + bytes.length);
   }
 
   /** The next `count` descriptors in order; undefined when fewer have come. */
@@ -134,12 +138,14 @@ export class Inflow {
   private takeDescriptors(): boolean {
     const { fds, fdCount, truncated } = this.window.receiver;
     for (let i = 0; i < fdCount; i++) this.descriptors.push(fds[i]);
+    this.hasLostDescriptors = truncated;
     return !truncated && this.descriptors.length <= this.maxDescriptors;
   }
 
   private restorePart(at: number): void {
     const { arena } = this.window;
-    arena.bytes.copyWithin(at, this.partBlock, this.partBlock + this.partBytes);
+    if (this.partCopy !== null) arena.bytes.set(this.partCopy, at);
+    else arena.bytes.copyWithin(at, this.partBlock, this.partBlock + this.partBytes);
     this.dropPart();
   }
 
@@ -147,33 +153,45 @@ export class Inflow {
     const { arena } = this.window;
     this.partShift = blockShiftFor(end - start);
     this.partBlock = arena.take(this.partShift);
-    if (this.partBlock < 0) throw new Error('the arena of this host is exhausted');
     this.partBytes = end - start;
-    arena.bytes.copyWithin(this.partBlock, start, end);
+    if (this.partBlock >= 0) arena.bytes.copyWithin(this.partBlock, start, end);
+    else this.partCopy = arena.bytes.slice(start, end);
   }
 
   private dropPart(): void {
     if (this.partBlock >= 0) this.window.arena.give(this.partBlock, this.partShift);
     this.partBlock = -1;
+    this.partCopy = null;
     this.partBytes = 0;
   }
 
   private beginLarge(start: number, end: number, length: number): void {
-    this.large = this.largeBuffers.take(length);
+    this.large = this.largeBuffers.take(Math.min(length, LARGE_FIRST_BYTES));
     this.large.bytes.set(this.window.arena.bytes.subarray(start, end));
     this.largeLength = length;
     this.largeFilled = end - start;
   }
 
+  private growLarge(full: LargeBuffer): void {
+    const larger = this.largeBuffers.take(Math.min(this.largeLength, this.largeFilled * 2));
+    larger.bytes.set(full.bytes.subarray(0, this.largeFilled));
+    this.largeBuffers.release(full.bytes);
+    this.large = larger;
+  }
+
   /** Reads no further than the end of the large message: what follows goes into the window again. */
   private readLarge(large: LargeBuffer, handler: MessageHandler): number {
     const { receiver } = this.window;
-    const missing = this.largeLength - this.largeFilled;
+    const room = Math.min(this.largeLength, large.bytes.length);
+    const missing = room - this.largeFilled;
     const count = receiver.receive(this.fd, large.address + this.largeFilled, missing);
     if (count <= 0) return this.nothingRead(count);
     if (receiver.fdCount > 0 && !this.takeDescriptors()) return ReadStatus.Descriptors;
     this.largeFilled += count;
-    if (this.largeFilled < this.largeLength) return ReadStatus.Ok;
+    if (this.largeFilled < this.largeLength) {
+      if (this.largeFilled === room) this.growLarge(large);
+      return ReadStatus.Ok;
+    }
     this.large = null;
     handler.message(large.bytes, large.view, 0, this.largeLength);
     this.largeBuffers.release(large.bytes);

@@ -1,6 +1,7 @@
 import {
   acceptConnection,
   AF_UNIX,
+  closeFd,
   Errno,
   errnoName,
   peerCredentials,
@@ -9,6 +10,7 @@ import {
   peerSecurityLabel,
   setNoDelay,
   socketDomain,
+  SystemError,
 } from '#core/linux/index.js';
 import type { Credentials } from '#bridge/registry/connection.js';
 
@@ -33,12 +35,28 @@ export class Listener {
   /** Accepts one connection a turn: others that wait keep the socket readable. */
   readable(): void {
     const fd = acceptConnection(this.fd);
-    if (fd >= 0) {
-      if (!this.isUnix) setNoDelay(fd);
-      this.host.accepted(fd, this.isUnix ? unixCredentials(fd) : this.strangers, this.isUnix);
-    } else if (fd !== -Errno.EAGAIN && fd !== -Errno.ECONNABORTED) {
-      this.host.log('error', 'cannot accept a connection', { error: errnoName(-fd) });
+    if (fd >= 0) this.accepted(fd);
+    else if (fd !== -Errno.EAGAIN && fd !== -Errno.ECONNABORTED) this.waitForRoom(errnoName(-fd));
+  }
+
+  private accepted(fd: number): void {
+    let client = this.strangers;
+    try {
+      if (this.isUnix) client = unixCredentials(fd);
+      else setNoDelay(fd);
+    } catch (error) {
+      closeFd(fd);
+      this.waitForRoom(error instanceof SystemError ? error.code : String(error));
+      return;
     }
+    this.host.accepted(fd, client, this.isUnix);
+  }
+
+  /** No descriptors or no memory: who connects waits in the kernel, and the socket must not keep us awake. */
+  private waitForRoom(error: string): void {
+    const { host } = this;
+    if (!host.lobby.isShort) host.log('error', 'cannot accept connections for now', { error });
+    host.lobby.runShort();
   }
 }
 

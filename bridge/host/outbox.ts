@@ -5,8 +5,17 @@ import type { LargeBuffers } from './large-buffers.js';
 import type { ReceiveWindow } from './receive-window.js';
 import { BLOCK_MAX_BYTES, blockShiftFor, type Arena } from './arena.js';
 
-/** Pieces from here on are not copied but sent from where they lie (a copy of 16 KiB costs as much as a system call). */
+/** Pieces from here on are sent from where they lie: a copy of 16 KiB costs as much as a system call. */
 const BORROW_MIN_BYTES = 16 * 1024;
+
+/**
+ * Messages that are paid back together. More would keep those charged that a slow reader has long read; fewer make
+ * more entries to go through.
+ */
+const CHARGE_MAX_MESSAGES = 64;
+
+/** Entries paid back that are kept in front of the others before these move up. */
+const CHARGE_GAP_MAX = 256;
 
 /** The segments that one system call gathers (`MessageSender` has room for 64 pieces). */
 const GATHER_MAX = 64;
@@ -60,6 +69,8 @@ export class Outbox {
   private readonly segments: Segment[] = [];
   private readonly charges: Charge[] = [];
   private readonly attachments: Attachment[] = [];
+  /** descriptors that wait */
+  pendingDescriptors = 0;
   private chargeHead = 0;
   private chargeCount = 0;
 
@@ -87,12 +98,6 @@ export class Outbox {
   get pendingMessages(): number {
     let sum = 0;
     for (let i = this.chargeHead; i < this.chargeCount; i++) sum += this.charges[i].objects;
-    return sum;
-  }
-
-  get pendingDescriptors(): number {
-    let sum = 0;
-    for (const { descriptors } of this.attachments) sum += descriptors.count;
     return sum;
   }
 
@@ -129,11 +134,15 @@ export class Outbox {
     this.appended += lengthBytes;
   }
 
-  /** Consecutive messages of one sender are one entry. */
+  /** Consecutive messages of one sender are one entry, up to a number. */
   // hot
   private owe(trace: Trace, lengthBytes: number, descriptors: number): void {
     let charge = this.charges[this.chargeCount - 1];
-    if (this.chargeCount === this.chargeHead || charge.trace !== trace) {
+    if (
+      this.chargeCount === this.chargeHead ||
+      charge.trace !== trace ||
+      charge.objects === CHARGE_MAX_MESSAGES
+    ) {
       charge = this.nextCharge(trace);
     }
     charge.objects++;
@@ -144,11 +153,21 @@ export class Outbox {
 
   /** Entries are made once and used again: the list never shrinks. */
   private nextCharge(trace: Trace): Charge {
+    if (this.chargeHead >= CHARGE_GAP_MAX) this.closeChargeGap();
     const i = this.chargeCount++;
     const charge = (this.charges[i] ??= { trace, objects: 0, bytes: 0, descriptors: 0, end: 0 });
     charge.trace = trace;
     charge.objects = charge.bytes = charge.descriptors = 0;
     return charge;
+  }
+
+  /** A reader that is never quite through must not make the list grow: entries paid back go to its end. */
+  private closeChargeGap(): void {
+    if (this.chargeHead * 2 < this.chargeCount) return;
+    const paid = this.charges.splice(0, this.chargeHead);
+    this.charges.push(...paid);
+    this.chargeCount -= this.chargeHead;
+    this.chargeHead = 0;
   }
 
   /**
@@ -174,7 +193,7 @@ export class Outbox {
     return 0;
   }
 
-  /** Call at the end of a turn in which `flush` left something: what lay in the receive window gets memory of its own. */
+  /** What `flush` left in the receive window gets memory of its own: to be called before the turn is over. */
   keepBorrowed(): void {
     for (const segment of this.segments) {
       if (!segment.borrowed) continue;
@@ -194,6 +213,7 @@ export class Outbox {
     this.sent = this.appended;
     for (const { descriptors } of this.attachments) descriptors.drop();
     this.attachments.length = 0;
+    this.pendingDescriptors = 0;
     for (const segment of this.segments) this.freeSegment(segment);
     this.segments.length = 0;
     this.payBack();
@@ -202,6 +222,7 @@ export class Outbox {
 
   private attach(descriptors: DescriptorSet): void {
     this.attachments.push({ position: this.appended, descriptors });
+    this.pendingDescriptors += descriptors.count;
   }
 
   /** Sends `lengthBytes` from where they lie: in the receive window, or in memory that nobody writes to again. */
@@ -237,7 +258,7 @@ export class Outbox {
     this.tailStart = this.tailEnd = this.tailLimit = 0;
   }
 
-  /** Room for `lengthBytes` more: a larger block while it is small, another block when it is large. False: no memory. */
+  /** Room for `lengthBytes` more: a larger block while it is small, then another one. False: no memory. */
   private grow(lengthBytes: number): boolean {
     const held = this.tailEnd - this.tailStart;
     if (held + lengthBytes > BLOCK_MAX_BYTES) this.sealTail();
@@ -326,7 +347,9 @@ export class Outbox {
   /** Descriptors leave with the first byte after their position, and the kernel holds them from then on. */
   private dropAttachments(): void {
     while (this.attachments.length > 0 && this.attachments[0].position <= this.sent) {
-      this.attachments.shift()!.descriptors.drop();
+      const { descriptors } = this.attachments.shift()!;
+      this.pendingDescriptors -= descriptors.count;
+      descriptors.drop();
     }
   }
 

@@ -24,7 +24,7 @@ export function sendError(
   shim.host.sendOwn(shim, bytes);
 }
 
-/** The stream ended or cannot go on: why is said once, unless the client simply left. */
+/** The stream ended or cannot go on: why is said once, unless the client left between two messages. */
 export function endOfStream(shim: Shim, status: number): void {
   const { host, inflow } = shim;
   if (status > 0) malformed(shim, status);
@@ -34,20 +34,37 @@ export function endOfStream(shim: Shim, status: number): void {
       `it sent a message larger than max_message_size=${host.limits.maxMessageBytes}`,
     );
   } else if (status === ReadStatus.Descriptors) {
-    host.close(
-      shim,
-      shim.hasUnixFds
-        ? `it sent more file descriptors than max_incoming_unix_fds=${host.limits.maxIncomingUnixFds} without their messages`
-        : 'it sent file descriptors without having negotiated them',
-    );
+    host.close(shim, descriptorFault(shim));
   } else if (status === ReadStatus.Broken && inflow.errno !== Errno.ECONNRESET) {
     host.close(shim, `reading failed with ${errnoName(inflow.errno)}`);
-  } else host.close(shim, undefined);
+  } else {
+    const { waitingBytes } = inflow;
+    const isHalf = waitingBytes > 0 || inflow.descriptorCount > 0;
+    host.close(
+      shim,
+      isHalf ? `it left in the middle of a message, after ${waitingBytes} bytes of it` : undefined,
+    );
+  }
 }
 
+function descriptorFault({ host, hasUnixFds, inflow }: Shim): string {
+  if (!hasUnixFds) return 'it sent file descriptors without having negotiated them';
+  if (inflow.hasLostDescriptors) {
+    return 'its file descriptors got lost: the bus has as many open as RLIMIT_NOFILE lets it';
+  }
+  const limit = `max_incoming_unix_fds=${host.limits.maxIncomingUnixFds}`;
+  return `it sent more file descriptors without their messages than ${limit}`;
+}
+
+/** A client that has gone is not written to; what it said before counts, so it is read once more. */
 export function brokenPipe(shim: Shim, errno: number): void {
-  const left = errno === Errno.EPIPE || errno === Errno.ECONNRESET;
-  shim.host.close(shim, left ? undefined : `writing failed with ${errnoName(errno)}`);
+  const { host } = shim;
+  if (errno !== Errno.EPIPE && errno !== Errno.ECONNRESET) {
+    host.close(shim, `writing failed with ${errnoName(errno)}`);
+    return;
+  }
+  shim.hangUp();
+  host.deadlines.add(performance.now(), () => endOfStream(shim, ReadStatus.Closed));
 }
 
 /** Bytes that are no D-Bus: the connection ends, as with both reference daemons. */
@@ -78,7 +95,8 @@ export function unexpectedReply(shim: Shim, header: MessageHeader): void {
     shim,
     header,
     ErrorName.AccessDenied,
-    `Rejected send message: no call of ${text(header, 'destination')} with serial ${header.replySerial} waits for this ${kind}`,
+    `Rejected send message: no call of ${text(header, 'destination')} with serial ` +
+      `${header.replySerial} waits for this ${kind}`,
   );
 }
 
@@ -99,7 +117,8 @@ export function tooManyCalls(shim: Shim, header: MessageHeader): void {
     shim,
     header,
     ErrorName.LimitsExceeded,
-    `The maximum number of pending replies per connection has been reached (max_replies_per_connection=${shim.host.limits.maxRepliesPerConnection})`,
+    'The maximum number of pending replies per connection has been reached ' +
+      `(max_replies_per_connection=${shim.host.limits.maxRepliesPerConnection})`,
   );
 }
 
@@ -107,10 +126,7 @@ export function tooManyCalls(shim: Shim, header: MessageHeader): void {
 export const STATUS_TEXTS: Readonly<Record<SendStatusType, readonly [string, string]>> = {
   [SendStatus.Sent]: [ErrorName.Failed, ''],
   [SendStatus.BadHandle]: [ErrorName.NameHasNoOwner, 'The destination has left the bus'],
-  [SendStatus.OverQuota]: [
-    ErrorName.LimitsExceeded,
-    'The destination service has a full message queue',
-  ],
+  [SendStatus.OverQuota]: [ErrorName.LimitsExceeded, ''],
   [SendStatus.NoDescriptors]: [
     ErrorName.NotSupported,
     "Tried to send message with Unix file descriptors to a client that doesn't support that.",
@@ -123,10 +139,24 @@ export function notSent(
   header: MessageHeader,
   message: Message,
   status: SendStatusType,
+  handle: Handle,
 ): void {
   if (message.newNode !== 0) shim.pendingCalls--;
   const [errorName, reason] = STATUS_TEXTS[status];
-  sendError(shim, header, errorName, reason);
+  sendError(shim, header, errorName, reason || noRoom(shim, handle));
+}
+
+/** Which limit is in the way: that of the receiving connection, or that of its user. */
+function noRoom(shim: Shim, { node }: Handle): string {
+  const text = 'The destination service has a full message queue';
+  const { isFull, sink, user } = node.owner;
+  if (isFull) return `${text} (${(sink as Shim).backlog.limit})`;
+  const { maxOutgoingBytes, maxOutgoingUnixFds, maxConnectionsPerUser } = shim.host.limits;
+  return (
+    `${text}: uid ${user.uid} has no room left for uid ${shim.peer.user.uid} ` +
+    `(max_connections_per_user=${maxConnectionsPerUser} times max_outgoing_bytes=` +
+    `${maxOutgoingBytes} and max_outgoing_unix_fds=${maxOutgoingUnixFds}, shared out)`
+  );
 }
 
 /** A reply that its addressee has no room for: he is told that none comes, and we are told why. */
@@ -137,7 +167,7 @@ export function replyNotSent(
   status: SendStatusType,
 ): void {
   const [errorName, reason] = STATUS_TEXTS[status];
-  sendError(shim, header, errorName, reason);
+  sendError(shim, header, errorName, reason || noRoom(shim, handle));
   shim.peer.release(handle);
 }
 

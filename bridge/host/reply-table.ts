@@ -47,10 +47,11 @@ export class ReplyTable {
     return i < 0 ? null : this.handles[i]!;
   }
 
-  /** The caller has gone, its reply node with it. */
-  remove(handle: Handle): void {
-    const i = this.handles.indexOf(handle);
-    if (i >= 0) this.removeAt(i);
+  /** The caller has gone, its reply node with it. A serial that was used twice stands here twice. */
+  remove(handle: Handle, caller: number, serial: number): void {
+    let i = slot(caller, serial) & this.mask;
+    while (this.handles[i] !== null && this.handles[i] !== handle) i = (i + 1) & this.mask;
+    if (this.handles[i] !== null) this.removeAt(i);
   }
 
   // hot

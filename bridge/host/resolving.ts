@@ -6,7 +6,7 @@ import { MessageFlag } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
 import { Lookup } from './node-contexts.js';
-import { sendError, text } from './refusals.js';
+import { sendError, text, unexpectedReply } from './refusals.js';
 import type { Shim } from './shim.js';
 
 /**
@@ -39,6 +39,15 @@ export function resolve(
   handle.context = destination;
   shim.destinations.add(destination);
   return destination;
+}
+
+/** A reply for which there is no handle: either nobody is there to get it, or nobody waits for it. */
+export function refuseReply(shim: Shim, header: MessageHeader): void {
+  const name = text(header, 'destination');
+  const { handle } = ask(shim, name);
+  if (handle === null) return tellUnowned(shim, header, name);
+  shim.peer.release(handle);
+  unexpectedReply(shim, header);
 }
 
 function forget(shim: Shim, destination: Destination): void {

@@ -1,4 +1,4 @@
-import { NewNode } from '#core/index.js';
+import { NewNode, SendStatus, type Message } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { DRIVER_NAME } from '#bridge/registry/registry.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -7,10 +7,10 @@ import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
 import { CAPTURE, NAME_NODE } from './node-contexts.js';
-import { denied, sendError, speaksOutOfTurn, text } from './refusals.js';
+import { denied, notSent, speaksOutOfTurn, text } from './refusals.js';
 import type { Shim } from './shim.js';
 
-/** The ways of messages that are not on the hot path: to the driver, to everybody, and those that have to be rewritten. */
+/** Ways off the hot path: to the driver, to everybody, and of messages that have to be rewritten. */
 
 /** A message to org.freedesktop.DBus. */
 export function sendToDriver(shim: Shim, header: MessageHeader): void {
@@ -28,14 +28,20 @@ export function sendToDriver(shim: Shim, header: MessageHeader): void {
   }
   const attached = isCall ? attachedContext(text(header, 'member')) : undefined;
   if (attached === undefined) {
-    shim.peer.send(shim.driver.handle, message);
+    deliver(shim, header, message);
     return;
   }
   const { node, handle } = shim.peer.createNode();
   node.context = attached;
   message.addTransfer(handle);
-  shim.peer.send(shim.driver.handle, message);
-  shim.peer.release(handle);
+  deliver(shim, header, message);
+  if (handle.live) shim.peer.release(handle);
+}
+
+function deliver(shim: Shim, header: MessageHeader, message: Message): void {
+  const { handle } = shim.driver;
+  const status = shim.peer.send(handle, message);
+  if (status !== SendStatus.Sent) notSent(shim, header, message, status, handle);
 }
 
 /** Some methods give the driver a node: the one that a name will lead to, or the one that a monitor listens at. */
@@ -69,21 +75,40 @@ export function newDriverDestination(shim: Shim, handle: Destination['handle']):
   return destination;
 }
 
-/** A message without destination: a signal goes to its subscribers, a call is for the bus itself. */
+/** A message without destination: a signal goes to its subscribers, a call is for the other end of the socket. */
 export function routeUndirected(shim: Shim, header: MessageHeader): void {
-  if (!shim.connection.isActive || shim.isMonitor) return speaksOutOfTurn(shim);
-  if (header.type === MessageType.MethodCall) return sendToDriver(shim, header);
-  if (header.type !== MessageType.Signal) {
-    sendError(
-      shim,
-      header,
-      ErrorName.AccessDenied,
-      'Rejected send message: only signals and calls can be sent without a destination',
-    );
-    return;
-  }
+  if (shim.isMonitor) return speaksOutOfTurn(shim);
+  if (header.type === MessageType.MethodCall) return answerAsPeer(shim, header);
+  if (header.type !== MessageType.Signal) return;
+  if (!shim.connection.isActive) return speaksOutOfTurn(shim);
   const message = shim.compose(header);
   shim.host.driver.registry.broadcast(shim.host.envelope, message, shim.connection);
+}
+
+/**
+ * Answers as any program does on a connection without a bus: with a message that neither names a sender nor is shown to
+ * monitors, even before Hello (the reference daemon leaves these calls to its library).
+ */
+function answerAsPeer(shim: Shim, header: MessageHeader): void {
+  const member = text(header, 'member');
+  const isForPeer = text(header, 'interface') === 'org.freedesktop.DBus.Peer';
+  const fields = {
+    flags: MessageFlag.NoReplyExpected,
+    serial: shim.nextErrorSerial(),
+    replySerial: header.serial,
+  };
+  if (isForPeer && member === 'Ping') {
+    shim.sendUnseen(encodeMessage({ ...fields, type: MessageType.MethodReturn }));
+  } else if (isForPeer && member === 'GetMachineId') {
+    const { machineId } = shim.host.options;
+    const type = MessageType.MethodReturn;
+    shim.sendUnseen(encodeMessage({ ...fields, type, signature: 's' }, [machineId]));
+  } else {
+    const errorName = ErrorName.UnknownMethod;
+    const why = `Without a destination, only Ping and GetMachineId of org.freedesktop.DBus.Peer can be called, not ${member}`;
+    const type = MessageType.Error;
+    shim.sendUnseen(encodeMessage({ ...fields, type, errorName, signature: 's' }, [why]));
+  }
 }
 
 /** Somebody watches: monitors see what was sent, eavesdroppers what was delivered. */
@@ -91,14 +116,16 @@ export function routeObserved(shim: Shim, header: MessageHeader): void {
   const { host, connection } = shim;
   const { registry } = host.driver;
   /* a Hello is shown by the driver, once it is known who said it */
-  if (connection.isActive) registry.capture(host.envelope, shim.compose(header), connection);
+  const isForPeer = header.destinationLength === 0 && header.type !== MessageType.Signal;
+  if (connection.isActive && !isForPeer)
+    registry.capture(host.envelope, shim.compose(header), connection);
   const refusals = shim.refusals;
   shim.route(header);
   if (!shim.live || shim.refusals > refusals) return;
   registry.eavesdrop(host.envelope, shim.compose(header), connection);
 }
 
-/** A message that says who sent it, or has fields that we do not know: both are left out (dbus-daemon's HeaderFiltering). */
+/** A message that says who sent it, or has unknown fields: both are left out (the feature HeaderFiltering). */
 export function routeCleaned(shim: Shim, header: MessageHeader): void {
   const field = (name: Parameters<typeof text>[1]): string | undefined =>
     header[`${name}Length`] === 0 ? undefined : text(header, name);

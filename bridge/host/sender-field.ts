@@ -19,12 +19,14 @@ export class SenderField {
   paddedBytes = 0;
   private readonly arena: Arena;
   private readonly block: number;
+  private readonly isInArena: boolean;
 
   constructor(arena: Arena) {
     this.arena = arena;
-    this.bytes = arena.bytes;
-    this.block = arena.take(BLOCK_SHIFT);
-    if (this.block < 0) throw new Error('the arena of this host is exhausted');
+    const block = arena.take(BLOCK_SHIFT);
+    this.isInArena = block >= 0;
+    this.bytes = this.isInArena ? arena.bytes : new Uint8Array(1 << BLOCK_SHIFT);
+    this.block = Math.max(block, 0);
   }
 
   // hot
@@ -41,11 +43,12 @@ export class SenderField {
   }
 
   close(): void {
-    this.arena.give(this.block, BLOCK_SHIFT);
+    if (this.isInArena) this.arena.give(this.block, BLOCK_SHIFT);
   }
 
   private write(at: number, name: string, littleEndian: boolean): void {
-    const { bytes, view } = this.arena;
+    const { bytes } = this;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     bytes.fill(0, at, at + VARIANT_BYTES);
     bytes[at] = FieldCode.Sender;
     bytes[at + 1] = 1;

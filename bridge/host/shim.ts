@@ -14,9 +14,11 @@ import { validateBody } from '#bridge/wire/body.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Connection, ConnectionFigures } from '#bridge/registry/connection.js';
-import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
+import { DRIVER_NUMBER, uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
+import { UNIX_FDS_MAX } from '#bridge/wire/limits.js';
 
+import { Backlog } from './backlog.js';
 import type { Deadline } from './deadlines.js';
 import { Destinations, type Destination } from './destinations.js';
 import type { Host } from './host.js';
@@ -24,7 +26,7 @@ import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
 import { CAPTURE, Lookup } from './node-contexts.js';
 import { Outbox } from './outbox.js';
 import * as refusals from './refusals.js';
-import { resolve } from './resolving.js';
+import { refuseReply, resolve } from './resolving.js';
 import {
   newDriverDestination,
   routeCleaned,
@@ -45,6 +47,7 @@ export class Shim implements Sink, MessageHandler {
   readonly fd: number;
   readonly peer: Peer;
   readonly outbox: Outbox;
+  readonly backlog = new Backlog(this);
   readonly inflow: Inflow;
   readonly hasUnixFds: boolean;
   readonly destinations = new Destinations();
@@ -60,6 +63,8 @@ export class Shim implements Sink, MessageHandler {
   isDirty = false;
   /** the socket took less than there was: epoll tells when it takes more */
   isBlocked = false;
+  /** the client has hung up: nothing that is written arrives */
+  private isGone = false;
 
   incomingMessages = 0;
   incomingBytes = 0;
@@ -70,7 +75,6 @@ export class Shim implements Sink, MessageHandler {
   /** method calls of this connection that wait for their reply */
   pendingCalls = 0;
 
-  private peakOutgoingBytes = 0;
   private descriptorDeadline: Deadline | null = null;
   private errorSerial = 0x80000000;
 
@@ -99,6 +103,7 @@ export class Shim implements Sink, MessageHandler {
   /** One whole message of the client's. */
   // hot
   message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
+    if (!this.live) return false;
     const { host } = this;
     const { header } = host.envelope;
     let fault = header.scan(bytes, view, start, end);
@@ -166,7 +171,7 @@ export class Shim implements Sink, MessageHandler {
       this.pendingCalls++;
     }
     const status = this.peer.send(destination.handle, message);
-    if (status !== SendStatus.Sent) refusals.notSent(this, header, message, status);
+    if (status !== SendStatus.Sent) refusals.notSent(this, header, message, status, destination.handle);
     else if (isAwaited && host.limits.replyTimeoutMs >= 0) this.limitWaiting(message.createdNode!);
   }
 
@@ -177,7 +182,7 @@ export class Shim implements Sink, MessageHandler {
     const caller = uniqueNumber(bytes, destinationOffset, destinationLength);
     const handle = this.replies.take(caller, replySerial);
     if (handle === null) {
-      refusals.unexpectedReply(this, header);
+      refuseReply(this, header);
       return;
     }
     const facet = handle.context as Facet | null;
@@ -233,6 +238,7 @@ export class Shim implements Sink, MessageHandler {
     this.outgoingMessages++;
     this.outgoingBytes += message.lengthBytes;
     this.outbox.append(message, trace);
+    if (this.isBlocked) this.backlog.review();
     if (!this.isDirty) this.host.markDirty(this);
   }
 
@@ -240,7 +246,7 @@ export class Shim implements Sink, MessageHandler {
   nodeReleased(handle: Handle): void {
     const context = handle.context as Destination | Facet | null;
     if (context !== null && 'isParking' in context) this.destinations.remove(context);
-    else this.replies.remove(handle);
+    else this.replies.remove(handle, callerOf(handle), handle.node.context as number);
   }
 
   /** Sink: nobody can answer a call of ours any more, or nobody keeps a name node of ours. */
@@ -248,7 +254,7 @@ export class Shim implements Sink, MessageHandler {
     const { context } = node;
     if (typeof context !== 'number') return;
     this.pendingCalls--;
-    if (this.live) refusals.noReply(this, context);
+    if (this.live) this.host.noReply(this, context);
   }
 
   /** Leaves the bus, and keeps the node at which copies arrive: all handles to the others die. */
@@ -282,12 +288,11 @@ export class Shim implements Sink, MessageHandler {
 
   /** Descriptors whose message does not come cannot be kept for ever: pending_fd_timeout. */
   private watchDescriptors(): void {
-    const { host } = this;
     if (this.descriptorDeadline !== null) {
-      host.deadlines.cancel(this.descriptorDeadline);
-      this.descriptorDeadline = null;
+      this.progress();
       return;
     }
+    const { host } = this;
     const { pendingFdTimeoutMs } = host.limits;
     this.descriptorDeadline = host.deadlines.add(performance.now() + pendingFdTimeoutMs, () => {
       this.descriptorDeadline = null;
@@ -295,16 +300,25 @@ export class Shim implements Sink, MessageHandler {
     });
   }
 
+  /** Descriptors were claimed: those that still wait have all the time again. */
+  private progress(): void {
+    if (this.descriptorDeadline === null) return;
+    this.host.deadlines.cancel(this.descriptorDeadline);
+    this.descriptorDeadline = null;
+  }
+
   /** Takes the descriptors that came with this message. False: the connection is closed, they did not come. */
   private claimDescriptors(count: number): boolean {
-    const isAllowed = count <= this.host.limits.maxMessageUnixFds;
+    const limit = Math.min(this.host.limits.maxMessageUnixFds, UNIX_FDS_MAX);
+    const isAllowed = count <= limit;
     const fds = isAllowed ? this.inflow.claimDescriptors(count) : undefined;
     if (fds !== undefined) {
+      this.progress();
       this.host.descriptors = new DescriptorSet(fds, closeFd);
       return true;
     }
     const reason = !isAllowed
-      ? `its message brings ${count} file descriptors, more than max_message_unix_fds=${this.host.limits.maxMessageUnixFds}`
+      ? `its message brings ${count} file descriptors, more than max_message_unix_fds=${limit}`
       : this.hasUnixFds
         ? `its message announces ${count} file descriptors that did not come`
         : 'it sent file descriptors without having negotiated them';
@@ -322,16 +336,19 @@ export class Shim implements Sink, MessageHandler {
   /** The socket is readable: one system call, and every message that is complete after it. */
   // hot
   readable(): void {
-    const status = this.inflow.read(this);
-    if (status !== ReadStatus.Ok && this.live) refusals.endOfStream(this, status);
-    const hasWaiting = this.inflow.descriptorCount > 0;
-    if (hasWaiting !== (this.descriptorDeadline !== null)) this.watchDescriptors();
+    this.readUntil(this.inflow.read(this));
   }
 
-  /** Bytes that came together with the end of the handshake. */
-  feed(bytes: Uint8Array): void {
-    const status = this.inflow.feed(this, bytes, 0, bytes.length);
+  /** Bytes and descriptors that came together with the end of the handshake. */
+  feed(bytes: Uint8Array, descriptors: readonly number[]): void {
+    this.readUntil(this.inflow.feed(this, bytes, descriptors));
+  }
+
+  // hot
+  private readUntil(status: number): void {
     if (status !== ReadStatus.Ok && this.live) refusals.endOfStream(this, status);
+    const hasWaiting = this.live && this.inflow.descriptorCount > 0;
+    if (hasWaiting !== (this.descriptorDeadline !== null)) this.watchDescriptors();
   }
 
   figures(): ConnectionFigures {
@@ -345,7 +362,7 @@ export class Shim implements Sink, MessageHandler {
       waitingOutgoingMessages: this.outbox.pendingMessages,
       waitingOutgoingBytes: this.outbox.pendingBytes,
       waitingOutgoingDescriptors: this.outbox.pendingDescriptors,
-      peakOutgoingBytes: this.peakOutgoingBytes,
+      peakOutgoingBytes: this.backlog.peakBytes,
       pendingCalls: this.pendingCalls,
       owedReplies: this.replies.size,
       destinations: this.destinations.size,
@@ -362,24 +379,54 @@ export class Shim implements Sink, MessageHandler {
   /** The end of a turn in which the outbox grew. */
   // hot
   flush(): void {
-    if (this.isBlocked) this.outbox.keepBorrowed();
+    if (this.isBlocked) this.stayBlocked();
     else this.write();
   }
 
   // hot
   private write(): void {
     const errno = this.outbox.flush(this.fd);
-    if (errno === 0) this.peer.isFull = false;
+    if (errno === 0) this.backlog.clear();
     else if (errno === Errno.EAGAIN) this.waitForReader();
+    else if (errno === Errno.ETOOMANYREFS) this.waitForArrivals();
     else refusals.brokenPipe(this, errno);
   }
 
   /** The client reads more slowly than others send. */
   private waitForReader(): void {
-    this.outbox.keepBorrowed();
-    this.peakOutgoingBytes = Math.max(this.peakOutgoingBytes, this.outbox.pendingBytes);
     this.host.setBlocked(this, true);
-    this.peer.isFull = this.outbox.pendingBytes > this.host.limits.maxOutgoingBytes;
+    this.stayBlocked();
+  }
+
+  private stayBlocked(): void {
+    if (this.isGone) this.outbox.close();
+    this.outbox.keepBorrowed();
+    this.backlog.review();
+  }
+
+  /** Too many descriptors are on their way to clients of this user (unix(7)); no event tells when they are there. */
+  private waitForArrivals(): void {
+    this.isBlocked = true;
+    this.stayBlocked();
+    this.host.deadlines.add(performance.now() + ARRIVAL_RETRY_MS, () => {
+      if (this.live) this.writable();
+    });
+  }
+
+  /** Nobody reads any more: what waits, and what comes until the connection is closed, is thrown away. */
+  hangUp(): void {
+    this.host.setBlocked(this, false);
+    this.isGone = true;
+    this.isBlocked = true;
+    this.stayBlocked();
+  }
+
+  /** Puts bytes of our own into the client's outbox that no monitor gets to see. */
+  sendUnseen(bytes: Uint8Array): void {
+    this.outgoingMessages++;
+    this.outgoingBytes += bytes.length;
+    this.outbox.appendBytes(bytes);
+    if (!this.isDirty) this.host.markDirty(this);
   }
 
   /** Releases everything; the socket is the host's to close. */
@@ -397,4 +444,13 @@ export class Shim implements Sink, MessageHandler {
     this.errorSerial = this.errorSerial >= 0xfffffffe ? 0x80000000 : this.errorSerial + 1;
     return this.errorSerial;
   }
+}
+
+/** Long enough not to be busy with it, short enough to go unnoticed. */
+const ARRIVAL_RETRY_MS = 10;
+
+/** N of the connection that waits for a reply through `handle`. */
+function callerOf({ node }: Handle): number {
+  const { sink } = node.owner;
+  return sink instanceof Shim ? sink.number : DRIVER_NUMBER;
 }

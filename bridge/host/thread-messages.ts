@@ -20,7 +20,8 @@ export type HostCommand =
 
 /** What a host wants of the control plane. */
 export type HostRequest =
-  { readonly type: 'reload-config'; readonly request: number } | ActivationRequest;
+  | { readonly type: 'reload-config'; readonly request: number }
+  | ActivationRequest;
 
 /** From a host's thread to the control plane. */
 export type HostEvent =

@@ -35,11 +35,14 @@ export interface ConnectionFigures {
   readonly destinations: number;
 }
 
+/** What stands for the unique name of who has not said Hello (the reference daemon's `bus/dispatch.c`). */
+export const NOT_ACTIVE_YET = ':not.active.yet';
+
 /** A connection as registry and driver know it. Its socket is somebody else's business. */
 export class Connection implements Party {
   /** N of `:1.N`; -1 before Hello */
   number = -1;
-  uniqueName = '';
+  uniqueName = NOT_ACTIVE_YET;
   readonly credentials: Credentials;
   /** the rules for this user and these groups */
   policy: ClientPolicy | undefined = undefined;

@@ -93,6 +93,11 @@ export class Names<Owner> {
     return this.#joined.get(owner)?.size ?? 0;
   }
 
+  /** How many names are owned. */
+  get count(): number {
+    return this.#queues.size;
+  }
+
   /** Every owned name, in the order in which the names came into being. */
   list(): string[] {
     return [...this.#queues.keys()];

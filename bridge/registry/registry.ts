@@ -151,7 +151,7 @@ export class Registry {
 
   /** Names that lead somewhere: unique ones and owned ones. */
   get busNameCount(): number {
-    return this.connections.size + this.names.list().length;
+    return this.connections.size + this.names.count;
   }
 
   /** Whether anybody watches what is not for him: monitors, or rules with eavesdrop=true. */

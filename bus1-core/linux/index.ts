@@ -27,7 +27,7 @@ export { sdNotify } from './notify.js';
 export { waitReadable, waitWritable } from './poll.js';
 export { geteuid, getOpenFilesLimit, getuid, initgroups, killProcess } from './process.js';
 export { prctl, PrctlOption, setgid, setgroups, setOpenFilesLimit } from './process.js';
-export { setsid, setuid, umask } from './process.js';
+export { setOpenFilesLimitOf, setsid, setuid, umask } from './process.js';
 export type { OpenFilesLimit } from './process.js';
 export { groupsOf, lookupGroup, lookupUser } from './users.js';
 export type { Group, User } from './users.js';

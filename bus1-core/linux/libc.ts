@@ -164,6 +164,8 @@ export const getrlimit: (resource: number, limit: Uint8Array) => number = librar
 export const setrlimit: (resource: number, limit: Uint8Array) => number = library.func(
   'int setrlimit(int, void *)',
 );
+export const prlimit: (pid: number, resource: number, limit: Uint8Array, old: null) => number =
+  library.func('int prlimit(int, int, void *, void *)');
 export const kill: (pid: number, signal: number) => number = library.func('int kill(int, int)');
 export const getpwnamR: (
   name: string,

@@ -69,15 +69,28 @@ export function getOpenFilesLimit(): OpenFilesLimit {
   return { soft: readLimit(view, 0), hard: readLimit(view, 8) };
 }
 
-export function setOpenFilesLimit({ soft, hard }: OpenFilesLimit): void {
+export function setOpenFilesLimit(limit: OpenFilesLimit): void {
+  const detail = `${limit.soft} of ${limit.hard}`;
+  check(libc.setrlimit(RLIMIT_NOFILE, limitBytes(limit)), 'setrlimit(RLIMIT_NOFILE)', detail);
+}
+
+/** Sets RLIMIT_NOFILE of another process: prlimit(2). ESRCH when it has gone. */
+export function setOpenFilesLimitOf(pid: number, limit: OpenFilesLimit): void {
+  const detail = `process ${pid}, ${limit.soft} of ${limit.hard}`;
+  const bytes = limitBytes(limit);
+  check(libc.prlimit(pid, RLIMIT_NOFILE, bytes, null), 'prlimit(RLIMIT_NOFILE)', detail);
+}
+
+const RLIM_INFINITY = 2n ** 64n - 1n;
+
+/** struct rlimit */
+function limitBytes({ soft, hard }: OpenFilesLimit): Uint8Array {
   const limit = new Uint8Array(16);
   const view = new DataView(limit.buffer);
   writeLimit(view, 0, soft);
   writeLimit(view, 8, hard);
-  check(libc.setrlimit(RLIMIT_NOFILE, limit), 'setrlimit(RLIMIT_NOFILE)', `${soft} of ${hard}`);
+  return limit;
 }
-
-const RLIM_INFINITY = 2n ** 64n - 1n;
 
 function readLimit(view: DataView, offset: number): number {
   const value = view.getBigUint64(offset, true);

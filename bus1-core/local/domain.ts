@@ -55,6 +55,11 @@ export class LocalDomain {
     this.committing = true;
   }
 
+  /** False inside a transaction: after an error that came out of one, it is half done. */
+  get isIdle(): boolean {
+    return !this.committing;
+  }
+
   /** @throws Error inside a transaction: a sink started an operation, or threw out of an earlier one */
   mustBeIdle(): void {
     if (!this.committing) return;

@@ -1,0 +1,39 @@
+import type { ActivationFailure } from './activation-failure.js';
+import type { ServiceTableData } from './service-table.js';
+
+/** What a host is told about services: the files, and how the bus was set up to use them. */
+export interface ActivationFacts {
+  readonly table: ServiceTableData;
+  /** --systemd-activation */
+  readonly usesSystemd: boolean;
+  /** Whether clients may change the environment of services: not where these run as other users. */
+  readonly isEnvironmentOpen: boolean;
+}
+
+/** From the control plane to a host. */
+export type ActivationCommand =
+  | { readonly type: 'services'; readonly facts: ActivationFacts }
+  /** Answers 'look-up-service'; the services that there are now have been told before. */
+  | { readonly type: 'service-looked-up'; readonly name: string }
+  | {
+      readonly type: 'service-failed';
+      readonly name: string;
+      readonly failure: ActivationFailure;
+    };
+
+/** From a host to the control plane. */
+export type ActivationRequest =
+  /** The disk has changed since the services were told: what about this name? */
+  | { readonly type: 'look-up-service'; readonly name: string }
+  | { readonly type: 'start-service'; readonly name: string }
+  /** It let its deadline pass. */
+  | { readonly type: 'kill-service'; readonly name: string }
+  | { readonly type: 'change-environment'; readonly change: EnvironmentChange };
+
+/** For services that are started from now on. */
+export type EnvironmentChange =
+  | {
+      readonly kind: 'set';
+      readonly variables: readonly (readonly [name: string, value: string])[];
+    }
+  | { readonly kind: 'unset'; readonly names: readonly string[] };

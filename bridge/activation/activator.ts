@@ -1,0 +1,291 @@
+import type { Handle, LocalDomain, ResourceUser } from '#core/index.js';
+import type { Driver, OwnMessageFields } from '#bridge/driver/driver.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { DRIVER_NAME } from '#bridge/registry/registry.js';
+import type { DecodedMessage } from '#bridge/wire/message.js';
+import { MessageFlag } from '#bridge/wire/types.js';
+import type { BusLimits } from '#policy/index.js';
+import { ActivationFailures, type ActivationFailure } from './activation-failure.js';
+import type {
+  ActivationCommand,
+  ActivationFacts,
+  ActivationRequest,
+  EnvironmentChange,
+} from './activation-messages.js';
+import { chooseActivationRoute, type ActivationRoute } from './activation-route.js';
+import type { ParkedMessage } from './parked-message.js';
+import { Parking } from './parking.js';
+import {
+  PendingActivations,
+  type ActivationTarget,
+  type FailedActivation,
+} from './pending-activation.js';
+import { EMPTY_TABLE, ServiceTable } from './service-table.js';
+import {
+  ACTIVATOR_INTERFACE,
+  composeActivationRequest,
+  composeSetEnvironment,
+  composeUnsetEnvironment,
+  parseActivationFailure,
+  SYSTEMD_NAME,
+  type SystemdMessage,
+} from './systemd.js';
+import type { Waiting } from './waiting.js';
+
+/** The thread in which an activator lives. */
+export interface ActivatorHost {
+  readonly driver: Driver;
+  readonly limits: BusLimits;
+  /** Runs `action` at a time of the monotonic clock; returns how to cancel that. */
+  at(timeMs: number, action: () => void): () => void;
+  /** Asks the control plane for something. */
+  ask(request: ActivationRequest): void;
+  log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void;
+}
+
+interface Alarm {
+  readonly timeMs: number;
+  cancel(this: void): void;
+}
+
+/**
+ * Starting on demand, as far as it belongs to the data plane: who waits for which name, and for how long. Processes are
+ * started by the control plane, or by systemd, which is a client like others.
+ */
+export class Activator {
+  /** Whether clients may change the environment of services. */
+  isEnvironmentOpen = true;
+  private readonly host: ActivatorHost;
+  private readonly parking: Parking;
+  private readonly pending: PendingActivations<Waiting>;
+  private table = new ServiceTable(EMPTY_TABLE);
+  /** no services have been told yet */
+  private isNew = true;
+  private usesSystemd = false;
+  private alarm: Alarm | undefined;
+
+  /**
+   * @param user is charged, on behalf of the senders, with what waits
+   * @param onArrival takes note that `run` has something to do
+   */
+  constructor(host: ActivatorHost, domain: LocalDomain, user: ResourceUser, onArrival: () => void) {
+    this.host = host;
+    this.parking = new Parking(domain, user, host.driver, onArrival);
+    this.pending = new PendingActivations(this.limits);
+  }
+
+  /** In alphabetical order. */
+  get activatableNames(): string[] {
+    return this.table.names;
+  }
+
+  /** For the property Features. */
+  get features(): string[] {
+    return this.usesSystemd
+      ? ['ActivatableServicesChanged', 'SystemdActivation']
+      : ['ActivatableServicesChanged'];
+  }
+
+  isActivatable(name: string): boolean {
+    return this.routeTo(name).kind !== 'unknown';
+  }
+
+  carryOut(command: ActivationCommand): void {
+    switch (command.type) {
+      case 'services':
+        this.adopt(command.facts);
+        break;
+      case 'service-looked-up':
+        this.lookedUp(command.name);
+        break;
+      case 'service-failed':
+        this.conclude(this.pending.failProcess(command.name, command.failure));
+        break;
+    }
+  }
+
+  /** Deals with messages that have been parked. */
+  run(): void {
+    for (const parked of this.parking.takeArrivals()) this.arrived(parked);
+  }
+
+  /**
+   * Where messages of `sender` for an unowned name can wait; undefined when nothing can be started under it. A file
+   * that was installed a moment ago counts.
+   */
+  parkingFor(name: string, sender: Connection): Handle | undefined {
+    const isPossible = this.isActivatable(name) || !this.table.isCurrent(name);
+    return isPossible && !name.startsWith(':') ? this.parking.open(name, sender) : undefined;
+  }
+
+  /** Has `waiting` wait for `name`, and starts what provides it unless that is under way. */
+  request(name: string, waiting: Waiting): void {
+    const route = this.routeTo(name);
+    const isCurrent = route.kind === 'await-systemd' || this.table.isCurrent(name);
+    if (route.kind === 'unknown' && isCurrent) {
+      return waiting.fail(ActivationFailures.serviceUnknown(name));
+    }
+    this.pending.setLimits(this.limits);
+    const outcome = this.pending.park(name, waiting, targetOf(route), performance.now());
+    if (outcome.kind === 'refused') waiting.fail(outcome.failure);
+    if (outcome.kind !== 'started') return;
+    this.setAlarm();
+    if (isCurrent) this.begin(name, route, waiting.waiter);
+    else this.host.ask({ type: 'look-up-service', name });
+  }
+
+  /** A name has an owner, who has been told: what waited for it comes first. */
+  nameAppeared(name: string, owner: Connection): void {
+    const waited = this.pending.nameAppeared(name);
+    for (const waiting of waited) waiting.deliver(owner);
+    this.parking.close(name);
+    if (waited.length > 0) this.setAlarm();
+  }
+
+  connectionGone(connection: Connection): void {
+    if (this.pending.parkedCount === 0) return;
+    for (const waiting of this.pending.withdraw(({ waiter }) => waiter === connection)) {
+      waiting.drop();
+    }
+  }
+
+  /** A signal was sent to the bus itself: systemd reports in this way what it could not start. */
+  signalReceived(sender: Connection, message: DecodedMessage): void {
+    if (message.interface !== ACTIVATOR_INTERFACE || message.member !== 'ActivationFailure') return;
+    if (!this.usesSystemd) return;
+    if (this.host.driver.registry.owner(SYSTEMD_NAME) !== sender) {
+      return this.ignore(sender, `it does not own ${SYSTEMD_NAME}`);
+    }
+    const found = parseActivationFailure(message.signature ?? '', message.body);
+    if (found === undefined) this.ignore(sender, 'its arguments are not unit, error name and text');
+    else this.conclude(this.pending.failUnit(found.unit, found.failure));
+  }
+
+  /** For services that are started from now on, by us or by systemd. */
+  changeEnvironment(change: EnvironmentChange): void {
+    this.host.ask({ type: 'change-environment', change });
+    if (!this.usesSystemd) return;
+    const message =
+      change.kind === 'set'
+        ? composeSetEnvironment(change.variables)
+        : composeUnsetEnvironment(change.names);
+    const owner = this.host.driver.registry.owner(SYSTEMD_NAME);
+    /* as in the reference daemon, such a call names the connection if that is known */
+    const to = owner?.uniqueName;
+    this.sendToSystemd(to === undefined ? message : { ...message, destination: to });
+  }
+
+  private get limits(): { maxParked: number; timeoutMs: number } {
+    const { maxPendingServiceStarts, serviceStartTimeoutMs } = this.host.limits;
+    return { maxParked: maxPendingServiceStarts, timeoutMs: serviceStartTimeoutMs };
+  }
+
+  private routeTo(name: string): ActivationRoute {
+    return chooseActivationRoute(name, this.table.get(name), this.usesSystemd);
+  }
+
+  private adopt({ table, usesSystemd, isEnvironmentOpen }: ActivationFacts): void {
+    const before = this.table;
+    this.table = new ServiceTable(table);
+    this.usesSystemd = usesSystemd;
+    this.isEnvironmentOpen = isEnvironmentOpen;
+    for (const name of this.parking.names) {
+      const isOver = !this.isActivatable(name) && this.pending.get(name) === undefined;
+      if (isOver) this.parking.close(name);
+    }
+    const hasChanged = !this.isNew && !before.hasSameServices(this.table);
+    this.isNew = false;
+    if (hasChanged) this.host.driver.broadcast('ActivatableServicesChanged', '', []);
+  }
+
+  private arrived(parked: ParkedMessage): void {
+    const { name, waiter } = parked;
+    if (!waiter.live) parked.drop();
+    else if ((parked.flags & MessageFlag.NoAutoStart) !== 0) parked.fail(noSuchName(name));
+    else this.request(name, parked);
+  }
+
+  private begin(name: string, route: ActivationRoute, requester: Connection | undefined): void {
+    const by = requester?.uniqueName ?? DRIVER_NAME;
+    this.host.log('info', 'activating a service', { name, by, via: route.kind });
+    if (route.kind === 'spawn') this.host.ask({ type: 'start-service', name });
+    if (route.kind === 'systemd')
+      this.sendToSystemd(composeActivationRequest(route.unit), route.unit);
+  }
+
+  private lookedUp(name: string): void {
+    const activation = this.pending.get(name);
+    if (activation === undefined) return;
+    const route = this.routeTo(name);
+    if (route.kind === 'unknown') {
+      this.conclude(this.pending.fail(name, ActivationFailures.serviceUnknown(name)));
+      return;
+    }
+    this.pending.retarget(name, targetOf(route));
+    this.begin(name, route, activation.parked[0]?.waiter);
+  }
+
+  /** `unit` is what fails if systemd does not come in time to hear of it. */
+  private sendToSystemd(message: SystemdMessage, unit?: string): void {
+    const { driver } = this.host;
+    const waiting: Waiting = {
+      waiter: undefined,
+      deliver: (owner) => driver.sendTo(owner, fieldsOf(message), message.body),
+      fail: (failure) => {
+        if (unit !== undefined) this.conclude(this.pending.failUnit(unit, failure));
+      },
+      drop() {},
+    };
+    const owner = driver.registry.owner(SYSTEMD_NAME);
+    if (owner === undefined) this.request(SYSTEMD_NAME, waiting);
+    else waiting.deliver(owner);
+  }
+
+  private conclude(failed: readonly FailedActivation<Waiting>[]): void {
+    for (const { name, failure, parked } of failed) {
+      this.host.log('warn', 'a service could not be activated', { name, why: failure.message });
+      for (const waiting of parked) waiting.fail(failure);
+      this.parking.close(name);
+    }
+    this.setAlarm();
+  }
+
+  private expire(): void {
+    this.alarm = undefined;
+    const failed = this.pending.expire(performance.now());
+    for (const { name } of failed) this.host.ask({ type: 'kill-service', name });
+    this.conclude(failed);
+  }
+
+  private setAlarm(): void {
+    const timeMs = this.pending.nextDeadlineMs();
+    if (timeMs === this.alarm?.timeMs) return;
+    this.alarm?.cancel();
+    this.alarm = undefined;
+    if (timeMs === undefined) return;
+    this.alarm = { timeMs, cancel: this.host.at(timeMs, () => this.expire()) };
+  }
+
+  private ignore({ uniqueName }: Connection, why: string): void {
+    this.host.log('warn', 'ActivationFailure ignored', { by: uniqueName, why });
+  }
+}
+
+function fieldsOf(message: SystemdMessage): OwnMessageFields {
+  const { type, path, interface: interfaceName, member, destination, signature } = message;
+  const flags = MessageFlag.NoReplyExpected;
+  return { type, flags, path, interface: interfaceName, member, destination, signature };
+}
+
+function targetOf(route: ActivationRoute): ActivationTarget {
+  return {
+    exec: route.kind === 'spawn' ? route.service.exec : undefined,
+    systemdUnit: route.kind === 'systemd' ? route.unit : undefined,
+  };
+}
+
+/** What dbus-daemon says to a message with NO_AUTO_START (`bus/dispatch.c`). */
+function noSuchName(name: string): ActivationFailure {
+  return { errorName: ErrorName.NameHasNoOwner, message: `Name "${name}" does not exist` };
+}

@@ -1,0 +1,170 @@
+import {
+  Message,
+  SendStatus,
+  type Handle,
+  type LocalDomain,
+  type Node,
+  type Peer,
+  type ResourceUser,
+  type Sink,
+  type Trace,
+} from '#core/index.js';
+import type { Driver } from '#bridge/driver/driver.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import { describe, STATUS_TEXTS } from '#bridge/host/refusals.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { Envelope } from '#bridge/registry/envelope.js';
+import { describeRefusal, type Facet } from '#policy/index.js';
+import type { ActivationFailure } from './activation-failure.js';
+import { ParkedMessage, type ParkingSpot } from './parked-message.js';
+
+/**
+ * The peer to which messages for a name go that nobody owns yet. Every sender has a node of its own here for each such
+ * name, which dies with the sender's interest in it. When the wait for a name is over its nodes are released: the
+ * handles that senders have kept die, and they ask the registry anew.
+ */
+export class Parking implements Sink {
+  readonly peer: Peer;
+  private readonly driver: Driver;
+  private readonly onArrival: () => void;
+  private readonly nodes = new Map<string, Set<Node>>();
+  private arrivals: ParkedMessage[] = [];
+  private readonly message = new Message();
+  private readonly envelope = new Envelope();
+
+  /**
+   * @param user is charged, on behalf of the senders, with what waits
+   * @param onArrival takes note that `takeArrivals` would return something
+   */
+  constructor(domain: LocalDomain, user: ResourceUser, driver: Driver, onArrival: () => void) {
+    this.peer = domain.openPeer({ user, sink: this });
+    this.driver = driver;
+    this.onArrival = onArrival;
+  }
+
+  /** Makes a node where messages of `sender` for `name` wait; the handle to it is the registry's. */
+  open(name: string, sender: Connection): Handle {
+    const { node, handle } = this.peer.createNode(this.driver.registry.peer);
+    const spot: ParkingSpot = { name, sender };
+    node.context = spot;
+    let nodes = this.nodes.get(name);
+    if (nodes === undefined) this.nodes.set(name, (nodes = new Set()));
+    nodes.add(node);
+    return handle;
+  }
+
+  /** Names that somebody holds a handle for. */
+  get names(): string[] {
+    return [...this.nodes.keys()];
+  }
+
+  /** The wait for `name` is over. */
+  close(name: string): void {
+    const nodes = this.nodes.get(name);
+    if (nodes === undefined) return;
+    this.nodes.delete(name);
+    this.peer.release(...nodes);
+  }
+
+  /** What has come in since the last time, oldest first. */
+  takeArrivals(): readonly ParkedMessage[] {
+    const { arrivals } = this;
+    if (arrivals.length > 0) this.arrivals = [];
+    return arrivals;
+  }
+
+  accept(node: Node, message: Message, trace: Trace): void {
+    this.arrivals.push(new ParkedMessage(this, node.context as ParkingSpot, message, trace));
+    this.onArrival();
+  }
+
+  /** A caller has left. */
+  nodeReleased(handle: Handle): void {
+    if (handle.context instanceof ParkedMessage) handle.context.reply = null;
+  }
+
+  /** A sender has no use for its node any more. */
+  handleReleased(node: Node): void {
+    const { name } = node.context as ParkingSpot;
+    const nodes = this.nodes.get(name);
+    nodes?.delete(node);
+    if (nodes?.size === 0) this.nodes.delete(name);
+  }
+
+  /** Passes a message on to the owner of its name, if the policies of both sides let it pass. */
+  deliver(parked: ParkedMessage, owner: Connection): void {
+    const { grants } = this.driver.registry;
+    const { facet, replyFacet } = grants.between(parked.waiter, owner);
+    const { header } = this.envelope;
+    const { bytes } = parked;
+    header.scan(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
+    if (facet !== null && !facet.check(header)) return this.deny(parked, facet);
+    this.envelope.senderNumber = parked.waiter.number;
+    this.envelope.replyFacet = replyFacet;
+    const status = this.send(parked, owner);
+    if (status === SendStatus.Sent) return this.free(parked);
+    const [errorName, message] = STATUS_TEXTS[status];
+    this.refuse(parked, { errorName, message });
+  }
+
+  /** A call is answered with an error. Who expects no reply gets none. */
+  fail(parked: ParkedMessage, failure: ActivationFailure): void {
+    if (parked.reply !== null) this.answer(parked, parked.reply, failure);
+    this.free(parked);
+  }
+
+  drop(parked: ParkedMessage): void {
+    this.free(parked);
+  }
+
+  private send(parked: ParkedMessage, owner: Connection): SendStatus {
+    const name = owner.nameHandles.get(parked.name);
+    if (name === undefined) return SendStatus.BadHandle;
+    const message = this.message.clear();
+    message.note = this.envelope;
+    message.descriptors = parked.descriptors;
+    message.addPiece(parked.bytes, 0, parked.bytes.length);
+    if (parked.reply !== null) message.addTransfer(parked.reply);
+    const handle = this.driver.registry.peer.copyHandle(name, this.peer);
+    const status = this.peer.send(handle, message);
+    this.peer.release(handle);
+    return status;
+  }
+
+  private deny(parked: ParkedMessage, facet: Facet): void {
+    const why = describeRefusal(facet);
+    const what = describe(this.envelope.header);
+    const message = `Rejected send message: ${why}; ${what}`;
+    this.refuse(parked, { errorName: ErrorName.AccessDenied, message });
+  }
+
+  /** It came as far as its receiver: the sender is told in any case, as if it had been sent just now. */
+  private refuse(parked: ParkedMessage, failure: ActivationFailure): void {
+    const { waiter, serial, reply } = parked;
+    if (reply !== null) this.answer(parked, reply, failure);
+    else this.tell(waiter, waiter.driverInbox, serial, failure);
+    this.free(parked);
+  }
+
+  private answer(
+    { waiter, serial }: ParkedMessage,
+    reply: Handle,
+    failure: ActivationFailure,
+  ): void {
+    this.tell(waiter, this.peer.copyHandle(reply, this.driver.peer), serial, failure);
+  }
+
+  /** Errors come from the bus itself. */
+  private tell(to: Connection, through: Handle, serial: number, failure: ActivationFailure): void {
+    this.driver.reply(to, through, serial, 's', [failure.message], failure.errorName);
+  }
+
+  /** Pays back what it was charged, and lets go of what it brought. */
+  private free(parked: ParkedMessage): void {
+    const { bytes, descriptors, trace, reply } = parked;
+    trace.discharge(1, bytes.length, descriptors?.count ?? 0);
+    descriptors?.drop();
+    parked.reply = null;
+    if (reply !== null) this.peer.release(reply);
+  }
+}

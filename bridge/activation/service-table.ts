@@ -1,0 +1,64 @@
+import { fileStamp } from './service-directory-scan.js';
+import type { ScannedService } from './service-directory-scan.js';
+import type { Service } from './service-file.js';
+
+/** A directory and its `fileStamp` from before it was read. */
+export interface DirectoryStamp {
+  readonly path: string;
+  readonly stamp: string;
+}
+
+/** The activatable names, and of when that is: plain data, which can be sent to another thread. */
+export interface ServiceTableData {
+  readonly services: readonly ScannedService[];
+  readonly directories: readonly DirectoryStamp[];
+}
+
+export const EMPTY_TABLE: ServiceTableData = { services: [], directories: [] };
+
+export function stampDirectories(paths: readonly string[]): DirectoryStamp[] {
+  return paths.map((path) => ({ path, stamp: fileStamp(path) }));
+}
+
+/** The services that the directories provided when they were read. */
+export class ServiceTable {
+  readonly data: ServiceTableData;
+  readonly #byName: ReadonlyMap<string, ScannedService>;
+
+  constructor(data: ServiceTableData) {
+    this.data = data;
+    this.#byName = new Map(data.services.map((scanned) => [scanned.service.name, scanned]));
+  }
+
+  /** In alphabetical order. */
+  get names(): string[] {
+    return [...this.#byName.keys()].toSorted();
+  }
+
+  get(name: string): Service | undefined {
+    return this.#byName.get(name)?.service;
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  /**
+   * Looks at the disk whether what the table says about one name still holds: its own file is
+   * untouched, or, for a name without one, the directories are. Costs a stat for each.
+   */
+  isCurrent(name: string): boolean {
+    const known = this.#byName.get(name);
+    if (known !== undefined) return fileStamp(known.service.file) === known.stamp;
+    return this.data.directories.every(({ path, stamp }) => fileStamp(path) === stamp);
+  }
+
+  /** Whether the two provide the same names in the same way. */
+  hasSameServices(other: ServiceTable): boolean {
+    return this.#summary() === other.#summary();
+  }
+
+  #summary(): string {
+    return JSON.stringify(this.names.map((name) => this.get(name)));
+  }
+}

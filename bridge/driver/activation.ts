@@ -1,0 +1,100 @@
+import { ActivationFailures } from '#bridge/activation/activation-failure.js';
+import { DRIVER_NAME } from '#bridge/registry/registry.js';
+
+import { DriverError, ErrorName } from './driver-error.js';
+import { arg, LATER, type Call, type DriverInterface, type Method } from './method.js';
+
+/** Replies of StartServiceByName (D-Bus specification, "Message Bus Messages"). */
+const StartReply = { Success: 1, AlreadyRunning: 2 } as const;
+
+/** Like the reference daemon, we look at no flags, and know only services that have a .service file. */
+function startServiceByName(call: Call): readonly [number] | typeof LATER {
+  const { driver, connection, reply, fail } = call;
+  const [name] = call.args as [string, number];
+  const { activator } = driver.settings;
+  if (driver.registry.owner(name) !== undefined) {
+    if (activator.isActivatable(name)) return [StartReply.AlreadyRunning];
+    throw errorOf(ActivationFailures.serviceUnknown(name));
+  }
+  activator.request(name, {
+    waiter: connection,
+    deliver: () => reply([StartReply.Success]),
+    fail: (failure) => fail(errorOf(failure)),
+    drop() {},
+  });
+  return LATER;
+}
+
+function updateActivationEnvironment(call: Call): readonly [] {
+  const [variables] = call.args as [ReadonlyMap<string, string>];
+  openActivator(call).changeEnvironment({ kind: 'set', variables: [...variables] });
+  return [];
+}
+
+function unsetEnvironment(call: Call): readonly [] {
+  const [names] = call.args as [readonly string[]];
+  openActivator(call).changeEnvironment({ kind: 'unset', names });
+  return [];
+}
+
+/** Where services run as other users, their environment is nobody's to change. */
+function openActivator({ driver: { settings } }: Call): typeof settings.activator {
+  if (settings.activator.isEnvironmentOpen) return settings.activator;
+  throw new DriverError(
+    ErrorName.AccessDenied,
+    'Cannot change activation environment on a system bus.',
+  );
+}
+
+function reloadConfig({ driver, reply, fail }: Call): typeof LATER {
+  driver.settings.reloadConfig((failure) => {
+    if (failure === undefined) reply([]);
+    else fail(new DriverError(ErrorName.Failed, failure));
+  });
+  return LATER;
+}
+
+function errorOf(failure: { errorName: string; message: string }): DriverError {
+  return new DriverError(failure.errorName, failure.message);
+}
+
+export const activationMethods: readonly Method[] = [
+  {
+    name: 'StartServiceByName',
+    in: [arg('name', 's'), arg('flags', 'u')],
+    out: [arg('result', 'u')],
+    run: startServiceByName,
+  },
+  {
+    name: 'ListActivatableNames',
+    in: [],
+    out: [arg('names', 'as')],
+    run: ({ driver }) => [[DRIVER_NAME, ...driver.settings.activator.activatableNames]],
+  },
+  {
+    name: 'UpdateActivationEnvironment',
+    in: [arg('environment', 'a{ss}')],
+    out: [],
+    privileged: true,
+    canonicalPath: true,
+    run: updateActivationEnvironment,
+  },
+  /* for everybody, as in the reference daemon: who may call it is for the policy to say */
+  { name: 'ReloadConfig', in: [], out: [], run: reloadConfig },
+];
+
+/** What other buses do not have: variables can also be taken back. */
+export const activation: DriverInterface = {
+  name: 'org.bus1.DBus.Activation',
+  isAdvertised: true,
+  canonicalPath: true,
+  methods: [
+    {
+      name: 'UnsetEnvironment',
+      in: [arg('names', 'as')],
+      out: [],
+      privileged: true,
+      run: unsetEnvironment,
+    },
+  ],
+};

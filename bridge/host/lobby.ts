@@ -1,0 +1,86 @@
+import type { Deadline, Deadlines } from './deadlines.js';
+import type { BusLimits } from '#policy/index.js';
+
+/** How long nobody is accepted when the process has no descriptors or memory left. */
+const SHORTAGE_MS = 1000;
+
+export interface LobbyEvents {
+  /** This connection has not said Hello in time. */
+  expired(fd: number): void;
+  /** Connections that nobody accepts wait in the kernel, which has its own limit. */
+  setAccepting(isAccepting: boolean): void;
+}
+
+/**
+ * Connections that have not said Hello yet: they are authenticating, or did not go on after that. There may be
+ * max_incomplete_connections of them, for auth_timeout each.
+ */
+export class Lobby {
+  private readonly deadlines: Deadlines;
+  private readonly events: LobbyEvents;
+  private readonly waiting = new Map<number, Deadline>();
+  private limits: BusLimits;
+  private shortage: Deadline | null = null;
+  private isAccepting = true;
+
+  constructor(limits: BusLimits, deadlines: Deadlines, events: LobbyEvents) {
+    this.limits = limits;
+    this.deadlines = deadlines;
+    this.events = events;
+  }
+
+  get size(): number {
+    return this.waiting.size;
+  }
+
+  get isShort(): boolean {
+    return this.shortage !== null;
+  }
+
+  setLimits(limits: BusLimits): void {
+    this.limits = limits;
+    this.review();
+  }
+
+  enter(fd: number): void {
+    const atMs = performance.now() + this.limits.authTimeoutMs;
+    this.waiting.set(
+      fd,
+      this.deadlines.add(atMs, () => this.events.expired(fd)),
+    );
+    this.review();
+  }
+
+  /** The connection has said Hello, or has gone. */
+  leave(fd: number): void {
+    const deadline = this.waiting.get(fd);
+    if (deadline === undefined) return;
+    this.deadlines.cancel(deadline);
+    this.waiting.delete(fd);
+    this.review();
+  }
+
+  /** There are no descriptors left: nobody is accepted until some are given back, or for a while. */
+  runShort(): void {
+    this.shortage ??= this.deadlines.add(performance.now() + SHORTAGE_MS, () => {
+      this.shortage = null;
+      this.review();
+    });
+    this.review();
+  }
+
+  /** Descriptors have been given back. */
+  endShortage(): void {
+    if (this.shortage === null) return;
+    this.deadlines.cancel(this.shortage);
+    this.shortage = null;
+    this.review();
+  }
+
+  private review(): void {
+    const isWanted = this.shortage === null && this.size < this.limits.maxIncompleteConnections;
+    if (isWanted === this.isAccepting) return;
+    this.isAccepting = isWanted;
+    this.events.setAccepting(isWanted);
+  }
+}

@@ -1,0 +1,54 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type RunningBus, sessionConfig, startBus } from '../support/bus.js';
+import { openFolder } from '../support/bus-command.js';
+import { ErrorReply, RawClient } from '../support/raw-client.js';
+
+const BUS = 'org.freedesktop.DBus';
+
+let folder: string;
+let config: string;
+let bus: RunningBus;
+let client: RawClient;
+
+const write = (elements: string): void =>
+  writeFileSync(config, sessionConfig(`unix:path=${folder}/bus`, elements));
+
+beforeEach(async () => {
+  folder = openFolder('reload-test-');
+  config = join(folder, 'bus.conf');
+  for (const [directory, name] of [
+    ['old', 'org.example.Old'],
+    ['new', 'org.example.New'],
+  ]) {
+    mkdirSync(join(folder, directory));
+    const file = join(folder, directory, `${name}.service`);
+    writeFileSync(file, `[D-BUS Service]\nName=${name}\nExec=/bin/false\n`);
+  }
+  write(`<servicedir>${folder}/old</servicedir>`);
+  bus = await startBus({ config });
+  client = RawClient.open(bus.address);
+});
+afterEach(async () => {
+  client.close();
+  await bus.stop();
+});
+
+test('ReloadConfig answers when the new configuration is in force', () => {
+  expect(client.callBus('ListActivatableNames')).toEqual([[BUS, 'org.example.Old']]);
+  write(`<servicedir>${folder}/new</servicedir>
+    <policy context="mandatory"><deny own="org.example.Denied"/></policy>`);
+  expect(client.callBus('ReloadConfig')).toEqual([]);
+  expect(client.callBus('ListActivatableNames')).toEqual([[BUS, 'org.example.New']]);
+  expect(() => client.callBus('RequestName', 'su', ['org.example.Denied', 0])).toThrow(
+    'not allowed to own',
+  );
+});
+
+test('a configuration that is broken changes nothing, and the caller is told why', () => {
+  writeFileSync(config, '<busconfig>\n<oops/>');
+  expect(() => client.callBus('ReloadConfig')).toThrow(ErrorReply);
+  expect(() => client.callBus('ReloadConfig')).toThrow(`${config}:`);
+  expect(client.callBus('ListActivatableNames')).toEqual([[BUS, 'org.example.Old']]);
+});

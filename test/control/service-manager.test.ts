@@ -1,0 +1,19 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { datagramReader } from './datagram-reader.js';
+import { folderOfTest, startDaemon } from './daemon.js';
+
+test('the service manager is told when the bus is ready, reloads and stops', async () => {
+  const folder = folderOfTest();
+  const path = join(folder, 'notify');
+  const manager = datagramReader(path);
+  const args = [`--address=unix:path=${folder}/bus`];
+  const { program } = await startDaemon({ folder, args, env: { NOTIFY_SOCKET: path } });
+  expect(manager.next()).toBe('READY=1');
+  program.kill('SIGHUP');
+  expect(manager.next()).toMatch(/^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+  expect(manager.next()).toBe('READY=1');
+  program.kill('SIGTERM');
+  expect(manager.next()).toBe('STOPPING=1');
+  expect((await program.ended).code).toBe(0);
+});

@@ -1,0 +1,159 @@
+import { MessageType } from '#bridge/wire/types.js';
+import { Attendant, MARKER_INTERFACE } from './attendant.js';
+import { damaged } from './damage.js';
+import { encodeSpec } from './encode.js';
+import { normalise, type NormalMessage, type Names } from './normalise.js';
+import { callsDriver, type MessageSpec, type Operation } from './operation.js';
+import { isSyncSerial, RawClient, type ReceivedMessage } from './raw-client.js';
+
+/** What each client has received since the step before, or that its connection was closed. */
+export type Observation = ReadonlyMap<number, readonly (NormalMessage | string)[]>;
+
+/** One bus with the clients of one conversation, which it takes through it step by step. */
+export class Stage {
+  readonly #path: string;
+  readonly #attendant: Attendant;
+  readonly #clients = new Map<number, RawClient>();
+  readonly #uniqueNames = new Map<number, string>();
+  readonly #calls = new Map<string, MessageSpec>();
+  readonly #ended = new Set<RawClient>();
+
+  private constructor(path: string, attendant: Attendant) {
+    this.#path = path;
+    this.#attendant = attendant;
+  }
+
+  static async open(path: string): Promise<Stage> {
+    return new Stage(path, await Attendant.open(path));
+  }
+
+  /** Does one step, waits until everybody has got all that follows from it, and tells what that was. */
+  async perform(operation: Operation): Promise<Observation> {
+    const { client } = operation;
+    let actor = this.#clients.get(client);
+    if (operation.kind === 'connect') {
+      if (actor !== undefined) return new Map();
+      actor = await RawClient.open(this.#path);
+      this.#clients.set(client, actor);
+    } else if (actor === undefined || actor.isClosed) {
+      return new Map();
+    }
+    await this.#act(actor, operation);
+    await this.#settle(actor);
+    return this.#collect();
+  }
+
+  /** Everybody leaves; the next conversation finds a bus on which nobody is. */
+  async clear(): Promise<void> {
+    for (const client of this.#clients.values()) {
+      if (!client.isClosed) await client.leave();
+      await this.#awaitDeparture(client);
+    }
+    this.#clients.clear();
+    this.#uniqueNames.clear();
+    this.#calls.clear();
+    this.#ended.clear();
+  }
+
+  async #act(actor: RawClient, operation: Operation): Promise<void> {
+    switch (operation.kind) {
+      case 'connect':
+        return actor.roundTrip();
+      case 'send':
+        this.#noteCall(operation);
+        return this.#send(actor, operation.message);
+      case 'garble':
+        return actor.roundTrip(damaged(this.#encode(operation.message), operation.damage));
+      case 'leave':
+        if (operation.last === undefined) return actor.leave();
+        return actor.leaveAfter(this.#encode(operation.last));
+    }
+  }
+
+  async #send(actor: RawClient, message: MessageSpec): Promise<void> {
+    const bytes = this.#encode(message);
+    if (actor.isMonitor) {
+      actor.send(bytes);
+      return actor.untilClosed();
+    }
+    if (!callsDriver(message, 'BecomeMonitor')) return actor.roundTrip(bytes);
+    /* whoever has become a monitor must not send anything any more */
+    actor.send(bytes);
+    await actor.until(({ replySerial, type }) => {
+      const isAnswer = replySerial === message.serial;
+      if (isAnswer) actor.isMonitor = type === MessageType.MethodReturn;
+      return isAnswer;
+    });
+    if (!actor.isMonitor) await actor.roundTrip();
+  }
+
+  async #settle(actor: RawClient): Promise<void> {
+    if (actor.isClosed) await this.#awaitDeparture(actor);
+    const others = [...this.#clients.values()].filter((client) => !client.isClosed);
+    const monitors = others.filter(({ isMonitor }) => isMonitor);
+    const sign = monitors.length === 0 ? 0 : this.#attendant.giveSign();
+    await Promise.all([
+      ...monitors.map((monitor) => monitor.until((message) => isSign(message, sign))),
+      ...others.filter((each) => !each.isMonitor && each !== actor).map((each) => each.roundTrip()),
+    ]);
+  }
+
+  /** The bus drops the names of a connection that has closed some time after. */
+  async #awaitDeparture(client: RawClient): Promise<void> {
+    if (this.#ended.has(client)) return;
+    this.#ended.add(client);
+    if (client.uniqueName !== '' && !client.isMonitor) {
+      await this.#attendant.departed(client.uniqueName);
+    }
+  }
+
+  #collect(): Observation {
+    for (const [number, client] of this.#clients) {
+      if (client.uniqueName !== '') this.#uniqueNames.set(number, client.uniqueName);
+    }
+    const observation = new Map<number, (NormalMessage | string)[]>();
+    for (const [number, client] of this.#clients) {
+      const seen: (NormalMessage | string)[] = client
+        .take()
+        .filter((message) => !isOurs(message))
+        .map((message) => normalise(message, number, this.#names));
+      if (client.isMute) seen.push('gets no answer any more');
+      if (client.isClosed) seen.push('is disconnected');
+      if (seen.length > 0) observation.set(number, seen);
+    }
+    return observation;
+  }
+
+  readonly #names: Names = {
+    symbolic: (text) =>
+      text.replaceAll(/:1\.\d+/gu, (name) => {
+        for (const [number, unique] of this.#uniqueNames) if (unique === name) return `#${number}`;
+        return name;
+      }),
+    call: (client, serial) => this.#calls.get(`${client}/${serial}`),
+  };
+
+  #noteCall({ client, message }: { client: number; message: MessageSpec }): void {
+    if (message.type !== MessageType.MethodCall) return;
+    this.#calls.set(`${client}/${message.serial}`, message);
+  }
+
+  #encode(message: MessageSpec): Uint8Array {
+    return encodeSpec(message, (text) =>
+      text.replaceAll(
+        /#(\d+)/gu,
+        (_all, number) => this.#uniqueNames.get(Number(number)) ?? `:1.40000000${number}`,
+      ),
+    );
+  }
+}
+
+function isSign({ interface: name, serial }: ReceivedMessage, sign: number): boolean {
+  return name === MARKER_INTERFACE && serial === sign;
+}
+
+/** Traffic of the test itself, which monitors and eavesdroppers see as well. */
+function isOurs({ interface: name, type, serial, replySerial }: ReceivedMessage): boolean {
+  if (name === MARKER_INTERFACE || isSyncSerial(replySerial)) return true;
+  return type === MessageType.MethodCall && isSyncSerial(serial);
+}
