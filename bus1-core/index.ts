@@ -5,7 +5,7 @@
 export { DescriptorSet } from './descriptors.js';
 export { Bus1Code, Bus1Error } from './errors.js';
 export type { Handle } from './handle.js';
-export { LocalDomain, type DomainCounters } from './local/domain.js';
+export { LocalDomain, type DomainCounters, type RemoteParticipant } from './local/domain.js';
 export { Message, NewNode } from './message.js';
 export type { Node } from './node.js';
 export { SendStatus, type Peer, type PeerOptions } from './peer.js';
@@ -22,5 +22,12 @@ export {
   type TransferEntry,
 } from './peer-by-id.js';
 export { ReceivedType, type Received } from './queue.js';
-export { ResourceUser, Slot, type Claim, type Maxima, type Trace } from './quota.js';
+export {
+  ResourceUser,
+  Slot,
+  type Claim,
+  type DischargeListener,
+  type Maxima,
+  type Trace,
+} from './quota.js';
 export type { Sink } from './sink.js';

@@ -150,10 +150,16 @@ export class Claim {
   }
 }
 
+/** Is told what is given back to a trace: a domain across processes passes it on to the sender's. */
+export interface DischargeListener {
+  discharged(objects: number, bytes: number, descriptors: number): void;
+}
+
 /** What one actor has charged to one user. */
 export class Trace {
   readonly claim: Claim;
   readonly share: number[] = [0, 0, 0];
+  listener: DischargeListener | null = null;
   private abandoned = false;
 
   constructor(claim: Claim) {
@@ -177,8 +183,19 @@ export class Trace {
     return true;
   }
 
+  /**
+   * Charges even what is over quota: for what another process sent in good faith, before it could know that others
+   * had taken the room.
+   */
+  chargeAnyway(objects: number, bytes: number, descriptors: number): void {
+    if (objects !== 0) this.applyAnyway(Slot.Objects, objects);
+    if (bytes !== 0) this.applyAnyway(Slot.Bytes, bytes);
+    if (descriptors !== 0) this.applyAnyway(Slot.Descriptors, descriptors);
+  }
+
   /** Gives back what was charged. Amounts must have been charged before. */
   discharge(objects: number, bytes: number, descriptors: number): void {
+    if (this.listener !== null) this.listener.discharged(objects, bytes, descriptors);
     if (objects !== 0) this.refund(Slot.Objects, objects);
     if (bytes !== 0) this.refund(Slot.Bytes, bytes);
     if (descriptors !== 0) this.refund(Slot.Descriptors, descriptors);
@@ -193,6 +210,15 @@ export class Trace {
   abandon(): void {
     this.abandoned = true;
     if (this.isIdle()) this.claim.untrace();
+  }
+
+  /** Its actor is gone. */
+  get isAbandoned(): boolean {
+    return this.abandoned;
+  }
+
+  private applyAnyway(slot: Slot, amount: number): void {
+    this.apply(slot, amount, Math.max(0, amount - this.claim.available[slot]));
   }
 
   private apply(slot: Slot, amount: number, fromUser: number): void {

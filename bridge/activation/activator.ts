@@ -229,17 +229,18 @@ export class Activator {
   /** `unit` is what fails if systemd does not come in time to hear of it. */
   private sendToSystemd(message: SystemdMessage, unit?: string): void {
     const { driver } = this.host;
-    const waiting: Waiting = {
+    const fields = fieldsOf(message);
+    const systemd = driver.registry.owner(SYSTEMD_NAME);
+    if (systemd !== undefined) return driver.sendTo(systemd, fields, message.body);
+    driver.showEarly(fields, message.body);
+    this.request(SYSTEMD_NAME, {
       waiter: undefined,
-      deliver: (owner) => driver.sendTo(owner, fieldsOf(message), message.body),
+      deliver: (owner) => driver.sendShown(owner, fields, message.body),
       fail: (failure) => {
         if (unit !== undefined) this.conclude(this.pending.failUnit(unit, failure));
       },
       drop() {},
-    };
-    const owner = driver.registry.owner(SYSTEMD_NAME);
-    if (owner === undefined) this.request(SYSTEMD_NAME, waiting);
-    else waiting.deliver(owner);
+    });
   }
 
   private conclude(failed: readonly FailedActivation<Waiting>[]): void {

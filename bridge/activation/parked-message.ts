@@ -1,6 +1,7 @@
 import type { DescriptorSet, Handle, Message, Trace } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
+import { MessageType } from '#bridge/wire/types.js';
 import type { ActivationFailure } from './activation-failure.js';
 import type { Parking } from './parking.js';
 import type { Waiting } from './waiting.js';
@@ -17,6 +18,7 @@ export class ParkedMessage implements Waiting {
   readonly waiter: Connection;
   readonly bytes: Uint8Array;
   readonly serial: number;
+  readonly isSignal: boolean;
   readonly flags: number;
   readonly descriptors: DescriptorSet | null;
   readonly trace: Trace;
@@ -32,6 +34,7 @@ export class ParkedMessage implements Waiting {
     this.waiter = sender;
     this.bytes = message.copyBytes();
     this.serial = header.serial;
+    this.isSignal = header.type === MessageType.Signal;
     this.flags = header.flags;
     this.descriptors = message.descriptors?.retain() ?? null;
     this.trace = trace;

@@ -107,9 +107,12 @@ export class Parking implements Sink {
     this.refuse(parked, { errorName, message });
   }
 
-  /** A call is answered with an error. Who expects no reply gets none. */
+  /**
+   * Answers with an error, to a signal as well: nothing else would tell that it went nowhere. Only a call that wants
+   * no reply gets none.
+   */
   fail(parked: ParkedMessage, failure: ActivationFailure): void {
-    if (parked.reply !== null) this.answer(parked, parked.reply, failure);
+    if (parked.reply !== null || parked.isSignal) this.tell(parked, failure);
     this.free(parked);
   }
 
@@ -140,23 +143,15 @@ export class Parking implements Sink {
 
   /** It came as far as its receiver: the sender is told in any case, as if it had been sent just now. */
   private refuse(parked: ParkedMessage, failure: ActivationFailure): void {
-    const { waiter, serial, reply } = parked;
-    if (reply !== null) this.answer(parked, reply, failure);
-    else this.tell(waiter, waiter.driverInbox, serial, failure);
+    this.tell(parked, failure);
     this.free(parked);
   }
 
-  private answer(
-    { waiter, serial }: ParkedMessage,
-    reply: Handle,
-    failure: ActivationFailure,
-  ): void {
-    this.tell(waiter, this.peer.copyHandle(reply, this.driver.peer), serial, failure);
-  }
-
-  /** Errors come from the bus itself. */
-  private tell(to: Connection, through: Handle, serial: number, failure: ActivationFailure): void {
-    this.driver.reply(to, through, serial, 's', [failure.message], failure.errorName);
+  /** Errors come from the bus itself, through the reply handle if there is one. */
+  private tell({ waiter, serial, reply }: ParkedMessage, failure: ActivationFailure): void {
+    const through =
+      reply === null ? waiter.driverInbox : this.peer.copyHandle(reply, this.driver.peer);
+    this.driver.reply(waiter, through, serial, 's', [failure.message], failure.errorName);
   }
 
   /** Pays back what it was charged, and lets go of what it brought. */

@@ -11,7 +11,6 @@ const hello: Method = {
   name: 'Hello',
   in: [],
   out: [arg('unique_name', 's')],
-  beforeHello: true,
   run(call: Call) {
     const { driver, connection } = call;
     if (connection.isActive) {
@@ -19,7 +18,7 @@ const hello: Method = {
     }
     checkConnectionLimits(call);
     const name = driver.activate(connection);
-    driver.showHello(connection, call.message);
+    driver.showFirst(connection, call.message);
     call.afterReply(() => {
       driver.nameOwnerChanged(name, '', name);
       driver.signalTo(connection, 'NameAcquired', [name]);
@@ -31,7 +30,7 @@ const hello: Method = {
 function checkConnectionLimits({ driver, connection }: Call): void {
   const { limits } = driver.settings;
   const { uid } = connection.credentials;
-  const active = driver.registry.connections.size;
+  const active = driver.registry.activeCount;
   if (active >= limits.maxCompletedConnections) {
     throw new DriverError(
       ErrorName.LimitsExceeded,

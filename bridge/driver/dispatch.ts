@@ -2,22 +2,24 @@ import type { Handle } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/registry.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
+import { MessageType } from '#bridge/wire/types.js';
 
 import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
 import { LATER, signatureOf, type Call, type Method } from './method.js';
 
-/** Answers one method call: with what the method returns, or with the error that it throws. */
+/** Answers one method call: with what the method returns, or with the error that it throws; then it returns false. */
 export function dispatch(
   driver: Driver,
   connection: Connection,
   message: DecodedMessage,
   attached: Handle | undefined,
   replyHandle: Handle | undefined,
-): void {
+): boolean {
   const afterwards: (() => void)[] = [];
   const descriptors: number[] = [];
   let isKept = false;
+  let isRefused = false;
   let method: Method | undefined;
   const reply = (body: readonly unknown[]): void =>
     driver.reply(
@@ -53,10 +55,12 @@ export function dispatch(
     const result = method.run(call);
     if (result !== LATER) reply(result);
   } catch (error) {
+    isRefused = true;
     fail(error);
   }
   if (attached?.live === true && !isKept) driver.peer.release(attached);
   for (const action of afterwards) action();
+  return !isRefused;
 }
 
 function refuse(
@@ -67,6 +71,7 @@ function refuse(
   error: unknown,
 ): void {
   if (!(error instanceof DriverError)) throw error;
+  if (!connection.isActive) driver.showFirst(connection, message);
   driver.reply(connection, replyHandle, message.serial, 's', [error.message], error.errorName);
 }
 
@@ -86,18 +91,32 @@ function findMethod(driver: Driver, message: DecodedMessage): Method {
   );
 }
 
+/** The one message that the driver takes from everybody. */
+export function isHello({ type, interface: name, member }: DecodedMessage): boolean {
+  const isOfBus = name === undefined || name === DRIVER_NAME;
+  return type === MessageType.MethodCall && isOfBus && member === 'Hello';
+}
+
+/** Whatever else comes before Hello. */
+export function refuseUnregistered(
+  driver: Driver,
+  connection: Connection,
+  message: DecodedMessage,
+  replyHandle: Handle | undefined,
+): void {
+  const error = new DriverError(
+    ErrorName.AccessDenied,
+    'Client tried to send a message other than Hello without being registered',
+  );
+  refuse(driver, connection, message, replyHandle, error);
+}
+
 function checkMayCall(
   driver: Driver,
   connection: Connection,
   message: DecodedMessage,
   method: Method,
 ): void {
-  if (!connection.isActive && method.beforeHello !== true) {
-    throw new DriverError(
-      ErrorName.AccessDenied,
-      'Client tried to send a message other than Hello without being registered',
-    );
-  }
   if (method.canonicalPath === true && message.path !== DRIVER_PATH) {
     throw new DriverError(
       ErrorName.AccessDenied,

@@ -17,13 +17,18 @@ import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { NameChange } from '#bridge/registry/names.js';
 import { DRIVER_NAME, DRIVER_PATH, Registry } from '#bridge/registry/registry.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
-import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
+import {
+  decodeMessage,
+  encodeMessage,
+  type DecodedMessage,
+  type MessageFields,
+} from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import { describeRefusal, type Facet } from '#policy/index.js';
 
 import type { BusSettings } from './bus-settings.js';
-import { dispatch } from './dispatch.js';
+import { dispatch, isHello, refuseUnregistered } from './dispatch.js';
 import { ErrorName } from './driver-error.js';
 import { errorMessage, nameSignal } from './messages.js';
 import type { DriverInterface } from './method.js';
@@ -50,6 +55,8 @@ export class Driver {
   readonly connections = new Set<Connection>();
   /** connections that said Hello, of each user */
   readonly perUser = new Map<number, number>();
+  /** answers of Debug.Stats are numbered */
+  statsSerial = 0;
 
   private readonly message = new Message();
   private readonly control = new Message();
@@ -81,6 +88,7 @@ export class Driver {
     this.registry = new Registry(domain, user, grants, onArrival, {
       nameChanged: (change) => this.announce(change),
       connectionGone: (connection) => this.connectionGone(connection),
+      monitorGone: (connection) => this.forgetUser(connection),
       withheld: (envelope, sender, facet) => this.showRefusal(envelope.header, sender, facet),
       parkingFor: (name, sender) => this.settings.activator.parkingFor(name, sender),
     });
@@ -154,9 +162,16 @@ export class Driver {
     this.settleShims();
   }
 
+  /** Takes a connection out of the queue for a name, in which it stands. */
+  takeName(name: string, connection: Connection): void {
+    const { change } = this.registry.names.release(name, connection);
+    if (change !== undefined) this.registry.noteOwnership(change);
+    this.withdrawName(name, connection, false);
+    if (change !== undefined) this.announce(change);
+  }
+
   /** Tells a connection about a name of its own. One that has left is told in vain, but monitors see it. */
   signalTo(to: Connection, member: 'NameAcquired' | 'NameLost', body: readonly [string]): void {
-    if (to.isMonitor) return;
     const { facet } = this.registry.grants.fromDriver(to);
     this.post(to.driverInbox, body, nameSignal(to, member), facet);
   }
@@ -167,13 +182,25 @@ export class Driver {
     this.post(to.driverInbox, body, { ...fields, serial: to.nextSerial() }, facet);
   }
 
+  /** Shows monitors a message of the driver's whose addressee has yet to come; then it is for `sendShown`. */
+  showEarly(fields: OwnMessageFields, body: readonly unknown[]): void {
+    const message = this.compose(body, { ...fields, serial: this.nextBroadcastSerial() });
+    this.registry.capture(this.envelope, message, undefined);
+  }
+
+  /** Like `sendTo`, for what monitors have seen already. */
+  sendShown(to: Connection, fields: OwnMessageFields, body: readonly unknown[]): void {
+    const { facet } = this.registry.grants.fromDriver(to);
+    const message = this.compose(body, { ...fields, serial: to.nextSerial() });
+    this.pass(to.driverInbox, message, facet);
+  }
+
   /** Sends a signal of the driver's to everybody who subscribed to it. */
   broadcast(member: string, signature: string, body: readonly unknown[]): void {
-    this.broadcastSerial = (this.broadcastSerial % 0xffffffff) + 1;
     const message = this.compose(body, {
       type: MessageType.Signal,
       flags: MessageFlag.NoReplyExpected,
-      serial: this.broadcastSerial,
+      serial: this.nextBroadcastSerial(),
       path: DRIVER_PATH,
       interface: DRIVER_NAME,
       member,
@@ -227,36 +254,34 @@ export class Driver {
   }
 
   /**
-   * Turns a connection into a monitor: it leaves the bus, so that its names, matches and replies end as they do for
-   * anybody who leaves, and goes on receiving at the node behind `capture`. It is told which names it lost, and sees
-   * nothing else of its own leaving.
+   * Turns a connection into a monitor: it leaves the bus and goes on receiving at the node behind `capture`. Its names
+   * end first, the unique one before all others, while it is still told what its match rules ask for
+   * (the reference daemon's `bus/connection.c`).
    */
   becomeMonitor(connection: Connection, capture: Handle, rules: readonly MatchRule[]): void {
-    connection.isMonitor = true;
-    const copies = this.peer.copyHandle(capture, this.registry.peer);
-    const names = this.registry.names.namesOf(connection).toReversed();
-    for (const name of [...names, connection.uniqueName]) {
-      this.post(capture, [name], nameSignal(connection, 'NameLost'), null);
-    }
+    const { registry } = this;
+    const copies = this.peer.copyHandle(capture, registry.peer);
     this.peer.release(capture);
+    this.announceDeparture(connection);
+    for (const name of registry.names.joinedNamesOf(connection)) this.takeName(name, connection);
+    connection.isMonitor = true;
     this.peer.send(connection.driverInbox, controlMessage(this.control, ControlCode.BecomeMonitor));
     this.settleShims();
-    this.registry.run();
-    this.registry.monitors.add(copies, rules);
+    registry.run();
+    registry.monitors.add(copies, rules, connection);
   }
 
-  /** Shows those who watch a message of ours that a shim has made. */
+  /** Shows monitors a message of ours that a shim has made. */
   show(bytes: Uint8Array): void {
-    const message = this.composed(bytes);
-    this.registry.capture(this.envelope, message, undefined);
-    this.registry.eavesdrop(this.envelope, message, undefined);
+    this.registry.capture(this.envelope, this.composed(bytes), undefined);
   }
 
-  /** Shows monitors the call that made a connection one, with the name that it got by it. */
-  showHello(connection: Connection, hello: MessageFields): void {
+  /** Shows monitors what came before a connection was known: a Hello with the name that it brought. */
+  showFirst(connection: Connection, message: DecodedMessage): void {
     if (!this.registry.isObserved) return;
-    const message = this.composed(encodeMessage({ ...hello, sender: connection.uniqueName }));
-    this.registry.capture(this.envelope, message, connection);
+    const { uniqueName: sender } = connection;
+    const bytes = encodeMessage({ ...message, sender }, message.body, message.littleEndian);
+    this.registry.capture(this.envelope, this.composed(bytes), connection);
   }
 
   /** Shows monitors why somebody did not get a message whose sender is not told: as an error to the sender. */
@@ -305,13 +330,27 @@ export class Driver {
   private receivedCall(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
     const message = decodeMessage(entry.bytes);
     entry.descriptors?.drop();
+    const isCall = message.type === MessageType.MethodCall;
+    const handles = [...entry.handles];
+    const isAwaited = isCall && (message.flags & MessageFlag.NoReplyExpected) === 0;
+    const reply = isAwaited ? handles.pop() : undefined;
+    if (!connection.isActive && !isHello(message)) {
+      refuseUnregistered(this, connection, message, reply);
+      return;
+    }
     if (message.type === MessageType.Signal) {
       this.settings.activator.signalReceived(connection, message);
     }
-    if (message.type !== MessageType.MethodCall) return;
-    const handles = [...entry.handles];
-    const reply = (message.flags & MessageFlag.NoReplyExpected) === 0 ? handles.pop() : undefined;
-    dispatch(this, connection, message, handles[0], reply);
+    if (isCall && !dispatch(this, connection, message, handles[0], reply)) return;
+    /* those who overhear see a call after its answer, and none that was refused (`bus/dispatch.c`) */
+    if (this.registry.subscriptions.hasEavesdroppers) {
+      const heard = encodeMessage(
+        { ...message, sender: connection.uniqueName },
+        message.body,
+        message.littleEndian,
+      );
+      this.registry.eavesdrop(this.envelope, this.composed(heard), connection);
+    }
   }
 
   private receivedControl(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
@@ -333,10 +372,20 @@ export class Driver {
     this.registry.peer.release(connection.registryNode);
     this.settings.activator.connectionGone(connection);
     if (!connection.isActive) return;
-    const { uid } = connection.credentials;
+    if (connection.isMonitor) return;
+    this.forgetUser(connection);
+    this.announceDeparture(connection);
+  }
+
+  /** A monitor counts as a connection until it leaves. */
+  private forgetUser({ credentials: { uid } }: Connection): void {
     if (uid !== undefined) this.perUser.set(uid, this.perUser.get(uid)! - 1);
-    this.signalTo(connection, 'NameLost', [connection.uniqueName]);
-    this.nameOwnerChanged(connection.uniqueName, connection.uniqueName, '');
+  }
+
+  private announceDeparture(connection: Connection): void {
+    const { uniqueName: name } = connection;
+    this.signalTo(connection, 'NameLost', [name]);
+    this.nameOwnerChanged(name, name, '');
   }
 
   private post(
@@ -349,12 +398,22 @@ export class Driver {
     const message = this.compose(body, fields);
     message.descriptors = descriptors;
     this.registry.capture(this.envelope, message, undefined);
+    this.pass(handle, message, facet);
+  }
+
+  /** Sends what was composed, if the receiver's policy lets it pass. */
+  private pass(handle: Handle, message: Message, facet: Facet | null): void {
     if (facet !== null && !facet.check(this.envelope.header)) {
       this.showRefusal(this.envelope.header, undefined, facet);
       return;
     }
     this.peer.send(handle, message);
-    this.registry.eavesdrop(this.envelope, message, undefined);
+  }
+
+  /** For what has no addressee yet, or many. */
+  private nextBroadcastSerial(): number {
+    this.broadcastSerial = (this.broadcastSerial % 0xffffffff) + 1;
+    return this.broadcastSerial;
   }
 
   private compose(body: readonly unknown[], fields: MessageFields): Message {

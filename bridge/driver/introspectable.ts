@@ -32,10 +32,11 @@ function interfaceXml({ name, methods, signals = [], properties = [] }: DriverIn
   return `${xml}  </interface>\n`;
 }
 
-/** Introspection data of the driver, or of a node on the way to it. */
+/** Introspection data of the driver, which answers at every path, but not with every interface. */
 export function introspect(interfaces: readonly DriverInterface[], path: string): string {
-  let body = '';
-  if (path === '/' || path === DRIVER_PATH) body += interfaces.map(interfaceXml).join('');
+  const isCanonical = path === DRIVER_PATH;
+  const shown = interfaces.filter(({ canonicalPath }) => isCanonical || canonicalPath !== true);
+  let body = shown.map(interfaceXml).join('');
   const prefix = path === '/' ? '/' : `${path}/`;
   if (DRIVER_PATH.startsWith(prefix)) {
     body += `  <node name="${DRIVER_PATH.slice(prefix.length)}"/>\n`;

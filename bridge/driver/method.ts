@@ -40,8 +40,6 @@ export interface Method {
   readonly privileged?: boolean;
   /** the reference daemon answers most methods at any object path, and some at its own only */
   readonly canonicalPath?: boolean;
-  /** may be called before Hello, and is not refused by policy */
-  readonly beforeHello?: boolean;
   run(call: Call): readonly unknown[] | typeof LATER;
 }
 

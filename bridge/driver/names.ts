@@ -74,14 +74,11 @@ function releaseName({ driver, connection, args }: Call): readonly [number] {
       `Cannot release the ${DRIVER_NAME} service because it is owned by the bus`,
     );
   }
-  const { names } = driver.registry;
-  if (names.queuedOwners(name).length === 0) return [ReleaseNameReply.NonExistent];
-  const { reply, change } = names.release(name, connection);
-  if (reply !== ReleaseNameReply.Released) return [reply];
-  if (change !== undefined) driver.registry.noteOwnership(change);
-  driver.withdrawName(name, connection, false);
-  if (change !== undefined) driver.announce(change);
-  return [reply];
+  const owners = driver.registry.names.queuedOwners(name);
+  if (owners.length === 0) return [ReleaseNameReply.NonExistent];
+  if (!owners.includes(connection)) return [ReleaseNameReply.NotOwner];
+  driver.takeName(name, connection);
+  return [ReleaseNameReply.Released];
 }
 
 /** The unique name behind a name; the driver's name leads to itself. */

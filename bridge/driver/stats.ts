@@ -27,7 +27,8 @@ function getStats({ driver }: Call): readonly [Entries] {
   const { registry, settings } = driver;
   const { peaks } = registry;
   const entries = counts({
-    ActiveConnections: registry.connections.size,
+    Serial: driver.statsSerial++,
+    ActiveConnections: registry.activeCount,
     IncompleteConnections: settings.incompleteConnections(),
     MatchRules: registry.subscriptions.ruleCount,
     PeakMatchRules: peaks.matchRules,
@@ -35,6 +36,10 @@ function getStats({ driver }: Call): readonly [Entries] {
     BusNames: registry.busNameCount,
     PeakBusNames: peaks.busNames,
     PeakBusNamesPerConnection: peaks.busNamesPerConnection,
+    /* the reference daemon's pool of list links: there is none here, but readers may rely on the keys */
+    ListMemPoolUsedBytes: 0,
+    ListMemPoolCachedBytes: 0,
+    ListMemPoolAllocatedBytes: 0,
   });
   for (const [key, value] of coreFigures(driver)) entries.set(key, value);
   entries.set('org.bus1.UserAccounting', new Variant('a(uttta(uttt))', settings.userAccounting()));
@@ -50,6 +55,10 @@ function connectionFigures(figures: ConnectionFigures): Entries {
     OutgoingBytes: figures.waitingOutgoingBytes,
     OutgoingFDs: figures.waitingOutgoingDescriptors,
     PeakOutgoingBytes: figures.peakOutgoingBytes,
+    /* of these no peak is kept: what waits now is the least that it can be */
+    PeakIncomingBytes: figures.waitingIncomingBytes,
+    PeakIncomingFDs: figures.waitingIncomingDescriptors,
+    PeakOutgoingFDs: figures.waitingOutgoingDescriptors,
   });
 }
 
@@ -88,6 +97,7 @@ function getConnectionStats(call: Call): readonly [Entries] {
   const connection = subject(call);
   const figures = connection.figures();
   const entries = counts({
+    Serial: call.driver.statsSerial++,
     MatchRules: connection.matchRuleCount,
     PeakMatchRules: connection.peakMatchRuleCount,
     BusNames: connection.names.size,

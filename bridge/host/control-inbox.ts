@@ -46,12 +46,15 @@ export class ControlInbox {
     this.unanswered.push({ shim, serial });
   }
 
+  /** That a name has gone is told first, as by the reference daemon. */
+  tellUnanswered(): void {
+    const { unanswered } = this;
+    if (unanswered.length === 0) return;
+    this.unanswered = [];
+    for (const { shim, serial } of unanswered) noReply(shim, serial);
+  }
+
   run(): void {
-    while (this.unanswered.length > 0) {
-      const unanswered = this.unanswered;
-      this.unanswered = [];
-      for (const { shim, serial } of unanswered) noReply(shim, serial);
-    }
     while (this.arrivals.length > 0) {
       const arrivals = this.arrivals;
       this.arrivals = [];

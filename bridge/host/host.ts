@@ -177,6 +177,7 @@ export class Host {
       this.controlInbox.run();
       this.activator.run();
       this.driver.run();
+      this.controlInbox.tellUnanswered();
     }
   }
 

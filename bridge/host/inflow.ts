@@ -25,7 +25,7 @@ export class Inflow {
   private readonly fd: number;
   private readonly window: ReceiveWindow;
   private readonly largeBuffers: LargeBuffers;
-  private readonly maxMessageBytes: number;
+  readonly maxMessageBytes: number;
   private readonly maxDescriptors: number;
 
   /** the beginning of a message whose end has not come yet, in a block of the arena */

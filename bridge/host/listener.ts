@@ -22,6 +22,8 @@ export class Listener {
   readonly fd: number;
   private readonly host: Host;
   private readonly isUnix: boolean;
+  /** nobody could be accepted the last time, and the log says so */
+  private isShort = false;
   private readonly strangers: ConnectingClient;
 
   constructor(host: Host, fd: number) {
@@ -49,14 +51,15 @@ export class Listener {
       this.waitForRoom(error instanceof SystemError ? error.code : String(error));
       return;
     }
+    this.isShort = false;
     this.host.accepted(fd, client, this.isUnix);
   }
 
   /** No descriptors or no memory: who connects waits in the kernel, and the socket must not keep us awake. */
   private waitForRoom(error: string): void {
-    const { host } = this;
-    if (!host.lobby.isShort) host.log('error', 'cannot accept connections for now', { error });
-    host.lobby.runShort();
+    if (!this.isShort) this.host.log('error', 'cannot accept connections for now', { error });
+    this.isShort = true;
+    this.host.lobby.runShort();
   }
 }
 

@@ -33,10 +33,6 @@ export class Lobby {
     return this.waiting.size;
   }
 
-  get isShort(): boolean {
-    return this.shortage !== null;
-  }
-
   setLimits(limits: BusLimits): void {
     this.limits = limits;
     this.review();

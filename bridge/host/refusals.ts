@@ -29,10 +29,7 @@ export function endOfStream(shim: Shim, status: number): void {
   const { host, inflow } = shim;
   if (status > 0) malformed(shim, status);
   else if (status === ReadStatus.TooLong) {
-    host.close(
-      shim,
-      `it sent a message larger than max_message_size=${host.limits.maxMessageBytes}`,
-    );
+    host.close(shim, `it sent a message larger than max_message_size=${inflow.maxMessageBytes}`);
   } else if (status === ReadStatus.Descriptors) {
     host.close(shim, descriptorFault(shim));
   } else if (status === ReadStatus.Broken && inflow.errno !== Errno.ECONNRESET) {
@@ -187,10 +184,11 @@ export function replyTimedOut(shim: Shim, serial: number): void {
 
 type Field = 'path' | 'interface' | 'member' | 'errorName' | 'destination';
 
-/** A header field as text, for errors and logs. */
+/** A header field as text, for errors and logs; empty when the message does not have it. */
 export function text(header: MessageHeader, field: Field): string {
   const offset = header[`${field}Offset`];
   const length = header[`${field}Length`];
+  if (length === 0) return '';
   return Buffer.from(header.bytes.buffer, header.bytes.byteOffset + offset, length).toString();
 }
 

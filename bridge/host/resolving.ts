@@ -41,13 +41,20 @@ export function resolve(
   return destination;
 }
 
-/** A reply for which there is no handle: either nobody is there to get it, or nobody waits for it. */
-export function refuseReply(shim: Shim, header: MessageHeader): void {
+/** A reply that names its addressee by a well-known name, or one for which there is no handle. */
+export function replyByName(shim: Shim, header: MessageHeader): void {
   const name = text(header, 'destination');
+  const caller = shim.host.driver.registry.owner(name)?.number;
+  if (caller === undefined && isUnowned(shim, name)) return tellUnowned(shim, header, name);
+  const reply = caller === undefined ? null : shim.replies.take(caller, header.replySerial);
+  if (reply === null) unexpectedReply(shim, header);
+  else shim.passReply(header, reply);
+}
+
+function isUnowned(shim: Shim, name: string): boolean {
   const { handle } = ask(shim, name);
-  if (handle === null) return tellUnowned(shim, header, name);
-  shim.peer.release(handle);
-  unexpectedReply(shim, header);
+  if (handle !== null) shim.peer.release(handle);
+  return handle === null;
 }
 
 function forget(shim: Shim, destination: Destination): void {

@@ -1,13 +1,14 @@
 import { NewNode, SendStatus, type Message } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import { DRIVER_NAME } from '#bridge/registry/registry.js';
+import { introspect } from '#bridge/driver/introspectable.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/registry.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
 import { CAPTURE, NAME_NODE } from './node-contexts.js';
-import { denied, notSent, speaksOutOfTurn, text } from './refusals.js';
+import { denied, notSent, speaksOutOfTurn, text, unknownType } from './refusals.js';
 import type { Shim } from './shim.js';
 
 /** Ways off the hot path: to the driver, to everybody, and of messages that have to be rewritten. */
@@ -16,6 +17,7 @@ import type { Shim } from './shim.js';
 export function sendToDriver(shim: Shim, header: MessageHeader): void {
   const { facet } = driverDestination(shim);
   if (shim.isMonitor) return speaksOutOfTurn(shim);
+  if (header.type > MessageType.Signal) return unknownType(shim, header);
   if (facet !== null && shim.connection.isActive && !shim.host.permits(facet, header)) {
     return denied(shim, header, facet);
   }
@@ -85,44 +87,95 @@ export function routeUndirected(shim: Shim, header: MessageHeader): void {
   shim.host.driver.registry.broadcast(shim.host.envelope, message, shim.connection);
 }
 
+const PEER = 'org.freedesktop.DBus.Peer';
+const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable';
+
 /**
  * Answers as any program does on a connection without a bus: with a message that neither names a sender nor is shown to
  * monitors, even before Hello (the reference daemon leaves these calls to its library).
  */
 function answerAsPeer(shim: Shim, header: MessageHeader): void {
   const member = text(header, 'member');
-  const isForPeer = text(header, 'interface') === 'org.freedesktop.DBus.Peer';
-  const fields = {
-    flags: MessageFlag.NoReplyExpected,
-    serial: shim.nextErrorSerial(),
-    replySerial: header.serial,
+  const isOf = (name: string): boolean => {
+    return header.interfaceLength === 0 || text(header, 'interface') === name;
   };
-  if (isForPeer && member === 'Ping') {
-    shim.sendUnseen(encodeMessage({ ...fields, type: MessageType.MethodReturn }));
-  } else if (isForPeer && member === 'GetMachineId') {
-    const { machineId } = shim.host.options;
-    const type = MessageType.MethodReturn;
-    shim.sendUnseen(encodeMessage({ ...fields, type, signature: 's' }, [machineId]));
+  if (member === 'Ping' && isOf(PEER)) answer(shim, header, []);
+  else if (member === 'GetMachineId' && isOf(PEER)) {
+    answer(shim, header, [shim.host.options.machineId]);
+  } else if (member === 'Introspect' && isOf(INTROSPECTABLE)) {
+    answer(shim, header, [introspect([], DRIVER_PATH)]);
   } else {
-    const errorName = ErrorName.UnknownMethod;
-    const why = `Without a destination, only Ping and GetMachineId of org.freedesktop.DBus.Peer can be called, not ${member}`;
-    const type = MessageType.Error;
-    shim.sendUnseen(encodeMessage({ ...fields, type, errorName, signature: 's' }, [why]));
+    const why = `Without a destination, nothing but ${PEER} and ${INTROSPECTABLE} can be called`;
+    answer(shim, header, [`${why}, not ${member}`], ErrorName.UnknownMethod);
   }
+}
+
+function answer(
+  shim: Shim,
+  header: MessageHeader,
+  body: readonly [] | readonly [string],
+  errorName?: string,
+): void {
+  const bytes = encodeMessage(
+    {
+      type: errorName === undefined ? MessageType.MethodReturn : MessageType.Error,
+      flags: MessageFlag.NoReplyExpected,
+      serial: shim.nextErrorSerial(),
+      replySerial: header.serial,
+      errorName,
+      signature: body.length === 0 ? undefined : 's',
+    },
+    body,
+  );
+  shim.sendUnseen(bytes);
 }
 
 /** Somebody watches: monitors see what was sent, eavesdroppers what was delivered. */
 export function routeObserved(shim: Shim, header: MessageHeader): void {
   const { host, connection } = shim;
   const { registry } = host.driver;
-  /* a Hello is shown by the driver, once it is known who said it */
-  const isForPeer = header.destinationLength === 0 && header.type !== MessageType.Signal;
-  if (connection.isActive && !isForPeer)
+  const isLate = isShownLate(shim, header);
+  if (!isLate && isShownOnArrival(shim, header)) {
     registry.capture(host.envelope, shim.compose(header), connection);
+  }
   const refusals = shim.refusals;
   shim.route(header);
-  if (!shim.live || shim.refusals > refusals) return;
+  if (isLate) {
+    host.settle();
+    registry.capture(host.envelope, shim.compose(header), connection);
+  }
+  if (!shim.live || shim.refusals > refusals || isForDriver(header)) return;
   registry.eavesdrop(host.envelope, shim.compose(header), connection);
+}
+
+/**
+ * As in the reference daemon, a request to start a service is shown before the message that caused it, and the errors
+ * for a service that systemd could not start before systemd's report.
+ */
+function isShownLate({ host, connection }: Shim, header: MessageHeader): boolean {
+  if (header.destinationLength === 0 || !connection.isActive) return false;
+  const name = text(header, 'destination');
+  if (name === DRIVER_NAME) {
+    return header.type === MessageType.Signal && text(header, 'member') === 'ActivationFailure';
+  }
+  if ((header.flags & MessageFlag.NoAutoStart) !== 0) return false;
+  if (host.driver.registry.owner(name) !== undefined) return false;
+  if (!host.activator.isActivatable(name)) return false;
+  const { facet } = host.grants.withServiceToStart(connection, name);
+  return facet === null || facet.check(header);
+}
+
+/** What comes before the end of Hello is shown by the driver, which knows whether it was one. */
+function isShownOnArrival({ connection, isMonitor }: Shim, header: MessageHeader): boolean {
+  if (isMonitor) return false;
+  if (header.destinationLength === 0) {
+    return header.type === MessageType.Signal;
+  }
+  return connection.isActive || !isForDriver(header);
+}
+
+function isForDriver(header: MessageHeader): boolean {
+  return text(header, 'destination') === DRIVER_NAME;
 }
 
 /** A message that says who sent it, or has unknown fields: both are left out (the feature HeaderFiltering). */

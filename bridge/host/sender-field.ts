@@ -1,11 +1,15 @@
+import { NOT_ACTIVE_YET } from '#bridge/registry/connection.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
 import { FieldCode, TypeCode } from '#bridge/wire/types.js';
 
 import type { Arena } from './arena.js';
 
-/** A field of at most 8 + 13 + 1 bytes, twice: `:1.2147483647` is the longest name that we give. */
+/** A field of at most 8 + 15 + 1 bytes, twice: `:not.active.yet` is the longest name that we give. */
 const BLOCK_SHIFT = 6;
 const VARIANT_BYTES = 32;
+
+/** What a message can grow by; with padding before and after it. */
+export const SENDER_FIELD_MAX_BYTES = VARIANT_BYTES;
 
 /**
  * The SENDER header field of one connection, marshalled in both byte orders once: the bus fills it in for every message
@@ -13,7 +17,6 @@ const VARIANT_BYTES = 32;
  */
 export class SenderField {
   readonly bytes: Uint8Array;
-  /** 0 before the connection has a name */
   fieldBytes = 0;
   /** with zeros up to a multiple of 8, where the body begins */
   paddedBytes = 0;
@@ -27,6 +30,7 @@ export class SenderField {
     this.isInArena = block >= 0;
     this.bytes = this.isInArena ? arena.bytes : new Uint8Array(1 << BLOCK_SHIFT);
     this.block = Math.max(block, 0);
+    this.setName(NOT_ACTIVE_YET);
   }
 
   // hot
@@ -35,7 +39,10 @@ export class SenderField {
   }
 
   setNumber(number: number): void {
-    const name = uniqueName(number);
+    this.setName(uniqueName(number));
+  }
+
+  private setName(name: string): void {
     this.write(this.block, name, true);
     this.write(this.block + VARIANT_BYTES, name, false);
     this.fieldBytes = 8 + name.length + 1;

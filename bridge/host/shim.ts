@@ -11,12 +11,13 @@ import {
 } from '#core/index.js';
 import { closeFd, Errno } from '#core/linux/index.js';
 import { validateBody } from '#bridge/wire/body.js';
+import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Connection, ConnectionFigures } from '#bridge/registry/connection.js';
 import { DRIVER_NUMBER, uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
-import { UNIX_FDS_MAX } from '#bridge/wire/limits.js';
+import { ARRAY_MAX_BYTES, MESSAGE_MAX_BYTES, UNIX_FDS_MAX } from '#bridge/wire/limits.js';
 
 import { Backlog } from './backlog.js';
 import type { Deadline } from './deadlines.js';
@@ -26,7 +27,7 @@ import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
 import { CAPTURE, Lookup } from './node-contexts.js';
 import { Outbox } from './outbox.js';
 import * as refusals from './refusals.js';
-import { refuseReply, resolve } from './resolving.js';
+import { replyByName, resolve } from './resolving.js';
 import {
   newDriverDestination,
   routeCleaned,
@@ -35,7 +36,7 @@ import {
   sendToDriver,
 } from './routes.js';
 import { ReplyTable } from './reply-table.js';
-import { SenderField } from './sender-field.js';
+import { SENDER_FIELD_MAX_BYTES, SenderField } from './sender-field.js';
 
 /**
  * The peer that stands for one D-Bus connection: a socket on one side, handles on the other. What the client
@@ -90,7 +91,7 @@ export class Shim implements Sink, MessageHandler {
       fd,
       host.window,
       host.outboxes.large,
-      maxMessageBytes,
+      Math.min(maxMessageBytes, MESSAGE_MAX_BYTES - SENDER_FIELD_MAX_BYTES),
       hasUnixFds ? maxIncomingUnixFds : 0,
     );
     this.senderField = new SenderField(host.arena);
@@ -107,6 +108,7 @@ export class Shim implements Sink, MessageHandler {
     const { host } = this;
     const { header } = host.envelope;
     let fault = header.scan(bytes, view, start, end);
+    if (header.bodyStart - start > FIELDS_MAX_BYTES) fault ||= WireFault.FieldsTooLong;
     if (fault === 0) fault = validateBody(header);
     if (fault !== 0) return refusals.malformed(this, fault);
     this.incomingMessages++;
@@ -171,7 +173,8 @@ export class Shim implements Sink, MessageHandler {
       this.pendingCalls++;
     }
     const status = this.peer.send(destination.handle, message);
-    if (status !== SendStatus.Sent) refusals.notSent(this, header, message, status, destination.handle);
+    if (status !== SendStatus.Sent)
+      refusals.notSent(this, header, message, status, destination.handle);
     else if (isAwaited && host.limits.replyTimeoutMs >= 0) this.limitWaiting(message.createdNode!);
   }
 
@@ -181,10 +184,12 @@ export class Shim implements Sink, MessageHandler {
     const { bytes, destinationOffset, destinationLength, replySerial } = header;
     const caller = uniqueNumber(bytes, destinationOffset, destinationLength);
     const handle = this.replies.take(caller, replySerial);
-    if (handle === null) {
-      refuseReply(this, header);
-      return;
-    }
+    if (handle !== null) this.passReply(header, handle);
+    else replyByName(this, header);
+  }
+
+  // hot
+  passReply(header: MessageHeader, handle: Handle): void {
     const facet = handle.context as Facet | null;
     if (facet !== null && !this.host.permits(facet, header)) {
       refusals.denied(this, header, facet);
@@ -296,7 +301,8 @@ export class Shim implements Sink, MessageHandler {
     const { pendingFdTimeoutMs } = host.limits;
     this.descriptorDeadline = host.deadlines.add(performance.now() + pendingFdTimeoutMs, () => {
       this.descriptorDeadline = null;
-      host.close(this, `its file descriptors waited ${pendingFdTimeoutMs} ms for their message`);
+      const limit = `pending_fd_timeout=${pendingFdTimeoutMs} ms`;
+      host.close(this, `its file descriptors waited ${limit} for their message`);
     });
   }
 
@@ -445,6 +451,9 @@ export class Shim implements Sink, MessageHandler {
     return this.errorSerial;
   }
 }
+
+/** Messages grow by who sent them; a receiver must not have to refuse what we took. */
+const FIELDS_MAX_BYTES = ARRAY_MAX_BYTES - SENDER_FIELD_MAX_BYTES;
 
 /** Long enough not to be busy with it, short enough to go unnoticed. */
 const ARRIVAL_RETRY_MS = 10;

@@ -73,6 +73,14 @@ export class Grants {
     };
   }
 
+  /**
+   * A service that is yet to start has no rules of its own, and one name: what the sender may send to that is decided
+   * before it is started, and what the service may receive when it is there.
+   */
+  withServiceToStart(sender: Party, name: string): Grant {
+    return this.between(sender, { policy: undefined, names: new Set([name]) });
+  }
+
   withDriver(sender: Party): Grant {
     return this.between(sender, DRIVER_PARTY);
   }

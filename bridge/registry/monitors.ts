@@ -1,6 +1,7 @@
 import type { Handle, Message, Peer } from '#core/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
+import type { Connection } from './connection.js';
 import { MatchIndex } from './match-index.js';
 import { asMonitorRule, type MatchRule } from './match-rule.js';
 import type { MatchSubject } from './match-subject.js';
@@ -8,9 +9,12 @@ import type { MatchSubject } from './match-subject.js';
 /** A connection that has left the bus in order to watch it: all that is left of it is a handle to send copies to. */
 export class Monitor {
   readonly handle: Handle;
+  /** what it was before */
+  readonly connection: Connection;
 
-  constructor(handle: Handle) {
+  constructor(handle: Handle, connection: Connection) {
     this.handle = handle;
+    this.connection = connection;
   }
 }
 
@@ -28,8 +32,8 @@ export class Monitors {
   }
 
   /** Without rules a monitor sees everything (D-Bus specification, BecomeMonitor). */
-  add(handle: Handle, rules: readonly MatchRule[]): void {
-    const monitor = new Monitor(handle);
+  add(handle: Handle, rules: readonly MatchRule[], connection: Connection): void {
+    const monitor = new Monitor(handle, connection);
     handle.context = monitor;
     for (const rule of rules) this.index.add(asMonitorRule(rule), monitor);
     this.count++;

@@ -11,7 +11,6 @@ import {
 
 import type { Facet } from '#policy/index.js';
 import { MessageHeader } from '#bridge/wire/header.js';
-import type { Party } from '#policy/index.js';
 
 import type { Connection } from './connection.js';
 import { ControlCode, parseControl, Resolution } from './control-message.js';
@@ -32,6 +31,7 @@ const NO_GRANT: Grant = { facet: null, replyFacet: null };
 export interface RegistryEvents {
   nameChanged(change: NameChange<Connection>): void;
   connectionGone(connection: Connection): void;
+  monitorGone(connection: Connection): void;
   /** The policy kept a broadcast from one of its subscribers: nobody is told, but monitors see the error. */
   withheld(envelope: Envelope, sender: Connection | undefined, facet: Facet): void;
   /**
@@ -149,6 +149,11 @@ export class Registry {
     this.deliver(envelope, message, sender, undefined);
   }
 
+  /** Connections that have said Hello, monitors included. */
+  get activeCount(): number {
+    return this.connections.size + this.monitors.count;
+  }
+
   /** Names that lead somewhere: unique ones and owned ones. */
   get busNameCount(): number {
     return this.connections.size + this.names.count;
@@ -247,15 +252,11 @@ export class Registry {
     }
   }
 
-  /**
-   * A service that is yet to start has no rules of its own, and one name: what the sender may send to that is decided
-   * before it is started, and what the service may receive when it is there.
-   */
   private replyUnowned(to: Handle, name: string, sender: Connection): void {
     const parking = this.events.parkingFor(name, sender);
     if (parking === undefined) return this.reply(to, Resolution.Unowned, undefined, NO_GRANT);
-    const service: Party = { policy: undefined, names: new Set([name]) };
-    this.reply(to, Resolution.Activatable, parking, this.grants.between(sender, service));
+    const grant = this.grants.withServiceToStart(sender, name);
+    this.reply(to, Resolution.Activatable, parking, grant);
     this.peer.release(parking);
   }
 
@@ -276,7 +277,7 @@ export class Registry {
   private lost(handle: Handle): void {
     const context = handle.context;
     if (context === null) return;
-    if (context instanceof Monitor) this.monitors.remove(context);
+    if (context instanceof Monitor) this.lostMonitor(context);
     else if (isNameContext(context)) this.lostName(context, handle);
     else this.lostConnection(context as Connection);
   }
@@ -291,15 +292,29 @@ export class Registry {
     this.events.nameChanged(change);
   }
 
+  private lostMonitor(monitor: Monitor): void {
+    this.monitors.remove(monitor);
+    this.events.monitorGone(monitor.connection);
+  }
+
+  /**
+   * Rules that ask for what a connection says that will never say anything again. The reference daemon looks for them
+   * only when that connection had rules itself (`bus/connection.c`): others stay until they are removed.
+   */
+  private dropRulesNaming({ uniqueName }: Connection): void {
+    for (const { subscriber, count } of this.subscriptions.removeNaming(uniqueName)) {
+      subscriber.matchRuleCount -= count;
+    }
+  }
+
   private lostConnection(connection: Connection): void {
     connection.live = false;
+    const hadRules = connection.matchRuleCount > 0;
     this.subscriptions.removeAll(connection);
     this.events.connectionGone(connection);
     if (!connection.isActive) return;
     this.connections.delete(connection.uniqueName);
-    for (const { subscriber, count } of this.subscriptions.removeNaming(connection.uniqueName)) {
-      subscriber.matchRuleCount -= count;
-    }
+    if (hadRules) this.dropRulesNaming(connection);
     for (const id of connection.matchIds) this.subscriptions.interner.release(id);
   }
 }

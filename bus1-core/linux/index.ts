@@ -23,6 +23,7 @@ export { createMemfd, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.j
 export { MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';
 export { SCM_MAX_FD, SEND_PIECES_MAX } from './message-io.js';
 export { addressOf, allocateBytes, NativeMemory } from './native-memory.js';
+export { watchReadable, type LoopWatch } from './node-loop.js';
 export { sdNotify } from './notify.js';
 export { waitReadable, waitWritable } from './poll.js';
 export { geteuid, getOpenFilesLimit, getuid, initgroups, killProcess } from './process.js';

@@ -9,7 +9,7 @@ const F_ADD_SEALS = 1033;
 const F_GET_SEALS = 1034;
 
 /** What F_ADD_SEALS can forbid, as bits. */
-export const Seal = { Seal: 1, Shrink: 2, Grow: 4, Write: 8 } as const;
+export const Seal = { Seal: 1, Shrink: 2, Grow: 4, Write: 8, FutureWrite: 16 } as const;
 
 /** Zeroed memory with a descriptor. `name` only shows up in /proc/PID/maps. */
 export function createMemfd(

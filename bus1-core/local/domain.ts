@@ -19,6 +19,12 @@ export interface DomainCounters {
   handles: number;
 }
 
+/** What takes part in transactions on behalf of other processes (`SharedDomain`). */
+export interface RemoteParticipant {
+  /** The transaction that it was given something in has been committed here; no operation may be started. */
+  publish(): void;
+}
+
 /** Nodes and handles kept for the next message: at most this many of each. */
 const SPARE_MAX = 4096;
 
@@ -39,6 +45,10 @@ export class LocalDomain {
     nodes: 0,
     handles: 0,
   };
+
+  remote: RemoteParticipant | null = null;
+  /** set by a sink that took something for another process in this transaction */
+  hasRemoteEntries = false;
 
   private committing = false;
   /** one-shot nodes, and handles to them, of peers with a sink: for those an object is over when the call is */
@@ -69,6 +79,9 @@ export class LocalDomain {
   commit(): void {
     this.committing = false;
     this.counters.transactions++;
+    if (!this.hasRemoteEntries) return;
+    this.hasRemoteEntries = false;
+    this.remote?.publish();
   }
 
   makeNode(owner: Peer, oneShot: boolean): Node {

@@ -1,4 +1,5 @@
-import { rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunningBus, sessionConfig, startBus } from '../support/bus.js';
 import { openFolder } from '../support/bus-command.js';
@@ -9,9 +10,6 @@ export const ERROR = 'org.freedesktop.DBus.Error';
 
 /** RequestName: the name or nothing. */
 const DO_NOT_QUEUE = 4;
-
-/** A program that takes no name: the test takes it, when it wants to. */
-export const IDLE = '/bin/sleep 1000';
 
 export interface ActivatingBusOptions {
   /** Elements to add to a configuration that allows everything. */
@@ -25,8 +23,17 @@ export interface ActivatingBusOptions {
 /** The bus under test, with a directory for .service files, and clients that go with it. */
 export class ActivatingBus {
   readonly folder = openFolder('activation-test-');
+  /** A program that takes no name, which is for the test to do, and ends with it. */
+  readonly idle = `/bin/sh -c "read line < ${this.folder}/end"`;
   readonly #clients: RawClient[] = [];
+  readonly #end: number;
   #bus!: RunningBus;
+
+  constructor() {
+    const pipe = join(this.folder, 'end');
+    execFileSync('mkfifo', [pipe]);
+    this.#end = openSync(pipe, 'r+');
+  }
 
   static async start(options: ActivatingBusOptions = {}): Promise<ActivatingBus> {
     const self = new ActivatingBus();
@@ -54,7 +61,7 @@ export class ActivatingBus {
   }
 
   /** Installs a .service file; returns the name. */
-  install(name: string, exec: string = IDLE, keys = ''): string {
+  install(name: string, exec: string = this.idle, keys = ''): string {
     writeFileSync(this.fileOf(name), `[D-BUS Service]\nName=${name}\nExec=${exec}\n${keys}\n`);
     return name;
   }
@@ -72,6 +79,8 @@ export class ActivatingBus {
   async stop(): Promise<void> {
     for (const client of this.#clients) client.close();
     await this.#bus.stop();
+    /* whoever reads from it reads the end of the stream now */
+    closeSync(this.#end);
     rmSync(this.folder, { recursive: true, force: true });
   }
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MessageFlag } from '#bridge/wire/types.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import {
   ActivatingBus,
   type ActivatingBusOptions,
@@ -10,7 +10,6 @@ import {
   callAndSync,
   ERROR,
   errorOf,
-  IDLE,
   isMethod,
   startService,
   takeName,
@@ -67,7 +66,7 @@ describe('a service that cannot be started', () => {
       const expected = [`${ERROR}.Spawn.ChildExited`, `Process ${name} exited with status 3`];
       expect(errorOf(client, serial)).toEqual(expected);
     }
-    bus.install(name, IDLE);
+    bus.install(name);
     callAndSync(first, name, ['later']);
     takeName(service, name);
     expect(service.receive(isMethod).body).toEqual(['later']);
@@ -82,6 +81,14 @@ describe('a service that cannot be started', () => {
     const silent = client.startCall({ ...call, flags });
     client.replyTo(client.startCall(call));
     expect(client.receiveWaiting().filter(({ replySerial }) => replySerial === silent)).toEqual([]);
+  });
+
+  test('tells who sent a signal, as the reference daemon does', () => {
+    const name = bus.install('org.example.Signalled', '/bin/false');
+    const client = bus.connect();
+    const signal = { destination: name, path: '/', interface: 'org.example.I', member: 'Signal' };
+    const serial = client.post(MessageType.Signal, signal);
+    expect(errorOf(client, serial)[0]).toBe(`${ERROR}.Spawn.ChildExited`);
   });
 
   test('is unknown without a file', () => {
@@ -113,7 +120,7 @@ describe('a deadline', () => {
   });
 
   test("is each attempt's own", () => {
-    const name = bus.install('org.example.Slow', IDLE);
+    const name = bus.install('org.example.Slow');
     const [client, service] = [bus.connect(), bus.connect()];
     expect(errorOf(client, callAndSync(client, name))[0]).toBe(`${ERROR}.TimedOut`);
     callAndSync(client, name, ['second attempt']);

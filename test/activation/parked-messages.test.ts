@@ -32,7 +32,10 @@ describe('what is sent to a name that can be started', () => {
     first.post(
       MessageType.Signal,
       {
-        ...{ destination: name, path: '/', interface: 'org.example.I', member: 'Method' },
+        destination: name,
+        path: '/',
+        interface: 'org.example.I',
+        member: 'Method',
         signature: 's',
       },
       ['3'],
@@ -81,7 +84,7 @@ describe('what is sent to a name that can be started', () => {
     closeSync(fd);
     takeName(service, name);
     expect(service.receive(isMethod).unixFds).toBe(1);
-    expect(readFileSync(service.descriptors[0]!, 'utf8')).toBe('what was sent');
+    expect(readFileSync(service.descriptors[0], 'utf8')).toBe('what was sent');
   });
 
   test('is refused if the service takes no file descriptors', () => {

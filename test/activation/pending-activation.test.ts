@@ -81,6 +81,14 @@ describe('failures that concern several names', () => {
     expect(pending.parkedCount).toBe(2);
   });
 
+  test('it may turn out later what is being started for a name', () => {
+    const pending = new PendingActivations<string>(LIMITS);
+    pending.park('a', '1', NOTHING, 0);
+    pending.retarget('a', unit('one.service'));
+    pending.retarget('unknown', unit('one.service'));
+    expect(pending.failUnit('one.service', FAILURE).map(({ name }) => name)).toEqual(['a']);
+  });
+
   test('a unit fails the names it was to provide', () => {
     const pending = new PendingActivations<string>(LIMITS);
     pending.park('a', '1', unit('one.service'), 0);

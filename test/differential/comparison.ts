@@ -24,7 +24,7 @@ export function compareStep(step: Step): Comparison {
   for (const difference of KNOWN_DIFFERENCES) {
     if (isSame(adjusted)) break;
     const next = difference.adjust({ ...adjusted, operation: step.operation });
-    if (next === undefined) continue;
+    if (next === undefined || isUnchanged(adjusted, next)) continue;
     known.push(difference.title);
     adjusted = { ...next, isEnd: next.isEnd === true || adjusted.isEnd === true };
   }
@@ -39,6 +39,13 @@ function isSame({ reference, ours }: Adjusted): boolean {
     const other = ours.get(client) ?? [];
     return seen.length === other.length && seen.every((each, i) => isSameMessage(each, other[i]));
   });
+}
+
+function isUnchanged(before: Adjusted, after: Adjusted): boolean {
+  return (
+    isSame({ reference: before.reference, ours: after.reference }) &&
+    isSame({ reference: before.ours, ours: after.ours })
+  );
 }
 
 function textPairs({ reference, ours }: Adjusted): TextPair[] {

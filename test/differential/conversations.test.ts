@@ -33,11 +33,12 @@ describeWith([needs(REFERENCE, 'dbus-daemon')], 'conversations on dbus-daemon an
         const outcome = await lane.hold(operations);
         tally.add(outcome);
         if (outcome.failure !== undefined) {
-          failures.push(`conversation ${i}:\n${await lane.explain(operations)}`);
+          failures.push(`conversation ${i}:\n${await lane.explain(operations, outcome.failure)}`);
         }
       }
       await lane.close();
       tally.print();
+      expect(lane.internalErrors).toEqual([]);
       expect(failures.join('\n\n')).toBe('');
     },
     3_600_000,

@@ -11,6 +11,8 @@ import { killAtExit } from '../support/process.js';
 /** A bus process, whichever program it is: all take dbus-daemon's command line. */
 export class Daemon {
   readonly socketPath: string;
+  /** What it has printed on standard error, line by line. */
+  readonly log: string[] = [];
   readonly #child: ChildProcess;
   readonly #folder: string;
 
@@ -18,6 +20,7 @@ export class Daemon {
     this.#child = child;
     this.#folder = folder;
     this.socketPath = socketPath;
+    createInterface({ input: child.stderr! }).on('line', (line) => this.log.push(line));
   }
 
   /** Starts `command` with a configuration in which @DIR@ stands for a folder of its own. */
@@ -29,7 +32,7 @@ export class Daemon {
     const args = [...words, `--config-file=${file}`, '--nofork', '--nopidfile', '--print-address'];
     const child = spawn(program, args, {
       env: cleanEnvironment(folder),
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     killAtExit(child);
     const stdout: Readable = child.stdout;

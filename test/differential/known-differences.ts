@@ -1,5 +1,6 @@
+import { MessageType } from '#bridge/wire/types.js';
 import type { NormalMessage } from './normalise.js';
-import type { Operation } from './operation.js';
+import { callsDriver, DRIVER, type MessageSpec, type Operation } from './operation.js';
 import type { Observation } from './stage.js';
 
 /** What followed a step on both buses. */
@@ -27,11 +28,181 @@ export interface KnownDifference {
 
 type Seen = NormalMessage | string;
 
-export function without(observation: Observation, isLeftOut: (seen: Seen) => boolean): Observation {
+/** The same without messages for which this is true. */
+function without(
+  observation: Observation,
+  isLeftOut: (message: NormalMessage) => boolean,
+): Observation {
+  return changed(observation, (each) => {
+    return typeof each !== 'string' && isLeftOut(each) ? [] : [each];
+  });
+}
+
+function changed(
+  observation: Observation,
+  change: (seen: Seen, client: number) => readonly Seen[],
+): Observation {
   const kept = [...observation].map(
-    ([client, seen]) => [client, seen.filter((each) => !isLeftOut(each))] as const,
+    ([client, seen]) => [client, seen.flatMap((each) => change(each, client))] as const,
   );
   return new Map(kept.filter(([, seen]) => seen.length > 0));
 }
 
-export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [];
+function sentIn({ operation }: Step): { client: number; message: MessageSpec } | undefined {
+  if (operation.kind === 'send') return operation;
+  if (operation.kind !== 'leave' || operation.last === undefined) return undefined;
+  return { client: operation.client, message: operation.last };
+}
+
+/** An error of the bus for the one who has sent this, wherever it was seen. */
+function isRefusal(seen: NormalMessage, client: number, { serial }: MessageSpec): boolean {
+  const { type, sender, destination, replySerial, errorName } = seen;
+  return (
+    type === MessageType.Error &&
+    sender === DRIVER &&
+    destination === `#${client}` &&
+    replySerial === serial &&
+    errorName === 'org.freedesktop.DBus.Error.AccessDenied'
+  );
+}
+
+function isDelivery(seen: NormalMessage, client: number, message: MessageSpec): boolean {
+  const { type, sender, serial } = seen;
+  return type === message.type && sender === `#${client}` && serial === message.serial;
+}
+
+const unexpectedReply: KnownDifference = {
+  title: 'Reply that nobody waits for, where `eavesdrop="true"` rules let it pass',
+  adjust(step) {
+    const sent = sentIn(step);
+    if (sent === undefined) return undefined;
+    const { client, message } = sent;
+    const isReply = message.type === MessageType.MethodReturn || message.type === MessageType.Error;
+    const isRefused = [...step.reference.values()].some((seen) =>
+      seen.some((each) => typeof each !== 'string' && isRefusal(each, client, message)),
+    );
+    if (!isReply || isRefused) return undefined;
+    return {
+      reference: without(step.reference, (seen) => isDelivery(seen, client, message)),
+      ours: without(
+        step.ours,
+        (seen) => isRefusal(seen, client, message) || isDelivery(seen, client, message),
+      ),
+    };
+  },
+};
+
+const signalWithReplySerial: KnownDifference = {
+  title: 'Call or signal that carries REPLY_SERIAL',
+  adjust(step) {
+    const sent = sentIn(step);
+    if (sent === undefined || sent.message.replySerial === undefined) return undefined;
+    const { client, message } = sent;
+    if (message.type !== MessageType.MethodCall && message.type !== MessageType.Signal) {
+      return undefined;
+    }
+    return {
+      reference: without(
+        step.reference,
+        (seen) => isRefusal(seen, client, message) || isDelivery(seen, client, message),
+      ),
+      ours: without(step.ours, (seen) => isDelivery(seen, client, message)),
+      isEnd: message.type === MessageType.MethodCall,
+    };
+  },
+};
+
+const peerWithForgedSender: KnownDifference = {
+  title: 'Call without destination and with a forged SENDER',
+  adjust(step) {
+    const sent = sentIn(step);
+    if (sent?.message.destination !== undefined || sent?.message.forgedSender === undefined) {
+      return undefined;
+    }
+    const { serial } = sent.message;
+    const unaddressed = changed(step.reference, (seen) => {
+      if (typeof seen === 'string' || seen.replySerial !== serial) return [seen];
+      return [{ ...seen, destination: undefined }];
+    });
+    return { reference: unaddressed, ours: step.ours };
+  },
+};
+
+const ownInterfaces: KnownDifference = {
+  title: 'Interfaces that are ours, `org.bus1.*`',
+  adjust(step) {
+    const ours = changed(step.ours, (seen) => {
+      if (typeof seen === 'string' || seen.sender !== DRIVER) return [seen];
+      return [{ ...seen, body: seen.body.map(withoutOwn) }];
+    });
+    return { reference: step.reference, ours };
+  },
+};
+
+const byteOrder: KnownDifference = {
+  title: 'Byte order of forwarded messages',
+  adjust(step) {
+    if (sentIn(step)?.message.isBigEndian !== true) return undefined;
+    const change = (seen: Seen): Seen[] => {
+      return [typeof seen === 'string' ? seen : { ...seen, littleEndian: true }];
+    };
+    return { reference: changed(step.reference, change), ours: changed(step.ours, change) };
+  },
+};
+
+/** Whoever becomes a monitor beside another one already sees what follows from that as monitors do. */
+const secondMonitor: KnownDifference = {
+  title: 'What a monitor sees of its own leaving the bus',
+  adjust(step) {
+    const { operation } = step;
+    if (operation.kind !== 'send' || !callsDriver(operation.message, 'BecomeMonitor')) {
+      return undefined;
+    }
+    const ownOnly = (observation: Observation): Observation => {
+      const seen = (observation.get(operation.client) ?? []).filter(
+        (each) => typeof each === 'string' || each.destination === `#${operation.client}`,
+      );
+      return new Map([...observation, [operation.client, seen]]);
+    };
+    return { reference: ownOnly(step.reference), ours: ownOnly(step.ours) };
+  },
+};
+
+const nameInMotion: KnownDifference = {
+  title: 'Rules with `destination=` a name that is just changing hands',
+  adjust(step) {
+    const change = (seen: Seen, client: number): Seen[] => {
+      const isOverheard =
+        typeof seen !== 'string' &&
+        (seen.member === 'NameAcquired' || seen.member === 'NameLost') &&
+        seen.destination !== `#${client}`;
+      return isOverheard ? [] : [seen];
+    };
+    return { reference: changed(step.reference, change), ours: changed(step.ours, change) };
+  },
+};
+
+function withoutOwn(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value
+      .filter((each) => typeof each !== 'string' || !each.includes('org.bus1.'))
+      .map(withoutOwn);
+  }
+  if (value instanceof Map)
+    return new Map([...value].map(([key, each]) => [key, withoutOwn(each)]));
+  if (typeof value === 'object' && value !== null && 'value' in value) {
+    return { ...value, value: withoutOwn(value.value) };
+  }
+  return value;
+}
+
+/** In this order; each sees what the ones before it have left. */
+export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
+  byteOrder,
+  ownInterfaces,
+  peerWithForgedSender,
+  unexpectedReply,
+  signalWithReplySerial,
+  secondMonitor,
+  nameInMotion,
+];

@@ -1,6 +1,7 @@
 import { busCommand } from '../support/bus-command.js';
 import { converse, shrink, type Outcome, type Stages } from './conversation.js';
 import { Daemon } from './daemon.js';
+import type { Step } from './known-differences.js';
 import type { Operation } from './operation.js';
 import { script } from './script.js';
 import { Stage } from './stage.js';
@@ -33,11 +34,16 @@ export class Lane {
   }
 
   /** What went wrong, in as few steps as can be. */
-  async explain(operations: readonly Operation[]): Promise<string> {
+  async explain(operations: readonly Operation[], first: Step): Promise<string> {
     const smallest = await shrink(this.#stages, operations);
     const { failure } = await converse(this.#stages, smallest);
     if (failure !== undefined) return script(smallest, failure);
-    return 'it failed once and then no more: the order of events on one bus depends on chance';
+    return `${script(operations, first)}\nIt failed once and then no more: something depends on chance.`;
+  }
+
+  /** What our bus says about mistakes of its own. */
+  get internalErrors(): string[] {
+    return this.#daemons[1].log.filter((line) => line.includes('internal error'));
   }
 
   async close(): Promise<void> {

@@ -75,7 +75,10 @@ const ANSWERS = new Map<string, (body: readonly unknown[], call: MessageSpec) =>
   ['ListNames', sortedList],
   ['ListActivatableNames', sortedList],
   ['Introspect', ([xml]) => [interfacesOf(String(xml))]],
-  ['GetAllMatchRules', ([rules]) => [[...(rules as Map<string, string[]>)].map(sortedRules)]],
+  [
+    'GetAllMatchRules',
+    ([rules]) => [[...(rules as Map<string, string[]>)].map(sortedRules).toSorted()],
+  ],
   ['GetStats', ([figures]) => [comparableFigures(figures, [])]],
   ['GetConnectionStats', ([figures]) => [comparableFigures(figures, COMPARABLE_FIGURES)]],
   ['GetConnectionUnixProcessID', ([pid], call) => [isAboutBus(call) ? 'the pid of the bus' : pid]],

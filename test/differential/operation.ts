@@ -101,5 +101,5 @@ export function valueText(value: unknown): string {
     if (typeof each === 'bigint') return each.toString();
     return each instanceof Map ? [...each] : each;
   });
-  return text.length > 300 ? `${text.slice(0, 300)}… (${text.length} characters)` : text;
+  return text.length > 1000 ? `${text.slice(0, 1000)}… (${text.length} characters)` : text;
 }

@@ -167,7 +167,7 @@ class Imagination {
     if (call.member === 'RemoveMatch' && rules.length > 0 && random.chance(0.8)) {
       call = { ...call, body: [random.pick(rules)] };
     }
-    const to = random.chance(0.02) ? undefined : DRIVER;
+    const to = random.chance(0.04) ? undefined : DRIVER;
     const trimmings = this.#trimmings(client);
     /* a client that is not told whether it has become a monitor does not know how to go on */
     const flags = call.member === 'BecomeMonitor' ? 0 : trimmings.flags;

@@ -74,7 +74,13 @@ const becomeMonitor: Make = (random, clients) => {
 
 /** Calls that no driver understands as they are. */
 const odd: Make = (random, clients) => {
-  const base = random.pick([call('GetId'), call('NameHasOwner', 's', 'com.example.A')]);
+  const base = random.pick([
+    call('GetId'),
+    call('Hello'),
+    call('NameHasOwner', 's', 'com.example.A'),
+    onInterface('org.freedesktop.DBus.Peer', 'Ping'),
+    onInterface('org.freedesktop.DBus.Peer', 'GetMachineId'),
+  ]);
   switch (random.below(6)) {
     case 0:
       return { ...base, member: random.pick(['Nonsense', 'getId', 'Hello_']) };

@@ -52,7 +52,7 @@ const KEYS: readonly [number, (random: Random, clients: number) => string][] = [
   [0.2, pathKey],
   [0.05, (random, clients) => `destination='${peerName(random, clients)}'`],
   [0.25, argumentKey],
-  [0.1, (random) => `eavesdrop='${random.pick(['true', 'true', 'false'])}'`],
+  [0.2, (random) => `eavesdrop='${random.pick(['true', 'true', 'false'])}'`],
 ];
 
 function peerName(random: Random, clients: number): string {

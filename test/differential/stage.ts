@@ -40,7 +40,7 @@ export class Stage {
     }
     await this.#act(actor, operation);
     await this.#settle(actor);
-    return this.#collect();
+    return this.#collect(operation.kind === 'leave' ? actor : undefined);
   }
 
   /** Everybody leaves; the next conversation finds a bus on which nobody is. */
@@ -60,12 +60,13 @@ export class Stage {
       case 'connect':
         return actor.roundTrip();
       case 'send':
-        this.#noteCall(operation);
+        this.#noteCall(operation.client, operation.message);
         return this.#send(actor, operation.message);
       case 'garble':
         return actor.roundTrip(damaged(this.#encode(operation.message), operation.damage));
       case 'leave':
         if (operation.last === undefined) return actor.leave();
+        this.#noteCall(operation.client, operation.last);
         return actor.leaveAfter(this.#encode(operation.last));
     }
   }
@@ -101,24 +102,26 @@ export class Stage {
   /** The bus drops the names of a connection that has closed some time after. */
   async #awaitDeparture(client: RawClient): Promise<void> {
     if (this.#ended.has(client)) return;
-    this.#ended.add(client);
     if (client.uniqueName !== '' && !client.isMonitor) {
       await this.#attendant.departed(client.uniqueName);
     }
   }
 
-  #collect(): Observation {
+  #collect(leaver: RawClient | undefined): Observation {
     for (const [number, client] of this.#clients) {
       if (client.uniqueName !== '') this.#uniqueNames.set(number, client.uniqueName);
     }
     const observation = new Map<number, (NormalMessage | string)[]>();
     for (const [number, client] of this.#clients) {
-      const seen: (NormalMessage | string)[] = client
-        .take()
+      /* whether the last words for one who has left are still written is a question of time */
+      const taken = client.take();
+      const received = client === leaver ? [] : taken;
+      const seen: (NormalMessage | string)[] = received
         .filter((message) => !isOurs(message))
         .map((message) => normalise(message, number, this.#names));
       if (client.isMute) seen.push('gets no answer any more');
-      if (client.isClosed) seen.push('is disconnected');
+      if (client.isClosed && !this.#ended.has(client)) seen.push('is disconnected');
+      if (client.isClosed) this.#ended.add(client);
       if (seen.length > 0) observation.set(number, seen);
     }
     return observation;
@@ -133,7 +136,7 @@ export class Stage {
     call: (client, serial) => this.#calls.get(`${client}/${serial}`),
   };
 
-  #noteCall({ client, message }: { client: number; message: MessageSpec }): void {
+  #noteCall(client: number, message: MessageSpec): void {
     if (message.type !== MessageType.MethodCall) return;
     this.#calls.set(`${client}/${message.serial}`, message);
   }

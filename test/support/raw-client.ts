@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import {
   allocateBytes,
   closeFd,
@@ -18,6 +19,8 @@ import { MessageType } from '#bridge/wire/types.js';
 /** Longer than anything here takes: a bus that does not answer fails the test that waits. */
 const PATIENCE_MS = 30_000;
 const INPUT_BYTES = 64 * 1024;
+/** More than a socket takes at once. */
+const SEND_BYTES = 256 * 1024;
 
 const BUS = {
   destination: 'org.freedesktop.DBus',
@@ -53,6 +56,8 @@ export class RawClient {
   /** descriptors that have arrived, in order; they are closed with the client */
   readonly descriptors: number[] = [];
   #serial = 0;
+  /** Of the messages that `fillUp` is sending. */
+  #filled = 0;
   #input = allocateBytes(INPUT_BYTES);
   #start = 0;
   #end = 0;
@@ -93,17 +98,22 @@ export class RawClient {
 
   /** Sends all of it; waits while the bus does not read. Descriptors go with the first byte. */
   send(bytes: Uint8Array, fds: readonly number[] = []): void {
-    for (let sent = 0; sent < bytes.length; ) {
+    for (let sent = 0; sent < bytes.length;) {
       const count = this.trySend(bytes, sent, sent === 0 ? fds : []);
       if (count === 0 && !waitWritable(this.fd, PATIENCE_MS)) throw new Error('nobody reads');
       sent += count;
     }
   }
 
+  /** Sends each byte by itself. */
+  sendByByte(bytes: Uint8Array): void {
+    for (const byte of bytes) this.send(Uint8Array.of(byte));
+  }
+
   /** Sends what the socket takes of `bytes` from `offset` on; 0 when it is full. */
   trySend(bytes: Uint8Array, offset = 0, fds: readonly number[] = []): number {
-    const copy = allocateBytes(bytes.length - offset);
-    copy.bytes.set(bytes.subarray(offset));
+    const copy = allocateBytes(Math.min(bytes.length - offset, SEND_BYTES));
+    copy.bytes.set(bytes.subarray(offset, offset + copy.bytes.length));
     sender.begin();
     sender.add(copy.address, copy.bytes.length);
     for (const fd of fds) sender.addFd(fd);
@@ -111,6 +121,17 @@ export class RawClient {
     if (count === -Errno.EAGAIN) return 0;
     if (count < 0) throw new Disconnected(`cannot send: ${errnoName(-count)}`);
     return count;
+  }
+
+  /** Sends copies of whole messages until the socket is full; returns how many bytes it took. */
+  fillUp(messages: Uint8Array): number {
+    let taken = 0;
+    for (;;) {
+      const count = this.trySend(messages, this.#filled);
+      if (count === 0) return taken;
+      taken += count;
+      this.#filled = (this.#filled + count) % messages.length;
+    }
   }
 
   /** Sends a message with a serial of its own, which is returned. */
@@ -188,6 +209,30 @@ export class RawClient {
       if (message !== undefined) messages.push(message);
       else if (!this.#fill()) return messages;
     }
+  }
+
+  /** Whether the socket has something to read. */
+  get hasInput(): boolean {
+    return waitReadable(this.fd, 0);
+  }
+
+  /** What the next descriptors are open on; closes them. */
+  takeDescriptors(count: number): string[] {
+    return this.descriptors.splice(0, count).map((fd) => {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      closeFd(fd);
+      return target;
+    });
+  }
+
+  /** Reads until the bus closes the connection, whatever it sends. */
+  readUntilEnd(): void {
+    while (this.#fill()) this.#start = this.#end;
+  }
+
+  /** Whether these bytes are among those that were received last. */
+  seen(text: string): boolean {
+    return Buffer.from(this.#input.bytes.buffer).includes(text);
   }
 
   /** A line of the authentication, without its end. */

@@ -1,0 +1,18 @@
+import koffi from 'koffi';
+
+/** Something in Node's own loop that keeps the process alive until it is closed or unref'd. */
+export interface LoopWatch {
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+/**
+ * Calls `onReadable` from Node's loop whenever `fd` (a socket, an eventfd, an epoll descriptor) can be read, has failed
+ * or is at its end. Not for worker threads that block in epoll_wait: they have no loop that turns.
+ */
+export function watchReadable(fd: number, onReadable: () => void): LoopWatch {
+  const handle = koffi.node.poll(fd, { readable: true, disconnect: true }, onReadable);
+  handle.ref();
+  return handle;
+}

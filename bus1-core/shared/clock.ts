@@ -1,0 +1,5 @@
+/** CLOCK_MONOTONIC in ns, the same in all processes of a machine; exact up to 104 days, 2 ns after that. */
+export function monotonicNs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e9 + nanoseconds;
+}

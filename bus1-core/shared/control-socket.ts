@@ -1,0 +1,142 @@
+import {
+  allocateBytes,
+  closeFd,
+  duplicate,
+  Errno,
+  errnoName,
+  MessageReceiver,
+  MessageSender,
+} from '../linux/index.js';
+import { ChannelError } from './protocol-error.js';
+
+const FRAME_HEADER_BYTES = 8; // length u32, descriptors u32
+const FRAME_MAX_BYTES = 4096;
+const RECEIVE_BYTES = 16_384;
+/** Frames that wait for a process which does not read, before it is given up. */
+const WAITING_MAX = 1024;
+const DESCRIPTORS_MAX = 64;
+
+interface WaitingFrame {
+  readonly bytes: Uint8Array;
+  readonly address: number;
+  readonly fds: readonly number[];
+}
+
+export interface ControlFrame {
+  readonly message: unknown;
+  /** the receiver's, to be kept or closed */
+  readonly fds: number[];
+}
+
+/** Small messages and descriptors between the authority and a member: JSON in frames over a stream socket. */
+export class ControlSocket {
+  readonly fd: number;
+  private readonly sender = new MessageSender();
+  private readonly receiver = new MessageReceiver(DESCRIPTORS_MAX);
+  private readonly buffer = allocateBytes(RECEIVE_BYTES);
+  private filled = 0;
+  private readonly fds: number[] = [];
+  private readonly waiting: WaitingFrame[] = [];
+  private isOpen = true;
+
+  /** Takes over `fd`, a non-blocking stream socket. */
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  get open(): boolean {
+    return this.isOpen;
+  }
+
+  get hasWaiting(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  /** `fds` stay the caller's. False when the other side is gone, or has not read for too long. */
+  send(message: object, fds: readonly number[] = []): boolean {
+    if (!this.isOpen) return false;
+    const text = Buffer.from(JSON.stringify(message), 'utf8');
+    const { bytes, address } = allocateBytes(FRAME_HEADER_BYTES + text.length);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, bytes.length, true);
+    view.setUint32(4, fds.length, true);
+    bytes.set(text, FRAME_HEADER_BYTES);
+    if (this.waiting.length === 0 && this.write({ bytes, address, fds })) return true;
+    if (this.waiting.length === WAITING_MAX) return false;
+    this.waiting.push({ bytes, address, fds: fds.map(duplicate) });
+    return true;
+  }
+
+  /** Sends what waits, as far as the other side takes it. */
+  flush(): void {
+    while (this.waiting.length > 0) {
+      if (!this.write(this.waiting[0])) return;
+      for (const fd of this.waiting.shift()!.fds) closeFd(fd);
+    }
+  }
+
+  /**
+   * The next frame; 'empty' when there is none yet, 'closed' at the end.
+   *
+   * @throws ChannelError when what came is no frame
+   */
+  receive(): ControlFrame | 'empty' | 'closed' {
+    for (;;) {
+      const frame = this.takeFrame();
+      if (frame !== undefined) return frame;
+      const room = RECEIVE_BYTES - this.filled;
+      const count = this.receiver.receive(this.fd, this.buffer.address + this.filled, room);
+      for (let i = 0; i < this.receiver.fdCount; i++) this.fds.push(this.receiver.fds[i]);
+      if (this.receiver.truncated) throw new ChannelError('descriptors were lost');
+      if (this.fds.length > DESCRIPTORS_MAX) throw new ChannelError('too many descriptors');
+      if (count === -Errno.EAGAIN) return 'empty';
+      if (count <= 0) return 'closed';
+      this.filled += count;
+    }
+  }
+
+  close(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    for (const { fds } of this.waiting.splice(0)) for (const fd of fds) closeFd(fd);
+    for (const fd of this.fds.splice(0)) closeFd(fd);
+    closeFd(this.fd);
+  }
+
+  private takeFrame(): ControlFrame | undefined {
+    if (this.filled < FRAME_HEADER_BYTES) return undefined;
+    const bytes = this.buffer.bytes;
+    const view = new DataView(bytes.buffer);
+    const length = view.getUint32(0, true);
+    const count = view.getUint32(4, true);
+    if (length < FRAME_HEADER_BYTES || length > FRAME_MAX_BYTES) {
+      throw new ChannelError(`a frame of ${length} bytes`);
+    }
+    if (this.filled < length) return undefined;
+    if (count > this.fds.length) throw new ChannelError(`a frame without its descriptors`);
+    const text = Buffer.from(bytes.slice(FRAME_HEADER_BYTES, length)).toString('utf8');
+    bytes.copyWithin(0, length, this.filled);
+    this.filled -= length;
+    return { message: parse(text), fds: this.fds.splice(0, count) };
+  }
+
+  /** True when the frame has left, or never can. A frame is far smaller than a socket's buffer: it goes in one piece. */
+  private write({ bytes, address, fds }: WaitingFrame): boolean {
+    this.sender.begin();
+    this.sender.add(address, bytes.length);
+    for (const fd of fds) this.sender.addFd(fd);
+    const count = this.sender.send(this.fd);
+    if (count === bytes.length) return true;
+    if (count === -Errno.EAGAIN || count === -Errno.ETOOMANYREFS) return false;
+    if (count === -Errno.EPIPE || count === -Errno.ECONNRESET) return true; // the reader sees the end
+    throw new ChannelError(`a frame could not be sent: ${count < 0 ? errnoName(-count) : 'cut'}`);
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new ChannelError('a frame that is no JSON');
+  }
+}

@@ -1,0 +1,69 @@
+import {
+  allocateBytes,
+  closeFd,
+  Errno,
+  errnoName,
+  MessageReceiver,
+  MessageSender,
+  SCM_MAX_FD,
+} from '../linux/index.js';
+import { ChannelError } from './protocol-error.js';
+
+const RECORD_BYTES = 8; // sequence number u32, count u32
+
+const sender = new MessageSender();
+const receiver = new MessageReceiver(SCM_MAX_FD);
+const record = allocateBytes(RECORD_BYTES);
+const recordView = new DataView(record.bytes.buffer);
+
+/** Descriptors beside a ring: for each entry that has some a record, sent before the entry is published. */
+export class DescriptorSocket {
+  readonly fd: number;
+  private sent = 0;
+  private taken = 0;
+
+  /** Takes over `fd`. */
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  /** False when the socket is full; true when they have left, or the other side is gone. */
+  send(fds: readonly number[]): boolean {
+    recordView.setUint32(0, this.sent, true);
+    recordView.setUint32(4, fds.length, true);
+    sender.begin();
+    sender.add(record.address, RECORD_BYTES);
+    for (const fd of fds) sender.addFd(fd);
+    const count = sender.send(this.fd);
+    if (count === -Errno.EAGAIN || count === -Errno.ETOOMANYREFS) return false;
+    this.sent = (this.sent + 1) >>> 0;
+    return true;
+  }
+
+  /**
+   * The `count` descriptors of the next record.
+   *
+   * @throws ChannelError when they are not there
+   */
+  take(count: number): number[] {
+    const read = receiver.receive(this.fd, record.address, RECORD_BYTES);
+    const fds = [...receiver.fds.subarray(0, receiver.fdCount)];
+    const isExpected =
+      read === RECORD_BYTES &&
+      !receiver.truncated &&
+      recordView.getUint32(0, true) === this.taken &&
+      recordView.getUint32(4, true) === count &&
+      fds.length === count;
+    if (!isExpected) {
+      for (const fd of fds) closeFd(fd);
+      const what = read < 0 ? errnoName(-read) : `${fds.length} of them`;
+      throw new ChannelError(`${count} descriptors were announced, not sent: ${what}`);
+    }
+    this.taken = (this.taken + 1) >>> 0;
+    return fds;
+  }
+
+  close(): void {
+    closeFd(this.fd);
+  }
+}

@@ -1,0 +1,128 @@
+import { fstatSync } from 'node:fs';
+import {
+  closeFd,
+  createMemfd,
+  memfdSeals,
+  Seal,
+  sealMemfd,
+  SharedMapping,
+} from '../linux/index.js';
+import { SEGMENT_MAX_BYTES, SEGMENT_MIN_BYTES, SEGMENTS_MAX } from './layout.js';
+import { ChannelError } from './protocol-error.js';
+import type { RingWriter } from './ring.js';
+
+/** Sizes are powers of two, so that a segment fits the next message of about that size. */
+function sizeFor(lengthBytes: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(lengthBytes, SEGMENT_MIN_BYTES)));
+}
+
+/** Memory of its own for one large message, used again once the receiver has taken that message out of the ring. */
+export class Segment {
+  readonly id: number;
+  readonly mapping: SharedMapping;
+  /** to be sent with the first message; -1 afterwards */
+  fd: number;
+  /** position in the ring up to which the receiver has to come; -1 while its entry is not in the ring yet */
+  busyUntil = -1;
+
+  constructor(id: number, lengthBytes: number) {
+    this.id = id;
+    this.fd = createMemfd('bus1-payload', lengthBytes);
+    this.mapping = SharedMapping.map(this.fd, lengthBytes, { writable: true });
+    sealMemfd(this.fd, Seal.Shrink | Seal.Grow | Seal.Seal);
+  }
+
+  forgetDescriptor(): void {
+    if (this.fd >= 0) closeFd(this.fd);
+    this.fd = -1;
+  }
+
+  close(): void {
+    this.forgetDescriptor();
+    this.mapping.unmap();
+  }
+}
+
+/** The sender's segments of one channel. */
+export class SegmentPool {
+  private segments: Segment[] = [];
+  private lastId = 0;
+
+  /** A segment that nobody reads, of at least `lengthBytes`. IDs count up; the receiver keeps the newest few mapped. */
+  take(lengthBytes: number, writer: RingWriter | null): Segment {
+    const size = sizeFor(lengthBytes);
+    for (const segment of this.segments) {
+      if (segment.mapping.length !== size || segment.busyUntil < 0) continue;
+      if (writer === null || !writer.hasPassed(segment.busyUntil)) continue;
+      segment.busyUntil = -1;
+      return segment;
+    }
+    const segment = new Segment(++this.lastId, size);
+    this.segments.push(segment);
+    this.trim(writer);
+    return segment;
+  }
+
+  close(): void {
+    for (const segment of this.segments) segment.close();
+    this.segments = [];
+  }
+
+  /** The receiver forgets the oldest when there are more than it keeps: so does the sender, once they are free. */
+  private trim(writer: RingWriter | null): void {
+    const oldest = this.lastId - SEGMENTS_MAX;
+    this.segments = this.segments.filter((segment) => {
+      const isFree =
+        segment.busyUntil >= 0 && (writer === null || writer.hasPassed(segment.busyUntil));
+      if (segment.id > oldest || !isFree) return true;
+      segment.close();
+      return false;
+    });
+  }
+}
+
+/** The receiver's mappings of them. */
+export class SegmentMappings {
+  private readonly mappings = new Map<number, SharedMapping>();
+
+  /** Maps segment `id`, whose descriptor has just arrived and is taken over. @throws ChannelError */
+  add(id: number, fd: number): void {
+    try {
+      const { size } = fstatSync(fd);
+      const isSealed = (sealsOf(fd) & Seal.Shrink) !== 0;
+      if (!isSealed || size > SEGMENT_MAX_BYTES || size === 0 || this.mappings.has(id)) {
+        throw new ChannelError(`segment ${id} of ${size} bytes is not as it must be`);
+      }
+      this.mappings.set(id, SharedMapping.map(fd, size, { writable: false }));
+    } finally {
+      closeFd(fd);
+    }
+    for (const [old, mapping] of this.mappings) {
+      if (this.mappings.size <= SEGMENTS_MAX) return;
+      mapping.unmap();
+      this.mappings.delete(old);
+    }
+  }
+
+  /** @throws ChannelError when it is not there or too short */
+  get(id: number, lengthBytes: number): SharedMapping {
+    const mapping = this.mappings.get(id);
+    if (mapping === undefined || lengthBytes > mapping.length) {
+      throw new ChannelError(`${lengthBytes} bytes of segment ${id}, which has fewer`);
+    }
+    return mapping;
+  }
+
+  close(): void {
+    for (const mapping of this.mappings.values()) mapping.unmap();
+    this.mappings.clear();
+  }
+}
+
+function sealsOf(fd: number): number {
+  try {
+    return memfdSeals(fd);
+  } catch {
+    return 0;
+  }
+}
