@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   closeFd,
   connectUnix,
@@ -9,6 +10,7 @@ import {
   sendBytes,
   setNonBlocking,
 } from '#core/linux/index.js';
+import { SaslClient } from '#bridge/sasl/client.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
 import { frameLength } from '#bridge/wire/header.js';
 import { decodeMessage, encodeMessage } from '#bridge/wire/message.js';
@@ -137,19 +139,18 @@ export class Connection {
     return this.call({ path, interface: name, member, destination: name, signature }, body);
   }
 
-  /** D-Bus Specification, "Authentication Protocol": EXTERNAL with our user ID, no descriptors. */
+  /** EXTERNAL with our user ID, no descriptors. */
   #authenticate(): void {
-    const uid = Buffer.from(String(getuid())).toString('hex');
-    this.#send(Buffer.from(`\0AUTH EXTERNAL ${uid}\r\n`));
-    let end = -1;
-    while (end < 0) {
+    const client = new SaslClient({ uid: getuid(), wantsUnixFds: false, randomBytes });
+    this.#send(client.takeOutput());
+    while (!client.isDone) {
       this.fill();
-      end = this.bytes.subarray(0, this.#end).indexOf(0x0a);
+      this.next += client.feed(this.bytes, this.next, this.#end);
+      if (client.failure !== undefined) {
+        throw new Error(`the bus refused to authenticate us: ${client.failure.message}`);
+      }
+      this.#send(client.takeOutput());
     }
-    const line = Buffer.from(this.bytes.slice(0, end)).toString('latin1').trim();
-    if (!line.startsWith('OK ')) throw new Error(`the bus refused to authenticate us: ${line}`);
-    this.next = this.#end;
-    this.#send(Buffer.from('BEGIN\r\n'));
   }
 
   #send(bytes: Uint8Array): void {

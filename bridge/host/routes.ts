@@ -91,21 +91,20 @@ const PEER = 'org.freedesktop.DBus.Peer';
 const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable';
 
 /**
- * Answers as any program does on a connection without a bus: with a message that neither names a sender nor is shown to
- * monitors, even before Hello (the reference daemon leaves these calls to its library).
+ * Answers as every program does on a connection without a bus: with a message that neither names a sender nor is
+ * shown to monitors, even before Hello (the reference daemon leaves these calls to its library).
  */
 function answerAsPeer(shim: Shim, header: MessageHeader): void {
   const member = text(header, 'member');
-  const isOf = (name: string): boolean => {
-    return header.interfaceLength === 0 || text(header, 'interface') === name;
-  };
-  if (member === 'Ping' && isOf(PEER)) answer(shim, header, []);
-  else if (member === 'GetMachineId' && isOf(PEER)) {
+  const isForPeer = text(header, 'interface') === PEER;
+  const isForAny = header.interfaceLength === 0 || text(header, 'interface') === INTROSPECTABLE;
+  if (member === 'Ping' && isForPeer) answer(shim, header, []);
+  else if (member === 'GetMachineId' && isForPeer) {
     answer(shim, header, [shim.host.options.machineId]);
-  } else if (member === 'Introspect' && isOf(INTROSPECTABLE)) {
+  } else if (member === 'Introspect' && isForAny) {
     answer(shim, header, [introspect([], DRIVER_PATH)]);
   } else {
-    const why = `Without a destination, nothing but ${PEER} and ${INTROSPECTABLE} can be called`;
+    const why = `Without a destination, only ${PEER} and ${INTROSPECTABLE} can be called`;
     answer(shim, header, [`${why}, not ${member}`], ErrorName.UnknownMethod);
   }
 }

@@ -91,7 +91,8 @@ describe('lint', () => {
       `4 shadowed: this never counts: <allow send_type="*"/> at ${SESSION}:6 comes later`,
       `5 duplicate: this repeats <deny send_destination="a.A"/> at ${SESSION}:4`,
       `5 shadowed: this never counts: <allow send_type="*"/> at ${SESSION}:6 comes later`,
-      '7 overrides-earlier: without type, path, interface, member, error or name, this puts all 4 earlier send rules out of force, as in dbus-daemon; add send_type',
+      '7 overrides-earlier: without type, path, interface, member, error or name, this puts ' +
+        'all 4 earlier send rules out of force, as in dbus-daemon; add send_type',
     ]);
   });
 
