@@ -1,4 +1,4 @@
-import { geteuid, initgroups, lookupUser, setgid, setuid, type User } from '#core/linux/index.js';
+import { geteuid, lookupUser, setgid, setgroups, setuid, type User } from '#core/linux/index.js';
 import { StartupError, textOf } from './startup-error.js';
 
 /** The user that <user> names, looked up while there is still time to refuse. */
@@ -9,11 +9,14 @@ export function daemonUser(name: string): User {
   throw new StartupError('cannot-change-user', `there is no user "${name}" to run as; ${todo}`);
 }
 
-/** Becomes `user` with the user's groups, for good. All threads of the process change: nptl(7). */
+/**
+ * Becomes `user` with the user's main group and no other, for good: a bus needs no rights beyond
+ * those, and dbus-daemon keeps none. All threads of the process change: nptl(7).
+ */
 export function becomeUser(user: User): void {
   if (geteuid() === user.uid) return;
   try {
-    initgroups(user.name, user.gid);
+    setgroups([]);
     setgid(user.gid);
     setuid(user.uid);
   } catch (error) {

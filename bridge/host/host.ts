@@ -36,6 +36,7 @@ import { LargeBuffers } from './large-buffers.js';
 import { Lobby } from './lobby.js';
 import { INBOX } from './node-contexts.js';
 import type { OutboxShared } from './outbox.js';
+import { logAllowed } from './refusals.js';
 import { ReceiveWindow } from './receive-window.js';
 import { ReloadRequests } from './reload-requests.js';
 import { Shim } from './shim.js';
@@ -207,7 +208,9 @@ export class Host {
   // hot
   permits(facet: Facet, header: MessageHeader): boolean {
     this.facetChecks++;
-    return facet.check(header);
+    const isAllowed = facet.check(header);
+    if (isAllowed && facet.lastRule !== undefined) logAllowed(this, facet.lastRule, header);
+    return isAllowed;
   }
 
   /** A message of our own for one of our peers: its bytes are kept, and looked at when the operation is over. */

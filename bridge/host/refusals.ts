@@ -4,10 +4,18 @@ import { Errno, errnoName } from '#core/linux/index.js';
 import { errorMessage, noReplyError } from '#bridge/driver/messages.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
+import { uniqueName } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
-import { describeRefusal, type Facet } from '#policy/index.js';
+import {
+  describeRefusal,
+  describeRule,
+  ruleLocation,
+  type Facet,
+  type MessageRule,
+} from '#policy/index.js';
 
+import type { Host } from './host.js';
 import { ReadStatus } from './inflow.js';
 import type { Shim } from './shim.js';
 
@@ -201,4 +209,13 @@ export function describe(header: MessageHeader): string {
     .filter((field) => header[`${field}Length`] > 0)
     .map((field) => `${field}="${text(header, field)}"`);
   return [`type="${type}"`, ...fields].join(' ');
+}
+
+/** A rule with log="true" let the message pass. */
+export function logAllowed(host: Host, rule: MessageRule, header: MessageHeader): void {
+  host.log('info', 'message allowed by policy', {
+    name: uniqueName(host.envelope.senderNumber),
+    why: `${describeRule(rule)} at ${ruleLocation(rule)}`,
+    message: describe(header),
+  });
 }

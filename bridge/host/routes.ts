@@ -79,8 +79,11 @@ export function newDriverDestination(shim: Shim, handle: Destination['handle']):
 
 /** A message without destination: a signal goes to its subscribers, a call is for the other end of the socket. */
 export function routeUndirected(shim: Shim, header: MessageHeader): void {
-  if (shim.isMonitor) return speaksOutOfTurn(shim);
-  if (header.type === MessageType.MethodCall) return answerAsPeer(shim, header);
+  const isCall = header.type === MessageType.MethodCall;
+  /* the reference daemon's library answers these before the daemon gets to see that a monitor has sent them */
+  const isForPeer = isCall && text(header, 'interface') === PEER;
+  if (shim.isMonitor && !isForPeer) return speaksOutOfTurn(shim);
+  if (isCall) return answerAsPeer(shim, header);
   if (header.type !== MessageType.Signal) return;
   if (!shim.connection.isActive) return speaksOutOfTurn(shim);
   const message = shim.compose(header);
@@ -170,7 +173,8 @@ function isShownOnArrival({ connection, isMonitor }: Shim, header: MessageHeader
   if (header.destinationLength === 0) {
     return header.type === MessageType.Signal;
   }
-  return connection.isActive || !isForDriver(header);
+  const isKnownType = header.type <= MessageType.Signal;
+  return connection.isActive || !isKnownType || !isForDriver(header);
 }
 
 function isForDriver(header: MessageHeader): boolean {

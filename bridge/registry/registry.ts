@@ -299,7 +299,7 @@ export class Registry {
 
   /**
    * Rules that ask for what a connection says that will never say anything again. The reference daemon looks for them
-   * only when that connection had rules itself (`bus/connection.c`): others stay until they are removed.
+   * only when that connection had rules itself or becomes a monitor; otherwise they stay until they are removed.
    */
   private dropRulesNaming({ uniqueName }: Connection): void {
     for (const { subscriber, count } of this.subscriptions.removeNaming(uniqueName)) {
@@ -314,7 +314,7 @@ export class Registry {
     this.events.connectionGone(connection);
     if (!connection.isActive) return;
     this.connections.delete(connection.uniqueName);
-    if (hadRules) this.dropRulesNaming(connection);
+    if (hadRules || connection.isMonitor) this.dropRulesNaming(connection);
     for (const id of connection.matchIds) this.subscriptions.interner.release(id);
   }
 }

@@ -56,7 +56,8 @@ function textPairs({ reference, ours }: Adjusted): TextPair[] {
 
 function textPair(a: NormalMessage | string, b: NormalMessage | string | undefined): TextPair[] {
   const [reference, ours] = [errorText(a), errorText(b)];
-  if (reference === undefined || ours === undefined || reference === ours) return [];
+  if (reference === undefined || ours === undefined) return [];
+  if (reference.trimEnd() === ours.trimEnd()) return [];
   return [{ errorName: (a as NormalMessage).errorName ?? '', reference, ours }];
 }
 

@@ -18,40 +18,29 @@ export type Damage = (typeof DAMAGES)[number];
 const TOO_LARGE_BYTES = 70_000;
 const HEADER_BYTES = 16;
 
-/** Damages a valid message in little-endian byte order; what comes out is complete, so that it is looked at at once. */
+/** Damages a valid little-endian message; what comes out is complete, so that the bus looks at it at once. */
 export function damaged(bytes: Uint8Array, damage: Damage): Uint8Array {
-  const copy = new Uint8Array(bytes);
-  switch (damage) {
-    case 'endian mark':
-      copy[0] = 0x58;
-      return copy;
-    case 'type zero':
-      copy[1] = 0;
-      return copy;
-    case 'version 2':
-      copy[3] = 2;
-      return copy;
-    case 'serial zero':
-      copy.fill(0, 8, 12);
-      return copy;
-    case 'field of the wrong type':
-      copy[HEADER_BYTES + 2] = 0x75;
-      return copy;
-    case 'first field missing':
-      /* a code that the specification does not use */
-      copy[HEADER_BYTES] = 42;
-      return copy;
-    case 'padding not zero':
-      return withPadding(copy);
-    case 'bytes behind the body':
-      return withBody(copy, 4);
-    case 'body shorter than its signature':
-      return withField(copy, [8, 1, 0x67, 0, 2, 0x75, 0x75, 0]);
-    case 'descriptors that do not come':
-      return withField(copy, [9, 1, 0x75, 0, 1, 0, 0, 0]);
-    case 'larger than max_message_size':
-      return withBody(copy, TOO_LARGE_BYTES);
-  }
+  return HOW_TO[damage](new Uint8Array(bytes));
+}
+
+const HOW_TO: Readonly<Record<Damage, (bytes: Uint8Array) => Uint8Array>> = {
+  'endian mark': (bytes) => withByte(bytes, 0, 0x58),
+  'type zero': (bytes) => withByte(bytes, 1, 0),
+  'version 2': (bytes) => withByte(bytes, 3, 2),
+  'serial zero': (bytes) => bytes.fill(0, 8, 12),
+  'field of the wrong type': (bytes) => withByte(bytes, HEADER_BYTES + 2, 0x75),
+  /* a code that the specification does not use */
+  'first field missing': (bytes) => withByte(bytes, HEADER_BYTES, 42),
+  'padding not zero': withPadding,
+  'bytes behind the body': (bytes) => withBody(bytes, 4),
+  'body shorter than its signature': (bytes) => withField(bytes, [8, 1, 0x67, 0, 2, 0x75, 0x75, 0]),
+  'descriptors that do not come': (bytes) => withField(bytes, [9, 1, 0x75, 0, 1, 0, 0, 0]),
+  'larger than max_message_size': (bytes) => withBody(bytes, TOO_LARGE_BYTES),
+};
+
+function withByte(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  bytes[at] = value;
+  return bytes;
 }
 
 function words(bytes: Uint8Array): DataView {

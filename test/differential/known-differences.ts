@@ -1,6 +1,12 @@
 import { MessageType } from '#bridge/wire/types.js';
-import type { NormalMessage } from './normalise.js';
-import { callsDriver, DRIVER, type MessageSpec, type Operation } from './operation.js';
+import { isErrorText, type NormalMessage } from './normalise.js';
+import {
+  callsDriver,
+  DRIVER,
+  isAnsweredLater,
+  type MessageSpec,
+  type Operation,
+} from './operation.js';
 import type { Observation } from './stage.js';
 
 /** What followed a step on both buses. */
@@ -112,6 +118,26 @@ const signalWithReplySerial: KnownDifference = {
   },
 };
 
+const serialUsedTwice: KnownDifference = {
+  title: 'Call with the serial of one that still waits for its reply',
+  adjust(step) {
+    const sent = sentIn(step);
+    if (sent?.message.type !== MessageType.MethodCall) return undefined;
+    const { client, message } = sent;
+    const isRefused = (seen: NormalMessage): boolean =>
+      isRefusal(seen, client, message) &&
+      isErrorText(seen.body[0]) &&
+      seen.body[0].text.includes('same reply serial');
+    const reference = without(step.reference, isRefused);
+    const isDelivered = (seen: NormalMessage): boolean => isDelivery(seen, client, message);
+    return {
+      reference: without(reference, isDelivered),
+      ours: without(step.ours, isDelivered),
+      isEnd: true,
+    };
+  },
+};
+
 const peerWithForgedSender: KnownDifference = {
   title: 'Call without destination and with a forged SENDER',
   adjust(step) {
@@ -158,12 +184,15 @@ const secondMonitor: KnownDifference = {
     if (operation.kind !== 'send' || !callsDriver(operation.message, 'BecomeMonitor')) {
       return undefined;
     }
-    const ownOnly = (observation: Observation): Observation => {
-      const seen = (observation.get(operation.client) ?? []).filter(
-        (each) => typeof each === 'string' || each.destination === `#${operation.client}`,
-      );
-      return new Map([...observation, [operation.client, seen]]);
-    };
+    const ownOnly = (observation: Observation): Observation =>
+      changed(observation, (seen, client) => {
+        const isOther =
+          typeof seen !== 'string' &&
+          client === operation.client &&
+          seen.type !== MessageType.MethodReturn &&
+          seen.member !== 'NameLost';
+        return isOther ? [] : [seen];
+      });
     return { reference: ownOnly(step.reference), ours: ownOnly(step.ours) };
   },
 };
@@ -179,6 +208,34 @@ const nameInMotion: KnownDifference = {
       return isOverheard ? [] : [seen];
     };
     return { reference: changed(step.reference, change), ours: changed(step.ours, change) };
+  },
+};
+
+const servicesChanged: KnownDifference = {
+  title: 'ActivatableServicesChanged after a reload that changed no service',
+  adjust({ operation, reference, ours }) {
+    if (operation.kind !== 'send' || !callsDriver(operation.message, 'ReloadConfig')) {
+      return undefined;
+    }
+    const isSignal = ({ member }: NormalMessage): boolean => {
+      return member === 'ActivatableServicesChanged';
+    };
+    return { reference: without(reference, isSignal), ours };
+  },
+};
+
+const overheardLater: KnownDifference = {
+  title: 'When a call to the bus is overheard',
+  adjust(step) {
+    const sent = sentIn(step);
+    if (sent === undefined || !isAnsweredLater(sent.message)) return undefined;
+    const { client, message } = sent;
+    const isOverheard = (seen: NormalMessage): boolean =>
+      isDelivery(seen, client, message) || isRefusal(seen, client, message);
+    return {
+      reference: without(step.reference, isOverheard),
+      ours: without(step.ours, isOverheard),
+    };
   },
 };
 
@@ -201,8 +258,11 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   byteOrder,
   ownInterfaces,
   peerWithForgedSender,
+  serialUsedTwice,
   unexpectedReply,
   signalWithReplySerial,
   secondMonitor,
   nameInMotion,
+  servicesChanged,
+  overheardLater,
 ];

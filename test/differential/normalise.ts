@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { MessageType, Variant } from '#bridge/wire/types.js';
 import { interfacesOf } from './introspection.js';
-import { DRIVER, type MessageSpec } from './operation.js';
+import { DRIVER, valueText, type MessageSpec } from './operation.js';
 import type { ReceivedMessage } from './raw-client.js';
 
 /** A message without what may differ from bus to bus. Absent fields are absent. */
@@ -44,7 +44,9 @@ export function normalise(message: ReceivedMessage, receiver: number, names: Nam
   const destination = symbolic(message.destination);
   const isOfBus = sender === undefined || sender === DRIVER;
   const plain = message.body.map((value) => normalValue(value, names));
-  const caller = Number(CLIENT.exec(destination ?? '')?.[1] ?? receiver);
+  /* without a sender it is for nobody else, whatever its destination says */
+  const addressee = sender === undefined ? undefined : CLIENT.exec(destination ?? '')?.[1];
+  const caller = Number(addressee ?? receiver);
   const call = isOfBus ? names.call(caller, message.replySerial ?? 0) : undefined;
   return {
     ...message,
@@ -77,7 +79,7 @@ const ANSWERS = new Map<string, (body: readonly unknown[], call: MessageSpec) =>
   ['Introspect', ([xml]) => [interfacesOf(String(xml))]],
   [
     'GetAllMatchRules',
-    ([rules]) => [[...(rules as Map<string, string[]>)].map(sortedRules).toSorted()],
+    ([rules]) => [sorted([...(rules as Map<string, string[]>)].map(sortedRules))],
   ],
   ['GetStats', ([figures]) => [comparableFigures(figures, [])]],
   ['GetConnectionStats', ([figures]) => [comparableFigures(figures, COMPARABLE_FIGURES)]],
@@ -98,8 +100,14 @@ function isAboutBus({ body = [] }: MessageSpec): boolean {
   return body[0] === DRIVER;
 }
 
+/** In an order that means nothing, but is always the same. */
+function sorted(list: Iterable<unknown>): unknown[] {
+  const keyed = [...list].map((each) => [valueText(each), each] as const);
+  return keyed.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
+}
+
 function sortedList([list]: readonly unknown[]): unknown[] {
-  return [Array.isArray(list) ? list.toSorted() : list];
+  return [Array.isArray(list) ? sorted(list) : list];
 }
 
 function sortedRules([name, rules]: [string, string[]]): unknown[] {
@@ -107,20 +115,22 @@ function sortedRules([name, rules]: [string, string[]]): unknown[] {
 }
 
 function keysOf(values: unknown): unknown {
-  return values instanceof Map ? [...values.keys()].toSorted() : values;
+  return values instanceof Map ? sorted(values.keys()) : values;
 }
 
 /** Every key of the specification's, and the values that can be compared. */
 function comparableFigures(figures: unknown, comparable: readonly string[]): unknown {
   if (!(figures instanceof Map)) return figures;
-  return [...(figures as Map<string, { signature: string; value: unknown }>)]
-    .filter(([key]) => !key.includes('.'))
-    .map(([key, { signature, value }]) => [
+  const known = [...(figures as Map<string, { signature: string; value: unknown }>)].filter(
+    ([key]) => !key.includes('.'),
+  );
+  return sorted(
+    known.map(([key, { signature, value }]) => [
       key,
       signature,
       comparable.includes(key) ? value : 'a figure',
-    ])
-    .toSorted();
+    ]),
+  );
 }
 
 function normalValue(value: unknown, names: Names): unknown {

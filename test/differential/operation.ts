@@ -46,6 +46,13 @@ export function callsDriver(message: MessageSpec, member: string): boolean {
   return type === MessageType.MethodCall && destination === DRIVER && message.member === member;
 }
 
+/** Methods whose answers the control plane may have to wait for. A caller of these does not go on without. */
+const ANSWERED_LATER = ['BecomeMonitor', 'ReloadConfig', 'StartServiceByName'];
+
+export function isAnsweredLater(message: MessageSpec): boolean {
+  return ANSWERED_LATER.some((member) => callsDriver(message, member));
+}
+
 const TYPE_NAMES = ['invalid', 'call', 'return', 'error', 'signal'];
 const FLAG_NAMES = [
   [MessageFlag.NoReplyExpected, 'NO_REPLY_EXPECTED'],
@@ -64,8 +71,11 @@ export function describeOperation(operation: Operation): string {
     case 'garble':
       return `${who} sends, damaged (${operation.damage}), ${describeMessage(operation.message)}`;
     case 'leave':
-      if (operation.last === undefined) return `${who} leaves`;
-      return `${who} sends ${describeMessage(operation.last)} and leaves`;
+      return operation.last === undefined
+        ? `${who} leaves`
+        : `${who} sends ${describeMessage(operation.last)} and leaves`;
+    default:
+      return operation satisfies never;
   }
 }
 

@@ -2,7 +2,13 @@ import { Names } from '#bridge/registry/names.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Random } from '../core/random.js';
 import { DAMAGES } from './damage.js';
-import { callsDriver, DRIVER, type MessageSpec, type Operation } from './operation.js';
+import {
+  callsDriver,
+  DRIVER,
+  isAnsweredLater,
+  type MessageSpec,
+  type Operation,
+} from './operation.js';
 import { anyDriverCall, type DriverCall } from './random-driver-call.js';
 import {
   anyBody,
@@ -13,6 +19,9 @@ import {
   PATHS,
   WELL_KNOWN_NAMES,
 } from './random-values.js';
+
+/** No call has this serial. */
+const NEVER_PENDING = 0x30000000;
 
 const CLIENTS_MAX = 8;
 
@@ -91,7 +100,7 @@ class Imagination {
     this.#present.delete(client);
     const last =
       this.#silent.has(client) || this.#random.chance(0.6) ? undefined : this.#message(client);
-    const isUsual = last === undefined || !callsDriver(last, 'BecomeMonitor');
+    const isUsual = last === undefined || !isAnsweredLater(last);
     this.operations.push({ kind: 'leave', client, ...(isUsual && { last }) });
     this.#forget(client);
   }
@@ -135,7 +144,7 @@ class Imagination {
 
   #serial(client: number): number {
     const last = this.#serials.get(client) ?? 0;
-    if (last > 0 && this.#random.chance(0.004)) return last;
+    if (last > 0 && this.#random.chance(0.01)) return last;
     const next = last + (this.#random.chance(0.02) ? 1000 : 1);
     this.#serials.set(client, next);
     return next;
@@ -169,15 +178,13 @@ class Imagination {
     }
     const to = random.chance(0.04) ? undefined : DRIVER;
     const trimmings = this.#trimmings(client);
-    /* a client that is not told whether it has become a monitor does not know how to go on */
-    const flags = call.member === 'BecomeMonitor' ? 0 : trimmings.flags;
-    return {
+    const message: MessageSpec = {
       type: MessageType.MethodCall,
       ...trimmings,
-      flags,
       ...call,
       ...(to !== undefined && { destination: to }),
     };
+    return isAnsweredLater(message) ? { ...message, flags: 0 } : message;
   }
 
   #call(client: number): MessageSpec {
@@ -239,7 +246,7 @@ class Imagination {
     const random = this.#random;
     const trimmings = this.#trimmings(client);
     const { destination: _destination, ...undirected } = this.#reply(client);
-    switch (random.below(7)) {
+    switch (random.below(8)) {
       case 0:
         return undirected;
       case 1:
@@ -254,8 +261,10 @@ class Imagination {
         const { destination: _to, ...call } = this.#call(client);
         return call;
       }
+      case 6:
+        return { ...this.#call(client), replySerial: NEVER_PENDING };
       default:
-        return { ...this.#signal(client), replySerial: 1 + random.below(10) };
+        return { ...this.#signal(client), replySerial: NEVER_PENDING };
     }
   }
 }

@@ -116,6 +116,10 @@ const CALLS: readonly [number, Make][] = [
   [4, stats],
   [2, becomeMonitor],
   [1, () => call('Hello')],
+  [1, () => call('ListActivatableNames')],
+  [2, (random, clients) => call('StartServiceByName', 'su', anyName(random, clients), 0)],
+  [1, () => call('UpdateActivationEnvironment', 'a{ss}', new Map([['DIFFERENTIAL', '1']]))],
+  [1, () => call('ReloadConfig')],
   [6, odd],
 ];
 

@@ -3,7 +3,7 @@ import { Attendant, MARKER_INTERFACE } from './attendant.js';
 import { damaged } from './damage.js';
 import { encodeSpec } from './encode.js';
 import { normalise, type NormalMessage, type Names } from './normalise.js';
-import { callsDriver, type MessageSpec, type Operation } from './operation.js';
+import { isAnsweredLater, type MessageSpec, type Operation } from './operation.js';
 import { isSyncSerial, RawClient, type ReceivedMessage } from './raw-client.js';
 
 /** What each client has received since the step before, or that its connection was closed. */
@@ -75,16 +75,17 @@ export class Stage {
     const bytes = this.#encode(message);
     if (actor.isMonitor) {
       actor.send(bytes);
-      return actor.untilClosed();
+      return actor.until(({ replySerial }) => replySerial === message.serial);
     }
-    if (!callsDriver(message, 'BecomeMonitor')) return actor.roundTrip(bytes);
-    /* whoever has become a monitor must not send anything any more */
+    if (!isAnsweredLater(message)) return actor.roundTrip(bytes);
     actor.send(bytes);
     await actor.until(({ replySerial, type }) => {
       const isAnswer = replySerial === message.serial;
-      if (isAnswer) actor.isMonitor = type === MessageType.MethodReturn;
+      const isSuccess = isAnswer && type === MessageType.MethodReturn;
+      if (isSuccess && message.member === 'BecomeMonitor') actor.isMonitor = true;
       return isAnswer;
     });
+    /* a monitor must not send anything any more */
     if (!actor.isMonitor) await actor.roundTrip();
   }
 

@@ -36,9 +36,12 @@ export class Tally {
   }
 }
 
-/** Texts that differ in the names and numbers they quote are of one kind. */
+/** Texts that differ in what they quote and in their details are of one kind. */
 function kind({ errorName, reference, ours }: TextPair): string {
-  const blank = (text: string): string =>
-    text.replaceAll(/(["'“]).*?["'”]/gu, '""').replaceAll(/[0-9]+/gu, '0');
-  return [errorName, blank(reference), blank(ours)].join('\n');
+  const gist = (text: string): string =>
+    text
+      .replaceAll(/(["'“]).*?["'”]/gu, '')
+      .replaceAll(/:1\.[0-9]+|#?[0-9]+/gu, '')
+      .split(/[;:(]/u)[0];
+  return [errorName, gist(reference), gist(ours)].join('\n');
 }

@@ -43,11 +43,11 @@ function exchange() {
   if (receive(caller, MessageType.MethodReturn).body[0] === asked * 2) answered++;
 }
 
-let isOver = false;
-process.stdin.on('end', () => (isOver = true)).resume();
+const end = new AbortController();
+process.stdin.on('end', () => end.abort()).resume();
 exchange();
 process.stdout.write('ready\n');
-while (!isOver) {
+while (!end.signal.aborted) {
   for (let i = 0; i < CALLS_AT_ONCE; i++) exchange();
   await new Promise(setImmediate);
 }

@@ -50,11 +50,9 @@ function errorOf(action: () => unknown): { errorName: string; message: string } 
   throw new Error('this was not refused');
 }
 
-function expectExceeded(action: () => unknown, limit: string): void {
-  expect(errorOf(action)).toMatchObject({
-    errorName: LIMITS_EXCEEDED,
-    message: expect.stringContaining(limit),
-  });
+/** The error that names this limit. */
+function exceeds(limit: string): object {
+  return { errorName: LIMITS_EXCEEDED, message: expect.stringContaining(limit) };
 }
 
 describe('things that a connection may have a number of', () => {
@@ -89,12 +87,12 @@ describe('things that a connection may have a number of', () => {
     await start({ [limit]: value });
     const [client, other] = [open(), open()];
     for (let i = 0; i < possible; i++) take(client, i);
-    expectExceeded(() => take(client, possible), `${limit}=${value}`);
-    expectExceeded(() => take(client, possible), `${limit}=${value}`);
+    expect(errorOf(() => take(client, possible))).toMatchObject(exceeds(`${limit}=${value}`));
+    expect(errorOf(() => take(client, possible))).toMatchObject(exceeds(`${limit}=${value}`));
     take(other, possible);
     giveBack(client, 0);
     take(client, possible + 1);
-    expectExceeded(() => take(client, possible + 2), `${limit}=${value}`);
+    expect(errorOf(() => take(client, possible + 2))).toMatchObject(exceeds(`${limit}=${value}`));
   });
 
   test('max_replies_per_connection=2', async () => {
@@ -128,7 +126,7 @@ describe('connections', () => {
     await start({ [limit]: 2 });
     const [first, second] = [open(), open()];
     const third = arrive();
-    expectExceeded(() => third.callBus('Hello'), `${limit}=2`);
+    expect(errorOf(() => third.callBus('Hello'))).toMatchObject(exceeds(`${limit}=2`));
     first.callBus('AddMatch', 's', ["member='NameOwnerChanged'"]);
     second.close();
     first.receiveSignal('NameOwnerChanged');
@@ -183,11 +181,11 @@ describe('connections', () => {
     ] as const) {
       write(limit);
       established.callBus('ReloadConfig');
-      waiting[0]!.send(Uint8Array.of(0));
+      waiting[0].send(Uint8Array.of(0));
       while (busFigures(established).get('IncompleteConnections') !== incomplete);
     }
-    waiting[0]!.close();
-    open();
+    waiting[0].close();
+    expect(open().callBus('GetId')).toEqual(established.callBus('GetId'));
     rmSync(folder, { recursive: true });
   });
 

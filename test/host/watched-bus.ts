@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import { ROOT } from '../support/bus-command.js';
 import { type RunningBus, sessionConfig, start, startBus } from '../support/bus.js';
 import type { Program } from '../support/process.js';
@@ -15,6 +14,7 @@ export interface LogLine {
   pid?: number;
   uid?: number;
   error?: string;
+  why?: string;
 }
 
 /** A bus whose log and figures are looked at. */
@@ -40,23 +40,25 @@ export class WatchedBus {
     return this.bus.address;
   }
 
-  /** What the bus has logged so far and what is more than information. */
+  /** What the bus has logged so far. */
+  log(): LogLine[] {
+    const lines = this.bus.stderr().split('\n').slice(0, -1);
+    return lines.map((line): LogLine => JSON.parse(line));
+  }
+
+  /** Of that, what is more than information. */
   complaints(): LogLine[] {
-    return this.bus
-      .stderr()
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line): LogLine => JSON.parse(line))
-      .filter(({ level }) => level !== 'info' && level !== 'debug');
+    return this.log().filter(isComplaint);
   }
 
   /** Waits until the bus has logged such a line. */
-  async complaint(isWanted: (line: LogLine) => boolean): Promise<LogLine> {
-    for (;;) {
-      const found = this.complaints().find(isWanted);
-      if (found !== undefined) return found;
-      await new Promise(setImmediate);
-    }
+  async logged(isWanted: (line: LogLine) => boolean): Promise<LogLine> {
+    return waitFor(() => this.log().find(isWanted));
+  }
+
+  /** Waits until the bus has complained of something, but for its first complaints. */
+  async complaint(isWanted: (line: LogLine) => boolean, after = 0): Promise<LogLine> {
+    return waitFor(() => this.complaints().slice(after).find(isWanted));
   }
 
   /** Descriptors that the bus has open. */
@@ -75,6 +77,18 @@ export class WatchedBus {
   }
 }
 
+async function waitFor<T>(look: () => T | undefined): Promise<T> {
+  for (;;) {
+    const found = look();
+    if (found !== undefined) return found;
+    await new Promise(setImmediate);
+  }
+}
+
+function isComplaint({ level }: LogLine): boolean {
+  return level !== 'info' && level !== 'debug';
+}
+
 function limitElement(name: string, value: number): string {
   return `<limit name="${name}">${value}</limit>`;
 }
@@ -88,21 +102,20 @@ export class Bystanders {
   }
 
   static async start({ bus }: WatchedBus): Promise<Bystanders> {
-    const path = /^unix:path=([^,]*)/.exec(bus.address)![1]!;
+    const path = /^unix:path=([^,]*)/.exec(bus.address)![1];
     const script = join(ROOT, 'test/host/bystanders.mjs');
     const program = start(process.execPath, [script, path], { env: bus.env });
     await program.waitForLine(/^ready$/);
     return new Bystanders(program);
   }
 
-  /** Nothing has happened to them. */
-  async expectUndisturbed(): Promise<void> {
+  /** Ends them, and tells how their calls went. */
+  async finish(): Promise<{ asked: number; answered: number }> {
     this.#program.end();
     const { code, stdout, stderr } = await this.#program.ended;
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const [, asked, answered] = /(\d+) asked, (\d+) answered/.exec(stdout)!;
-    expect(Number(asked)).toBeGreaterThan(0);
-    expect(answered).toBe(asked);
+    const [, asked, answered] = /(\d+) asked, (\d+) answered/.exec(stdout) ?? [];
+    if (code !== 0 || asked === undefined) throw new Error(`disturbed: ${stderr}`);
+    return { asked: Number(asked), answered: Number(answered) };
   }
 }
 

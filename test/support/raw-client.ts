@@ -178,7 +178,7 @@ export class RawClient {
   /** The first message that `isWanted`, by default the next; waits for it, and keeps what comes before. */
   receive(isWanted: (message: DecodedMessage) => boolean = () => true): DecodedMessage {
     const index = this.#kept.findIndex(isWanted);
-    if (index >= 0) return this.#kept.splice(index, 1)[0]!;
+    if (index >= 0) return this.#kept.splice(index, 1)[0];
     for (;;) {
       const message = this.#next();
       if (message === undefined) this.#fillOrThrow();
@@ -230,6 +230,11 @@ export class RawClient {
     while (this.#fill()) this.#start = this.#end;
   }
 
+  /** The end of the last message, as it was received. */
+  lastBytes(count: number): Uint8Array {
+    return this.#input.bytes.slice(this.#start - count, this.#start);
+  }
+
   /** Whether these bytes are among those that were received last. */
   seen(text: string): boolean {
     return Buffer.from(this.#input.bytes.buffer).includes(text);
@@ -254,7 +259,7 @@ export class RawClient {
     if (!waitReadable(this.fd, PATIENCE_MS)) throw new Error('nothing came from the bus');
     const { address } = this.#input;
     const count = receiver.receive(this.fd, address + this.#end, lengthBytes);
-    for (let i = 0; i < receiver.fdCount; i++) this.descriptors.push(receiver.fds[i]!);
+    for (let i = 0; i < receiver.fdCount; i++) this.descriptors.push(receiver.fds[i]);
     if (count <= 0) return false;
     this.#end += count;
     return true;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import * as vitest from 'vitest';
 
@@ -17,6 +17,11 @@ export function needs(program: string, debianPackage: string): Software {
   const folders = isAbsolute(program) ? ['/'] : (process.env['PATH'] ?? '').split(delimiter);
   const present = folders.some((folder) => isExecutable(join(folder, program)));
   return { title: program, debianPackage, present };
+}
+
+/** A file that no program is, and the Debian package that has it. */
+export function needsFile(path: string, debianPackage: string): Software {
+  return { title: path, debianPackage, present: existsSync(path) };
 }
 
 /** A module of Debian's Python. */
