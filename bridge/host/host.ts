@@ -37,6 +37,7 @@ import { Lobby } from './lobby.js';
 import { INBOX } from './node-contexts.js';
 import type { OutboxShared } from './outbox.js';
 import { logAllowed } from './refusals.js';
+import { ReplyDeadlines } from './reply-deadlines.js';
 import { ReceiveWindow } from './receive-window.js';
 import { ReloadRequests } from './reload-requests.js';
 import { Shim } from './shim.js';
@@ -67,6 +68,7 @@ export class Host {
   readonly reloads = new ReloadRequests();
   readonly deadlines = new Deadlines();
   readonly lobby: Lobby;
+  private readonly replyDeadlines = new ReplyDeadlines(this.deadlines);
   limits: HostOptions['limits'];
 
   /** The one message that is under way, with its reading, and the descriptors that it claimed. */
@@ -218,6 +220,11 @@ export class Host {
     trace.discharge(1, message.lengthBytes, 0);
     this.controlInbox.accept(shim, node, message);
     this.isUnsettled = true;
+  }
+
+  /** The bus does not wait for a reply at this node for longer than reply_timeout. */
+  limitWaiting(shim: Shim, reply: Node): void {
+    this.replyDeadlines.add(shim, reply, performance.now() + this.limits.replyTimeoutMs);
   }
 
   /** A call of this client's will not be answered; it is told so when the operation is over. */

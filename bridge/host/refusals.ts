@@ -110,12 +110,20 @@ export function denied(shim: Shim, header: MessageHeader, facet: Facet): void {
   const why = describeRefusal(facet);
   const what = describe(header);
   sendError(shim, header, ErrorName.AccessDenied, `Rejected send message: ${why}; ${what}`);
-  shim.host.log('warn', 'message denied by policy', {
+  const reports = (reported.get(facet) ?? 0) + 1;
+  if (reports > REPORTS_MAX) return;
+  reported.set(facet, reports);
+  const end = reports === REPORTS_MAX ? '; more of the kind are not logged' : '';
+  shim.host.log('warn', `message denied by policy${end}`, {
     ...shim.host.identify(shim),
     why,
     message: what,
   });
 }
+
+/** Refusals that are logged for one sender and one receiver, until the policy or their names change. */
+const REPORTS_MAX = 100;
+const reported = new WeakMap<Facet, number>();
 
 export function tooManyCalls(shim: Shim, header: MessageHeader): void {
   sendError(

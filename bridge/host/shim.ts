@@ -175,7 +175,9 @@ export class Shim implements Sink, MessageHandler {
     const status = this.peer.send(destination.handle, message);
     if (status !== SendStatus.Sent)
       refusals.notSent(this, header, message, status, destination.handle);
-    else if (isAwaited && host.limits.replyTimeoutMs >= 0) this.limitWaiting(message.createdNode!);
+    else if (isAwaited && host.limits.replyTimeoutMs >= 0) {
+      host.limitWaiting(this, message.createdNode!);
+    }
   }
 
   /** A return or an error, through the reply handle that came with the call. */
@@ -278,17 +280,11 @@ export class Shim implements Sink, MessageHandler {
   }
 
   /** A bus with a reply_timeout ends the wait itself: the callee's handle dies, the caller gets NoReply. */
-  private limitWaiting(reply: Node): void {
-    const { id } = reply;
-    const { host } = this;
-    host.deadlines.add(performance.now() + host.limits.replyTimeoutMs, () => {
-      /* nodes are used again, IDs are not */
-      if (!this.live || !reply.live || reply.id !== id || reply.owner !== this.peer) return;
-      const serial = reply.context as number;
-      this.peer.release(reply);
-      this.pendingCalls--;
-      refusals.replyTimedOut(this, serial);
-    });
+  endWaiting(reply: Node): void {
+    const serial = reply.context as number;
+    this.peer.release(reply);
+    this.pendingCalls--;
+    refusals.replyTimedOut(this, serial);
   }
 
   /** Descriptors whose message does not come cannot be kept for ever: pending_fd_timeout. */

@@ -1,5 +1,5 @@
 import { Errno } from './errno.js';
-import { futex, lastErrno } from './libc.js';
+import { futex, futexWaitv, lastErrno } from './libc.js';
 import { allocateBytes } from './native-memory.js';
 
 // Operations of futex(2), linux/futex.h; without FUTEX_PRIVATE_FLAG: the word is shared between
@@ -41,3 +41,50 @@ export const FutexResult = {
   TimedOut: -Errno.ETIMEDOUT,
   Interrupted: -Errno.EINTR,
 } as const;
+
+// futex_waitv, Linux 5.16: the same number on all machines; linux/futex.h.
+const SYS_FUTEX_WAITV = 449;
+const FUTEX2_SIZE_U32 = 2;
+const CLOCK_MONOTONIC = 1;
+const WAITER_BYTES = 24; // struct futex_waitv { u64 val; u64 uaddr; u32 flags; u32 reserved; }
+
+/** Most words that one thread can wait for at once: FUTEX_WAITV_MAX. */
+export const FUTEX_WAITERS_MAX = 128;
+
+/** Sleeps while each of several words is what it is expected to be. Laid out once; one for a thread is enough. */
+export class FutexWaiters {
+  private readonly memory = allocateBytes(FUTEX_WAITERS_MAX * WAITER_BYTES);
+  private readonly view = new DataView(this.memory.bytes.buffer);
+  private count = 0;
+
+  begin(): void {
+    this.count = 0;
+  }
+
+  /** False when there is no room for more. */
+  add(address: number, expected: number): boolean {
+    if (this.count === FUTEX_WAITERS_MAX) return false;
+    const at = this.count++ * WAITER_BYTES;
+    this.view.setUint32(at, expected >>> 0, true);
+    this.view.setUint32(at + 8, address, true);
+    this.view.setUint32(at + 12, address / 2 ** 32, true);
+    this.view.setUint32(at + 16, FUTEX2_SIZE_U32, true);
+    return true;
+  }
+
+  /**
+   * Waits until the clock, CLOCK_MONOTONIC in ns, shows `deadlineNs` (-1 without end). Returns 0 when woken, or
+   * -errno: EAGAIN (a word differs), ETIMEDOUT, EINTR, ENOSYS.
+   */
+  wait(deadlineNs: number): number {
+    if (deadlineNs >= 0) {
+      const seconds = Math.floor(deadlineNs / 1e9);
+      timeoutView.setUint32(0, seconds, true);
+      timeoutView.setUint32(8, deadlineNs - seconds * 1e9, true);
+    }
+    const deadline = deadlineNs >= 0 ? timeout.address : 0;
+    const { address } = this.memory;
+    const result = futexWaitv(SYS_FUTEX_WAITV, address, this.count, 0, deadline, CLOCK_MONOTONIC);
+    return result === -1 ? -lastErrno() : 0;
+  }
+}

@@ -17,7 +17,7 @@ export type { PeerCredentials } from './credentials.js';
 export { Epoll, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './epoll.js';
 export { Errno, errnoName, SystemError } from './errno.js';
 export { EventFd } from './eventfd.js';
-export { FutexResult, futexWait, futexWake } from './futex.js';
+export { FUTEX_WAITERS_MAX, FutexResult, FutexWaiters, futexWait, futexWake } from './futex.js';
 export { SharedMapping } from './mapping.js';
 export { createMemfd, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.js';
 export { MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';

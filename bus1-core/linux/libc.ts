@@ -55,6 +55,17 @@ export const futex: (
 ) => number = library.func(
   'long syscall(long, uintptr_t, int, uint32_t, uintptr_t, uintptr_t, uint32_t)',
 );
+/** syscall(2) with the arguments of futex_waitv. */
+export const futexWaitv: (
+  number: number,
+  waiters: number,
+  count: number,
+  flags: number,
+  timeout: number,
+  clock: number,
+) => number = library.func(
+  'long syscall(long, uintptr_t, unsigned int, unsigned int, uintptr_t, int)',
+);
 export const accept4: (fd: number, address: number, length: number, flags: number) => number =
   library.func('int accept4(int, uintptr_t, uintptr_t, int)');
 

@@ -99,11 +99,10 @@ export class Authority {
     }
   }
 
-  /** Does all that there is to do, without waiting. */
+  /** Does what there is to do, without waiting. */
   dispatch(): void {
-    for (let count = this.epoll.wait(0); count > 0; count = this.epoll.wait(0)) {
-      for (let i = 0; i < count; i++) this.handle(this.epoll.fdAt(i));
-    }
+    const count = this.epoll.wait(0);
+    for (let i = 0; i < count; i++) this.handle(this.epoll.fdAt(i));
   }
 
   /** Stops introducing. Channels that were made go on. */

@@ -150,9 +150,14 @@ export class RingReader extends RingEnd {
     this.tail = (this.tail + this.length) >>> 0;
   }
 
+  /** Whether the sender has something that found no room. */
+  get isBacklogged(): boolean {
+    return Atomics.load(this.words, RingOffset.WantsRoom >>> 2) !== 0;
+  }
+
   /** Gives room back; true when the sender waits for it. */
   publish(): boolean {
     Atomics.store(this.words, RingOffset.Tail >>> 2, this.tail | 0);
-    return Atomics.load(this.words, RingOffset.WantsRoom >>> 2) !== 0;
+    return this.isBacklogged;
   }
 }

@@ -1,6 +1,5 @@
 // Every limit of the configuration, set low: who goes over it is refused with an error that names it, the others do not
 // notice, and when something is given back, things go on.
-import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -192,8 +191,7 @@ describe('connections', () => {
   test('RLIMIT_NOFILE: who connects waits until somebody leaves', async () => {
     await start({});
     const [caller, service] = [open(), open()];
-    const limit = `--nofile=${bus.openDescriptors() + 4}`;
-    expect(spawnSync('prlimit', ['--pid', String(bus.bus.pid), limit]).status).toBe(0);
+    await bus.limitOpenFiles(bus.openDescriptors() + 4);
     const crowd = Array.from({ length: 12 }, () => new RawClient(bus.address));
     const line = await bus.complaint(({ level }) => level === 'error');
     expect(line).toMatchObject({ msg: 'cannot accept connections for now', error: 'EMFILE' });

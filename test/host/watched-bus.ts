@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../support/bus-command.js';
-import { type RunningBus, sessionConfig, start, startBus } from '../support/bus.js';
+import { type RunningBus, output, sessionConfig, start, startBus } from '../support/bus.js';
 import type { Program } from '../support/process.js';
 import type { RawClient } from '../support/raw-client.js';
 import type { Variant } from '#bridge/wire/types.js';
@@ -70,6 +70,11 @@ export class WatchedBus {
   residentBytes(): number {
     const status = readFileSync(`/proc/${this.bus.pid}/status`, 'utf8');
     return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1024;
+  }
+
+  /** Sets RLIMIT_NOFILE of the running bus. */
+  async limitOpenFiles(count: number): Promise<void> {
+    await output('prlimit', ['--pid', String(this.bus.pid), `--nofile=${count}`]);
   }
 
   stop(): Promise<void> {

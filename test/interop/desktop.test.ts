@@ -1,6 +1,13 @@
 // The stock session.conf, and desktop software that the bus starts when somebody calls it.
-import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
-import { writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { MessageBus } from 'dbus-next';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -39,8 +46,9 @@ async function startDesktop(services: Record<string, string> = {}): Promise<Desk
   mkdirSync(join(folder, 'run'), { mode: 0o700 });
   const serviceFolder = join(folder, 'data/dbus-1/services');
   mkdirSync(serviceFolder, { recursive: true });
-  for (const [name, text] of Object.entries(services))
+  for (const [name, text] of Object.entries(services)) {
     writeFileSync(join(serviceFolder, name), text);
+  }
   const bus = await startBus({ config: SESSION_CONFIG, env });
   const client = await connect(bus.address);
   return {

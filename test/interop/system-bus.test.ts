@@ -9,84 +9,34 @@ import { busCommand, openFolder } from '../support/bus-command.js';
 import { cleanEnvironment } from '../support/bus.js';
 import { type NameWatch, callBus, connect, watchNames } from '../support/names.js';
 import { type Environment, type Program, type RunResult, run, start } from '../support/process.js';
+import { describeWith, needs, needsFile, skipBecause } from '../support/software.js';
 import {
-  PYTHON,
-  describeWith,
-  needs,
-  needsFile,
-  needsPythonModule,
-  skipBecause,
-} from '../support/software.js';
+  ACCOUNTS,
+  LOGIND,
+  POLKIT,
+  ROOT_UID,
+  SERVICES,
+  SERVICE_SOFTWARE,
+  type SystemService,
+  UPOWER,
+} from './system-service.js';
 
 const STOCK = '/usr/share/dbus-1/system.conf';
 const LOGIND_RULES = '/usr/share/dbus-1/system.d/org.freedesktop.login1.conf';
 const ACCESS_DENIED = 'org.freedesktop.DBus.Error.AccessDenied';
 const IS_REFERENCE = Boolean(process.env['BUS_UNDER_TEST']);
 const IS_ROOT = process.getuid!() === 0;
-const ROOT_UID = 0;
 const NOBODY_UID = 65534;
 const USERS = [
   { user: 'root', uid: ROOT_UID },
   { user: 'nobody', uid: NOBODY_UID },
 ];
 
-interface SystemService {
-  name: string;
-  command: readonly string[];
-  /** A call: object, interface, method, arguments. */
-  call: readonly string[];
-  /** What busctl(1) prints of its reply. */
-  reply: RegExp;
-}
-
-const POLKIT: SystemService = {
-  name: 'org.freedesktop.PolicyKit1',
-  command: ['/usr/lib/polkit-1/polkitd', '--no-debug'],
-  call: [
-    '/org/freedesktop/PolicyKit1/Authority',
-    'org.freedesktop.PolicyKit1.Authority',
-    'EnumerateActions',
-    's',
-    'C',
-  ],
-  reply: /^a\(ssssssuuua\{ss\}\) [1-9]\d* "/,
-};
-const LOGIND: SystemService = {
-  name: 'org.freedesktop.login1',
-  command: [PYTHON, '-m', 'dbusmock', '--system', '--template', 'logind'],
-  call: ['/org/freedesktop/login1', 'org.freedesktop.login1.Manager', 'ListSeats'],
-  reply: /^a\(so\) 0$/m,
-};
-const ACCOUNTS: SystemService = {
-  name: 'org.freedesktop.Accounts',
-  command: ['/usr/libexec/accounts-daemon'],
-  call: [
-    '/org/freedesktop/Accounts',
-    'org.freedesktop.Accounts',
-    'FindUserById',
-    'x',
-    String(ROOT_UID),
-  ],
-  reply: /^o "\/org\/freedesktop\/Accounts\/User0"$/m,
-};
-const UPOWER: SystemService = {
-  name: 'org.freedesktop.UPower',
-  command: ['/usr/libexec/upowerd'],
-  call: ['/org/freedesktop/UPower', 'org.freedesktop.UPower', 'EnumerateDevices'],
-  reply: /^ao \d/,
-};
-/** In the order of their start: accounts-daemon asks polkitd, upowerd asks logind. */
-const SERVICES = [POLKIT, LOGIND, ACCOUNTS, UPOWER];
-
 const SOFTWARE = [
-  needs(PYTHON, 'python3'),
+  ...SERVICE_SOFTWARE,
   needsFile(STOCK, 'dbus-system-bus-common'),
   needsFile(LOGIND_RULES, 'systemd'),
-  needs(POLKIT.command[0], 'polkitd'),
   needs('pkcheck', 'polkitd'),
-  needs(ACCOUNTS.command[0], 'accountsservice'),
-  needs(UPOWER.command[0], 'upower'),
-  needsPythonModule('dbusmock', 'python3-dbusmock'),
   needs('busctl', 'systemd'),
   needs('gdbus', 'libglib2.0-bin'),
   needs('setpriv', 'util-linux'),
@@ -115,9 +65,9 @@ function identitiesOf(pid: number): string[] {
 }
 
 function testSystemBus(): void {
-  const folder = openFolder('system-bus-');
-  const rules = join(folder, 'rules.d');
   const running: Program[] = [];
+  let folder: string;
+  let rules: string;
   let bus: Program;
   let env: Environment;
   let root: MessageBus;
@@ -135,6 +85,8 @@ function testSystemBus(): void {
   };
 
   beforeAll(async () => {
+    folder = openFolder('system-bus-');
+    rules = join(folder, 'rules.d');
     mkdirSync(rules);
     const config = join(folder, 'system.conf');
     const parts = `<include>${STOCK}</include><includedir>${rules}</includedir>`;
@@ -286,7 +238,9 @@ function testSystemBus(): void {
 }
 
 describeWith(SOFTWARE, 'the system configuration of Debian', () => {
-  describe.runIf(IS_ROOT)('started by root', () => testSystemBus());
+  describe.runIf(IS_ROOT)('started by root', () => {
+    testSystemBus();
+  });
 });
 
 const UNSHARE = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
@@ -295,7 +249,8 @@ const UNSHARE = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
  * for themselves, and end with the script.
  */
 const SYSTEM_SCRIPT = `
-  mount -t tmpfs tmpfs /run/dbus
+  mount -t tmpfs tmpfs /run
+  mkdir /run/dbus
   "$@" --system
   kill -0 "$(cat /run/dbus/pid)"
   busctl --system call ${ACCOUNTS.name} ${ACCOUNTS.call.join(' ')}

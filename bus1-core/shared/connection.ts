@@ -1,0 +1,24 @@
+import type { Channel } from './channel.js';
+import type { Link } from './link.js';
+import type { LinkInput } from './link-input.js';
+
+/** A link with its channel, as the domain's merge sees it. */
+export class Connection {
+  readonly link: Link;
+  readonly channel: Channel;
+  readonly input: LinkInput;
+  /** of the next entry; Infinity for none, -1 when that has to be looked up */
+  stampNs = -1;
+  /** its next entry has to wait for something that will wake this process */
+  isBlocked = false;
+  /** the other side hung up: what it had committed is still to be delivered */
+  hasHungUp = false;
+  /** where the ring ended when this merge began */
+  horizon = 0;
+
+  constructor(link: Link, channel: Channel, input: LinkInput) {
+    this.link = link;
+    this.channel = channel;
+    this.input = input;
+  }
+}

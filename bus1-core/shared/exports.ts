@@ -1,0 +1,102 @@
+import type { Handle } from '../handle.js';
+import type { Node } from '../node.js';
+import { CLAIMED_ID, ROOT_ID, SLOT_BITS, SLOTS_MAX } from './layout.js';
+
+/** A node of this process that one other process holds. */
+export class Export {
+  id = 0;
+  /** how many times it was handed over and not given back; 0 for a record that is free */
+  references = 0;
+  /** stands for all of them; null when the node is gone and the other side has been told */
+  handle: Handle | null = null;
+  readonly slot: number;
+  private uses = 0;
+
+  constructor(slot: number) {
+    this.slot = slot;
+  }
+
+  /** A slot's IDs differ from one use to the next, for eleven bits' worth of uses. */
+  renew(): void {
+    this.uses = (this.uses + 1) & ((CLAIMED_ID >>> SLOT_BITS) - 1);
+    this.id = this.slot + this.uses * SLOTS_MAX;
+  }
+}
+
+/** The nodes of this process that one other process holds: what it may name, and how often it may release it. */
+export class ExportTable {
+  private readonly slots: Export[] = [];
+  private readonly free: Export[] = [];
+  /** those with an ID that the other side chose, and the root */
+  private readonly named = new Map<number, Export>();
+  /** lasting nodes, which may be handed over again */
+  private readonly byNode = new Map<Node, Export>();
+  size = 0;
+
+  find(node: Node): Export | undefined {
+    return this.byNode.get(node);
+  }
+
+  /** Undefined for an ID that the other side has made up, or has given back. */
+  get(id: number): Export | undefined {
+    if (id >= CLAIMED_ID) return this.named.get(id);
+    const found = this.slots[id & (SLOTS_MAX - 1)];
+    return found !== undefined && found.id === id && found.references > 0 ? found : undefined;
+  }
+
+  /** A new record, with one reference. Undefined when there are a million. */
+  add(handle: Handle): Export | undefined {
+    let record = this.free.pop();
+    if (record === undefined) {
+      if (this.slots.length === SLOTS_MAX) return undefined;
+      record = new Export(this.slots.length);
+      this.slots.push(record);
+    }
+    record.renew();
+    this.fill(record, handle);
+    const node = handle.node;
+    if (node.live && !node.oneShot) this.byNode.set(node, record);
+    return record;
+  }
+
+  /** A record under an ID that the other side chose. Undefined when it is in use. */
+  addNamed(id: number, handle: Handle | null): Export | undefined {
+    if (id < CLAIMED_ID || this.named.has(id)) return undefined;
+    const record = new Export(-1);
+    record.id = id;
+    this.fill(record, handle);
+    this.named.set(id, record);
+    return record;
+  }
+
+  addRoot(handle: Handle): void {
+    this.addNamed(ROOT_ID, handle);
+  }
+
+  /** The node behind `record` is gone, or its handle was used up. */
+  forgetNode(record: Export): void {
+    const handle = record.handle;
+    if (handle === null) return;
+    record.handle = null;
+    handle.context = null;
+    if (!handle.node.oneShot && this.byNode.get(handle.node) === record) {
+      this.byNode.delete(handle.node);
+    }
+  }
+
+  /** All references were given back. The handle, if there still is one, is the caller's to release. */
+  remove(record: Export): void {
+    this.forgetNode(record);
+    record.references = 0;
+    this.size--;
+    if (record.slot < 0) this.named.delete(record.id);
+    else this.free.push(record);
+  }
+
+  private fill(record: Export, handle: Handle | null): void {
+    record.references = 1;
+    record.handle = handle;
+    if (handle !== null) handle.context = record;
+    this.size++;
+  }
+}

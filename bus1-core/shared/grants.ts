@@ -1,0 +1,89 @@
+import type { Handle } from '../handle.js';
+import type { LocalDomain } from '../local/domain.js';
+import type { Node } from '../node.js';
+import type { Peer } from '../peer.js';
+import { ResourceUser } from '../quota.js';
+import type { Sink } from '../sink.js';
+import { GRANTS_MAX } from './layout.js';
+import { ChannelError } from './protocol-error.js';
+
+/** A handle to a node of this process that one process has granted to another, which has not claimed it yet. */
+interface Grant {
+  readonly grantor: number;
+  readonly nonce: number;
+  readonly to: number;
+  /** null once the node is gone */
+  handle: Handle | null;
+}
+
+/** What another process has been granted: who granted it what is the grantor's to say, who claims it is checked here. */
+export class GrantTable implements Sink {
+  /** holds what has been granted */
+  readonly peer: Peer;
+  private readonly grants = new Map<number, Map<number, Grant>>();
+
+  constructor(local: LocalDomain) {
+    const nobody = new ResourceUser(-1, { objects: 0, bytes: 0, descriptors: 0 });
+    this.peer = local.openPeer({ user: nobody, sink: this });
+  }
+
+  accept(): void {}
+
+  nodeReleased(handle: Handle): void {
+    const grant = handle.context as Grant | null;
+    if (grant !== null) grant.handle = null;
+  }
+
+  handleReleased(): void {}
+
+  /** @throws ChannelError for a nonce that is in use, or too many grants */
+  add(grantor: number, nonce: number, to: number, node: Node | null): void {
+    let ofGrantor = this.grants.get(grantor);
+    if (ofGrantor === undefined) this.grants.set(grantor, (ofGrantor = new Map()));
+    if (ofGrantor.has(nonce)) throw new ChannelError(`the nonce ${nonce} is in use`);
+    if (ofGrantor.size === GRANTS_MAX) throw new ChannelError(`${GRANTS_MAX} unclaimed grants`);
+    const grant: Grant = { grantor, nonce, to, handle: null };
+    ofGrantor.set(nonce, grant);
+    if (node === null) return;
+    const { domain } = this.peer;
+    domain.begin();
+    grant.handle = domain.makeHandle(this.peer, node);
+    grant.handle.context = grant;
+    domain.commit();
+  }
+
+  has(grantor: number, nonce: number): boolean {
+    return this.grants.get(grantor)?.has(nonce) ?? false;
+  }
+
+  /**
+   * Takes out what `claimant` was granted. The handle, null when its node is gone, is to be released.
+   *
+   * @throws ChannelError when it was not granted to `claimant`, or was claimed before
+   */
+  claim(grantor: number, nonce: number, claimant: number): Handle | null {
+    const ofGrantor = this.grants.get(grantor);
+    const grant = ofGrantor?.get(nonce);
+    if (grant === undefined || grant.to !== claimant) {
+      throw new ChannelError(`process ${grantor} has granted nothing under ${nonce}`);
+    }
+    ofGrantor!.delete(nonce);
+    if (ofGrantor!.size === 0) this.grants.delete(grantor);
+    if (grant.handle !== null) grant.handle.context = null;
+    return grant.handle;
+  }
+
+  /** Process `to` is gone and will claim nothing any more. */
+  revoke(to: number): void {
+    const handles: Handle[] = [];
+    for (const [grantor, ofGrantor] of this.grants) {
+      for (const grant of ofGrantor.values()) {
+        if (grant.to !== to) continue;
+        ofGrantor.delete(grant.nonce);
+        if (grant.handle !== null) handles.push(grant.handle);
+      }
+      if (ofGrantor.size === 0) this.grants.delete(grantor);
+    }
+    this.peer.release(...handles);
+  }
+}

@@ -1,0 +1,101 @@
+import { closeFd } from '../linux/index.js';
+import { MessageOffset, REFERENCE_BYTES } from './layout.js';
+import { ChannelError } from './protocol-error.js';
+import type { SegmentMappings } from './segments.js';
+import type { Channel } from './channel.js';
+
+/** A handle can hardly be smaller: bounds what a message may claim to carry before memory is allocated for it. */
+const HANDLES_MAX = 1 << 20;
+const DESCRIPTORS_MAX = 253;
+
+/**
+ * A message entry, read out of shared memory: each word once, and checked before it is used. The bytes stay where they
+ * are until `copyBytes`.
+ */
+export class IncomingMessage {
+  target = 0;
+  trace = 0;
+  account = 0;
+  releases = 0;
+  handleCount = 0;
+  descriptorCount = 0;
+  lengthBytes = 0;
+  /** four words for each handle: kind and flags, ID or nonce, uid, process */
+  references = new Uint32Array(64);
+  /** the bytes: `lengthBytes` at `offset` of `source`, which the sender can still write to */
+  source: Uint8Array = new Uint8Array(0);
+  offset = 0;
+  private segment = 0;
+  private segmentBytes = 0;
+  private staging = new Uint8Array(1 << 16);
+
+  /** Reads the entry of `length` bytes at `at` of the ring of `channel`. @throws ChannelError */
+  read(channel: Channel, at: number, length: number): void {
+    const { view } = channel.reader;
+    if (length < MessageOffset.Body) throw new ChannelError(`a message of ${length} bytes`);
+    this.target = view.getUint32(at + MessageOffset.Target, true);
+    this.trace = view.getUint32(at + MessageOffset.Trace, true);
+    this.account = view.getUint32(at + MessageOffset.Account, true);
+    this.handleCount = view.getUint32(at + MessageOffset.Handles, true);
+    this.descriptorCount = view.getUint32(at + MessageOffset.Descriptors, true);
+    this.lengthBytes = view.getUint32(at + MessageOffset.Bytes, true);
+    this.segment = view.getUint32(at + MessageOffset.Segment, true);
+    this.segmentBytes = view.getUint32(at + MessageOffset.SegmentBytes, true);
+    this.releases = view.getUint32(at + MessageOffset.Releases, true);
+    if (this.handleCount > HANDLES_MAX || this.descriptorCount > DESCRIPTORS_MAX) {
+      throw new ChannelError(
+        `${this.handleCount} handles, ${this.descriptorCount} descriptors in a message`,
+      );
+    }
+    const bodyBytes = this.handleCount * REFERENCE_BYTES + this.lengthBytes;
+    if (this.segment === 0 && bodyBytes > length - MessageOffset.Body) {
+      throw new ChannelError(`${bodyBytes} bytes in an entry of ${length}`);
+    }
+    this.source = channel.reader.bytes;
+    this.offset = at + MessageOffset.Body;
+    if (this.segment === 0) this.readReferences(view);
+  }
+
+  /** Maps the segment that the body is in, if any. @throws ChannelError */
+  locateBody(channel: Channel, segments: SegmentMappings): void {
+    if (this.segment === 0) return;
+    if (this.segmentBytes > 0) segments.add(this.segment, channel.socket.take(1)[0]);
+    this.segmentBytes = 0;
+    const bodyBytes = this.handleCount * REFERENCE_BYTES + this.lengthBytes;
+    const mapping = segments.get(this.segment, bodyBytes);
+    this.source = mapping.bytes;
+    this.offset = 0;
+    this.readReferences(mapping.view);
+  }
+
+  /** The bytes, in private memory that is good until the next message. */
+  copyBytes(): Uint8Array {
+    const length = this.lengthBytes;
+    if (this.staging.length < length) this.staging = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
+    const { staging, source, offset } = this;
+    if (length <= 64) {
+      for (let i = 0; i < length; i++) staging[i] = source[offset + i];
+    } else {
+      staging.set(source.subarray(offset, offset + length));
+    }
+    return staging;
+  }
+
+  /** The descriptors that came with it; the caller's. @throws ChannelError */
+  takeDescriptors(channel: Channel): number[] {
+    return this.descriptorCount === 0 ? [] : channel.socket.take(this.descriptorCount);
+  }
+
+  dropDescriptors(channel: Channel): void {
+    for (const fd of this.takeDescriptors(channel)) closeFd(fd);
+  }
+
+  private readReferences(view: DataView): void {
+    const words = this.handleCount * (REFERENCE_BYTES / 4);
+    if (words > this.references.length) this.references = new Uint32Array(words * 2);
+    for (let i = 0; i < words; i++) {
+      this.references[i] = view.getUint32(this.offset + i * 4, true);
+    }
+    this.offset += this.handleCount * REFERENCE_BYTES;
+  }
+}

@@ -1,0 +1,4 @@
+/** The domain across processes (docs/shared-domain.md). */
+export { Authority, type AuthorityOptions } from './authority.js';
+export { SharedDomain, type JoinOptions, type SharedCounters } from './shared-domain.js';
+export { ChannelError } from './protocol-error.js';

@@ -1,0 +1,372 @@
+import { DescriptorSet } from '../descriptors.js';
+import { Handle } from '../handle.js';
+import { closeFd } from '../linux/index.js';
+import type { LocalDomain } from '../local/domain.js';
+import { Message } from '../message.js';
+import { Node } from '../node.js';
+import type { Channel } from './channel.js';
+import type { Export } from './exports.js';
+import type { GrantTable } from './grants.js';
+import { IncomingMessage } from './incoming-message.js';
+import {
+  CLAIM_BYTES,
+  CLAIMED_ID,
+  ClaimOffset,
+  CREDIT_BYTES,
+  CreditOffset,
+  EntryOffset,
+  EntryType,
+  GRANT_BYTES,
+  GrantOffset,
+  NODE_RELEASE_BYTES,
+  REFERENCE_KIND_MASK,
+  ReferenceFlag,
+  ReferenceKind,
+  RELEASE_BYTES,
+  ReleaseOffset,
+  TRACE_END_BYTES,
+  WINDOW_BYTES,
+  WindowOffset,
+} from './layout.js';
+import type { Link } from './link.js';
+import { ChannelError } from './protocol-error.js';
+import { SegmentMappings } from './segments.js';
+
+/** Words of a reference, and where each stands. */
+const REFERENCE_WORDS = 4;
+const KIND = 0;
+const ID = 1;
+const UID = 2;
+const PROCESS = 3;
+
+export interface InputContext {
+  readonly local: LocalDomain;
+  /** of this process */
+  readonly id: number;
+  readonly grants: GrantTable;
+  /** The link to another process; undefined until this one has been introduced to it. */
+  linkTo(process: number): Link | undefined;
+  /** The same, for use before the introduction. */
+  placeholderFor(process: number): Link;
+  /** Whether what that process has granted may not be in its ring yet, for want of room. */
+  isBacklogged(process: number): boolean;
+  isGone(process: number): boolean;
+}
+
+/**
+ * The receiving half of a link: takes entries out of the ring, checks them, and does here what they say. Whatever is wrong with
+ * one is a ChannelError, and has had no effect.
+ */
+export class LinkInput {
+  private readonly link: Link;
+  private readonly channel: Channel;
+  private readonly context: InputContext;
+  private readonly segments = new SegmentMappings();
+  private readonly incoming = new IncomingMessage();
+  private readonly message = new Message();
+  /** stand for the nodes that a message carries: the core looks at their nodes only */
+  private readonly carried: Handle[] = [];
+  private readonly deadNode: Node;
+  private stampNs = 0;
+
+  constructor(link: Link, channel: Channel, context: InputContext) {
+    this.link = link;
+    this.channel = channel;
+    this.context = context;
+    this.deadNode = new Node(link.ownPeer, false);
+    this.deadNode.live = false;
+  }
+
+  /**
+   * Stamp of the next entry; Infinity when there is none, or its transaction has not been committed. Stamps of a
+   * channel do not decrease, whatever the sender writes.
+   */
+  nextStampNs(): number {
+    const { reader, page } = this.channel;
+    if (!reader.next()) return Infinity;
+    let stampNs = reader.view.getFloat64(reader.offset + EntryOffset.Stamp, true);
+    if (stampNs === 0) {
+      const committed = page.committed;
+      const transaction = reader.view.getUint32(reader.offset + EntryOffset.Transaction, true);
+      const ahead = (committed - transaction) | 0;
+      // The sender fills in stamps after it has committed, and before it begins anything else.
+      if (ahead === 0) stampNs = page.stampNs;
+      if (ahead !== 0 || page.committed !== committed) {
+        stampNs = reader.view.getFloat64(reader.offset + EntryOffset.Stamp, true);
+      }
+      if (stampNs === 0 && ahead <= 0) return Infinity;
+    }
+    if (!(stampNs > 0 && stampNs < Infinity)) throw new ChannelError(`a stamp of ${stampNs}`);
+    if (stampNs > this.stampNs) this.stampNs = stampNs;
+    return this.stampNs;
+  }
+
+  /**
+   * The process of which the next entry carries a node, and to which there is no channel yet; 0 when there is nothing to
+   * wait for.
+   */
+  strangerInNext(): number {
+    const { reader } = this.channel;
+    if (reader.type !== EntryType.Message) return 0;
+    this.incoming.read(this.channel, reader.offset, reader.length);
+    this.incoming.locateBody(this.channel, this.segments);
+    return this.strangerIn(this.incoming);
+  }
+
+  /**
+   * Does what the entry that `nextStampNs` found, and `strangerInNext` has looked at, says. False when it has to wait:
+   * a claim can overtake its grant when the grantor's ring is full.
+   */
+  take(): boolean {
+    const { reader } = this.channel;
+    const { offset, length, type } = reader;
+    if (type === EntryType.Message) this.takeMessage(this.incoming);
+    else if (type === EntryType.Claim && this.mustWait(reader.view, offset)) return false;
+    else this.takeControl(reader.view, offset, length, type);
+    reader.skip();
+    return true;
+  }
+
+  private mustWait(view: DataView, at: number): boolean {
+    const grantor = view.getUint32(at + ClaimOffset.Grantor, true);
+    const nonce = view.getUint32(at + ClaimOffset.Nonce, true);
+    return !this.context.grants.has(grantor, nonce) && this.context.isBacklogged(grantor);
+  }
+
+  close(): void {
+    this.segments.close();
+  }
+
+  private strangerIn({ references, handleCount }: IncomingMessage): number {
+    for (let i = 0; i < handleCount; i++) {
+      const at = i * REFERENCE_WORDS;
+      if ((references[at + KIND] & REFERENCE_KIND_MASK) !== ReferenceKind.Third) continue;
+      const process = references[at + PROCESS];
+      if (this.context.linkTo(process) === undefined) return process;
+    }
+    return 0;
+  }
+
+  private takeMessage(incoming: IncomingMessage): void {
+    const record = this.exportOf(incoming.target);
+    this.checkReferences(incoming);
+    const { namesAccounts, uid } = this.link.identity;
+    if (!namesAccounts && incoming.account !== uid) {
+      throw new ChannelError(`uid ${uid} sent on behalf of uid ${incoming.account}`);
+    }
+    if (incoming.releases > record.references) {
+      throw new ChannelError(`${incoming.releases} of ${record.references} references given back`);
+    }
+    if (record.handle === null) this.discard(incoming);
+    else this.deliver(incoming, record, record.handle);
+    if (incoming.releases > 0) this.giveBack(record, incoming.releases);
+  }
+
+  private deliver(incoming: IncomingMessage, record: Export, through: Handle): void {
+    const { node } = through;
+    const { local } = this.context;
+    const receiver = node.owner;
+    const objects = 1 + incoming.handleCount;
+    const trace = this.link.incoming.of(incoming.trace, incoming.account, receiver.user);
+    const fds = incoming.takeDescriptors(this.channel);
+    try {
+      trace.charge(objects, incoming.lengthBytes, fds.length);
+    } catch (error) {
+      for (const fd of fds) closeFd(fd);
+      throw error;
+    }
+    const descriptors = fds.length === 0 ? null : new DescriptorSet(fds, closeFd);
+    const message = this.message.clear();
+    message.descriptors = descriptors;
+    if (receiver.queue === null) message.addPiece(incoming.copyBytes(), 0, incoming.lengthBytes);
+    // A queue copies without looking, so it can do that straight from shared memory.
+    else message.addPiece(incoming.source, incoming.offset, incoming.lengthBytes);
+    local.begin();
+    for (let i = 0; i < incoming.handleCount; i++) this.carry(message, i, incoming.references);
+    local.deliver(node, message, trace.trace);
+    if (node.oneShot) {
+      this.link.exports.forgetNode(record);
+      local.consume(node, through);
+    }
+    local.commit();
+    descriptors?.drop();
+  }
+
+  /** A message for a node that is gone: what it carries counts as released, what it cost is given back. */
+  private discard(incoming: IncomingMessage): void {
+    const { references, handleCount, lengthBytes, descriptorCount } = incoming;
+    incoming.dropDescriptors(this.channel);
+    this.link.post(() => {
+      this.link.writeCredit(incoming.trace, 1 + handleCount, lengthBytes, descriptorCount);
+      for (let i = 0; i < handleCount; i++) {
+        const at = i * REFERENCE_WORDS;
+        const kind = references[at + KIND] & REFERENCE_KIND_MASK;
+        if (kind === ReferenceKind.Sender) this.link.writeRelease(references[at + ID], 1);
+        if (kind !== ReferenceKind.Third) continue;
+        const owner = this.context.placeholderFor(references[at + PROCESS]);
+        const id = this.claim(owner, references[at + ID]);
+        owner.writeRelease(id, 1);
+      }
+    });
+  }
+
+  /** Adds handle `i` of a message to what is delivered with it. Inside a transaction. */
+  private carry(message: Message, i: number, references: Uint32Array): void {
+    const at = i * REFERENCE_WORDS;
+    const flags = references[at + KIND];
+    const id = references[at + ID];
+    const uid = references[at + UID];
+    const kind = flags & REFERENCE_KIND_MASK;
+    let node: Node;
+    if (kind === ReferenceKind.Sender) {
+      node = this.link.import(id, flags, uid);
+    } else if (kind === ReferenceKind.Receiver) {
+      node = this.link.exports.get(id)?.handle?.node ?? this.deadNode;
+    } else {
+      const owner = this.context.placeholderFor(references[at + PROCESS]);
+      node = owner.isOpen ? owner.import(this.claim(owner, id), flags, uid) : this.deadNode;
+    }
+    const stand = (this.carried[i] ??= new Handle(this.link.ownPeer, node));
+    stand.node = node;
+    message.addTransfer(stand);
+  }
+
+  /** Tells the owner of a granted node that this process takes it; returns the ID to use from now on. */
+  private claim(owner: Link, nonce: number): number {
+    const id = owner.nextClaimId();
+    if (!owner.isOpen) return id;
+    owner.open(EntryType.Claim, CLAIM_BYTES);
+    const { view, at } = owner.outbox;
+    view.setUint32(at + ClaimOffset.Grantor, this.link.identity.id, true);
+    view.setUint32(at + ClaimOffset.Nonce, nonce, true);
+    view.setUint32(at + ClaimOffset.As, id, true);
+    return id;
+  }
+
+  private takeControl(view: DataView, at: number, length: number, type: number): void {
+    if (length !== CONTROL_BYTES[type]) {
+      throw new ChannelError(`an entry of type ${type} and ${length} bytes`);
+    }
+    const first = view.getUint32(at + EntryOffset.Body, true);
+    switch (type) {
+      case EntryType.NodeRelease:
+        return this.takeNodeRelease(first);
+      case EntryType.Release:
+        return this.giveBack(this.exportOf(first), view.getUint32(at + ReleaseOffset.Count, true));
+      case EntryType.Grant:
+        return this.takeGrant(
+          this.exportOf(first),
+          view.getUint32(at + GrantOffset.To, true),
+          view.getUint32(at + GrantOffset.Nonce, true),
+        );
+      case EntryType.Claim:
+        return this.takeClaim(
+          first,
+          view.getUint32(at + ClaimOffset.Nonce, true),
+          view.getUint32(at + ClaimOffset.As, true),
+        );
+      case EntryType.Credit:
+        return this.link.outgoing.credit(
+          first,
+          view.getUint32(at + CreditOffset.Objects, true),
+          view.getFloat64(at + CreditOffset.Bytes, true),
+          view.getUint32(at + CreditOffset.Descriptors, true),
+        );
+      case EntryType.Window:
+        return this.takeWindow(view, at, first);
+      default:
+        return this.link.incoming.end(first);
+    }
+  }
+
+  private takeNodeRelease(id: number): void {
+    const record = this.link.imports.get(id);
+    if (record === undefined) return; // released here at the same time, or used up: that is on its way
+    this.link.imports.delete(id);
+    record.node.owner.release(record.node);
+    this.link.post(() => this.link.writeRelease(id, record.references));
+  }
+
+  private giveBack(record: Export, count: number): void {
+    if (count === 0 || count > record.references) {
+      throw new ChannelError(`${count} of ${record.references} references given back`);
+    }
+    record.references -= count;
+    if (record.references > 0) return;
+    const { handle } = record;
+    this.link.exports.remove(record);
+    if (handle !== null && handle.live) handle.owner.release(handle);
+  }
+
+  private takeGrant(record: Export, to: number, nonce: number): void {
+    if (this.context.isGone(to)) return;
+    this.context.grants.add(this.link.identity.id, nonce, to, record.handle?.node ?? null);
+  }
+
+  private takeClaim(grantor: number, nonce: number, as: number): void {
+    const { exports, identity, ownPeer } = this.link;
+    if (as < CLAIMED_ID || exports.get(as) !== undefined) {
+      throw new ChannelError(`the ID ${as} cannot be used`);
+    }
+    const granted = this.context.grants.claim(grantor, nonce, identity.id);
+    if (granted === null || !granted.live) {
+      const record = exports.addNamed(as, null);
+      if (record !== undefined) this.link.post(() => this.link.writeNodeRelease(record));
+      return;
+    }
+    const { local } = this.context;
+    local.begin();
+    exports.addNamed(as, local.makeHandle(ownPeer, granted.node));
+    local.commit();
+    granted.owner.release(granted);
+  }
+
+  private takeWindow(view: DataView, at: number, uid: number): void {
+    const figures = [view.getUint32(at + WindowOffset.Claims, true)];
+    for (let slot = 0; slot < 3; slot++) {
+      figures.push(view.getFloat64(at + WindowOffset.Used + slot * 8, true));
+    }
+    if (!figures.every((figure) => Number.isInteger(figure) && Math.abs(figure) < 2 ** 52)) {
+      throw new ChannelError('a window that is no number');
+    }
+    this.link.setWindow(uid, figures);
+  }
+
+  /** @throws ChannelError for an ID that the other side was never given, or has given back */
+  private exportOf(id: number): Export {
+    const record = this.link.exports.get(id);
+    if (record === undefined) throw new ChannelError(`it holds no handle ${id}`);
+    return record;
+  }
+
+  private checkReferences({ references, handleCount }: IncomingMessage): void {
+    for (let i = 0; i < handleCount; i++) {
+      const at = i * REFERENCE_WORDS;
+      const kind = references[at + KIND] & REFERENCE_KIND_MASK;
+      const known = REFERENCE_KIND_MASK | ReferenceFlag.OneShot | ReferenceFlag.TakesDescriptors;
+      const process = references[at + PROCESS];
+      const isThird = kind === ReferenceKind.Third;
+      const isKind = kind === ReferenceKind.Sender || kind === ReferenceKind.Receiver || isThird;
+      if (!isKind || (references[at + KIND] & ~known) !== 0) {
+        throw new ChannelError(`a handle of kind ${references[at + KIND]}`);
+      }
+      if (kind === ReferenceKind.Receiver) this.exportOf(references[at + ID]);
+      if (isThird && (process === this.link.identity.id || process === this.context.id)) {
+        throw new ChannelError('it granted a node of one of us as that of another');
+      }
+    }
+  }
+}
+
+/** Lengths of the entries that have a fixed one, by type. */
+const CONTROL_BYTES: readonly number[] = (() => {
+  const lengths: number[] = [];
+  lengths[EntryType.NodeRelease] = NODE_RELEASE_BYTES;
+  lengths[EntryType.Release] = RELEASE_BYTES;
+  lengths[EntryType.Grant] = GRANT_BYTES;
+  lengths[EntryType.Claim] = CLAIM_BYTES;
+  lengths[EntryType.Credit] = CREDIT_BYTES;
+  lengths[EntryType.Window] = WINDOW_BYTES;
+  lengths[EntryType.TraceEnd] = TRACE_END_BYTES;
+  return lengths;
+})();

@@ -1,0 +1,104 @@
+import type { Connection } from './connection.js';
+
+export interface MergeContext {
+  /** Takes the next entry; false when the connection is blocked. May close the connection. */
+  take(connection: Connection): boolean;
+  /** The other side has broken the rules: closes the connection. */
+  fail(connection: Connection, error: unknown): void;
+  /** While true nothing more is delivered: an introduction is under way. */
+  readonly isHolding: boolean;
+}
+
+/**
+ * Delivers what has arrived from all processes, in the order of stamps. Every ring is looked at twice: what the second look
+ * finds may be the cause of something that the first has found, because a cause is in its ring, and committed, before
+ * its effect gets a stamp. So nothing is delivered that only the second look has found, unless in front of the rest.
+ */
+export class Merge {
+  private readonly context: MergeContext;
+
+  constructor(context: MergeContext) {
+    this.context = context;
+  }
+
+  /** Returns how many entries were delivered. `connections` may be replaced meanwhile, not changed. */
+  run(connections: readonly Connection[]): number {
+    let found = false;
+    for (const connection of connections) {
+      connection.isBlocked = false;
+      connection.stampNs = -1;
+      if (this.look(connection)) found = true;
+      connection.horizon = connection.channel.reader.horizon;
+    }
+    if (!found) return 0;
+    for (const connection of connections) this.look(connection);
+    let count = 0;
+    for (let next = this.first(connections); next !== null; next = this.first(connections)) {
+      next.stampNs = -1;
+      if (this.take(next)) count++;
+      else next.isBlocked = true;
+      if (this.context.isHolding) break;
+    }
+    for (const connection of connections) giveRoomBack(connection);
+    return count;
+  }
+
+  /** Whether `run` would deliver something now. */
+  hasWork(connections: readonly Connection[]): boolean {
+    for (const connection of connections) {
+      if (connection.isBlocked || !this.look(connection)) continue;
+      connection.stampNs = -1;
+      if (this.stampOf(connection) !== Infinity) return true;
+    }
+    return false;
+  }
+
+  /** Where the oldest entry is, as long as there is one that the first look has found. */
+  private first(connections: readonly Connection[]): Connection | null {
+    let first: Connection | null = null;
+    let isAnyLeft = false;
+    for (const connection of connections) {
+      const stampNs = this.stampOf(connection);
+      if (stampNs === Infinity) continue;
+      if (connection.channel.reader.isBefore(connection.horizon)) isAnyLeft = true;
+      if (first === null || stampNs < first.stampNs) first = connection;
+    }
+    return isAnyLeft ? first : null;
+  }
+
+  private stampOf(connection: Connection): number {
+    if (connection.isBlocked || !connection.link.isOpen) return Infinity;
+    if (connection.stampNs >= 0) return connection.stampNs;
+    try {
+      connection.stampNs = connection.input.nextStampNs();
+    } catch (error) {
+      this.context.fail(connection, error);
+      return Infinity;
+    }
+    return connection.stampNs;
+  }
+
+  private look(connection: Connection): boolean {
+    if (!connection.link.isOpen) return false;
+    try {
+      return connection.channel.reader.look();
+    } catch (error) {
+      this.context.fail(connection, error);
+      return false;
+    }
+  }
+
+  private take(connection: Connection): boolean {
+    try {
+      return this.context.take(connection);
+    } catch (error) {
+      this.context.fail(connection, error);
+      return false;
+    }
+  }
+}
+
+function giveRoomBack(connection: Connection): void {
+  const { channel, link } = connection;
+  if (link.isOpen && channel.reader.publish()) channel.ring();
+}

@@ -1,0 +1,173 @@
+import type { DescriptorSet } from '../descriptors.js';
+import type { Channel } from './channel.js';
+import { EntryOffset, type EntryType } from './layout.js';
+import type { Segment } from './segments.js';
+
+/** An entry that found no room in the ring, or was written before there was a channel. */
+interface WaitingEntry {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly descriptors: DescriptorSet | null;
+  readonly segment: Segment | null;
+}
+
+/**
+ * What goes to one other process: into the ring, and when that is full into memory of this process, in order. An entry is
+ * opened, filled in at `at` of `view` and `bytes`, and counts when its transaction has been committed.
+ */
+export class Outbox {
+  view: DataView = new DataView(new ArrayBuffer(0));
+  bytes: Uint8Array = new Uint8Array(0);
+  at = 0;
+  /** takes part in the transaction that is under way */
+  isTouched = false;
+  /** entries so far */
+  opened = 0;
+  private channel: Channel | null = null;
+  private waiting: WaitingEntry[] = [];
+  /** of this transaction: entries in the ring, and the first one that waits */
+  private readonly offsets: number[] = [];
+  private offsetCount = 0;
+  private firstWaiting = 0;
+
+  get hasWaiting(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  get waitingCount(): number {
+    return this.waiting.length;
+  }
+
+  connect(channel: Channel): void {
+    this.channel = channel;
+  }
+
+  /** Makes room for an entry, of which `length` is a multiple of 8; what it carries besides is sent along. */
+  open(
+    type: EntryType,
+    length: number,
+    descriptors: DescriptorSet | null = null,
+    segment: Segment | null = null,
+  ): void {
+    this.opened++;
+    const offset = this.waiting.length > 0 ? -1 : this.place(length, descriptors, segment);
+    if (offset >= 0) {
+      this.view = this.channel!.writer.view;
+      this.bytes = this.channel!.writer.bytes;
+      this.at = offset;
+      this.offsets[this.offsetCount++] = offset;
+    } else {
+      this.bytes = new Uint8Array(length);
+      this.view = new DataView(this.bytes.buffer);
+      this.at = 0;
+      const { bytes, view } = this;
+      this.waiting.push({ bytes, view, descriptors: descriptors?.retain() ?? null, segment });
+    }
+    this.view.setUint32(this.at + EntryOffset.Length, length, true);
+    this.view.setUint32(this.at + EntryOffset.Type, type, true);
+    this.view.setFloat64(this.at + EntryOffset.Stamp, 0, true);
+  }
+
+  /** Gives all entries of this transaction its number. */
+  number(transaction: number): void {
+    const ring = this.channel?.writer.view;
+    for (let i = 0; i < this.offsetCount; i++) {
+      ring!.setUint32(this.offsets[i] + EntryOffset.Transaction, transaction, true);
+    }
+  }
+
+  /** Gives all entries of this transaction its stamp: with it they count. */
+  stamp(stampNs: number): void {
+    const ring = this.channel?.writer.view;
+    for (let i = 0; i < this.offsetCount; i++) {
+      ring!.setFloat64(this.offsets[i] + EntryOffset.Stamp, stampNs, true);
+    }
+    for (let i = this.firstWaiting; i < this.waiting.length; i++) {
+      this.waiting[i].view.setFloat64(EntryOffset.Stamp, stampNs, true);
+    }
+  }
+
+  /** Makes the entries in the ring visible. */
+  publish(): void {
+    if (this.offsetCount > 0) this.channel!.writer.publish();
+  }
+
+  /** The transaction is over: wakes the other side. */
+  finish(): void {
+    this.isTouched = false;
+    if (this.offsetCount > 0) this.channel!.ring();
+    this.offsetCount = 0;
+    if (this.waiting.length > 0) this.channel?.writer.wantRoom(true);
+    this.firstWaiting = this.waiting.length;
+  }
+
+  /** Moves what waits into the ring, as far as there is room. Not during a transaction. */
+  flush(): void {
+    const channel = this.channel;
+    if (channel === null || this.waiting.length === 0) return;
+    let moved = this.moveWaiting(channel);
+    if (this.waiting.length > 0) {
+      // The receiver may have made room before it could see that somebody wants it.
+      channel.writer.wantRoom(true);
+      moved += this.moveWaiting(channel);
+    }
+    if (this.waiting.length === 0) channel.writer.wantRoom(false);
+    this.firstWaiting = this.waiting.length;
+    if (moved === 0) return;
+    channel.writer.publish();
+    channel.ring();
+  }
+
+  /** Forgets everything: the other side is gone. */
+  close(): void {
+    for (const { descriptors } of this.waiting) descriptors?.drop();
+    this.waiting = [];
+    this.offsetCount = 0;
+    this.firstWaiting = 0;
+    this.channel = null;
+  }
+
+  private moveWaiting(channel: Channel): number {
+    let moved = 0;
+    for (const { bytes, descriptors, segment } of this.waiting) {
+      const offset = this.place(bytes.length, descriptors, segment);
+      if (offset < 0) break;
+      channel.writer.bytes.set(bytes, offset);
+      descriptors?.drop();
+      moved++;
+    }
+    this.waiting.splice(0, moved);
+    return moved;
+  }
+
+  /** Offset in the ring, or -1. Descriptors are sent ahead, so that they are there when the entry is seen. */
+  private place(
+    length: number,
+    descriptors: DescriptorSet | null,
+    segment: Segment | null,
+  ): number {
+    const channel = this.channel;
+    if (channel === null) return -1;
+    const before = channel.writer.head;
+    const offset = channel.writer.reserve(length);
+    if (offset < 0) return -1;
+    if (!this.sendDescriptors(channel, descriptors, segment)) {
+      channel.writer.head = before;
+      return -1;
+    }
+    if (segment !== null) segment.busyUntil = channel.writer.head;
+    return offset;
+  }
+
+  private sendDescriptors(
+    channel: Channel,
+    descriptors: DescriptorSet | null,
+    segment: Segment | null,
+  ): boolean {
+    if (segment !== null && segment.fd >= 0) {
+      if (!channel.socket.send([segment.fd])) return false;
+      segment.forgetDescriptor();
+    }
+    return descriptors === null || channel.socket.send(descriptors.fds);
+  }
+}

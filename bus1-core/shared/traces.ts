@@ -1,0 +1,260 @@
+import { Slot, type DischargeListener, type ResourceUser, type Trace } from '../quota.js';
+import { ChannelError } from './protocol-error.js';
+import { TRACES_MAX } from './layout.js';
+
+/** What a peer of this process has charged to a user of another process, until that gives it back. */
+export class OutgoingTrace {
+  readonly id: number;
+  readonly trace: Trace;
+  objects = 0;
+  bytes = 0;
+  descriptors = 0;
+
+  constructor(id: number, trace: Trace) {
+    this.id = id;
+    this.trace = trace;
+  }
+
+  /** @throws ChannelError for more than there is */
+  credit(objects: number, bytes: number, descriptors: number): void {
+    const isOwed = objects <= this.objects && bytes <= this.bytes && bytes >= 0;
+    if (!isOwed || !Number.isInteger(bytes) || descriptors > this.descriptors) {
+      throw new ChannelError(`a credit of ${objects} objects, ${bytes} bytes that is not due`);
+    }
+    this.giveBack(objects, bytes, descriptors);
+  }
+
+  giveBack(objects: number, bytes: number, descriptors: number): void {
+    this.objects -= objects;
+    this.bytes -= bytes;
+    this.descriptors -= descriptors;
+    this.trace.discharge(objects, bytes, descriptors);
+  }
+
+  get isOver(): boolean {
+    return this.trace.isAbandoned && this.objects + this.bytes + this.descriptors === 0;
+  }
+}
+
+/** The traces by which this process charges one other process. */
+export class OutgoingTraces {
+  private readonly byTrace = new Map<Trace, OutgoingTrace>();
+  private readonly byId = new Map<number, OutgoingTrace>();
+  private last: OutgoingTrace | null = null;
+  private lastId = 0;
+  private sweepAt = 64;
+  /** ended since the last look; the other side is to be told */
+  readonly ended: number[] = [];
+
+  of(trace: Trace): OutgoingTrace {
+    if (this.last !== null && this.last.trace === trace) return this.last;
+    let found = this.byTrace.get(trace);
+    if (found === undefined) {
+      if (this.byTrace.size >= this.sweepAt) this.sweep();
+      found = new OutgoingTrace(++this.lastId, trace);
+      this.byTrace.set(trace, found);
+      this.byId.set(found.id, found);
+    }
+    this.last = found;
+    return found;
+  }
+
+  /** @throws ChannelError */
+  credit(id: number, objects: number, bytes: number, descriptors: number): void {
+    const found = this.byId.get(id);
+    if (found === undefined) throw new ChannelError(`a credit for trace ${id}`);
+    found.credit(objects, bytes, descriptors);
+    if (found.isOver) this.end(found);
+  }
+
+  /** The other side is gone: nothing is owed any more. */
+  close(): void {
+    for (const trace of this.byId.values()) {
+      trace.giveBack(trace.objects, trace.bytes, trace.descriptors);
+    }
+    this.byId.clear();
+    this.byTrace.clear();
+    this.last = null;
+  }
+
+  private sweep(): void {
+    for (const trace of this.byId.values()) if (trace.isOver) this.end(trace);
+    this.sweepAt = Math.max(64, this.byId.size * 2);
+  }
+
+  private end(trace: OutgoingTrace): void {
+    this.byId.delete(trace.id);
+    this.byTrace.delete(trace.trace);
+    if (this.last === trace) this.last = null;
+    this.ended.push(trace.id);
+  }
+}
+
+/** What one other process has charged to one user of this process. */
+export class IncomingUser {
+  readonly user: ResourceUser;
+  readonly used: number[] = [0, 0, 0];
+  /** what the other side was told last: claims, and what others use in each slot */
+  readonly told: number[] = [0, 0, 0, 0];
+  readonly traces = new Set<IncomingTrace>();
+  private readonly figures: number[] = [0, 0, 0, 0];
+  private readonly seen: number[] = [0, 0, 0, 0];
+
+  constructor(user: ResourceUser) {
+    this.user = user;
+  }
+
+  /** Whether the user's figures are others than when this was asked last. */
+  hasChanged(): boolean {
+    const { available, activeClaims } = this.user;
+    const seen = this.seen;
+    let changed = seen[0] !== activeClaims;
+    seen[0] = activeClaims;
+    for (let slot = 0; slot < 3; slot++) {
+      changed ||= seen[1 + slot] !== available[slot];
+      seen[1 + slot] = available[slot];
+    }
+    return changed;
+  }
+
+  /** How many others have a claim on the user, and how much they have taken, reserves included. */
+  others(): readonly number[] {
+    const figures = this.figures;
+    const own = new Set([...this.traces].map(({ trace }) => trace.claim));
+    figures[0] = this.user.activeClaims;
+    for (const slot of [0, 1, 2] as const) figures[1 + slot] = this.user.used(slot);
+    for (const claim of own) {
+      let isShared = false;
+      for (const slot of [0, 1, 2] as const) {
+        const ofOthers = claim.used(slot) - this.usedOf(claim, slot);
+        isShared ||= ofOthers > 0;
+        figures[1 + slot] -= ofOthers > 0 ? this.usedOf(claim, slot) : claim.share[slot];
+      }
+      if (!isShared && claim.isActive()) figures[0]--;
+    }
+    return figures;
+  }
+
+  private usedOf(claim: Trace['claim'], slot: Slot): number {
+    let sum = 0;
+    for (const { trace } of this.traces) if (trace.claim === claim) sum += trace.share[slot];
+    return sum;
+  }
+}
+
+/** A trace of another process on a user of this one. What is given back to it is passed on as credit. */
+export class IncomingTrace implements DischargeListener {
+  readonly id: number;
+  readonly account: number;
+  readonly target: IncomingUser;
+  readonly trace: Trace;
+  /** given back, and not yet reported */
+  objects = 0;
+  bytes = 0;
+  descriptors = 0;
+  private readonly onDischarge: (trace: IncomingTrace) => void;
+
+  constructor(
+    id: number,
+    account: number,
+    target: IncomingUser,
+    onDischarge: (trace: IncomingTrace) => void,
+  ) {
+    this.id = id;
+    this.account = account;
+    this.target = target;
+    this.onDischarge = onDischarge;
+    this.trace = target.user.claim(account).trace();
+    this.trace.listener = this;
+    target.traces.add(this);
+  }
+
+  /**
+   * Charges what has come. The sender has applied the same rule to what it knew; where others were faster it gets more
+   * than the rule gives, but never more than it could have had alone.
+   *
+   * @throws ChannelError for more than that
+   */
+  charge(objects: number, bytes: number, descriptors: number): void {
+    const { user, used } = this.target;
+    used[0] += objects;
+    used[1] += bytes;
+    used[2] += descriptors;
+    if (this.trace.charge(objects, bytes, descriptors)) return;
+    const part = user.uid === this.account ? 1 : 2;
+    if (used.some((amount, slot) => amount * part > user.maxima[slot])) {
+      used[0] -= objects;
+      used[1] -= bytes;
+      used[2] -= descriptors;
+      throw new ChannelError(`more than its share of uid ${user.uid} was charged`);
+    }
+    this.trace.chargeAnyway(objects, bytes, descriptors);
+  }
+
+  discharged(objects: number, bytes: number, descriptors: number): void {
+    const { used } = this.target;
+    used[0] -= objects;
+    used[1] -= bytes;
+    used[2] -= descriptors;
+    this.objects += objects;
+    this.bytes += bytes;
+    this.descriptors += descriptors;
+    this.onDischarge(this);
+  }
+
+  /** The actor, or its whole process, is gone. */
+  end(): void {
+    this.trace.listener = null;
+    this.trace.abandon();
+    this.target.traces.delete(this);
+  }
+}
+
+/** The traces by which one other process charges users of this one. */
+export class IncomingTraces {
+  readonly users = new Map<ResourceUser, IncomingUser>();
+  private readonly byId = new Map<number, IncomingTrace>();
+  private last: IncomingTrace | null = null;
+  private readonly onDischarge: (trace: IncomingTrace) => void;
+
+  constructor(onDischarge: (trace: IncomingTrace) => void) {
+    this.onDischarge = onDischarge;
+  }
+
+  /** @throws ChannelError when the ID belongs to another account or user */
+  of(id: number, account: number, user: ResourceUser): IncomingTrace {
+    let found = this.last !== null && this.last.id === id ? this.last : this.byId.get(id);
+    if (found === undefined) {
+      if (this.byId.size === TRACES_MAX) throw new ChannelError(`${TRACES_MAX} traces`);
+      found = new IncomingTrace(id, account, this.userOf(user), this.onDischarge);
+      this.byId.set(id, found);
+    }
+    if (found.account !== account || found.target.user !== user) {
+      throw new ChannelError(`trace ${id} was that of another account`);
+    }
+    this.last = found;
+    return found;
+  }
+
+  /** @throws ChannelError for a trace that is not there, or still has something charged */
+  end(id: number): void {
+    const found = this.byId.get(id);
+    if (found === undefined) return; // nothing ever reached a node that lived
+    if (!found.trace.isIdle()) throw new ChannelError(`trace ${id} has not been given back`);
+    this.byId.delete(id);
+    if (this.last === found) this.last = null;
+    found.end();
+  }
+
+  close(): void {
+    for (const trace of this.byId.values()) trace.end();
+    this.byId.clear();
+    this.last = null;
+  }
+
+  userOf(user: ResourceUser): IncomingUser {
+    let found = this.users.get(user);
+    if (found === undefined) this.users.set(user, (found = new IncomingUser(user)));
+    return found;
+  }
+}
