@@ -1,13 +1,17 @@
 import type { Shim } from './shim.js';
 
 /**
- * What waits for a client that reads more slowly than others send, against what may wait: max_outgoing_bytes and
- * max_outgoing_unix_fds. Over that others are refused, and nobody is disconnected, but for a client that
- * goes on provoking answers of the bus's own without reading them.
+ * What waits for a client that reads more slowly than others send, against what may wait:
+ * max_outgoing_bytes and max_outgoing_unix_fds. Over that others are refused, and nobody is
+ * disconnected, but for a client that goes on provoking answers of the bus's own without reading
+ * them.
  */
 export class Backlog {
   private readonly shim: Shim;
-  /** made by the bus for this client since it had last read everything; nobody else is charged for it */
+  /**
+   * made by the bus for this client since it had last read everything; nobody else is charged for
+   * it
+   */
   private ownBytes = 0;
   private isReported = false;
   peakBytes = 0;

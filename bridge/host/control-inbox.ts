@@ -19,8 +19,9 @@ interface Arrival {
 }
 
 /**
- * Messages of our own for the shims of a host. A sink may not start operations of the core, so instructions are
- * noted when they arrive and carried out right after the transaction that brought them.
+ * Messages of our own for the shims of a host. A sink may not start operations of the core, so
+ * instructions are noted when they arrive and carried out right after the transaction that brought
+ * them.
  */
 export class ControlInbox {
   private readonly host: Host;
@@ -78,7 +79,10 @@ export class ControlInbox {
     this.host.lobby.leave(shim.fd);
   }
 
-  /** What was sent to the name before has been appended to the outbox already, so nothing needs to be drained. */
+  /**
+   * What was sent to the name before has been appended to the outbox already, so nothing needs to
+   * be drained.
+   */
   private releaseName(shim: Shim, node: Node, requeue: boolean, name: string): void {
     shim.peer.release(node);
     if (!requeue) return;

@@ -8,7 +8,9 @@ import { READ_BYTES, type ReceiveWindow } from './receive-window.js';
 /** Messages from here on get memory of their own: the read window has no room for them. */
 const LARGE_BYTES = READ_BYTES / 2;
 
-/** Memory for a large message is taken as it comes in: who only announces 128 MiB gets this much. */
+/**
+ * Memory for a large message is taken as it comes in: who only announces 128 MiB gets this much.
+ */
 const LARGE_FIRST_BYTES = 4 * 1024 * 1024;
 
 /** Takes the messages of a stream. */
@@ -20,7 +22,10 @@ export interface MessageHandler {
 /** How a read ended. Positive values are `WireFault`s. */
 export const ReadStatus = { Ok: 0, Closed: -1, Broken: -2, TooLong: -3, Descriptors: -4 } as const;
 
-/** Cuts what a socket delivers into messages. Descriptors wait in order until their message claims them. */
+/**
+ * Cuts what a socket delivers into messages. Descriptors wait in order until their message claims
+ * them.
+ */
 export class Inflow {
   private readonly fd: number;
   private readonly window: ReceiveWindow;
@@ -70,7 +75,9 @@ export class Inflow {
     return this.descriptors.length;
   }
 
-  /** One system call, and everything that is complete after it. A `ReadStatus`, or a `WireFault`. */
+  /**
+   * One system call, and everything that is complete after it. A `ReadStatus`, or a `WireFault`.
+   */
   // hot
   read(handler: MessageHandler): number {
     if (this.large !== null) return this.readLarge(this.large, handler);
@@ -179,7 +186,9 @@ export class Inflow {
     this.large = larger;
   }
 
-  /** Reads no further than the end of the large message: what follows goes into the window again. */
+  /**
+   * Reads no further than the end of the large message: what follows goes into the window again.
+   */
   private readLarge(large: LargeBuffer, handler: MessageHandler): number {
     const { receiver } = this.window;
     const room = Math.min(this.largeLength, large.bytes.length);

@@ -55,7 +55,10 @@ export class Listener {
     this.host.accepted(fd, client, this.isUnix);
   }
 
-  /** No descriptors or no memory: who connects waits in the kernel, and the socket must not keep us awake. */
+  /**
+   * No descriptors or no memory: who connects waits in the kernel, and the socket must not keep us
+   * awake.
+   */
   private waitForRoom(error: string): void {
     if (!this.isShort) this.host.log('error', 'cannot accept connections for now', { error });
     this.isShort = true;
@@ -88,7 +91,10 @@ function unixCredentials(fd: number): Credentials {
   };
 }
 
-/** SO_PEERGROUPS leaves the primary group out; UnixGroupIDs has it (D-Bus specification, GetConnectionCredentials). */
+/**
+ * SO_PEERGROUPS leaves the primary group out; UnixGroupIDs has it (D-Bus specification,
+ * GetConnectionCredentials).
+ */
 function sortedWith(groups: readonly number[], gid: number): number[] {
   return [...new Set([...groups, gid])].toSorted((a, b) => a - b);
 }

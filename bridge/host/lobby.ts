@@ -12,8 +12,8 @@ export interface LobbyEvents {
 }
 
 /**
- * Connections that have not said Hello yet: they are authenticating, or did not go on after that. There may be
- * max_incomplete_connections of them, for auth_timeout each.
+ * Connections that have not said Hello yet: they are authenticating, or did not go on after that.
+ * There may be max_incomplete_connections of them, for auth_timeout each.
  */
 export class Lobby {
   private readonly deadlines: Deadlines;
@@ -56,7 +56,9 @@ export class Lobby {
     this.review();
   }
 
-  /** There are no descriptors left: nobody is accepted until some are given back, or for a while. */
+  /**
+   * There are no descriptors left: nobody is accepted until some are given back, or for a while.
+   */
   runShort(): void {
     this.shortage ??= this.deadlines.add(performance.now() + SHORTAGE_MS, () => {
       this.shortage = null;

@@ -61,7 +61,10 @@ function descriptorFault({ host, hasUnixFds, inflow }: Shim): string {
   return `it sent more file descriptors without their messages than ${limit}`;
 }
 
-/** A client that has gone is not written to; what it said before counts, so it is read once more. */
+/** For a client that does not listen any more but goes on sending: shutdown(2), SHUT_RD. */
+const LAST_WORDS_MS = 1000;
+
+/** A client that has gone is not written to; what it said before counts, so it is read to its end. */
 export function brokenPipe(shim: Shim, errno: number): void {
   const { host } = shim;
   if (errno !== Errno.EPIPE && errno !== Errno.ECONNRESET) {
@@ -69,7 +72,7 @@ export function brokenPipe(shim: Shim, errno: number): void {
     return;
   }
   shim.hangUp();
-  host.deadlines.add(performance.now(), () => endOfStream(shim, ReadStatus.Closed));
+  host.deadlines.add(performance.now() + LAST_WORDS_MS, () => endOfStream(shim, ReadStatus.Closed));
 }
 
 /** Bytes that are no D-Bus: the connection ends, as with both reference daemons. */

@@ -3,7 +3,10 @@ import type { Node } from '#core/index.js';
 import type { Deadline, Deadlines } from './deadlines.js';
 import type { Shim } from './shim.js';
 
-/** A call that waits for its reply. Nodes are used again, IDs are not: by them it can be seen whether it still does. */
+/**
+ * A call that waits for its reply. Nodes are used again, IDs are not: by them it can be seen
+ * whether it still does.
+ */
 interface Waiting {
   readonly shim: Shim;
   readonly reply: Node;
@@ -15,8 +18,9 @@ interface Waiting {
 const ROOM_MIN = 256;
 
 /**
- * On a bus with a reply_timeout, the calls whose wait it will end. All wait equally long, so the oldest is the first;
- * calls that were answered in time stay in the list until it has doubled, or its timer rings.
+ * On a bus with a reply_timeout, the calls whose wait it will end. All wait equally long, so the
+ * oldest is the first; calls that were answered in time stay in the list until it has doubled, or
+ * its timer rings.
  */
 export class ReplyDeadlines {
   private readonly deadlines: Deadlines;

@@ -3,9 +3,9 @@ import type { Handle } from '#core/index.js';
 const INITIAL_CAPACITY = 16;
 
 /**
- * The reply handles that a connection holds: how a return or an error, which names its addressee and a
- * serial, finds the capability that came with the call. Keyed by the caller's number (N of `:1.N`) and its serial; open
- * addressing, nothing is allocated for an entry.
+ * The reply handles that a connection holds: how a return or an error, which names its addressee
+ * and a serial, finds the capability that came with the call. Keyed by the caller's number (N of
+ * `:1.N`) and its serial; open addressing, nothing is allocated for an entry.
  */
 export class ReplyTable {
   private callers = new Int32Array(INITIAL_CAPACITY);
@@ -47,7 +47,9 @@ export class ReplyTable {
     return i < 0 ? null : this.handles[i]!;
   }
 
-  /** The caller has gone, its reply node with it. A serial that was used twice stands here twice. */
+  /**
+   * The caller has gone, its reply node with it. A serial that was used twice stands here twice.
+   */
   remove(handle: Handle, caller: number, serial: number): void {
     let i = slot(caller, serial) & this.mask;
     while (this.handles[i] !== null && this.handles[i] !== handle) i = (i + 1) & this.mask;
@@ -64,7 +66,10 @@ export class ReplyTable {
     return -1;
   }
 
-  /** Closes the gap: entries behind it that were displaced move up, so that no probe ends too early. */
+  /**
+   * Closes the gap: entries behind it that were displaced move up, so that no probe ends too
+   * early.
+   */
   // hot
   private removeAt(gap: number): void {
     this.size--;

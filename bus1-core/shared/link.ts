@@ -360,6 +360,7 @@ export class Link implements Sink {
       this.context.local.endHandle(handle);
       return known.id;
     }
+    this.incoming.userOf(handle.node.owner.user); // whose window the other side has to know from now on
     const record = this.exports.add(handle);
     if (record === undefined) throw new Error('one process holds a million nodes of another');
     return record.id;

@@ -215,6 +215,7 @@ export class IncomingTraces {
   readonly users = new Map<ResourceUser, IncomingUser>();
   private readonly byId = new Map<number, IncomingTrace>();
   private last: IncomingTrace | null = null;
+  private lastUser: IncomingUser | null = null;
   private readonly onDischarge: (trace: IncomingTrace) => void;
 
   constructor(onDischarge: (trace: IncomingTrace) => void) {
@@ -253,8 +254,10 @@ export class IncomingTraces {
   }
 
   userOf(user: ResourceUser): IncomingUser {
+    if (this.lastUser !== null && this.lastUser.user === user) return this.lastUser;
     let found = this.users.get(user);
     if (found === undefined) this.users.set(user, (found = new IncomingUser(user)));
+    this.lastUser = found;
     return found;
   }
 }

@@ -1,5 +1,5 @@
-// What the architecture promises, counted by the bus itself: two old programs that talk to each other ask the registry
-// once, are compared with no rule, and leave nothing behind.
+// What the architecture promises, counted by the bus itself: two old programs that talk to each
+// other ask the registry once, are compared with no rule, and leave nothing behind.
 import { describe, expect, test } from 'vitest';
 import { MessageType } from '#bridge/wire/types.js';
 import { RawClient } from '../support/raw-client.js';

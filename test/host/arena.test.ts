@@ -1,4 +1,5 @@
-// The memory that a host has for messages on their way: when it is used up, messages are slower, and none is lost.
+// The memory that a host has for messages on their way: when it is used up, messages are slower,
+// and none is lost.
 import { describe, expect, test } from 'vitest';
 import { closeFd, sendBytes, socketPair, allocateBytes } from '#core/linux/index.js';
 import { Arena, blockShiftFor } from '#bridge/host/arena.js';

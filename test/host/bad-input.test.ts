@@ -1,5 +1,6 @@
-// Whatever one connection sends, every other connection goes on. Who breaks the rules gets an error or is disconnected;
-// the log says once why, and who it was. All the while two bystanders talk to each other.
+// Whatever one connection sends, every other connection goes on. Who breaks the rules gets an error
+// or is disconnected; the log says once why, and who it was. All the while two bystanders talk to
+// each other.
 import { openSync, closeSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WireFault, wireFaultText } from '#bridge/wire/faults.js';

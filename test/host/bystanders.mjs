@@ -1,7 +1,8 @@
 // usage: node bystanders.mjs SOCKET_PATH
 //
-// Two clients that exchange calls until standard input ends, whatever others do to the bus. Prints "ready" after the
-// first exchange, and at the end how many calls were made and how many were answered rightly.
+// Two clients that exchange calls until standard input ends, whatever others do to the bus. Prints
+// "ready" after the first exchange, and at the end how many calls were made and how many were
+// answered rightly.
 import { Connection } from '#bridge/bench/connection.js';
 import { decodeMessage, encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';

@@ -1,4 +1,5 @@
-// Five hundred clients come, do this and that, and leave in one way or another; then the bus is as it was.
+// Five hundred clients come, do this and that, and leave in one way or another; then the bus is as
+// it was.
 import { closeSync, openSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodeMessage } from '#bridge/wire/message.js';
@@ -50,7 +51,10 @@ function figures(observer: RawClient): Record<string, number> {
   return { ...chosen, descriptors: bus.openDescriptors() };
 }
 
-/** What a client may do; nobody waits for an answer, so that whatever it is may be under way when somebody leaves. */
+/**
+ * What a client may do; nobody waits for an answer, so that whatever it is may be under way when
+ * somebody leaves.
+ */
 const DEEDS: ((client: RawClient, others: readonly RawClient[], random: Random) => void)[] = [
   (client, _, random) =>
     toBus(client, 'RequestName', 'su', [`org.example.Leak${random.below(10)}`, random.below(8)]),
@@ -138,7 +142,9 @@ function leave(client: RawClient, present: RawClient[]): void {
   client.close();
 }
 
-/** Somebody may come (then it is true), somebody may leave, and those who are there do something. */
+/**
+ * Somebody may come (then it is true), somebody may leave, and those who are there do something.
+ */
 function step(present: RawClient[], mayArrive: boolean, random: Random): boolean {
   const arrives = mayArrive && (present.length < 2 || random.chance(0.2));
   if (arrives) {

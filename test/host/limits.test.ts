@@ -1,5 +1,5 @@
-// Every limit of the configuration, set low: who goes over it is refused with an error that names it, the others do not
-// notice, and when something is given back, things go on.
+// Every limit of the configuration, set low: who goes over it is refused with an error that names
+// it, the others do not notice, and when something is given back, things go on.
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -57,7 +57,10 @@ function exceeds(limit: string): object {
 describe('things that a connection may have a number of', () => {
   const rule = (index: number): unknown[] => [`type='signal',member='M${index}'`];
   const name = (index: number): string => `org.example.Limit${index}`;
-  /** The limit, how many of its things there can be besides what each connection has, how to take and give back one. */
+  /**
+   * The limit, how many of its things there can be besides what each connection has, how to take
+   * and give back one.
+   */
   const COUNTED: [
     string,
     number,
@@ -325,7 +328,10 @@ describe('what waits for a client that does not read', () => {
   });
   afterEach(() => closeSync(fd));
 
-  /** Sends to the sleeper until the bus refuses; returns how many were taken and why there were no more. */
+  /**
+   * Sends to the sleeper until the bus refuses; returns how many were taken and why there were no
+   * more.
+   */
   function fill(payload: Uint8Array, fds: readonly number[]): { sent: number; reason: string } {
     for (let sent = 0; ; sent++) {
       const call = { destination: sleeper.uniqueName, member: 'Fill', signature: 'uay', flags: 1 };

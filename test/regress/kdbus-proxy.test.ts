@@ -1,5 +1,5 @@
-// The compatibility proxy of the kdbus years (systemd-bus-proxyd, 2014-2016) broke real programs in twenty ways. Each is
-// a test here: what happened then must not happen to this bus. The numbers are those of docs/history.md.
+// The compatibility proxy of the kdbus years (systemd-bus-proxyd, 2014-2016) broke real programs in
+// twenty ways. Each is a test here: what happened then must not happen to this bus.
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';

@@ -1,7 +1,7 @@
 // usage: node started-service.mjs NAME
 //
-// A service that a bus has started. It owns NAME and answers every call, until the bus goes away, with the value that
-// the environment variable has which is the call's argument.
+// A service that a bus has started. It owns NAME and answers every call, until the bus goes away,
+// with the value that the environment variable has which is the call's argument.
 import { Connection } from '#bridge/bench/connection.js';
 import { decodeMessage, encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';

@@ -1,6 +1,7 @@
 """usage: visitor.py SOCKET_PATH UID
 
-Becomes that user, connects, says Hello, prints its unique name, or "refused", and stays until standard input ends.
+Becomes that user, connects, says Hello, prints its unique name, or "refused", and stays until
+standard input ends.
 """
 import os
 import socket

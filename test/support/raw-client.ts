@@ -47,8 +47,8 @@ const sender = new MessageSender();
 const receiver = new MessageReceiver();
 
 /**
- * A client that does what it is told, and no more: every byte that it sends and every read is up to the test. Calls
- * block, so that the order of things is that of the test's lines.
+ * A client that does what it is told, and no more: every byte that it sends and every read is up to
+ * the test. Calls block, so that the order of things is that of the test's lines.
  */
 export class RawClient {
   readonly fd: number;
@@ -175,7 +175,10 @@ export class RawClient {
     return this.receive((message) => message.replySerial === serial);
   }
 
-  /** The first message that `isWanted`, by default the next; waits for it, and keeps what comes before. */
+  /**
+   * The first message that `isWanted`, by default the next; waits for it, and keeps what comes
+   * before.
+   */
   receive(isWanted: (message: DecodedMessage) => boolean = () => true): DecodedMessage {
     const index = this.#kept.findIndex(isWanted);
     if (index >= 0) return this.#kept.splice(index, 1)[0];

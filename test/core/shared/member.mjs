@@ -64,12 +64,15 @@ class Member {
   async collect(label) {
     for (;;) {
       this.pump();
-      for (let next = this.courier.receive(); next !== undefined; next = this.courier.receive()) {
-        if (next.type === ReceivedType.User) {
-          this.parcels.set(Buffer.from(next.data).toString(), next.transfers);
-        }
+      let handles = this.parcels.get(label);
+      // No further than that: what follows may be the NODE_RELEASE of a handle that is still to be handed on.
+      while (handles === undefined) {
+        const next = this.courier.receive();
+        if (next === undefined) break;
+        if (next.type !== ReceivedType.User) continue;
+        this.parcels.set(Buffer.from(next.data).toString(), next.transfers);
+        handles = this.parcels.get(label);
       }
-      const handles = this.parcels.get(label);
       this.parcels.delete(label);
       if (handles !== undefined) return handles;
       await new Promise((resolve) => setImmediate(resolve));

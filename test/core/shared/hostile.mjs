@@ -1,0 +1,164 @@
+// A process that joins a shared domain and then breaks its rules, in the way that its first argument names.
+import { createMemfd, sealMemfd, Seal, socketPair } from '#core/linux/index.js';
+import { LocalDomain, Message, NewNode, ResourceUser } from '#core/index.js';
+import { SharedDomain } from '#core/shared/index.js';
+import {
+  CLAIM_BYTES,
+  ClaimOffset,
+  CREDIT_BYTES,
+  CreditOffset,
+  EntryOffset,
+  EntryType,
+  MessageOffset,
+  RELEASE_BYTES,
+  ReleaseOffset,
+  ROOT_ID,
+} from '#core/shared/layout.js';
+
+const [, , attack, path, seedText] = process.argv;
+const maxima = { objects: 2 ** 16, bytes: 2 ** 26, descriptors: 64 };
+let state = Number(seedText) >>> 0;
+const random = (limit) => {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return Math.floor((state / 2 ** 32) * limit);
+};
+
+const local = new LocalDomain();
+const domain = SharedDomain.join(path, { local, maxima });
+if (!domain.awaitReady(10_000)) throw new Error('not admitted');
+const peer = local.openPeer({ user: new ResourceUser(process.getuid(), maxima) });
+const root = domain.copyRoot(peer);
+const { link, channel } = domain.connections[0];
+const { writer } = channel;
+const header = new Int32Array(writer.bytes.buffer, writer.bytes.byteOffset - 256, 64);
+
+/** Writes an entry that looks right, but for what `spoil` does to it. */
+function entry(type, length, spoil) {
+  const at = writer.reserve(length);
+  const { view } = writer;
+  for (let i = 0; i < length; i += 4) view.setUint32(at + i, 0, true);
+  view.setUint32(at + EntryOffset.Length, length, true);
+  view.setUint32(at + EntryOffset.Type, type, true);
+  const [seconds, nanoseconds] = process.hrtime();
+  view.setFloat64(at + EntryOffset.Stamp, seconds * 1e9 + nanoseconds, true);
+  spoil(view, at);
+  writer.publish();
+  channel.ring();
+  return at;
+}
+
+const message = (length, spoil) =>
+  entry(EntryType.Message, length, (view, at) => {
+    view.setUint32(at + MessageOffset.Target, ROOT_ID, true);
+    view.setUint32(at + MessageOffset.Trace, 7, true);
+    view.setUint32(at + MessageOffset.Account, link.identity.uid, true);
+    spoil(view, at);
+  });
+const words = (values) => (view, at) => {
+  for (const [offset, value] of values) view.setUint32(at + offset, value, true);
+};
+const randomise = (from, to) => {
+  for (let i = from; i < to; i++) writer.bytes[i] = random(256);
+};
+
+const attacks = {
+  'random head': () => {
+    Atomics.store(header, 0, random(2 ** 32) | 0x4000_0000);
+    channel.ring();
+  },
+  'random entries': () => {
+    randomise(0, 4096);
+    writer.head = 4096;
+    writer.publish();
+    channel.ring();
+  },
+  'entry longer than the ring': () => entry(EntryType.Message, 64, words([[0, 0x7fff_fff8]])),
+  'entry of no length': () => entry(EntryType.Message, 64, words([[0, 0]])),
+  'unaligned entry': () => entry(EntryType.Message, 64, words([[0, 61]])),
+  'unknown type': () => entry(99, 64, () => {}),
+  'stamp that is no number': () => entry(EntryType.Release, 32, (v, at) => v.setFloat64(at + 8, NaN, true)),
+  'message longer than its entry': () => message(64, words([[MessageOffset.Bytes, 1000]])),
+  'message of 4 GiB': () => message(64, words([[MessageOffset.Bytes, 0xffff_ffff]])),
+  'a billion handles': () => message(64, words([[MessageOffset.Handles, 2 ** 30]])),
+  'invented target': () => message(64, words([[MessageOffset.Target, 12_345]])),
+  'account of somebody else': () => message(64, words([[MessageOffset.Account, 0xfffe]])),
+  'descriptors that were not sent': () => message(64, words([[MessageOffset.Descriptors, 3]])),
+  'segment that was not sent': () => message(64, words([[MessageOffset.Segment, 5]])),
+  'segment that can shrink': () => {
+    const fd = createMemfd('loose', 1 << 16);
+    channel.socket.send([fd]);
+    message(64, words([[MessageOffset.Segment, 5], [MessageOffset.SegmentBytes, 1 << 16]]));
+  },
+  'segment that is too short': () => {
+    const fd = createMemfd('short', 4096);
+    sealMemfd(fd, Seal.Shrink);
+    channel.socket.send([fd]);
+    const fields = [[MessageOffset.Segment, 5], [MessageOffset.SegmentBytes, 1 << 16]];
+    message(64, words([...fields, [MessageOffset.Bytes, 1 << 16]]));
+  },
+  'handle of no kind': () => message(80, words([[MessageOffset.Handles, 1], [64, 77]])),
+  'handle that the receiver never gave': () =>
+    message(80, words([[MessageOffset.Handles, 1], [64, 2], [68, 4242]])),
+  'node of the receiver as that of a third': () =>
+    message(80, words([[MessageOffset.Handles, 1], [64, 3], [76, link.identity.id]])),
+  'release twice': () => {
+    for (let i = 0; i < 2; i++) {
+      entry(EntryType.Release, RELEASE_BYTES, words([[ReleaseOffset.Id, ROOT_ID], [ReleaseOffset.Count, 1]]));
+    }
+  },
+  'release of more than there is': () =>
+    entry(EntryType.Release, RELEASE_BYTES, words([[ReleaseOffset.Id, ROOT_ID], [ReleaseOffset.Count, 9]])),
+  'invented nonce': () =>
+    entry(EntryType.Claim, CLAIM_BYTES, words([[ClaimOffset.Grantor, 1], [ClaimOffset.Nonce, 1], [ClaimOffset.As, 0x8000_0001]])),
+  'credit that is not due': () =>
+    entry(EntryType.Credit, CREDIT_BYTES, words([[CreditOffset.Trace, 1], [CreditOffset.Objects, 1]])),
+  'more than its quota': () => {
+    for (let i = 0; i < 600; i++) message(64, () => {});
+  },
+  'garbage for the authority': () => {
+    domain.control.send({ kind: 'hello', version: 1, maxima: 'none' });
+    entry(99, 64, () => {});
+  },
+  'unexpected descriptors': () => {
+    const [a, b] = socketPair();
+    for (let i = 0; i < 50; i++) channel.socket.send([a, b]);
+    message(64, words([[MessageOffset.Descriptors, 1]]));
+  },
+  'words flipped while they are read': async () => {
+    const until = performance.now() + 500;
+    while (performance.now() < until && header[16] !== -1) {
+      const at = message(128, words([[MessageOffset.Bytes, 32]]));
+      for (let i = 0; i < 2000; i++) {
+        const offset = at + 4 * random(32);
+        const before = writer.view.getUint32(offset, true);
+        writer.view.setUint32(offset, random(2 ** 32), true);
+        if (i < 1900) writer.view.setUint32(offset, before, true);
+      }
+      if (writer.head > 2 ** 18) break;
+    }
+    Atomics.store(header, 0, 0x7654_3210);
+    channel.ring();
+  },
+  'tail that runs away': () => {
+    const tail = new Int32Array(channel.reader.bytes.buffer, channel.reader.bytes.byteOffset - 256, 64);
+    Atomics.store(tail, 16, 0x6000_0000);
+    entry(99, 64, () => {});
+  },
+  'death in the middle of a transaction': () => {
+    const entries = domain.transaction;
+    entries.publish = () => {
+      link.outbox.number(domain.page.nextTransaction);
+      link.outbox.publish();
+      process.kill(process.pid, 'SIGKILL');
+    };
+    const doomed = new Message();
+    doomed.newNode = NewNode.Lasting;
+    doomed.addPiece(Buffer.from('never committed'), 0, 15);
+    peer.send(root, doomed);
+  },
+};
+
+process.on('message', () => process.exit(0));
+await attacks[attack]();
+process.send('done');
+setInterval(() => {}, 1000);

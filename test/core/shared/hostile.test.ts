@@ -1,0 +1,85 @@
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Caller, Service } from './service.js';
+
+/** What the process does, and what the one diagnostic about it says. */
+const ATTACKS: readonly (readonly [attack: string, says: RegExp])[] = [
+  ['random head', /head \d+ is out of range/],
+  ['random entries', /an entry of/],
+  ['entry longer than the ring', /an entry of 2147483640 bytes/],
+  ['entry of no length', /an entry of 0 bytes/],
+  ['unaligned entry', /an entry of 61 bytes/],
+  ['unknown type', /type 99/],
+  ['stamp that is no number', /a stamp of NaN/],
+  ['message longer than its entry', /1000 bytes in an entry of 64/],
+  ['message of 4 GiB', /4294967295 bytes in an entry/],
+  ['a billion handles', /1073741824 handles/],
+  ['invented target', /it holds no handle 12345/],
+  ['account of somebody else', /on behalf of uid 65534/],
+  ['descriptors that were not sent', /3 descriptors were announced, not sent/],
+  ['segment that was not sent', /segment 5/],
+  ['segment that can shrink', /segment 5/],
+  ['segment that is too short', /segment 5/],
+  ['handle of no kind', /a handle of kind 77/],
+  ['handle that the receiver never gave', /it holds no handle 4242/],
+  ['node of the receiver as that of a third', /a node of one of us/],
+  ['release twice', /it holds no handle 4294967295/],
+  ['release of more than there is', /9 of 1 references/],
+  ['invented nonce', /has granted nothing under 1/],
+  ['credit that is not due', /a credit for trace 1/],
+  ['more than its quota', /more than its share/],
+  ['garbage for the authority', /type 99|expelled/],
+  ['unexpected descriptors', /1 descriptors were announced, not sent/],
+  ['words flipped while they are read', /channel to process/],
+  ['tail that runs away', /type 99/],
+];
+
+const CALLS = 50;
+
+describe('a process that breaks the rules of the shared domain', () => {
+  let service: Service;
+  let bystander: Caller;
+
+  beforeAll(async () => {
+    service = new Service();
+    bystander = await Caller.start(service);
+    expect(await bystander.call(CALLS)).toEqual({ answered: CALLS, lost: false });
+  });
+
+  afterAll(async () => {
+    await bystander.end();
+    service.close();
+  });
+
+  test.each(ATTACKS)('%s: its channel is closed, nothing else', async (attack, says) => {
+    const seed = String(process.env['HOSTILE_SEED'] ?? randomInt(2 ** 32));
+    process.stdout.write(`${attack}: HOSTILE_SEED=${seed}\n`);
+    const before = service.resources();
+    service.diagnostics.length = 0;
+    const hostile = service.fork('hostile.mjs', attack, service.path, seed);
+    await service.until(() => service.diagnostics.length > 0);
+    expect(service.diagnostics.join('\n')).toMatch(says);
+    expect(await bystander.call(CALLS)).toEqual({ answered: CALLS, lost: false });
+    const ended = once(hostile, 'exit');
+    hostile.kill('SIGKILL');
+    await ended;
+    await service.until(() => service.authority.memberCount === 2);
+    const aboutChannel = service.diagnostics.filter((text) => text.startsWith('channel to'));
+    expect(aboutChannel.length).toBeLessThanOrEqual(1);
+    await service.until(() => service.local.chargedTo([service.user]) === before.charged);
+    expect(service.resources()).toEqual(before);
+  });
+
+  test('death in the middle of a transaction: nothing of it is seen, no rule was broken', async () => {
+    const before = service.resources();
+    service.diagnostics.length = 0;
+    const attack = 'death in the middle of a transaction';
+    const hostile = service.fork('hostile.mjs', attack, service.path, '1');
+    await once(hostile, 'exit');
+    await service.until(() => service.authority.memberCount === 2);
+    expect(service.diagnostics).toEqual([]);
+    expect(service.resources()).toEqual(before);
+    expect(await bystander.call(CALLS)).toEqual({ answered: CALLS, lost: false });
+  });
+});
