@@ -32,7 +32,7 @@ export class LargeBuffers {
     const i = this.spare.findIndex(
       ({ bytes }) => bytes.length >= lengthBytes && bytes.length <= lengthBytes * 4,
     );
-    const buffer = i < 0 ? new LargeBuffer(lengthBytes) : this.spare.splice(i, 1)[0]!;
+    const buffer = i < 0 ? new LargeBuffer(lengthBytes) : this.spare.splice(i, 1)[0];
     if (i >= 0) this.spareBytes -= buffer.bytes.length;
     buffer.references = 1;
     this.inUse.set(buffer.bytes, buffer);

@@ -4,7 +4,7 @@ import { SharedDomain } from '#core/shared/index.js';
 
 const maxima = { objects: 2 ** 16, bytes: 2 ** 26, descriptors: 64 };
 const local = new LocalDomain();
-const domain = SharedDomain.join(process.argv[2], { local, maxima });
+const domain = SharedDomain.join(process.argv[2], { local, maxima, onDiagnostic: console.error });
 if (!domain.awaitReady(10_000)) throw new Error('not admitted');
 const peer = local.openPeer({ user: new ResourceUser(process.getuid(), maxima) });
 const root = domain.copyRoot(peer);

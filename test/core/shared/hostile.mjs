@@ -113,7 +113,7 @@ const attacks = {
   'credit that is not due': () =>
     entry(EntryType.Credit, CREDIT_BYTES, words([[CreditOffset.Trace, 1], [CreditOffset.Objects, 1]])),
   'more than its quota': () => {
-    for (let i = 0; i < 600; i++) message(64, () => {});
+    for (let i = 0; i < 2000; i++) message(64, () => {});
   },
   'garbage for the authority': () => {
     domain.control.send({ kind: 'hello', version: 1, maxima: 'none' });

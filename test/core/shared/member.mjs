@@ -1,5 +1,5 @@
 // A process of a shared domain that does what its parent says: one request, one answer, over Node's IPC channel.
-import { closeSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import {
   DescriptorSet,
   LocalDomain,
@@ -10,6 +10,7 @@ import {
 } from '#core/index.js';
 import { socketPair, watchReadable } from '#core/linux/index.js';
 import { Authority, SharedDomain } from '#core/shared/index.js';
+import { Chatter } from './chatter.mjs';
 import { openPipe, isHungUp } from './pipe.mjs';
 
 /** Couriers carry handles between processes: what TRANSFER does between two peers that one process can see. */
@@ -120,6 +121,7 @@ class Member {
 }
 
 let member;
+let chatter;
 const received = new Map();
 
 const requests = {
@@ -182,6 +184,19 @@ const requests = {
     member.pump();
     const { sent, delivered } = member.domain.counters;
     return { sent, delivered };
+  },
+  chat: async ({ peers, count, seed, budget }) => {
+    const own = peers.map((of) => ({ ...of, peer: member.peers.get(of.id) }));
+    chatter = new Chatter(own, count, seed);
+    await chatter.run(budget, () => member.domain.dispatch());
+  },
+  chatReport: () => {
+    chatter.receiveAll();
+    return chatter.report();
+  },
+  wakeups: () => {
+    const status = readFileSync(`/proc/self/task/${process.pid}/status`, 'utf8');
+    return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)[1]);
   },
   state: () => ({
     charged: member.local.chargedTo(member.users.values()),

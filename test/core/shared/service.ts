@@ -23,7 +23,7 @@ export class Service {
   readonly directory = mkdtempSync(join(tmpdir(), 'shared-service-'));
   readonly path = join(this.directory, 'authority');
   readonly local = new LocalDomain();
-  readonly user = new ResourceUser(1000, MAXIMA);
+  readonly user = new ResourceUser(process.getuid!(), MAXIMA);
   readonly peer: Peer;
   readonly domain: SharedDomain;
   readonly authority: Authority;
