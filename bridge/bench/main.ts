@@ -10,8 +10,8 @@ import { failuresOf, reportJson, reportText } from './report.js';
 import { Runner } from './runner.js';
 import type { BenchOptions } from './runner.js';
 
-const ROUNDS = 5;
-const DURATION_MS = 500;
+const ROUNDS = 11;
+const DURATION_MS = 250;
 const QUICK_ROUNDS = 2;
 const QUICK_DURATION_MS = 100;
 const HEAP_CALLS = 1_000_000;

@@ -1,20 +1,12 @@
 import {
   LocalDomain,
   Message,
-  ResourceUser,
   type DescriptorSet,
   type Node,
+  type ResourceUser,
   type Trace,
 } from '#core/index.js';
-import {
-  allocateBytes,
-  closeFd,
-  Epoll,
-  EPOLLIN,
-  EPOLLOUT,
-  EventFd,
-  MessageSender,
-} from '#core/linux/index.js';
+import { allocateBytes, closeFd, EventFd, MessageSender } from '#core/linux/index.js';
 import { Activator } from '#bridge/activation/activator.js';
 import { Driver } from '#bridge/driver/driver.js';
 import { INTERFACES } from '#bridge/driver/interfaces.js';
@@ -37,18 +29,13 @@ import { Lobby } from './lobby.js';
 import { INBOX } from './node-contexts.js';
 import type { OutboxShared } from './outbox.js';
 import { logAllowed } from './refusals.js';
+import { Poller, type Endpoint } from './poller.js';
 import { ReplyDeadlines } from './reply-deadlines.js';
 import { ReceiveWindow } from './receive-window.js';
 import { ReloadRequests } from './reload-requests.js';
 import { Shim } from './shim.js';
 import type { HostRequest } from './thread-messages.js';
-
-/** Anything that epoll can wake. */
-interface Endpoint {
-  readonly fd: number;
-  readable(): void;
-  writable?(): void;
-}
+import { NOBODY, Users } from './users.js';
 
 const SCRATCH_BYTES = 64 * 1024;
 
@@ -82,14 +69,12 @@ export class Host {
   facetChecks = 0;
 
   private readonly output: HostOutput;
-  private readonly users = new Map<number, ResourceUser>();
-  private readonly epoll = new Epoll();
+  private readonly users = new Users();
+  private readonly poller = new Poller((endpoint, error) => this.failed(endpoint, error));
   private readonly wakeup = new EventFd();
-  private readonly endpoints: (Endpoint | null)[] = [];
   private readonly controlInbox = new ControlInbox(this);
   private readonly dirty: Shim[] = [];
   private dirtyCount = 0;
-  private readonly graveyard: number[] = [];
   private readonly shims = new Set<Shim>();
   private readonly listeners: Listener[] = [];
   private isStopping = false;
@@ -122,7 +107,7 @@ export class Host {
     this.activator = new Activator(this, this.domain, this.userOf(options.uid), () => {
       this.isUnsettled = true;
     });
-    this.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
+    this.poller.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
     for (const fd of options.listenFds) this.listen(fd);
   }
 
@@ -153,24 +138,13 @@ export class Host {
 
   // hot
   private turn(): void {
-    const { epoll, endpoints, deadlines } = this;
-    const count = epoll.wait(deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now()));
-    for (let i = 0; i < count; i++) {
-      const endpoint = endpoints[epoll.fdAt(i)];
-      if (endpoint === null || endpoint === undefined) continue;
-      const events = epoll.eventsAt(i);
-      try {
-        if ((events & EPOLLOUT) !== 0) endpoint.writable?.();
-        if ((events & ~EPOLLOUT) !== 0 && endpoints[endpoint.fd] === endpoint) endpoint.readable();
-      } catch (error) {
-        this.failed(endpoint, error);
-      }
-    }
+    const { deadlines } = this;
+    this.poller.turn(deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now()));
     if (!deadlines.isEmpty) deadlines.runDue(performance.now());
     if (this.isUnsettled) this.settle();
     this.flushAll();
     this.window.rewind();
-    if (this.graveyard.length > 0) this.bury();
+    this.bury();
   }
 
   /** Lets driver, registry and shims deal with all that concerns them, until nothing is left. */
@@ -251,21 +225,11 @@ export class Host {
 
   /** The resources of one user. Connections without credentials share the ones of "nobody". */
   userOf(uid: number): ResourceUser {
-    let user = this.users.get(uid);
-    if (user === undefined) {
-      const { maxConnectionsPerUser, maxOutgoingBytes, maxOutgoingUnixFds } = this.limits;
-      user = new ResourceUser(uid, {
-        objects: maxConnectionsPerUser * OBJECTS_PER_CONNECTION,
-        bytes: maxConnectionsPerUser * maxOutgoingBytes,
-        descriptors: maxConnectionsPerUser * maxOutgoingUnixFds,
-      });
-      this.users.set(uid, user);
-    }
-    return user;
+    return this.users.of(uid, this.limits);
   }
 
   allUsers(): Iterable<ResourceUser> {
-    return this.users.values();
+    return this.users.all();
   }
 
   get incompleteConnections(): number {
@@ -275,7 +239,7 @@ export class Host {
   /** A socket was accepted: it has to authenticate first. */
   accepted(fd: number, credentials: Credentials, canPassUnixFds: boolean): void {
     const handshake = new Handshake(this, fd, credentials, canPassUnixFds);
-    this.watch(handshake);
+    this.poller.watch(handshake);
     this.lobby.enter(fd);
   }
 
@@ -313,13 +277,13 @@ export class Host {
     }
     const shim = new Shim(this, fd, hasUnixFds, uid ?? NOBODY);
     this.shims.add(shim);
-    this.endpoints[fd] = shim;
+    this.poller.replace(shim);
     this.admit(shim, credentials);
     shim.feed(rest, handshake.descriptors);
   }
 
   endHandshake(handshake: Handshake, reason: string | undefined): void {
-    if (this.endpoints[handshake.fd] !== handshake) return;
+    if (this.poller.at(handshake.fd) !== handshake) return;
     if (reason !== undefined) {
       const { pid, uid } = handshake.credentials;
       this.log('warn', `connection refused: ${reason}`, { pid, uid });
@@ -327,7 +291,7 @@ export class Host {
     for (const fd of handshake.descriptors) closeFd(fd);
     if (handshake.credentials.pidFd !== undefined) closeFd(handshake.credentials.pidFd);
     this.lobby.leave(handshake.fd);
-    this.unwatch(handshake.fd);
+    this.poller.close(handshake.fd);
   }
 
   /** Ends a connection; `reason` undefined: the client left of its own accord. */
@@ -339,7 +303,7 @@ export class Host {
     this.shims.delete(shim);
     this.lobby.leave(shim.fd);
     shim.close();
-    this.unwatch(shim.fd);
+    this.poller.close(shim.fd);
     const { pidFd } = shim.connection.credentials;
     if (pidFd !== undefined) closeFd(pidFd);
   }
@@ -352,7 +316,7 @@ export class Host {
   /** While a socket takes less than there is, epoll is asked to say when it takes more. */
   setBlocked(shim: Shim, isBlocked: boolean): void {
     shim.isBlocked = isBlocked;
-    this.epoll.modify(shim.fd, isBlocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    this.poller.setWriting(shim.fd, isBlocked);
   }
 
   log(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
@@ -380,7 +344,7 @@ export class Host {
   listen(fd: number): void {
     const listener = new Listener(this, fd);
     this.listeners.push(listener);
-    this.watch(listener);
+    this.poller.watch(listener);
   }
 
   private admit(shim: Shim, credentials: Credentials): void {
@@ -399,7 +363,7 @@ export class Host {
   }
 
   private expired(fd: number): void {
-    const endpoint = this.endpoints[fd];
+    const endpoint = this.poller.at(fd);
     const within = `within auth_timeout=${this.limits.authTimeoutMs} ms`;
     if (endpoint instanceof Handshake) {
       this.endHandshake(endpoint, `it did not authenticate ${within}`);
@@ -418,32 +382,12 @@ export class Host {
 
   private setAccepting(isAccepting: boolean): void {
     for (const listener of this.listeners) {
-      if (isAccepting) this.watch(listener);
-      else this.epoll.remove(listener.fd);
+      if (isAccepting) this.poller.watch(listener);
+      else this.poller.ignore(listener.fd);
     }
   }
 
-  private watch(endpoint: Endpoint): void {
-    this.endpoints[endpoint.fd] = endpoint;
-    this.epoll.add(endpoint.fd, EPOLLIN);
-  }
-
-  /** The number of a descriptor must not be used again before the events of this turn are through. */
-  private unwatch(fd: number): void {
-    this.endpoints[fd] = null;
-    this.epoll.remove(fd);
-    this.graveyard.push(fd);
-  }
-
   private bury(): void {
-    for (const fd of this.graveyard) closeFd(fd);
-    this.graveyard.length = 0;
-    this.lobby.endShortage();
+    if (this.poller.bury()) this.lobby.endShortage();
   }
 }
-
-/** Nodes, handles and waiting messages that one connection may account for on average. */
-const OBJECTS_PER_CONNECTION = 16_384;
-
-/** The user of connections that have no credentials. */
-const NOBODY = -1;

@@ -1,0 +1,31 @@
+import { ResourceUser } from '#core/index.js';
+import type { BusLimits } from '#policy/index.js';
+
+/** Nodes, handles and waiting messages that one connection may account for on average. */
+const OBJECTS_PER_CONNECTION = 16_384;
+
+/** The user of connections that have no credentials. */
+export const NOBODY = -1;
+
+/** The resources of each user: as much as all connections that it may have can use. */
+export class Users {
+  private readonly byUid = new Map<number, ResourceUser>();
+
+  of(uid: number, limits: BusLimits): ResourceUser {
+    let user = this.byUid.get(uid);
+    if (user === undefined) {
+      const { maxConnectionsPerUser, maxOutgoingBytes, maxOutgoingUnixFds } = limits;
+      user = new ResourceUser(uid, {
+        objects: maxConnectionsPerUser * OBJECTS_PER_CONNECTION,
+        bytes: maxConnectionsPerUser * maxOutgoingBytes,
+        descriptors: maxConnectionsPerUser * maxOutgoingUnixFds,
+      });
+      this.byUid.set(uid, user);
+    }
+    return user;
+  }
+
+  all(): Iterable<ResourceUser> {
+    return this.byUid.values();
+  }
+}
