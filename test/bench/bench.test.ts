@@ -73,7 +73,9 @@ describe('the runner', () => {
 
   it('refuses what it does not know', async () => {
     await expect(run(process.execPath, [main, '--bus=kdbus'])).rejects.toMatchObject({
-      stderr: expect.stringContaining("'kdbus' is none of ours, ours-system-d, dbus-broker, dbus-daemon, raw."),
+      stderr: expect.stringContaining(
+        "'kdbus' is none of ours, ours-system-d, dbus-broker, dbus-daemon, raw.",
+      ),
     });
   });
 
