@@ -19,6 +19,7 @@ import { canConnect, type Facet } from '#policy/index.js';
 
 import { Arena } from './arena.js';
 import { busSettings } from './bus-settings.js';
+import { CONSOLE_PATHS, isAtConsole } from './console.js';
 import { ControlInbox } from './control-inbox.js';
 import { Deadlines } from './deadlines.js';
 import { Handshake } from './handshake.js';
@@ -35,6 +36,7 @@ import { ReceiveWindow } from './receive-window.js';
 import { ReloadRequests } from './reload-requests.js';
 import { Shim } from './shim.js';
 import type { HostRequest } from './thread-messages.js';
+import { isSameUserInNamespace } from './uid-map.js';
 import { NOBODY, Users } from './users.js';
 
 const SCRATCH_BYTES = 64 * 1024;
@@ -252,6 +254,7 @@ export class Host {
       canPassFds: canPassUnixFds,
       randomBytes,
       ...(cookies !== undefined && { cookies }),
+      mapsTo: (claimedUid) => mayClaim(credentials, claimedUid),
     });
   }
 
@@ -263,8 +266,9 @@ export class Host {
     rest: Uint8Array,
   ): void {
     const { fd } = handshake;
-    const credentials = { ...handshake.credentials, uid };
-    const { groups, gid, atConsole } = credentials;
+    const atConsole = uid !== undefined && this.sitsHere(uid);
+    const credentials = { ...handshake.credentials, uid, atConsole };
+    const { groups, gid } = credentials;
     const gids = groups ?? (gid === undefined ? [] : [gid]);
     const identity = { uid: uid ?? NOBODY, gids, atConsole };
     const isWelcome =
@@ -357,6 +361,13 @@ export class Host {
     shim.attach(connection, driver, registry);
   }
 
+  /** Asked only where some rule wants to know. */
+  private sitsHere(uid: number): boolean {
+    const { atConsole, notAtConsole } = this.grants.rules;
+    if (atConsole.length === 0 && notAtConsole.length === 0) return false;
+    return isAtConsole(uid, lookupUser(uid)?.name, CONSOLE_PATHS);
+  }
+
   private awake(): void {
     this.wakeup.drain();
     this.output.commands(this);
@@ -390,4 +401,10 @@ export class Host {
   private bury(): void {
     if (this.poller.bury()) this.lobby.endShortage();
   }
+}
+
+/** A client in a user namespace names the uid that it has there. */
+function mayClaim({ uid, pid, pidFd }: Credentials, claimedUid: number): boolean {
+  if (uid === undefined || pid === undefined || pidFd === undefined) return false;
+  return isSameUserInNamespace({ uid, pid, pidFd }, claimedUid);
 }
