@@ -48,6 +48,20 @@ export function fileStamp(path: string): string {
   }
 }
 
+/**
+ * Times of files move in ticks (4 ms at HZ=250): what changed a moment ago can change again and look the same. Such a
+ * stamp equals none, so that whoever compares it looks again.
+ */
+const TICKS_MS = 50;
+
+export function settledStamp(path: string): string {
+  const stamp = fileStamp(path);
+  if (stamp === '') return stamp;
+  const { mtimeMs = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  const ageMs = Date.now() - mtimeMs;
+  return ageMs < TICKS_MS ? `${stamp}:unsettled` : stamp;
+}
+
 function listServiceFiles(path: string, diagnostics: Diagnostic[]): string[] {
   try {
     return readdirSync(path)

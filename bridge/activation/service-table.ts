@@ -1,4 +1,4 @@
-import { fileStamp } from './service-directory-scan.js';
+import { fileStamp, settledStamp } from './service-directory-scan.js';
 import type { ScannedService } from './service-directory-scan.js';
 import type { Service } from './service-file.js';
 
@@ -17,7 +17,7 @@ export interface ServiceTableData {
 export const EMPTY_TABLE: ServiceTableData = { services: [], directories: [] };
 
 export function stampDirectories(paths: readonly string[]): DirectoryStamp[] {
-  return paths.map((path) => ({ path, stamp: fileStamp(path) }));
+  return paths.map((path) => ({ path, stamp: settledStamp(path) }));
 }
 
 /** The services that the directories provided when they were read. */

@@ -6,7 +6,7 @@ import {
   type ResourceUser,
   type Trace,
 } from '#core/index.js';
-import { allocateBytes, closeFd, EventFd, MessageSender } from '#core/linux/index.js';
+import { allocateBytes, closeFd, EventFd, lookupUser, MessageSender } from '#core/linux/index.js';
 import { Activator } from '#bridge/activation/activator.js';
 import { Driver } from '#bridge/driver/driver.js';
 import { INTERFACES } from '#bridge/driver/interfaces.js';
