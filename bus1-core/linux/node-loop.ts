@@ -7,6 +7,9 @@ export interface LoopWatch {
   close(): void;
 }
 
+/** A handle that nothing refers to would be collected, and its descriptor no longer be watched. */
+const open = new Set<LoopWatch>();
+
 /**
  * Calls `onReadable` from Node's loop whenever `fd` (a socket, an eventfd, an epoll descriptor) can be read, has failed
  * or is at its end. Not for worker threads that block in epoll_wait: they have no loop that turns.
@@ -14,5 +17,13 @@ export interface LoopWatch {
 export function watchReadable(fd: number, onReadable: () => void): LoopWatch {
   const handle = koffi.node.poll(fd, { readable: true, disconnect: true }, onReadable);
   handle.ref();
-  return handle;
+  const watch: LoopWatch = {
+    ref: () => handle.ref(),
+    unref: () => handle.unref(),
+    close: () => {
+      if (open.delete(watch)) handle.close();
+    },
+  };
+  open.add(watch);
+  return watch;
 }

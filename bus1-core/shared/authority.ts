@@ -58,6 +58,9 @@ export class Authority {
   private readonly listening: number[] = [];
   private lastId = 0;
   private rootId = 0;
+  /** has been admitted, and has not said hello yet: nobody is welcomed before it */
+  private rootToCome: Member | null = null;
+  private readonly early: Member[] = [];
 
   constructor(options: AuthorityOptions = {}) {
     this.options = { ringBytes: RING_BYTES_DEFAULT, ...DEFAULTS, ...options };
@@ -90,6 +93,7 @@ export class Authority {
     const namesAccounts = this.options.mayNameAccounts?.(credentials) ?? isOurs;
     const member = new Member(new ControlSocket(fd), credentials, namesAccounts, isRoot);
     this.members.set(fd, member);
+    if (isRoot) this.rootToCome = member;
     this.watch(fd, member);
     member.pidFd = peerPidFd(fd) ?? -1;
     if (member.pidFd >= 0) this.watch(member.pidFd, member);
@@ -174,11 +178,25 @@ export class Authority {
     { maxima }: Extract<MemberMessage, { kind: 'hello' }>,
     fds: number[],
   ): void {
-    if (member.id !== 0 || fds.length !== 1 || !isPage(fds[0])) {
+    if (member.pageFd >= 0 || fds.length !== 1 || !isPage(fds[0])) {
       throw new ChannelError('a hello without a sealed page, or a second one');
     }
     member.pageFd = fds.pop()!;
     member.maxima = maxima;
+    if (this.rootToCome !== null && !member.isRoot) {
+      this.early.push(member);
+      return;
+    }
+    this.enrol(member);
+    if (member.isRoot) this.stopWaitingForRoot();
+  }
+
+  private stopWaitingForRoot(): void {
+    this.rootToCome = null;
+    for (const waiting of this.early.splice(0)) if (waiting.socket.open) this.enrol(waiting);
+  }
+
+  private enrol(member: Member): void {
     member.id = ++this.lastId;
     this.membersById.set(member.id, member);
     if (member.isRoot) this.rootId = member.id;
@@ -259,6 +277,7 @@ export class Authority {
       if (isTarget) this.refuse(requester, member.id, 'the process is gone');
     }
     member.close();
+    if (member === this.rootToCome) this.stopWaitingForRoot();
     if (member.id === 0) return;
     this.membersById.delete(member.id);
     if (this.rootId === member.id) this.rootId = 0;

@@ -1,24 +1,42 @@
+import { fstatSync } from 'node:fs';
 import {
   closeFd,
+  createMemfd,
   Errno,
   EventFd,
   futexWake,
   memfdSeals,
   Seal,
+  sealMemfd,
   SharedMapping,
   SystemError,
 } from '../linux/index.js';
 import { CHANNEL_DESCRIPTORS, type ChannelMessage } from './control-messages.js';
 import { DescriptorSocket } from './descriptor-socket.js';
-import { channelBytes, RING_HEADER_BYTES, SleepMode } from './layout.js';
+import {
+  channelBytes,
+  EntryOffset,
+  EntryType,
+  RING_BYTES_MAX,
+  RING_BYTES_MIN,
+  RING_HEADER_BYTES,
+  SleepMode,
+  SWITCH_BYTES,
+  SwitchOffset,
+} from './layout.js';
 import { PeerPage } from './page.js';
 import { ChannelError } from './protocol-error.js';
 import { RingReader, RingWriter } from './ring.js';
 
 /** What two processes share once they have been introduced: a ring each way, doorbells, a socket for descriptors. */
 export class Channel {
-  readonly writer: RingWriter;
-  readonly reader: RingReader;
+  writer: RingWriter;
+  reader: RingReader;
+  /** of these rings the bell words are used, whatever rings have taken their place */
+  readonly bellOfPeer: RingWriter;
+  readonly bellOfOwn: RingReader;
+  /** times that the other side went on in a larger ring */
+  switches = 0;
   readonly socket: DescriptorSocket;
   readonly page: PeerPage;
   /** rung by the other side */
@@ -27,6 +45,8 @@ export class Channel {
   wakeups = 0;
   private readonly peerBell: EventFd;
   private readonly mapping: SharedMapping;
+  /** of larger rings, both directions */
+  private readonly larger: SharedMapping[] = [];
   private lastSleep = 0;
 
   /** Takes over the descriptors of a channel message of the authority. */
@@ -46,6 +66,8 @@ export class Channel {
     const second = RING_HEADER_BYTES + ringBytes;
     this.writer = new RingWriter(this.mapping, isFirst ? first : second, ringBytes);
     this.reader = new RingReader(this.mapping, isFirst ? second : first, ringBytes);
+    this.bellOfPeer = this.writer;
+    this.bellOfOwn = this.reader;
     this.bell = new EventFd(bell);
     this.peerBell = new EventFd(peerBell);
     this.socket = new DescriptorSocket(socket);
@@ -60,11 +82,58 @@ export class Channel {
     this.lastSleep = word;
     this.wakeups++;
     if (mode === SleepMode.Futex) {
-      this.writer.pushBell();
-      futexWake(this.writer.bellAddress, 1);
+      this.bellOfPeer.pushBell();
+      futexWake(this.bellOfPeer.bellAddress, 1);
     } else {
       notify(this.peerBell);
     }
+  }
+
+  /**
+   * Goes on in a larger ring, with room for `lengthBytes`. The old one, which is returned, is still to be published. Null
+   * when that is not possible: the ring is as large as can be, or the socket is full.
+   */
+  grow(lengthBytes: number, stampNs: number): RingWriter | null {
+    let capacity = this.writer.capacity * 2;
+    while (capacity < lengthBytes * 4) capacity *= 2;
+    if (capacity > RING_BYTES_MAX) return null;
+    const length = RING_HEADER_BYTES + capacity;
+    const fd = createMemfd('bus1-ring', length);
+    try {
+      sealMemfd(fd, Seal.Shrink | Seal.Grow | Seal.Seal);
+      if (!this.socket.send([fd])) return null;
+      this.larger.push(SharedMapping.map(fd, length, { writable: true }));
+    } finally {
+      closeFd(fd);
+    }
+    const old = this.writer;
+    const at = old.reserveSwitch();
+    old.view.setUint32(at + EntryOffset.Length, SWITCH_BYTES, true);
+    old.view.setUint32(at + EntryOffset.Type, EntryType.Switch, true);
+    old.view.setFloat64(at + EntryOffset.Stamp, stampNs, true);
+    old.view.setUint32(at + SwitchOffset.Capacity, capacity, true);
+    this.writer = new RingWriter(this.larger.at(-1)!, 0, capacity);
+    return old;
+  }
+
+  /** The other side has gone on in a ring of `capacity` bytes. @throws ChannelError */
+  follow(capacity: number): void {
+    const [fd] = this.socket.take(1);
+    const length = RING_HEADER_BYTES + capacity;
+    const isPowerOfTwo = (capacity & (capacity - 1)) === 0;
+    try {
+      const isRing = capacity >= RING_BYTES_MIN && capacity <= RING_BYTES_MAX && isPowerOfTwo;
+      if (!isRing || capacity <= this.reader.capacity || !isSealed(fd, length)) {
+        throw new ChannelError(`a larger ring of ${capacity} bytes is not as it must be`);
+      }
+      this.larger.push(SharedMapping.map(fd, length, { writable: true }));
+    } finally {
+      closeFd(fd);
+    }
+    this.reader.skip();
+    this.reader.publish();
+    this.reader = new RingReader(this.larger.at(-1)!, 0, capacity);
+    this.switches++;
   }
 
   close(): void {
@@ -73,6 +142,16 @@ export class Channel {
     this.socket.close();
     this.page.close();
     this.mapping.unmap();
+    for (const mapping of this.larger) mapping.unmap();
+  }
+}
+
+/** Memory of at least that length, which cannot shrink. */
+function isSealed(fd: number, lengthBytes: number): boolean {
+  try {
+    return (memfdSeals(fd) & Seal.Shrink) !== 0 && fstatSync(fd).size >= lengthBytes;
+  } catch {
+    return false;
   }
 }
 

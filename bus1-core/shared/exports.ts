@@ -53,7 +53,7 @@ export class ExportTable {
       this.slots.push(record);
     }
     record.renew();
-    this.fill(record, handle);
+    this.begin(record, handle);
     const node = handle.node;
     if (node.live && !node.oneShot) this.byNode.set(node, record);
     return record;
@@ -64,7 +64,7 @@ export class ExportTable {
     if (id < CLAIMED_ID || this.named.has(id)) return undefined;
     const record = new Export(-1);
     record.id = id;
-    this.fill(record, handle);
+    this.begin(record, handle);
     this.named.set(id, record);
     return record;
   }
@@ -93,7 +93,7 @@ export class ExportTable {
     else this.free.push(record);
   }
 
-  private fill(record: Export, handle: Handle | null): void {
+  private begin(record: Export, handle: Handle | null): void {
     record.references = 1;
     record.handle = handle;
     if (handle !== null) handle.context = record;

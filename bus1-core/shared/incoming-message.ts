@@ -71,7 +71,8 @@ export class IncomingMessage {
   /** The bytes, in private memory that is good until the next message. */
   copyBytes(): Uint8Array {
     const length = this.lengthBytes;
-    if (this.staging.length < length) this.staging = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
+    if (this.staging.length < length)
+      this.staging = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
     const { staging, source, offset } = this;
     if (length <= 64) {
       for (let i = 0; i < length; i++) staging[i] = source[offset + i];

@@ -56,6 +56,8 @@ export const EntryType = {
   Window: 7,
   /** a trace of the sender that will not be used again */
   TraceEnd: 8,
+  /** the ring is full: what follows is in a larger one, whose descriptor comes with this */
+  Switch: 9,
 } as const;
 export type EntryType = (typeof EntryType)[keyof typeof EntryType];
 
@@ -106,6 +108,10 @@ export const CREDIT_BYTES = 48;
 export const WindowOffset = { Uid: 24, Claims: 28, Used: 32 } as const;
 export const WINDOW_BYTES = 56;
 export const TRACE_END_BYTES = 32;
+export const SwitchOffset = { Capacity: 24 } as const;
+export const SWITCH_BYTES = 32;
+/** Always left free for a Switch, and for the padding that may have to come before it. */
+export const SWITCH_RESERVE_BYTES = 64;
 
 /** Export IDs made by the exporter are a slot and a count; those made by a claimant have the top bit set. */
 export const SLOT_BITS = 20;

@@ -24,6 +24,8 @@ import {
   ReferenceKind,
   RELEASE_BYTES,
   ReleaseOffset,
+  SWITCH_BYTES,
+  SwitchOffset,
   TRACE_END_BYTES,
   WINDOW_BYTES,
   WindowOffset,
@@ -120,11 +122,20 @@ export class LinkInput {
   take(): boolean {
     const { reader } = this.channel;
     const { offset, length, type } = reader;
+    if (type === EntryType.Switch) {
+      this.takeSwitch(reader.view, offset, length);
+      return true;
+    }
     if (type === EntryType.Message) this.takeMessage(this.incoming);
     else if (type === EntryType.Claim && this.mustWait(reader.view, offset)) return false;
     else this.takeControl(reader.view, offset, length, type);
     reader.skip();
     return true;
+  }
+
+  private takeSwitch(view: DataView, at: number, length: number): void {
+    if (length !== SWITCH_BYTES) throw new ChannelError(`a switch of ${length} bytes`);
+    this.channel.follow(view.getUint32(at + SwitchOffset.Capacity, true));
   }
 
   private mustWait(view: DataView, at: number): boolean {

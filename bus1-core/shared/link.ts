@@ -29,6 +29,7 @@ import {
   WindowOffset,
 } from './layout.js';
 import { Outbox } from './outbox.js';
+import type { RingWriter } from './ring.js';
 import { SegmentPool, type Segment } from './segments.js';
 import { IncomingTraces, OutgoingTraces, type IncomingTrace } from './traces.js';
 import type { RemoteTransaction } from './transaction.js';
@@ -36,10 +37,17 @@ import type { RemoteTransaction } from './transaction.js';
 /** Shorter pieces are copied byte by byte: a view of part of an array costs more than that. */
 const BYTEWISE_MAX = 48;
 
+/** Fewer objects given back are not worth waking anybody for. */
+const QUIET_CREDITS_MIN = 8;
+/** Fewer messages received are not worth an entry while synchronous calls go to and fro. */
+const BUSY_CREDITS_MIN = 32;
+
 /** What a link needs of the domain that it is part of. */
 export interface LinkContext {
   readonly local: LocalDomain;
   readonly transaction: RemoteTransaction;
+  /** of a user of this process */
+  readonly maxima: Maxima;
   /** has something to report when the domain has time */
   needsFlush(link: Link): void;
 }
@@ -76,6 +84,12 @@ export class Link implements Sink {
   private readonly windows = new Map<number, readonly number[]>();
   /** of the message that is being written: what its foreign handles were granted under */
   private readonly nonces: number[] = [];
+  private windowEnd: { readonly ring: RingWriter; readonly position: number } | null = null;
+  /** objects credited without waking the other side since it last slept as it does now */
+  private quietCredits = 0;
+  private quietSince = 0;
+  /** discharges since the last report */
+  private creditsSince = 0;
   private lastGrant = 0;
   private lastClaim = 0;
 
@@ -106,10 +120,7 @@ export class Link implements Sink {
       this.grantIfForeign(handle);
     }
     const bodyBytes = handles * REFERENCE_BYTES + message.lengthBytes;
-    const segment =
-      bodyBytes < SEGMENT_MIN_BYTES
-        ? null
-        : this.segments.take(bodyBytes, this.channel?.writer ?? null);
+    const segment = bodyBytes < SEGMENT_MIN_BYTES ? null : this.segments.take(bodyBytes);
     this.openMessage(bodyBytes, message.descriptors, segment);
     const { view, at } = this.outbox;
     view.setUint32(at + MessageOffset.Target, target.id, true);
@@ -185,19 +196,32 @@ export class Link implements Sink {
     return 0x8000_0000 + (++this.lastClaim & 0x3fff_ffff);
   }
 
-  /** Reports what was given back and what has changed, and sends what waited for room. */
-  flush(): void {
+  /**
+   * Reports what was given back and what has changed, and sends what waited for room. `isBusy`: only if there is much, as
+   * this is done again soon.
+   */
+  flush(isBusy = false): void {
     this.outbox.flush();
     if (!this.isOpen || this.outbox.hasWaiting) return;
+    if (isBusy && this.creditsSince < BUSY_CREDITS_MIN) return;
+    this.creditsSince = 0;
     if (this.credits.length > 0 || this.outgoing.ended.length > 0) {
       this.post(() => this.writeReports());
     }
+    if (this.channel !== null) this.flushWindows(this.channel);
+  }
+
+  /** One set of figures at a time: who does not read them needs no newer ones yet. */
+  private flushWindows({ writer }: Channel): void {
+    if (this.windowEnd !== null && !this.windowEnd.ring.hasPassed(this.windowEnd.position)) return;
+    this.windowEnd = null;
     for (const target of this.incoming.users.values()) {
       if (!target.hasChanged()) continue;
       const others = target.others();
       if (others.every((figure, i) => figure === target.told[i])) continue;
       for (let i = 0; i < 4; i++) target.told[i] = others[i];
       this.post(() => this.writeWindow(target.user.uid, others));
+      this.windowEnd = { ring: writer, position: writer.head };
     }
   }
 
@@ -271,10 +295,21 @@ export class Link implements Sink {
   private userFor(uid: number): ResourceUser {
     let user = this.users.get(uid);
     if (user === undefined) {
-      user = new ResourceUser(uid, this.identity.maxima);
+      user = new ResourceUser(uid, this.maxima);
       this.users.set(uid, user);
     }
     return user;
+  }
+
+  /** As much as the other process takes for one of its users, but no more than this one wants to keep for it. */
+  private get maxima(): Maxima {
+    const theirs = this.identity.maxima;
+    const own = this.context.maxima;
+    return {
+      objects: Math.min(theirs.objects, own.objects),
+      bytes: Math.min(theirs.bytes, own.bytes),
+      descriptors: Math.min(theirs.descriptors, own.descriptors),
+    };
   }
 
   private touch(): void {
@@ -368,11 +403,13 @@ export class Link implements Sink {
 
   private owesCredit(trace: IncomingTrace): void {
     if (!this.isOpen) return;
+    this.creditsSince++;
     if (!this.credits.includes(trace)) this.credits.push(trace);
     this.context.needsFlush(this);
   }
 
   private writeReports(): void {
+    this.outbox.isQuiet = !this.isWorthWaking();
     for (const trace of this.credits) {
       this.writeCredit(trace.id, trace.objects, trace.bytes, trace.descriptors);
       trace.objects = 0;
@@ -387,7 +424,23 @@ export class Link implements Sink {
     this.outgoing.ended.length = 0;
   }
 
+  /** Only a sleeper that has got back as much as it is still waiting for, and not just a little. */
+  private isWorthWaking(): boolean {
+    const sleepWord = this.channel?.page.sleepWord ?? 0;
+    if (sleepWord !== this.quietSince) this.quietCredits = 0;
+    this.quietSince = sleepWord;
+    let outstanding = 0;
+    for (const { objects, target } of this.credits) {
+      this.quietCredits += objects;
+      outstanding += target.used[0];
+    }
+    if (this.quietCredits < Math.max(QUIET_CREDITS_MIN, outstanding)) return false;
+    this.quietCredits = 0;
+    return true;
+  }
+
   private writeWindow(uid: number, figures: readonly number[]): void {
+    this.outbox.isQuiet = true;
     this.open(EntryType.Window, WINDOW_BYTES);
     const { view, at } = this.outbox;
     view.setUint32(at + WindowOffset.Uid, uid, true);

@@ -16,13 +16,23 @@ export interface MergeContext {
  */
 export class Merge {
   private readonly context: MergeContext;
+  private hasSwitched = false;
 
   constructor(context: MergeContext) {
     this.context = context;
   }
 
-  /** Returns how many entries were delivered. `connections` may be replaced meanwhile, not changed. */
+  /** Returns how many entries were delivered. */
   run(connections: readonly Connection[]): number {
+    let count = 0;
+    do {
+      this.hasSwitched = false;
+      count += this.runOnce(connections);
+    } while (this.hasSwitched);
+    return count;
+  }
+
+  private runOnce(connections: readonly Connection[]): number {
     let found = false;
     for (const connection of connections) {
       connection.isBlocked = false;
@@ -35,9 +45,13 @@ export class Merge {
     let count = 0;
     for (let next = this.first(connections); next !== null; next = this.first(connections)) {
       next.stampNs = -1;
+      const { switches } = next.channel;
       if (this.take(next)) count++;
       else next.isBlocked = true;
-      if (this.context.isHolding) break;
+      // What is in a new ring was not looked for twice: that is for another run, at once, as it may be the rest of a
+      // transaction.
+      if (next.channel.switches !== switches) this.hasSwitched = true;
+      if (this.context.isHolding || this.hasSwitched) break;
     }
     for (const connection of connections) giveRoomBack(connection);
     return count;

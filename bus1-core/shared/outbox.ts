@@ -1,6 +1,8 @@
 import type { DescriptorSet } from '../descriptors.js';
 import type { Channel } from './channel.js';
+import { monotonicNs } from './clock.js';
 import { EntryOffset, type EntryType } from './layout.js';
+import type { RingWriter } from './ring.js';
 import type { Segment } from './segments.js';
 
 /** An entry that found no room in the ring, or was written before there was a channel. */
@@ -21,12 +23,17 @@ export class Outbox {
   at = 0;
   /** takes part in the transaction that is under way */
   isTouched = false;
+  /** nothing in this transaction is worth waking anybody for */
+  isQuiet = false;
   /** entries so far */
   opened = 0;
   private channel: Channel | null = null;
   private waiting: WaitingEntry[] = [];
   /** of this transaction: entries in the ring, and the first one that waits */
   private readonly offsets: number[] = [];
+  private readonly views: DataView[] = [];
+  /** rings that were left for a larger one in this transaction */
+  private left: RingWriter[] = [];
   private offsetCount = 0;
   private firstWaiting = 0;
 
@@ -55,6 +62,7 @@ export class Outbox {
       this.view = this.channel!.writer.view;
       this.bytes = this.channel!.writer.bytes;
       this.at = offset;
+      this.views[this.offsetCount] = this.view;
       this.offsets[this.offsetCount++] = offset;
     } else {
       this.bytes = new Uint8Array(length);
@@ -70,17 +78,15 @@ export class Outbox {
 
   /** Gives all entries of this transaction its number. */
   number(transaction: number): void {
-    const ring = this.channel?.writer.view;
     for (let i = 0; i < this.offsetCount; i++) {
-      ring!.setUint32(this.offsets[i] + EntryOffset.Transaction, transaction, true);
+      this.views[i].setUint32(this.offsets[i] + EntryOffset.Transaction, transaction, true);
     }
   }
 
   /** Gives all entries of this transaction its stamp: with it they count. */
   stamp(stampNs: number): void {
-    const ring = this.channel?.writer.view;
     for (let i = 0; i < this.offsetCount; i++) {
-      ring!.setFloat64(this.offsets[i] + EntryOffset.Stamp, stampNs, true);
+      this.views[i].setFloat64(this.offsets[i] + EntryOffset.Stamp, stampNs, true);
     }
     for (let i = this.firstWaiting; i < this.waiting.length; i++) {
       this.waiting[i].view.setFloat64(EntryOffset.Stamp, stampNs, true);
@@ -90,12 +96,14 @@ export class Outbox {
   /** Makes the entries in the ring visible. */
   publish(): void {
     if (this.offsetCount > 0) this.channel!.writer.publish();
+    if (this.left.length > 0) this.publishLeft();
   }
 
-  /** The transaction is over: wakes the other side. */
+  /** The transaction is over: wakes the other side, unless what it brings can wait until that wakes by itself. */
   finish(): void {
     this.isTouched = false;
-    if (this.offsetCount > 0) this.channel!.ring();
+    if (this.offsetCount > 0 && !this.isQuiet) this.channel!.ring();
+    this.isQuiet = false;
     this.offsetCount = 0;
     if (this.waiting.length > 0) this.channel?.writer.wantRoom(true);
     this.firstWaiting = this.waiting.length;
@@ -115,6 +123,7 @@ export class Outbox {
     this.firstWaiting = this.waiting.length;
     if (moved === 0) return;
     channel.writer.publish();
+    this.publishLeft();
     channel.ring();
   }
 
@@ -125,6 +134,12 @@ export class Outbox {
     this.offsetCount = 0;
     this.firstWaiting = 0;
     this.channel = null;
+  }
+
+  /** After the new ring: who follows into it must find there what belongs to the same transaction. */
+  private publishLeft(): void {
+    for (const ring of this.left) ring.publish();
+    this.left = [];
   }
 
   private moveWaiting(channel: Channel): number {
@@ -148,15 +163,29 @@ export class Outbox {
   ): number {
     const channel = this.channel;
     if (channel === null) return -1;
-    const before = channel.writer.head;
-    const offset = channel.writer.reserve(length);
-    if (offset < 0) return -1;
+    let offset = channel.writer.reserve(length);
+    if (offset < 0) {
+      if (!this.grow(channel, length)) return -1;
+      offset = channel.writer.reserve(length);
+    }
+    const before = (channel.writer.head - length) >>> 0;
     if (!this.sendDescriptors(channel, descriptors, segment)) {
       channel.writer.head = before;
       return -1;
     }
-    if (segment !== null) segment.busyUntil = channel.writer.head;
+    if (segment !== null) {
+      segment.busyUntil = channel.writer.head;
+      segment.ring = channel.writer;
+    }
     return offset;
+  }
+
+  private grow(channel: Channel, length: number): boolean {
+    const old = channel.grow(length, monotonicNs());
+    if (old === null) return false;
+    this.opened++;
+    this.left.push(old);
+    return true;
   }
 
   private sendDescriptors(

@@ -90,9 +90,7 @@ export class PeerPage {
 /** Whether `fd` can be mapped by others without fear: it cannot shrink, and nobody else can write to it. */
 export function isPage(fd: number): boolean {
   try {
-    return (
-      (memfdSeals(fd) & PAGE_SEALS) === PAGE_SEALS && fstatSync(fd).size === PAGE_BYTES
-    );
+    return (memfdSeals(fd) & PAGE_SEALS) === PAGE_SEALS && fstatSync(fd).size === PAGE_BYTES;
   } catch {
     return false;
   }

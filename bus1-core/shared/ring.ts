@@ -5,6 +5,8 @@ import {
   EntryType,
   RING_HEADER_BYTES,
   RingOffset,
+  SWITCH_BYTES,
+  SWITCH_RESERVE_BYTES,
 } from './layout.js';
 import { ChannelError } from './protocol-error.js';
 
@@ -42,10 +44,20 @@ export class RingWriter extends RingEnd {
 
   /** Room for an entry of `length` bytes, in one piece: its offset, or -1 when the ring is full. */
   reserve(length: number): number {
+    return this.reserveLeaving(SWITCH_RESERVE_BYTES, length);
+  }
+
+  /** Room for the last entry of this ring. */
+  reserveSwitch(): number {
+    return this.reserveLeaving(0, SWITCH_BYTES);
+  }
+
+  private reserveLeaving(reserve: number, length: number): number {
     const at = this.head & this.mask;
     const toEnd = this.capacity - at;
     const total = length <= toEnd ? length : toEnd + length;
-    if (total > this.free() && total > this.lookForRoom()) return -1;
+    const needed = total + reserve;
+    if (needed > this.free() && needed > this.lookForRoom()) return -1;
     let offset = at;
     if (length > toEnd) {
       this.view.setUint32(at + EntryOffset.Length, toEnd, true);

@@ -24,12 +24,19 @@ export class Segment {
   fd: number;
   /** position in the ring up to which the receiver has to come; -1 while its entry is not in the ring yet */
   busyUntil = -1;
+  /** the ring that `busyUntil` is a position in */
+  ring: RingWriter | null = null;
 
   constructor(id: number, lengthBytes: number) {
     this.id = id;
     this.fd = createMemfd('bus1-payload', lengthBytes);
     this.mapping = SharedMapping.map(this.fd, lengthBytes, { writable: true });
     sealMemfd(this.fd, Seal.Shrink | Seal.Grow | Seal.Seal);
+  }
+
+  /** The receiver has taken its last message out of the ring. */
+  get isFree(): boolean {
+    return this.busyUntil >= 0 && this.ring !== null && this.ring.hasPassed(this.busyUntil);
   }
 
   forgetDescriptor(): void {
@@ -49,17 +56,17 @@ export class SegmentPool {
   private lastId = 0;
 
   /** A segment that nobody reads, of at least `lengthBytes`. IDs count up; the receiver keeps the newest few mapped. */
-  take(lengthBytes: number, writer: RingWriter | null): Segment {
+  take(lengthBytes: number): Segment {
     const size = sizeFor(lengthBytes);
     for (const segment of this.segments) {
-      if (segment.mapping.length !== size || segment.busyUntil < 0) continue;
-      if (writer === null || !writer.hasPassed(segment.busyUntil)) continue;
+      if (segment.mapping.length !== size || segment.id <= this.oldestKept) continue;
+      if (!segment.isFree) continue;
       segment.busyUntil = -1;
       return segment;
     }
     const segment = new Segment(++this.lastId, size);
     this.segments.push(segment);
-    this.trim(writer);
+    this.trim();
     return segment;
   }
 
@@ -68,13 +75,14 @@ export class SegmentPool {
     this.segments = [];
   }
 
+  private get oldestKept(): number {
+    return this.lastId - SEGMENTS_MAX;
+  }
+
   /** The receiver forgets the oldest when there are more than it keeps: so does the sender, once they are free. */
-  private trim(writer: RingWriter | null): void {
-    const oldest = this.lastId - SEGMENTS_MAX;
+  private trim(): void {
     this.segments = this.segments.filter((segment) => {
-      const isFree =
-        segment.busyUntil >= 0 && (writer === null || writer.hasPassed(segment.busyUntil));
-      if (segment.id > oldest || !isFree) return true;
+      if (segment.id > this.oldestKept || !segment.isFree) return true;
       segment.close();
       return false;
     });

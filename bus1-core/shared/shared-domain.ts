@@ -7,6 +7,7 @@ import {
   EPOLLRDHUP,
   FutexResult,
   FutexWaiters,
+  SystemError,
   watchReadable,
   type LoopWatch,
 } from '../linux/index.js';
@@ -46,6 +47,8 @@ export interface JoinOptions {
    * needs none; by default a microtask does it.
    */
   readonly schedule?: (flush: () => void) => void;
+  /** how long `wait` looks for something before it sleeps, in us; 0 by default: it burns a core meanwhile */
+  readonly spinUs?: number;
 }
 
 /** What has happened, and what there is, between this process and others. */
@@ -149,15 +152,14 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
     return this.isReady;
   }
 
-  /** Takes what has arrived, without waiting. Returns how many entries were delivered. */
+  /** Takes what has arrived, without waiting. Returns how many entries were delivered, and processes found gone. */
   dispatch(): number {
     if (!this.isOpen) return 0;
     this.page.wake();
     for (let count = this.epoll.wait(0); count > 0; count = this.epoll.wait(0)) {
       this.handleEvents(count);
     }
-    const delivered = this.drain();
-    this.closeHungUp();
+    const delivered = this.drain() + this.closeHungUp();
     this.flush();
     return delivered;
   }
@@ -174,13 +176,16 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
    * many entries were delivered.
    */
   wait(timeoutMs: number): number {
-    const deadlineNs = timeoutMs < 0 ? Infinity : monotonicNs() + timeoutMs * 1e6;
+    let deadlineNs = timeoutMs < 0 ? Infinity : -1;
     while (this.isOpen) {
-      const delivered = this.drain();
-      this.flush();
+      const delivered = this.drain() + this.closeHungUp();
       if (delivered > 0) return delivered;
+      for (const { link } of this.connections) link.flush(true);
       const nowNs = monotonicNs();
+      if (deadlineNs < 0) deadlineNs = nowNs + timeoutMs * 1e6;
       if (nowNs >= deadlineNs) return 0;
+      const { spinUs = 0 } = this.options;
+      if (spinUs > 0 && this.spinUntil(nowNs + spinUs * 1e3)) continue;
       this.sleepInFutex(Math.min(deadlineNs, nowNs + WAIT_SLICE_NS));
     }
     return 0;
@@ -287,6 +292,10 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
     return this.gone.has(process);
   }
 
+  get maxima(): Maxima {
+    return this.options.maxima;
+  }
+
   get isHolding(): boolean {
     return this.introductions.isHolding;
   }
@@ -298,7 +307,7 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
   }
 
   fail(connection: Connection, error: unknown): void {
-    if (!(error instanceof ChannelError)) throw error;
+    if (!(error instanceof ChannelError || error instanceof SystemError)) throw error;
     const { id, pid, uid } = connection.link.identity;
     this.channelsBroken++;
     this.diagnose(`channel to process ${id} (pid ${pid}, uid ${uid}) closed: ${error.message}`);
@@ -320,12 +329,20 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
     return true;
   }
 
+  /** True as soon as there is something. */
+  private spinUntil(endNs: number): boolean {
+    for (let nowNs = 0; nowNs < endNs; nowNs = monotonicNs()) {
+      if (this.merge.hasWork(this.connections)) return true;
+    }
+    return false;
+  }
+
   private sleepInFutex(deadlineNs: number): void {
     this.waiters.begin();
     let isComplete = this.connections.length > 0;
     for (const { channel } of this.connections) {
-      const { reader } = channel;
-      isComplete = this.waiters.add(reader.bellAddress, reader.bell) && isComplete;
+      const { bellOfOwn } = channel;
+      isComplete = this.waiters.add(bellOfOwn.bellAddress, bellOfOwn.bell) && isComplete;
     }
     const canUseFutex = isComplete && this.introductions.timeoutMs < 0;
     if (this.sleep(canUseFutex ? SleepMode.Futex : SleepMode.Doorbell)) return;
@@ -337,7 +354,6 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
       this.handleEvents(this.epoll.wait(0));
     }
     this.page.wake();
-    this.closeHungUp();
   }
 
   private handleEvents(count: number): void {
@@ -437,12 +453,16 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
   }
 
   /** Processes that are gone: first all that they had committed, then their end. */
-  private closeHungUp(): void {
-    if (!this.connections.some(({ hasHungUp }) => hasHungUp)) return;
+  private closeHungUp(): number {
+    if (!this.connections.some(({ hasHungUp }) => hasHungUp)) return 0;
     while (this.drain() > 0);
+    let closed = 0;
     for (const connection of this.connections) {
-      if (connection.hasHungUp && !connection.isBlocked) this.closeConnection(connection);
+      if (!connection.hasHungUp || connection.isBlocked) continue;
+      this.closeConnection(connection);
+      closed++;
     }
+    return closed;
   }
 
   private closeConnection(connection: Connection): void {

@@ -4,28 +4,47 @@ import { SharedDomain } from '#core/shared/index.js';
 
 const maxima = { objects: 2 ** 16, bytes: 2 ** 26, descriptors: 64 };
 const local = new LocalDomain();
-const domain = SharedDomain.join(process.argv[2], { local, maxima, onDiagnostic: console.error });
+const onDiagnostic = (text) => void process.stderr.write(`${text}\n`);
+const domain = SharedDomain.join(process.argv[2], { local, maxima, onDiagnostic });
 if (!domain.awaitReady(10_000)) throw new Error('not admitted');
 const peer = local.openPeer({ user: new ResourceUser(process.getuid(), maxima) });
 const root = domain.copyRoot(peer);
 const call = new Message();
+/** with 'inbox' each call carries a handle to it */
+const inbox = process.argv[3] === 'inbox' ? peer.createNode().handle : undefined;
 
-process.on('message', (calls) => {
+/** How many of `calls` calls were answered. */
+function callTimes(calls) {
   let answered = 0;
   for (let i = 0; i < calls; i++) {
     call.clear();
     call.addPiece(Buffer.from(`call ${i}`), 0, 5);
     call.newNode = NewNode.OneShot;
+    if (inbox !== undefined) call.addTransfer(inbox);
     peer.send(root, call);
     for (;;) {
       const next = peer.receive();
       if (next?.type === ReceivedType.User) break;
-      if (next !== undefined) return process.send({ answered, lost: true });
-      if (domain.wait(10_000) === 0) return process.send({ answered, lost: true });
+      if (next !== undefined || domain.wait(10_000) === 0) return answered;
     }
     answered++;
   }
-  process.send({ answered, lost: false });
+  return answered;
+}
+
+/** Takes `count` messages, whatever they are. */
+function takeMessages(count) {
+  for (let taken = 0; taken < count;) {
+    const next = peer.receive();
+    if (next?.type === ReceivedType.User) taken++;
+    else if (next === undefined && domain.wait(10_000) === 0) return taken;
+  }
+  return count;
+}
+
+process.on('message', (calls) => {
+  const answered = calls < 0 ? takeMessages(-calls) : callTimes(calls);
+  process.send({ answered, lost: answered < calls });
 });
 process.on('disconnect', () => process.exit(0));
 process.send('ready');

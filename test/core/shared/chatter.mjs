@@ -59,7 +59,9 @@ export class Chatter {
 
   check({ index, known, received }, data) {
     const from = data[0];
-    const theirs = new Uint32Array(data.buffer.slice(data.byteOffset + 4, data.byteOffset + data.length));
+    const theirs = new Uint32Array(
+      data.buffer.slice(data.byteOffset + 4, data.byteOffset + data.length),
+    );
     for (let k = 0; k < this.count; k++) {
       const before = theirs[k * this.count + index] - (k === from ? 1 : 0);
       const isRight = k === from ? before === received[k] : before <= received[k];

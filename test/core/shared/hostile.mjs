@@ -76,7 +76,8 @@ const attacks = {
   'entry of no length': () => entry(EntryType.Message, 64, words([[0, 0]])),
   'unaligned entry': () => entry(EntryType.Message, 64, words([[0, 61]])),
   'unknown type': () => entry(99, 64, () => {}),
-  'stamp that is no number': () => entry(EntryType.Release, 32, (v, at) => v.setFloat64(at + 8, NaN, true)),
+  'stamp that is no number': () =>
+    entry(EntryType.Release, 32, (v, at) => v.setFloat64(at + 8, NaN, true)),
   'message longer than its entry': () => message(64, words([[MessageOffset.Bytes, 1000]])),
   'message of 4 GiB': () => message(64, words([[MessageOffset.Bytes, 0xffff_ffff]])),
   'a billion handles': () => message(64, words([[MessageOffset.Handles, 2 ** 30]])),
@@ -87,31 +88,90 @@ const attacks = {
   'segment that can shrink': () => {
     const fd = createMemfd('loose', 1 << 16);
     channel.socket.send([fd]);
-    message(64, words([[MessageOffset.Segment, 5], [MessageOffset.SegmentBytes, 1 << 16]]));
+    message(
+      64,
+      words([
+        [MessageOffset.Segment, 5],
+        [MessageOffset.SegmentBytes, 1 << 16],
+      ]),
+    );
   },
   'segment that is too short': () => {
     const fd = createMemfd('short', 4096);
     sealMemfd(fd, Seal.Shrink);
     channel.socket.send([fd]);
-    const fields = [[MessageOffset.Segment, 5], [MessageOffset.SegmentBytes, 1 << 16]];
+    const fields = [
+      [MessageOffset.Segment, 5],
+      [MessageOffset.SegmentBytes, 1 << 16],
+    ];
     message(64, words([...fields, [MessageOffset.Bytes, 1 << 16]]));
   },
-  'handle of no kind': () => message(80, words([[MessageOffset.Handles, 1], [64, 77]])),
+  'handle of no kind': () =>
+    message(
+      80,
+      words([
+        [MessageOffset.Handles, 1],
+        [64, 77],
+      ]),
+    ),
   'handle that the receiver never gave': () =>
-    message(80, words([[MessageOffset.Handles, 1], [64, 2], [68, 4242]])),
+    message(
+      80,
+      words([
+        [MessageOffset.Handles, 1],
+        [64, 2],
+        [68, 4242],
+      ]),
+    ),
   'node of the receiver as that of a third': () =>
-    message(80, words([[MessageOffset.Handles, 1], [64, 3], [76, link.identity.id]])),
+    message(
+      80,
+      words([
+        [MessageOffset.Handles, 1],
+        [64, 3],
+        [76, link.identity.id],
+      ]),
+    ),
   'release twice': () => {
     for (let i = 0; i < 2; i++) {
-      entry(EntryType.Release, RELEASE_BYTES, words([[ReleaseOffset.Id, ROOT_ID], [ReleaseOffset.Count, 1]]));
+      entry(
+        EntryType.Release,
+        RELEASE_BYTES,
+        words([
+          [ReleaseOffset.Id, ROOT_ID],
+          [ReleaseOffset.Count, 1],
+        ]),
+      );
     }
   },
   'release of more than there is': () =>
-    entry(EntryType.Release, RELEASE_BYTES, words([[ReleaseOffset.Id, ROOT_ID], [ReleaseOffset.Count, 9]])),
+    entry(
+      EntryType.Release,
+      RELEASE_BYTES,
+      words([
+        [ReleaseOffset.Id, ROOT_ID],
+        [ReleaseOffset.Count, 9],
+      ]),
+    ),
   'invented nonce': () =>
-    entry(EntryType.Claim, CLAIM_BYTES, words([[ClaimOffset.Grantor, 1], [ClaimOffset.Nonce, 1], [ClaimOffset.As, 0x8000_0001]])),
+    entry(
+      EntryType.Claim,
+      CLAIM_BYTES,
+      words([
+        [ClaimOffset.Grantor, 1],
+        [ClaimOffset.Nonce, 1],
+        [ClaimOffset.As, 0x8000_0001],
+      ]),
+    ),
   'credit that is not due': () =>
-    entry(EntryType.Credit, CREDIT_BYTES, words([[CreditOffset.Trace, 1], [CreditOffset.Objects, 1]])),
+    entry(
+      EntryType.Credit,
+      CREDIT_BYTES,
+      words([
+        [CreditOffset.Trace, 1],
+        [CreditOffset.Objects, 1],
+      ]),
+    ),
   'more than its quota': () => {
     for (let i = 0; i < 2000; i++) message(64, () => {});
   },
@@ -140,7 +200,11 @@ const attacks = {
     channel.ring();
   },
   'tail that runs away': () => {
-    const tail = new Int32Array(channel.reader.bytes.buffer, channel.reader.bytes.byteOffset - 256, 64);
+    const tail = new Int32Array(
+      channel.reader.bytes.buffer,
+      channel.reader.bytes.byteOffset - 256,
+      64,
+    );
     Atomics.store(tail, 16, 0x6000_0000);
     entry(99, 64, () => {});
   },

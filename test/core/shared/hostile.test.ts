@@ -44,7 +44,8 @@ describe('a process that breaks the rules of the shared domain', () => {
   beforeAll(async () => {
     service = new Service();
     bystander = await Caller.start(service);
-    expect(await bystander.call(CALLS)).toEqual({ answered: CALLS, lost: false });
+    const { lost } = await bystander.call(CALLS);
+    if (lost) throw new Error('the service does not answer');
   });
 
   afterAll(async () => {

@@ -7,11 +7,16 @@ interface Answer {
   readonly error?: Record<string, unknown>;
 }
 
+interface Waiting {
+  readonly done: (result: unknown) => void;
+  readonly fail: (error: Error) => void;
+}
+
 /** A process of a shared domain, driven by requests (see member.mjs). */
 export class MemberProcess {
   readonly child: ChildProcess;
   private lastNumber = 0;
-  private readonly waiting = new Map<number, { done(result: unknown): void; fail(e: Error): void }>();
+  private readonly waiting = new Map<number, Waiting>();
 
   constructor(script = 'member.mjs') {
     this.child = fork(fileURLToPath(new URL(script, import.meta.url)), { stdio: 'inherit' });
@@ -30,10 +35,9 @@ export class MemberProcess {
 
   async request<T>(kind: string, fields: object = {}): Promise<T> {
     const number = ++this.lastNumber;
-    return await new Promise<T>((resolve, reject) => {
-      this.waiting.set(number, { done: resolve as (result: unknown) => void, fail: reject });
-      this.child.send({ number, kind, ...fields });
-    });
+    const answered = new Promise<unknown>((done, fail) => this.waiting.set(number, { done, fail }));
+    this.child.send({ number, kind, ...fields });
+    return (await answered) as T;
   }
 
   /** Ends the process; done when it has ended. */

@@ -59,7 +59,10 @@ class Member {
 
   /** Sends `text` and copies of `handles` of the courier to the courier of process `index`. */
   post(index, text, handles) {
-    this.courier.send([this.couriers.get(index)], { data: [Buffer.from(text)], transfers: handles });
+    this.courier.send([this.couriers.get(index)], {
+      data: [Buffer.from(text)],
+      transfers: handles,
+    });
   }
 
   async collect(label) {

@@ -9,6 +9,7 @@ import {
   Message,
   ReceivedType,
   ResourceUser,
+  SendStatus,
   type Handle,
   type Maxima,
   type Peer,
@@ -90,6 +91,15 @@ export class Service {
     };
   }
 
+  /** Sends through `handle` until that is refused; returns how many messages were accepted. */
+  flood(handle: Handle): number {
+    const message = new Message();
+    message.addPiece(new Uint8Array(4096), 0, 4096);
+    let accepted = 0;
+    while (this.peer.send(handle, message) === SendStatus.Sent) accepted++;
+    return accepted;
+  }
+
   close(): void {
     for (const watch of this.watches) watch.close();
     this.peer.close();
@@ -107,17 +117,21 @@ export class Service {
       }
       answer.clear();
       answer.addPiece(next.bytes, 0, next.bytes.length);
-      const [replyTo] = next.handles;
-      if (replyTo === undefined) continue;
-      if (this.keepsHandles) this.kept.push(replyTo);
-      else this.peer.send(replyTo, answer);
+      if (this.keepsHandles) this.kept.push(...next.handles);
+      else this.answer(next.handles, answer);
       next.descriptors?.drop();
     }
     this.changed();
   }
 
+  private answer(handles: readonly Handle[], message: Message): void {
+    const replyTo = handles.at(-1);
+    if (replyTo !== undefined) this.peer.send(replyTo, message);
+    this.peer.release(...handles.filter(({ live }) => live));
+  }
+
   private changed(): void {
-    for (const look of [...this.changes]) look();
+    for (const look of Array.from(this.changes)) look();
   }
 }
 
@@ -129,8 +143,8 @@ export class Caller {
     this.child = child;
   }
 
-  static async start(service: Service): Promise<Caller> {
-    const child = service.fork('caller.mjs', service.path);
+  static async start(service: Service, ...args: readonly string[]): Promise<Caller> {
+    const child = service.fork('caller.mjs', service.path, ...args);
     await once(child, 'message');
     return new Caller(child);
   }
