@@ -68,8 +68,12 @@ export class Runner {
   }
 
   async #round(round: number): Promise<void> {
+    /* each bus is the first of a round in its turn: the first one finds the processors idle */
+    const ids = [...this.#sessions.keys()];
+    const first = round % ids.length;
+    const order = [...ids.slice(first), ...ids.slice(0, first)];
     for (const row of this.#options.rows) {
-      for (const id of this.#sessions.keys()) {
+      for (const id of order) {
         if (id === 'raw' && isSignalRow(row)) continue;
         this.#progress.show(`round ${round} of ${this.#options.rounds}: ${row} on ${id}`);
         await this.#measure(id, row);

@@ -90,7 +90,8 @@ export class Channel {
   }
 
   /**
-   * Goes on in a larger ring, with room for `lengthBytes`. The old one, which is returned, is still to be published. Null
+   * Goes on in a larger ring, with room for `lengthBytes`. The old one, which is returned, is still to be
+   * published. Null
    * when that is not possible: the ring is as large as can be, or the socket is full.
    */
   grow(lengthBytes: number, stampNs: number): RingWriter | null {

@@ -120,7 +120,10 @@ export class ControlSocket {
     return { message: parse(text), fds: this.fds.splice(0, count) };
   }
 
-  /** True when the frame has left, or never can. A frame is far smaller than a socket's buffer: it goes in one piece. */
+  /**
+   * True when the frame has left, or never can. A frame is far smaller than a socket's buffer: it goes in one
+   * piece.
+   */
   private write({ bytes, address, fds }: WaitingFrame): boolean {
     this.sender.begin();
     this.sender.add(address, bytes.length);

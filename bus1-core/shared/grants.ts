@@ -16,7 +16,10 @@ interface Grant {
   handle: Handle | null;
 }
 
-/** What another process has been granted: who granted it what is the grantor's to say, who claims it is checked here. */
+/**
+ * What another process has been granted: who granted it what is the grantor's to say, who claims it is
+ * checked here.
+ */
 export class GrantTable implements Sink {
   /** holds what has been granted */
   readonly peer: Peer;

@@ -1,5 +1,6 @@
 /**
- * What two processes of a domain have in common, byte by byte (docs/shared-domain.md, "Layout"). Words are little-endian.
+ * What two processes of a domain have in common, byte by byte (docs/shared-domain.md, "Layout"). Words are
+ * little-endian.
  */
 export const PROTOCOL_VERSION = 1;
 

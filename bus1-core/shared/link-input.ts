@@ -56,7 +56,8 @@ export interface InputContext {
 }
 
 /**
- * The receiving half of a link: takes entries out of the ring, checks them, and does here what they say. Whatever is wrong with
+ * The receiving half of a link: takes entries out of the ring, checks them, and does here what they say.
+ * Whatever is wrong with
  * one is a ChannelError, and has had no effect.
  */
 export class LinkInput {
@@ -104,7 +105,8 @@ export class LinkInput {
   }
 
   /**
-   * The process of which the next entry carries a node, and to which there is no channel yet; 0 when there is nothing to
+   * The process of which the next entry carries a node, and to which there is no channel yet; 0 when there is
+   * nothing to
    * wait for.
    */
   strangerInNext(): number {

@@ -197,7 +197,8 @@ export class Link implements Sink {
   }
 
   /**
-   * Reports what was given back and what has changed, and sends what waited for room. `isBusy`: only if there is much, as
+   * Reports what was given back and what has changed, and sends what waited for room. `isBusy`: only if there
+   * is much, as
    * this is done again soon.
    */
   flush(isBusy = false): void {

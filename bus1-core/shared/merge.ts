@@ -10,7 +10,8 @@ export interface MergeContext {
 }
 
 /**
- * Delivers what has arrived from all processes, in the order of stamps. Every ring is looked at twice: what the second look
+ * Delivers what has arrived from all processes, in the order of stamps. Every ring is looked at twice: what
+ * the second look
  * finds may be the cause of something that the first has found, because a cause is in its ring, and committed, before
  * its effect gets a stamp. So nothing is delivered that only the second look has found, unless in front of the rest.
  */

@@ -14,7 +14,8 @@ interface WaitingEntry {
 }
 
 /**
- * What goes to one other process: into the ring, and when that is full into memory of this process, in order. An entry is
+ * What goes to one other process: into the ring, and when that is full into memory of this process, in order.
+ * An entry is
  * opened, filled in at `at` of `view` and `bytes`, and counts when its transaction has been committed.
  */
 export class Outbox {

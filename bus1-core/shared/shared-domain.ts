@@ -43,7 +43,8 @@ export interface JoinOptions {
   /** told once why a channel was closed, or an introduction failed */
   readonly onDiagnostic?: (text: string) => void;
   /**
-   * Runs `flush` soon, when something was given back outside `dispatch`. A host whose loop calls `beforeSleep` each turn
+   * Runs `flush` soon, when something was given back outside `dispatch`. A host whose loop calls
+   * `beforeSleep` each turn
    * needs none; by default a microtask does it.
    */
   readonly schedule?: (flush: () => void) => void;
@@ -66,7 +67,8 @@ export interface SharedCounters {
 const WAIT_SLICE_NS = 1e9;
 
 /**
- * The part of a domain across processes that is in this one (docs/shared-domain.md). Its peers are those of `local`; what
+ * The part of a domain across processes that is in this one (docs/shared-domain.md). Its peers are those of
+ * `local`; what
  * they send to a node of another process goes through a `Link`. Nothing happens by itself: `dispatch` takes what has
  * arrived, `fd` says when to call it, and `beforeSleep` must come before any sleep.
  */
@@ -130,7 +132,10 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
     return this.id !== 0 && (this.rootProcess === 0 || this.rootHandle !== null);
   }
 
-  /** How long a sleep may last at most, in ms; -1 without end. Other than that only while an introduction is awaited. */
+  /**
+   * How long a sleep may last at most, in ms; -1 without end. Other than that only while an introduction is
+   * awaited.
+   */
   get timeoutMs(): number {
     return this.introductions.timeoutMs;
   }
@@ -164,7 +169,10 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
     return delivered;
   }
 
-  /** Makes others wake this process. True when something has arrived meanwhile: then `dispatch` must be called again. */
+  /**
+   * Makes others wake this process. True when something has arrived meanwhile: then `dispatch` must be called
+   * again.
+   */
   beforeSleep(): boolean {
     if (!this.isOpen) return false;
     this.flush();

@@ -136,7 +136,8 @@ test('random charges never exceed the maxima, and sum to zero when all is given 
   const random = seededRandom('QUOTA_SEED', 'quota');
   for (let sequence = 0; sequence < SEQUENCES; sequence++) {
     const user = new ResourceUser(0, {
-      objects: 1 + random.below(4000),
+      /* enough for one charge of any claimant: half of a share of 1/(n log² n), n = 5 */
+      objects: 200 + random.below(4000),
       bytes: MAX,
       descriptors: 40,
     });

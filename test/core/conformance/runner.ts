@@ -9,8 +9,8 @@ const ROOMY: Maxima = { objects: 2 ** 24, bytes: 2 ** 30, descriptors: 2 ** 16 }
 const ROW_TIMEOUT_MS = 300_000;
 
 /**
- * One test for each row of the table (docs/bus1-core.md), each in a domain of its own that must end empty. `without` are
- * the rows that this domain's documentation says it does not promise.
+ * One test for each row of the table (docs/bus1-core.md), each in a domain of its own that must end empty. `without`
+ * are the rows that this domain's documentation says it does not promise.
  */
 export function runConformance(
   name: string,

@@ -1,5 +1,6 @@
 /**
- * Peers that send to each other at random, at full speed, and check with matrix clocks (Raynal, Schiper, Toueg 1991) that what
+ * Peers that send to each other at random, at full speed, and check with matrix clocks (Raynal, Schiper,
+ * Toueg 1991) that what
  * they receive comes after all that its sender knew to be under way to them.
  */
 export class Chatter {

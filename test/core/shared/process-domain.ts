@@ -23,7 +23,8 @@ interface State {
 
 /**
  * The shared domain behind the interface of the conformance table: its peers are spread over several processes, of
- * which the first is also the authority. TRANSFER between two processes is a message between their couriers, peers that are left
+ * which the first is also the authority. TRANSFER between two processes is a message between their couriers,
+ * peers that are left
  * out of all counts.
  */
 export class ProcessConformanceDomain implements ConformanceDomain {
