@@ -48,12 +48,22 @@ function bodyOf(message: Uint8Array, littleEndian: boolean): string {
   return toHex(message.slice(message.length - viewOf(message).getUint32(4, littleEndian)));
 }
 
+/* GLib 2.74 refuses some valid messages with dict entries in dict entries ("Unexpected end of message"): rare ones. */
+const GDBUS_REFUSALS_MAX = 5;
+
 test('GDBus reads what was written, and writes the same', async () => {
+  let refusals = 0;
   await fc.assert(
     fc.asyncProperty(body, fc.boolean(), async ({ signature, values }, littleEndian) => {
       const call = { type: MessageType.MethodCall, serial: 7, path: '/a', member: 'M', signature };
       const message = encodeMessage(call, values, littleEndian);
-      const answer: unknown = JSON.parse(await oracle.ask('gdbus', message));
+      const line = await oracle.ask('gdbus', message);
+      if (line.startsWith('error ')) {
+        expect(await oracle.ask('message', message)).toBe('ok');
+        expect(++refusals).toBeLessThan(GDBUS_REFUSALS_MAX);
+        return;
+      }
+      const answer: unknown = JSON.parse(line);
       const expected =
         signature === ''
           ? null
