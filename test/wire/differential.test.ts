@@ -59,9 +59,8 @@ test('GDBus reads what was written, and writes the same', async () => {
       const message = encodeMessage(call, values, littleEndian);
       const line = await oracle.ask('gdbus', message);
       if (line.startsWith('error ')) {
-        expect(await oracle.ask('message', message)).toBe('ok');
-        expect(++refusals).toBeLessThan(GDBUS_REFUSALS_MAX);
-        return;
+        refusals++;
+        return (await oracle.ask('message', message)) === 'ok' && refusals < GDBUS_REFUSALS_MAX;
       }
       const answer: unknown = JSON.parse(line);
       const expected =
@@ -75,6 +74,7 @@ test('GDBus reads what was written, and writes the same', async () => {
       expect(bodyOf(Buffer.from(String(blob), 'hex'), littleEndian)).toBe(
         toHex(encodeBody(signature, values, littleEndian)),
       );
+      return true;
     }),
     { seed: SEED, numRuns: 300 },
   );
