@@ -284,6 +284,17 @@ export class Registry {
 
   private lostName({ connection, name }: NameHandleContext, handle: Handle): void {
     if (connection.nameHandles.get(name) !== handle) return;
+    if (connection.inbox.node.live) {
+      this.loseName(name, connection);
+      return;
+    }
+    /* all of the connection is gone: its names go in dbus-daemon's order, the one that it joined last first */
+    for (const each of this.names.joinedNamesOf(connection).toReversed()) {
+      this.loseName(each, connection);
+    }
+  }
+
+  private loseName(name: string, connection: Connection): void {
     connection.nameHandles.delete(name);
     this.left(name, connection);
     const { change } = this.names.release(name, connection);
