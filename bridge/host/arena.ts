@@ -11,7 +11,6 @@ const BLOCK_MIN_SHIFT = 13;
 /** The largest block; what waits longer lies in several. */
 const BLOCK_MAX_SHIFT = 20;
 
-export const BLOCK_MIN_BYTES = 1 << BLOCK_MIN_SHIFT;
 export const BLOCK_MAX_BYTES = 1 << BLOCK_MAX_SHIFT;
 
 /**

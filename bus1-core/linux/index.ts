@@ -26,7 +26,7 @@ export { addressOf, allocateBytes, NativeMemory } from './native-memory.js';
 export { watchReadable, type LoopWatch } from './node-loop.js';
 export { sdNotify } from './notify.js';
 export { waitReadable, waitWritable } from './poll.js';
-export { geteuid, getOpenFilesLimit, getuid, initgroups, killProcess } from './process.js';
+export { geteuid, getOpenFilesLimit, getuid, killProcess } from './process.js';
 export { prctl, PrctlOption, setgid, setgroups, setOpenFilesLimit } from './process.js';
 export { setOpenFilesLimitOf, setsid, setuid, umask } from './process.js';
 export type { OpenFilesLimit } from './process.js';

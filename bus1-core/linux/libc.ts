@@ -162,9 +162,6 @@ export const setgid: (gid: number) => number = library.func('int setgid(uint32_t
 export const setgroups: (count: number, gids: Uint32Array) => number = library.func(
   'int setgroups(size_t, void *)',
 );
-export const initgroups: (user: string, gid: number) => number = library.func(
-  'int initgroups(const char *, uint32_t)',
-);
 export const umask: (mask: number) => number = library.func('uint32_t umask(uint32_t)');
 export const setsid: () => number = library.func('int setsid()');
 export const prctl: (option: number, a: number, b: number, c: number, d: number) => number =

@@ -37,11 +37,6 @@ export function setgroups(gids: readonly number[]): void {
   check(libc.setgroups(gids.length, new Uint32Array(gids)), 'setgroups');
 }
 
-/** Sets the supplementary groups of `user` as the group database has them, and `gid`. */
-export function initgroups(user: string, gid: number): void {
-  check(libc.initgroups(user, gid), 'initgroups', user);
-}
-
 /** Sets the file mode mask; returns the one before. */
 export function umask(mask: number): number {
   return libc.umask(mask);
