@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -70,14 +70,25 @@ export async function probeRealBus(elements: string, job: ProbeJob): Promise<Pro
   const daemon = spawn('dbus-daemon', [`--config-file=${file}`, '--nofork', '--print-address=1']);
   try {
     await listening(daemon);
-    const input = JSON.stringify({ path, ...job });
-    const output = execFileSync('/usr/bin/python3', [PROBE], { input, maxBuffer: 2 ** 26 });
-    const report: ProbeReport = JSON.parse(output.toString());
+    const report: ProbeReport = JSON.parse(await runProbe(JSON.stringify({ path, ...job })));
     return report;
   } finally {
     if (daemon.exitCode === null && daemon.kill()) await once(daemon, 'exit');
     rmSync(directory, { recursive: true });
   }
+}
+
+/**
+ * Answers what the probe prints. Asynchronous, because the daemon logs each denial meanwhile: it
+ * stops in the middle of a write when nobody reads that.
+ */
+function runProbe(input: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const probe = execFile('/usr/bin/python3', [PROBE], { maxBuffer: 2 ** 26 }, (error, stdout) =>
+      error === null ? resolve(stdout) : reject(error),
+    );
+    probe.stdin!.end(input);
+  });
 }
 
 /** Waits for the address that dbus-daemon prints when it listens. */
