@@ -45,6 +45,9 @@ export class Message {
    */
   note: unknown = null;
 
+  /** at the receiver: the process of the domain that sent it, 0 for this one */
+  origin = 0;
+
   /** at the receiver: the handles that arrived, copies first, that of the new node last */
   readonly received: Handle[] = [];
   receivedCount = 0;
@@ -58,6 +61,7 @@ export class Message {
     this.createdNode = null;
     this.descriptors = null;
     this.note = null;
+    this.origin = 0;
     this.receivedCount = 0;
     return this;
   }

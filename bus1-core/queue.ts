@@ -19,6 +19,8 @@ export type Received =
       readonly handles: readonly Handle[];
       readonly descriptors: DescriptorSet | null;
       readonly trace: Trace;
+      /** the process of the domain that sent it, 0 for this one */
+      readonly origin: number;
     }
   | { readonly type: typeof ReceivedType.NodeRelease; readonly handle: Handle }
   | { readonly type: typeof ReceivedType.HandleRelease; readonly node: Node };
@@ -61,6 +63,7 @@ export class Queue implements Sink {
       handles: message.received.slice(0, message.receivedCount),
       descriptors: message.descriptors?.retain() ?? null,
       trace,
+      origin: message.origin,
     });
   }
 

@@ -34,6 +34,11 @@ export interface AuthorityOptions {
   readonly onDiagnostic?: (text: string) => void;
 }
 
+export interface AdmitOptions {
+  readonly isRoot?: boolean;
+  readonly isTrusted?: boolean;
+}
+
 const DEFAULTS = { membersMax: 1024, membersPerUidMax: 256, channelsPerMemberMax: 1024 };
 
 /** A pair of processes: what the second of them is given once the first looks at the channel. */
@@ -75,6 +80,11 @@ export class Authority {
     return this.membersById.size;
   }
 
+  /** What `SO_PEERCRED`, `SO_PEERGROUPS` and so on are to be asked of: the socket of a member, while it is one. */
+  socketOf(process: number): number | undefined {
+    return this.membersById.get(process)?.socket.fd;
+  }
+
   /** Accepts members on a unix socket; returns its descriptor. @throws SystemError */
   listen(path: string, mode?: number): number {
     const fd = listenUnix(path, mode === undefined ? {} : { mode });
@@ -85,13 +95,14 @@ export class Authority {
 
   /**
    * Takes over a connected socket of somebody who wants to be a member. The one that `isRoot` has the root node; there
-   * can be one such member.
+   * can be one such member. All others are told which members are trusted: the one with the root, and those that were
+   * started by whoever calls this.
    */
-  admit(fd: number, isRoot = false): void {
+  admit(fd: number, { isRoot = false, isTrusted = isRoot }: AdmitOptions = {}): void {
     const credentials = peerCredentials(fd);
     const isOurs = credentials.uid === 0 || credentials.uid === geteuid();
     const namesAccounts = this.options.mayNameAccounts?.(credentials) ?? isOurs;
-    const member = new Member(new ControlSocket(fd), credentials, namesAccounts, isRoot);
+    const member = new Member(new ControlSocket(fd), credentials, namesAccounts, isRoot, isTrusted);
     this.members.set(fd, member);
     if (isRoot) this.rootToCome = member;
     this.watch(fd, member);

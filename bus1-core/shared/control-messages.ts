@@ -27,6 +27,8 @@ export interface ChannelMessage {
   readonly pid: number;
   /** may send on behalf of other users than its own */
   readonly namesAccounts: boolean;
+  /** whoever made the domain vouches for it (`Authority.admit`) */
+  readonly isTrusted: boolean;
   /** what each user of that process may have charged to it */
   readonly maxima: Maxima;
   readonly ringBytes: number;

@@ -1,4 +1,5 @@
 /** The domain across processes (docs/shared-domain.md). */
-export { Authority, type AuthorityOptions } from './authority.js';
+export { Authority, type AdmitOptions, type AuthorityOptions } from './authority.js';
 export { SharedDomain, type JoinOptions, type SharedCounters } from './shared-domain.js';
+export type { ProcessIdentity } from './link.js';
 export { ChannelError } from './protocol-error.js';

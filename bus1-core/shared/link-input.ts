@@ -191,6 +191,7 @@ export class LinkInput {
     const descriptors = fds.length === 0 ? null : new DescriptorSet(fds, closeFd);
     const message = this.message.clear();
     message.descriptors = descriptors;
+    message.origin = this.link.identity.id;
     if (receiver.queue === null) message.addPiece(incoming.copyBytes(), 0, incoming.lengthBytes);
     // A queue copies without looking, so it can do that straight from shared memory.
     else message.addPiece(incoming.source, incoming.offset, incoming.lengthBytes);

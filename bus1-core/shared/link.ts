@@ -58,6 +58,7 @@ export interface ProcessIdentity {
   readonly uid: number;
   readonly pid: number;
   readonly namesAccounts: boolean;
+  readonly isTrusted: boolean;
   readonly maxima: Maxima;
 }
 

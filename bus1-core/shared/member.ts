@@ -9,6 +9,7 @@ export class Member {
   readonly credentials: PeerCredentials;
   readonly namesAccounts: boolean;
   readonly isRoot: boolean;
+  readonly isTrusted: boolean;
   /** 0 until it has said hello; never used again */
   id = 0;
   maxima: Maxima = { objects: 0, bytes: 0, descriptors: 0 };
@@ -22,11 +23,13 @@ export class Member {
     credentials: PeerCredentials,
     namesAccounts: boolean,
     isRoot: boolean,
+    isTrusted: boolean,
   ) {
     this.socket = socket;
     this.credentials = credentials;
     this.namesAccounts = namesAccounts;
     this.isRoot = isRoot;
+    this.isTrusted = isTrusted;
   }
 
   /** What another process is told about this one. */
@@ -41,6 +44,7 @@ export class Member {
       uid: this.credentials.uid,
       pid: this.credentials.pid,
       namesAccounts: this.namesAccounts,
+      isTrusted: this.isTrusted,
       maxima: this.maxima,
       ringBytes,
       isFirst,

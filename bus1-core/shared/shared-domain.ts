@@ -27,7 +27,7 @@ import { GrantTable } from './grants.js';
 import { Introductions } from './introductions.js';
 import { PROTOCOL_VERSION, ReferenceFlag, ROOT_ID, SleepMode } from './layout.js';
 import { LinkInput, type InputContext } from './link-input.js';
-import { Link, type LinkContext } from './link.js';
+import { Link, type LinkContext, type ProcessIdentity } from './link.js';
 import { Merge, type MergeContext } from './merge.js';
 import { OwnPage } from './page.js';
 import { ChannelError } from './protocol-error.js';
@@ -223,6 +223,12 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
     for (const { link } of this.connections) link.flush();
   }
 
+  /** Who a process with a channel to this one is; undefined without a channel. */
+  identityOf(process: number): ProcessIdentity | undefined {
+    const link = this.links.get(process);
+    return link === undefined || link.channel === null ? undefined : link.identity;
+  }
+
   get counters(): SharedCounters {
     let entriesWaiting = 0;
     let wakeupsSent = 0;
@@ -284,7 +290,10 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
     let link = this.links.get(process);
     if (link === undefined) {
       const { maxima } = this.options;
-      link = new Link({ id: process, uid: -1, pid: 0, namesAccounts: false, maxima }, this);
+      link = new Link(
+        { id: process, uid: -1, pid: 0, namesAccounts: false, isTrusted: false, maxima },
+        this,
+      );
       this.links.set(process, link);
       if (this.gone.has(process) || !this.control.open) link.close();
     }
@@ -411,9 +420,9 @@ export class SharedDomain implements LinkContext, InputContext, MergeContext {
   }
 
   private connect(message: ChannelMessage, fds: readonly number[]): void {
-    const { peer, uid, pid, namesAccounts, maxima } = message;
+    const { peer, uid, pid, namesAccounts, isTrusted, maxima } = message;
     const channel = new Channel(message, fds);
-    const identity = { id: peer, uid, pid, namesAccounts, maxima };
+    const identity = { id: peer, uid, pid, namesAccounts, isTrusted, maxima };
     let link = this.links.get(peer);
     if (link === undefined) this.links.set(peer, (link = new Link(identity, this)));
     link.connect(identity, channel);

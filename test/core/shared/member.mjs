@@ -42,7 +42,7 @@ class Member {
       this.authority = new Authority({ onDiagnostic });
       this.authority.listen(path);
       const [ours, theirs] = socketPair();
-      this.authority.admit(ours, true);
+      this.authority.admit(ours, { isRoot: true });
       const root = this.courier.peer.firstHandle;
       this.domain = SharedDomain.join(theirs, { ...options, root });
       this.authorityWatch = watchReadable(this.authority.fd, () => this.authority.dispatch());

@@ -44,7 +44,7 @@ export class Service {
     this.peer = this.local.openPeer({ user: this.user });
     const { handle } = this.peer.createNode();
     const [ours, theirs] = socketPair();
-    this.authority.admit(ours, true);
+    this.authority.admit(ours, { isRoot: true });
     const { local } = this;
     const options = { local, maxima: MAXIMA, root: handle, onDiagnostic };
     this.domain = SharedDomain.join(theirs, options);
