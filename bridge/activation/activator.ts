@@ -1,8 +1,8 @@
-import type { Handle, LocalDomain, ResourceUser } from '#core/index.js';
+import type { Handle, ResourceUser } from '#core/index.js';
 import type { Driver, OwnMessageFields } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { DRIVER_NAME } from '#bridge/registry/registry.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { MessageFlag } from '#bridge/wire/types.js';
 import type { BusLimits } from '#policy/index.js';
@@ -35,7 +35,6 @@ import type { Waiting } from './waiting.js';
 
 /** The thread in which an activator lives. */
 export interface ActivatorHost {
-  readonly driver: Driver;
   readonly limits: BusLimits;
   /** Runs `action` at a time of the monotonic clock; returns how to cancel that. */
   at(timeMs: number, action: () => void): () => void;
@@ -57,6 +56,7 @@ export class Activator {
   /** Whether clients may change the environment of services. */
   isEnvironmentOpen = true;
   private readonly host: ActivatorHost;
+  private readonly driver: Driver;
   private readonly parking: Parking;
   private readonly pending: PendingActivations<Waiting>;
   private table = new ServiceTable(EMPTY_TABLE);
@@ -69,9 +69,10 @@ export class Activator {
    * @param user is charged, on behalf of the senders, with what waits
    * @param onArrival takes note that `run` has something to do
    */
-  constructor(host: ActivatorHost, domain: LocalDomain, user: ResourceUser, onArrival: () => void) {
+  constructor(host: ActivatorHost, driver: Driver, user: ResourceUser, onArrival: () => void) {
     this.host = host;
-    this.parking = new Parking(domain, user, host.driver, onArrival);
+    this.driver = driver;
+    this.parking = new Parking(driver.peer.domain, user, driver, onArrival);
     this.pending = new PendingActivations(this.limits);
   }
 
@@ -154,7 +155,7 @@ export class Activator {
   signalReceived(sender: Connection, message: DecodedMessage): void {
     if (message.interface !== ACTIVATOR_INTERFACE || message.member !== 'ActivationFailure') return;
     if (!this.usesSystemd) return;
-    if (this.host.driver.registry.owner(SYSTEMD_NAME) !== sender) {
+    if (this.driver.registry.owner(SYSTEMD_NAME) !== sender) {
       return this.ignore(sender, `it does not own ${SYSTEMD_NAME}`);
     }
     const found = parseActivationFailure(message.signature ?? '', message.body);
@@ -170,7 +171,7 @@ export class Activator {
       change.kind === 'set'
         ? composeSetEnvironment(change.variables)
         : composeUnsetEnvironment(change.names);
-    const owner = this.host.driver.registry.owner(SYSTEMD_NAME);
+    const owner = this.driver.registry.owner(SYSTEMD_NAME);
     /* as in the reference daemon, such a call names the connection if that is known */
     const to = owner?.uniqueName;
     this.sendToSystemd(to === undefined ? message : { ...message, destination: to });
@@ -196,7 +197,7 @@ export class Activator {
     }
     const hasChanged = !this.isNew && !before.hasSameServices(this.table);
     this.isNew = false;
-    if (hasChanged) this.host.driver.broadcast('ActivatableServicesChanged', '', []);
+    if (hasChanged) this.driver.broadcast('ActivatableServicesChanged', '', []);
   }
 
   private arrived(parked: ParkedMessage): void {
@@ -228,7 +229,7 @@ export class Activator {
 
   /** `unit` is what fails if systemd does not come in time to hear of it. */
   private sendToSystemd(message: SystemdMessage, unit?: string): void {
-    const { driver } = this.host;
+    const { driver } = this;
     const fields = fieldsOf(message);
     const systemd = driver.registry.owner(SYSTEMD_NAME);
     if (systemd !== undefined) return driver.sendTo(systemd, fields, message.body);

@@ -43,6 +43,7 @@ function busOptions(options: DaemonArguments, configuration: Configuration) {
     addresses: options.address === undefined ? undefined : [options.address],
     writesPidFile: options.pidFile,
     usesSystemd: options.systemdActivation,
+    hasDomain: false,
   };
 }
 

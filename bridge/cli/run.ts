@@ -29,6 +29,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
     addresses: addressesOf(options, configuration.config.listen),
     writesPidFile: false,
     usesSystemd: false,
+    hasDomain: true,
     logger,
   };
   const print = (address: string): void => {

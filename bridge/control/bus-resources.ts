@@ -1,3 +1,4 @@
+import { listenForNativePeers } from './listen-domain.js';
 import { listenOnAll } from './listen.js';
 import type { ListeningSocket } from './listening-socket.js';
 import { refuseExistingPidFile, writePidFile } from './pid-file.js';
@@ -8,19 +9,24 @@ export interface ResourceOptions {
   readonly pidFile: string | undefined;
   /** Whom to become, once all that needs privileges is done. */
   readonly user: string | undefined;
+  /** Whether programs can join as native peers. */
+  readonly hasDomain: boolean;
 }
 
 /** What a bus has in the world outside its process: sockets and files. */
 export class BusResources {
   readonly sockets: readonly ListeningSocket[];
+  /** Where native peers join. */
+  readonly domainSockets: readonly ListeningSocket[] = [];
   readonly #removePidFile: () => void = () => {};
 
   /** Takes everything, and gives privileges up. Throws StartupError and leaves nothing behind. */
-  constructor({ addresses, pidFile, user }: ResourceOptions) {
+  constructor({ addresses, pidFile, user, hasDomain }: ResourceOptions) {
     const account = user === undefined ? undefined : daemonUser(user);
     if (pidFile !== undefined) refuseExistingPidFile(pidFile);
     this.sockets = listenOnAll(addresses, process.env);
     try {
+      if (hasDomain) this.domainSockets = listenForNativePeers(this.sockets);
       if (pidFile !== undefined) this.#removePidFile = writePidFile(pidFile);
       if (account !== undefined) becomeUser(account);
     } catch (error) {
@@ -38,7 +44,7 @@ export class BusResources {
 
   /** Removes the files; the sockets themselves end with the process. */
   release(): void {
-    for (const socket of this.sockets) socket.remove();
+    for (const socket of [...this.sockets, ...this.domainSockets]) socket.remove();
     this.#removePidFile();
   }
 }

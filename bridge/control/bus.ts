@@ -30,6 +30,8 @@ export interface BusOptions {
   readonly addresses?: readonly string[] | undefined;
   readonly writesPidFile: boolean;
   readonly usesSystemd: boolean;
+  /** Whether programs can join the bus's domain as native peers. */
+  readonly hasDomain: boolean;
   readonly logger: Logger;
 }
 
@@ -49,7 +51,8 @@ export class Bus {
   #watching: Subscription | undefined;
 
   /** Listens, gives up privileges, and starts the thread. Throws StartupError. */
-  constructor({ configuration, addresses, writesPidFile, usesSystemd, logger }: BusOptions) {
+  constructor(options: BusOptions) {
+    const { configuration, addresses, writesPidFile, usesSystemd, hasDomain, logger } = options;
     const { config, path } = configuration;
     this.#logger = logger;
     this.#configPath = path;
@@ -60,8 +63,9 @@ export class Bus {
       addresses: addresses ?? config.listen,
       pidFile: writesPidFile ? config.pidFile : undefined,
       user: config.user,
+      hasDomain,
     });
-    const { sockets, nonces } = this.#resources;
+    const { sockets, domainSockets, nonces } = this.#resources;
     this.address = printedAddress(sockets, this.guid);
     this.activation = activationSettings(config, usesSystemd);
     this.#host = new HostThread({
@@ -77,6 +81,7 @@ export class Bus {
         pid: process.pid,
         mechanisms,
         allowAnonymous: config.allowAnonymous,
+        domain: hasDomain ? { listenFds: domainSockets.map(({ fd }) => fd), memberFds: [] } : undefined,
       },
     });
     this.#activation = new Activation({

@@ -21,7 +21,7 @@ export async function runDaemon(): Promise<number> {
   const logger = createLogger(job.log);
   try {
     return await serve(
-      { configuration, addresses, writesPidFile, usesSystemd, logger },
+      { configuration, addresses, writesPidFile, usesSystemd, hasDomain: false, logger },
       {
         listening: ({ address }) => {
           // Addresses and files may be relative to where the bus was started; nothing is from here on.

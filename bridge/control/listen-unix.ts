@@ -11,7 +11,7 @@ import { errnoOf } from './startup-error.js';
 export const BACKLOG = 4096;
 
 /** Anybody may knock: who comes in is decided by authentication and policy. */
-const SOCKET_MODE = 0o777;
+export const SOCKET_MODE = 0o777;
 
 /** D-Bus specification, "Unix Domain Sockets": exactly one of these says where to listen. */
 const WHERE = ['path', 'dir', 'tmpdir', 'abstract', 'runtime'] as const;
@@ -75,7 +75,7 @@ function listenOnPath(text: string, path: string): ListeningSocket {
 }
 
 /** A bus that was killed leaves its socket behind. One that answers is left alone. */
-function removeStaleSocket(text: string, path: string): void {
+export function removeStaleSocket(text: string, path: string): void {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (file === undefined) return;
   if (!file.isSocket()) throw cannotListen(text, 'there is a file that is no socket', 'remove it');

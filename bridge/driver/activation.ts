@@ -1,5 +1,5 @@
 import { ActivationFailures } from '#bridge/activation/activation-failure.js';
-import { DRIVER_NAME } from '#bridge/registry/registry.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
 
 import { DriverError, ErrorName } from './driver-error.js';
 import { arg, LATER, type Call, type DriverInterface, type Method } from './method.js';

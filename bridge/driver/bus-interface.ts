@@ -1,4 +1,4 @@
-import { DRIVER_NAME } from '#bridge/registry/registry.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
 
 import { activationMethods } from './activation.js';
 import { credentialMethods } from './credentials.js';

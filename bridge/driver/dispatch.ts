@@ -1,6 +1,6 @@
 import type { Handle } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/registry.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 

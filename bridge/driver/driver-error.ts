@@ -2,6 +2,7 @@
 export const ErrorName = {
   Failed: 'org.freedesktop.DBus.Error.Failed',
   NoReply: 'org.freedesktop.DBus.Error.NoReply',
+  Disconnected: 'org.freedesktop.DBus.Error.Disconnected',
   AccessDenied: 'org.freedesktop.DBus.Error.AccessDenied',
   InvalidArgs: 'org.freedesktop.DBus.Error.InvalidArgs',
   LimitsExceeded: 'org.freedesktop.DBus.Error.LimitsExceeded',

@@ -10,13 +10,16 @@ import {
   type ResourceUser,
 } from '#core/index.js';
 import { Connection } from '#bridge/registry/connection.js';
-import { ControlCode, controlMessage, parseControl } from '#bridge/registry/control-message.js';
+import { ControlCode, controlBytes, controlMessage, parseControl } from '#bridge/registry/control-message.js';
 import { DRIVER_NUMBER, Envelope, uniqueName } from '#bridge/registry/envelope.js';
 import type { Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
+import type { Mirrors } from '#bridge/registry/mirrors.js';
 import type { NameChange } from '#bridge/registry/names.js';
-import { DRIVER_NAME, DRIVER_PATH, Registry } from '#bridge/registry/registry.js';
-import type { MessageHeader } from '#bridge/wire/header.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
+import { Registry } from '#bridge/registry/registry.js';
+import { validateBody } from '#bridge/wire/body.js';
+import { MessageHeader } from '#bridge/wire/header.js';
 import {
   decodeMessage,
   encodeMessage,
@@ -25,13 +28,15 @@ import {
 } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
-import { describeRefusal, type Facet } from '#policy/index.js';
+import type { Facet } from '#policy/index.js';
 
 import type { BusSettings } from './bus-settings.js';
+import type { DomainAccess } from './domain-access.js';
+import { Door } from './door.js';
 import { dispatch, isHello, refuseUnregistered } from './dispatch.js';
-import { ErrorName } from './driver-error.js';
-import { errorMessage, nameSignal } from './messages.js';
+import { nameSignal } from './messages.js';
 import type { DriverInterface } from './method.js';
+import { Witness } from './witness.js';
 
 /** The header of a message of the driver's; it knows the rest. */
 export type OwnMessageFields = Omit<MessageFields, 'serial' | 'sender'>;
@@ -60,12 +65,12 @@ export class Driver {
 
   private readonly message = new Message();
   private readonly control = new Message();
-  private readonly refusal = new Message();
-  private readonly refusalEnvelope = new Envelope();
+  private readonly witness = new Witness(() => this.registry);
   private readonly envelope = new Envelope();
   private readonly settleShims: () => void;
   private nextNumber = 0;
   private broadcastSerial = 0;
+  private door: Door | null = null;
 
   /**
    * @param onArrival takes note that `run` has something to do
@@ -89,9 +94,19 @@ export class Driver {
       nameChanged: (change) => this.announce(change),
       connectionGone: (connection) => this.connectionGone(connection),
       monitorGone: (connection) => this.forgetUser(connection),
-      withheld: (envelope, sender, facet) => this.showRefusal(envelope.header, sender, facet),
+      withheld: (envelope, sender, facet) => this.witness.showRefusal(envelope.header, sender, facet),
       parkingFor: (name, sender) => this.settings.activator.parkingFor(name, sender),
     });
+  }
+
+  /** Lets processes of a domain in. Returns the door, whose handle is to be the domain's root. */
+  openDoor(domain: DomainAccess): Door {
+    this.door = new Door(this, domain);
+    return this.door;
+  }
+
+  get mirrors(): Mirrors {
+    return this.registry.mirrors;
   }
 
   /** Takes a new connection in: `shim` gets a handle to a driver node and a registry node of its own. */
@@ -207,7 +222,14 @@ export class Driver {
       signature,
     });
     this.registry.capture(this.envelope, message, undefined);
-    this.registry.broadcast(this.envelope, message, undefined);
+    if (!this.registry.mirrors.isBehind) {
+      this.registry.broadcast(this.envelope, message, undefined);
+      return;
+    }
+    const bytes = message.copyBytes();
+    this.registry.mirrors.whenSettled(() => {
+      this.registry.broadcast(this.envelope, this.composed(bytes), undefined);
+    });
   }
 
   /**
@@ -250,7 +272,8 @@ export class Driver {
     );
     attached?.drop();
     /* a caller who has no room for the answer is told that none comes, by the end of the reply handle */
-    if (handle.live && handle.node.oneShot) this.peer.release(handle);
+    const isLater = this.registry.mirrors.isBehind;
+    if (!isLater && handle.live && handle.node.oneShot) this.peer.release(handle);
   }
 
   /**
@@ -268,12 +291,7 @@ export class Driver {
     this.peer.send(connection.driverInbox, controlMessage(this.control, ControlCode.BecomeMonitor));
     this.settleShims();
     registry.run();
-    registry.monitors.add(copies, rules, connection);
-  }
-
-  /** Shows monitors a message of ours that a shim has made. */
-  show(bytes: Uint8Array): void {
-    this.registry.capture(this.envelope, this.composed(bytes), undefined);
+    registry.watch(copies, rules, connection);
   }
 
   /** Shows monitors what came before a connection was known: a Hello with the name that it brought. */
@@ -282,34 +300,6 @@ export class Driver {
     const { uniqueName: sender } = connection;
     const bytes = encodeMessage({ ...message, sender }, message.body, message.littleEndian);
     this.registry.capture(this.envelope, this.composed(bytes), connection);
-  }
-
-  /** Shows monitors why somebody did not get a message whose sender is not told: as an error to the sender. */
-  private showRefusal(
-    { serial }: MessageHeader,
-    sender: Connection | undefined,
-    facet: Facet,
-  ): void {
-    if (this.registry.monitors.count === 0) return;
-    this.broadcastSerial = (this.broadcastSerial % 0xffffffff) + 1;
-    const bytes = errorMessage(
-      this.broadcastSerial,
-      serial,
-      sender?.uniqueName ?? DRIVER_NAME,
-      ErrorName.AccessDenied,
-      describeRefusal(facet),
-    );
-    const message = this.refusal.clear();
-    const { header } = this.refusalEnvelope;
-    header.scan(
-      bytes,
-      new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-      0,
-      bytes.length,
-    );
-    message.note = this.refusalEnvelope;
-    message.addPiece(bytes, 0, bytes.length);
-    this.registry.capture(this.refusalEnvelope, message, undefined);
   }
 
   /** Tells a connection's shim to close it. */
@@ -321,10 +311,22 @@ export class Driver {
   }
 
   private received(entry: Extract<Received, { type: 0 }>): void {
+    if (entry.node === this.door?.node) return this.door.take(entry);
     const connection = entry.node.context as Connection;
     const first = entry.bytes[0];
-    if (first === 0x6c || first === 0x42) this.receivedCall(connection, entry);
-    else this.receivedControl(connection, entry);
+    const isDBus = first === 0x6c || first === 0x42;
+    if (!isDBus) this.receivedControl(connection, entry);
+    else if (connection.isNative && !isSound(entry)) this.rejected(connection, entry);
+    else this.receivedCall(connection, entry);
+    const isElsewhere = connection.process !== 0 && !connection.isNative;
+    if (isDBus && isElsewhere) this.say(connection.driverInbox, DEALT);
+  }
+
+  /** Nobody has looked at what a native peer sends. */
+  private rejected(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
+    entry.descriptors?.drop();
+    this.peer.release(...entry.handles);
+    this.disconnect(connection, 'it sent the driver a malformed message');
   }
 
   private receivedCall(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
@@ -339,6 +341,7 @@ export class Driver {
       return;
     }
     if (message.type === MessageType.Signal) {
+      if (message.destination === undefined) return this.passOn(connection, message);
       this.settings.activator.signalReceived(connection, message);
     }
     if (isCall && !dispatch(this, connection, message, handles[0], reply)) return;
@@ -351,6 +354,18 @@ export class Driver {
       );
       this.registry.eavesdrop(this.envelope, this.composed(heard), connection);
     }
+  }
+
+  /** A native peer's broadcast: it knows of nobody's subscriptions. */
+  private passOn(connection: Connection, message: DecodedMessage): void {
+    const { body, littleEndian } = message;
+    const bytes = encodeMessage(
+      { ...message, sender: connection.uniqueName },
+      body,
+      littleEndian,
+    );
+    this.registry.capture(this.envelope, this.composed(bytes), connection);
+    this.registry.broadcast(this.envelope, this.composed(bytes), connection);
   }
 
   private receivedControl(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
@@ -368,6 +383,8 @@ export class Driver {
 
   private connectionGone(connection: Connection): void {
     this.connections.delete(connection);
+    const { pidFd } = connection.credentials;
+    if (connection.process !== 0 && pidFd !== undefined) this.settings.closeDescriptor(pidFd);
     this.peer.release(connection.driverNode);
     this.registry.peer.release(connection.registryNode);
     this.settings.activator.connectionGone(connection);
@@ -404,10 +421,33 @@ export class Driver {
   /** Sends what was composed, if the receiver's policy lets it pass. */
   private pass(handle: Handle, message: Message, facet: Facet | null): void {
     if (facet !== null && !facet.check(this.envelope.header)) {
-      this.showRefusal(this.envelope.header, undefined, facet);
+      this.witness.showRefusal(this.envelope.header, undefined, facet);
       return;
     }
-    this.peer.send(handle, message);
+    if (this.registry.mirrors.isBehind) this.passLater(handle, message);
+    else this.peer.send(handle, message);
+  }
+
+  /** Other hosts have to know first what this is about, or what was said before it. */
+  private passLater(handle: Handle, message: Message): void {
+    const bytes = message.copyBytes();
+    const descriptors = message.descriptors?.retain() ?? null;
+    this.registry.mirrors.whenSettled(() => {
+      const again = this.composed(bytes);
+      again.descriptors = descriptors;
+      if (handle.live) this.peer.send(handle, again);
+      descriptors?.drop();
+      if (handle.live && handle.node.oneShot) this.peer.release(handle);
+    });
+  }
+
+  /** Sends a message of our own behind all that was passed before. */
+  private say(handle: Handle, bytes: Uint8Array): void {
+    this.registry.mirrors.whenSettled(() => {
+      const message = this.control.clear();
+      message.addPiece(bytes, 0, bytes.length);
+      if (handle.live) this.peer.send(handle, message);
+    });
   }
 
   /** For what has no addressee yet, or many. */
@@ -429,4 +469,15 @@ export class Driver {
     message.addPiece(bytes, 0, bytes.length);
     return message;
   }
+}
+
+const DEALT = controlBytes(ControlCode.Dealt);
+
+const scanned = new MessageHeader();
+
+/** Whether these bytes are a whole D-Bus message, with as many descriptors as it says. */
+function isSound({ bytes, descriptors }: Extract<Received, { type: 0 }>): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (scanned.scan(bytes, view, 0, bytes.length) !== 0) return false;
+  return validateBody(scanned) === 0 && scanned.unixFds === (descriptors?.count ?? 0);
 }

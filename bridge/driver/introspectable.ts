@@ -1,4 +1,4 @@
-import { DRIVER_PATH } from '#bridge/registry/registry.js';
+import { DRIVER_PATH } from '#bridge/registry/directory.js';
 
 import { arg, type Argument, type DriverInterface } from './method.js';
 

@@ -26,21 +26,17 @@ function addMatch({ driver, connection, args }: Call): readonly [] {
       'Only root and the user that runs the bus may eavesdrop (eavesdrop=true)',
     );
   }
-  driver.registry.subscriptions.add(rule, connection);
-  connection.matchRuleCount++;
-  const { registry } = driver;
-  registry.peaks.noteMatchRules(connection, registry.subscriptions.ruleCount);
+  driver.registry.subscribe(rule, connection);
   return [];
 }
 
 function removeMatch({ driver, connection, args }: Call): readonly [] {
-  if (!driver.registry.subscriptions.remove(parsed(args[0]), connection)) {
+  if (!driver.registry.unsubscribe(parsed(args[0]), connection)) {
     throw new DriverError(
       ErrorName.MatchRuleNotFound,
       "The given match rule wasn't found and can't be removed",
     );
   }
-  connection.matchRuleCount--;
   return [];
 }
 

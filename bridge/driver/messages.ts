@@ -1,5 +1,5 @@
 import type { Connection } from '#bridge/registry/connection.js';
-import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/registry.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import { encodeMessage, type MessageFields } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 

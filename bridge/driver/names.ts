@@ -1,6 +1,6 @@
 import type { Connection } from '#bridge/registry/connection.js';
 import { ReleaseNameReply } from '#bridge/registry/name-queue.js';
-import { DRIVER_NAME } from '#bridge/registry/registry.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { parseBusName } from '#bridge/wire/names.js';
 
 import type { Driver } from './driver.js';

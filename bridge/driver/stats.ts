@@ -1,5 +1,5 @@
 import type { Connection, ConnectionFigures } from '#bridge/registry/connection.js';
-import { DRIVER_NAME } from '#bridge/registry/registry.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { Variant } from '#bridge/wire/types.js';
 
 import type { Driver } from './driver.js';

@@ -3,13 +3,15 @@ import {
   ControlCode,
   controlMessage,
   parseControl,
+  type Control,
   type Resolution,
 } from '#bridge/registry/control-message.js';
 import type { Grant } from '#bridge/registry/grants.js';
 
 import type { Host } from './host.js';
-import { INBOX, Lookup, NAME_NODE } from './node-contexts.js';
-import { noReply } from './refusals.js';
+import { Rejection, type Rejected } from './foreign-messages.js';
+import { ADMISSION, INBOX, Lookup, NAME_NODE } from './node-contexts.js';
+import { noReply, tooCapable } from './refusals.js';
 import type { Shim } from './shim.js';
 
 interface Arrival {
@@ -26,6 +28,8 @@ interface Arrival {
 export class ControlInbox {
   private readonly host: Host;
   private arrivals: Arrival[] = [];
+  private admissions: { shim: Shim; bytes: Uint8Array; handles: readonly Handle[] }[] = [];
+  private rejected: Rejected[] = [];
   private unanswered: { readonly shim: Shim; readonly serial: number }[] = [];
 
   constructor(host: Host) {
@@ -34,9 +38,15 @@ export class ControlInbox {
 
   accept(shim: Shim, node: Node, message: Message): void {
     const bytes = message.copyBytes();
-    if (node.context instanceof Lookup) {
+    if (node.context === ADMISSION) {
+      const handles = message.received.slice(0, message.receivedCount);
+      this.admissions.push({ shim, bytes, handles });
+    } else if (node.context instanceof Lookup) {
       const handle: Handle | null = message.receivedCount > 0 ? message.received[0] : null;
-      node.context.answer(bytes[0] as Resolution, handle, message.note as Grant);
+      const { number } = parseControl(bytes);
+      const grant = message.note as Grant | null;
+      node.context.answer(bytes[0] as Resolution, number | 0, handle, grant);
+      this.host.continueWith(shim);
     } else {
       this.arrivals.push({ shim, node, bytes });
     }
@@ -45,6 +55,11 @@ export class ControlInbox {
   /** A call that nobody can answer any more. */
   noReply(shim: Shim, serial: number): void {
     this.unanswered.push({ shim, serial });
+  }
+
+  /** A message of another process that goes no further. */
+  reject(rejected: Rejected): void {
+    this.rejected.push(rejected);
   }
 
   /** That a name has gone is told first, as by the reference daemon. */
@@ -56,11 +71,32 @@ export class ControlInbox {
   }
 
   run(): void {
+    for (const { shim, bytes, handles } of this.admissions.splice(0)) {
+      if (shim.live) this.admitted(shim, parseControl(bytes), handles);
+    }
     while (this.arrivals.length > 0) {
       const arrivals = this.arrivals;
       this.arrivals = [];
       for (const arrival of arrivals) if (arrival.shim.live) this.carryOut(arrival);
     }
+    const { rejected } = this;
+    if (rejected.length === 0) return;
+    this.rejected = [];
+    for (const each of rejected) if (each.shim.live) this.turnAway(each);
+  }
+
+  /** Who waited for an answer is told that this was none; what came with it is given back. */
+  private turnAway(rejected: Rejected): void {
+    const { shim, awaited, handles, origin } = rejected;
+    const isMalformed = rejected.rejection === Rejection.Malformed;
+    const what = isMalformed ? 'is malformed, or names a false sender' : 'brings handles to a D-Bus socket';
+    this.host.log('warn', `a message of process ${origin} of the domain ${what}`, this.host.identify(shim));
+    if (awaited >= 0) {
+      shim.pendingCalls--;
+      noReply(shim, awaited);
+    }
+    if (rejected.wantsReply) tooCapable(shim, rejected);
+    shim.peer.release(...handles.filter(({ live }) => live));
   }
 
   private carryOut({ shim, node, bytes }: Arrival): void {
@@ -70,13 +106,30 @@ export class ControlInbox {
     }
     if (node.context !== INBOX) return;
     if (code === ControlCode.Welcome) this.welcome(shim, number);
+    else if (code === ControlCode.Dealt) this.host.continueWith(shim);
     else if (code === ControlCode.BecomeMonitor) shim.becomeMonitor();
     else if (code === ControlCode.Disconnect) this.host.close(shim, text);
+  }
+
+  /** The registry is gone. */
+  refused(shim: Shim): void {
+    this.admissions.push({ shim, bytes: new Uint8Array(1), handles: [] });
+  }
+
+  /** The driver, in another process, has let a client in, or not. */
+  private admitted(shim: Shim, { code, text }: Control, handles: readonly Handle[]): void {
+    if (code === ControlCode.Admitted && handles.length === 2) {
+      const [driver, registry] = handles;
+      shim.attach(shim.connection, driver, registry);
+      this.host.continueWith(shim);
+    } else this.host.close(shim, `the registry did not let it in: ${text}`);
   }
 
   private welcome(shim: Shim, number: number): void {
     shim.senderField.setNumber(number);
     this.host.lobby.leave(shim.fd);
+    /* where the registry is in another process, it has told about the connection before */
+    shim.connection = this.host.directory.numbered.get(number) ?? shim.connection;
   }
 
   /**

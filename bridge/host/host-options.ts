@@ -7,6 +7,11 @@ import type { HostRequest } from './thread-messages.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
+/** Where the registry is: here, with an authority that listens and has members; or where this socket leads to. */
+export type DomainOptions =
+  | { readonly listenFds: readonly number[]; readonly memberFds: readonly number[] }
+  | { readonly fd: number };
+
 /** What a host is made of; plain data but for the two sources that are handed in. */
 export interface HostOptions {
   readonly listenFds: readonly number[];
@@ -22,6 +27,8 @@ export interface HostOptions {
   readonly mechanisms: readonly MechanismName[];
   readonly allowAnonymous: boolean;
   readonly arenaBytes?: number;
+  /** processes that join as native peers or as hosts; absent: none can */
+  readonly domain?: DomainOptions | undefined;
   readonly randomBytes: RandomBytes;
   readonly cookies?: CookieIssuer;
 }

@@ -7,10 +7,11 @@ import {
   type Trace,
 } from '#core/index.js';
 import { allocateBytes, closeFd, EventFd, lookupUser, MessageSender } from '#core/linux/index.js';
-import { Activator } from '#bridge/activation/activator.js';
-import { Driver } from '#bridge/driver/driver.js';
-import { INTERFACES } from '#bridge/driver/interfaces.js';
-import { Connection, type Credentials } from '#bridge/registry/connection.js';
+import type { Activator } from '#bridge/activation/activator.js';
+import type { Driver } from '#bridge/driver/driver.js';
+import { Witness } from '#bridge/driver/witness.js';
+import type { Credentials } from '#bridge/registry/connection.js';
+import type { Directory } from '#bridge/registry/directory.js';
 import { Envelope } from '#bridge/registry/envelope.js';
 import { Grants } from '#bridge/registry/grants.js';
 import { SaslServer } from '#bridge/sasl/server.js';
@@ -18,21 +19,25 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 import { canConnect, type Facet } from '#policy/index.js';
 
 import { Arena } from './arena.js';
-import { busSettings } from './bus-settings.js';
 import { CONSOLE_PATHS, isAtConsole } from './console.js';
 import { ControlInbox } from './control-inbox.js';
 import { Deadlines } from './deadlines.js';
+import { ForeignMessages, Rejection, rejected } from './foreign-messages.js';
 import { Handshake } from './handshake.js';
+import { HostDomain } from './host-domain.js';
 import type { HostOptions, HostOutput, LogLevel } from './host-options.js';
 import { Listener } from './listener.js';
 import { LargeBuffers } from './large-buffers.js';
 import { Lobby } from './lobby.js';
-import { INBOX } from './node-contexts.js';
-import type { OutboxShared } from './outbox.js';
+import { ADMISSION, Lookup } from './node-contexts.js';
+import { LocalRegistry } from './local-registry.js';
+import { BORROW_MIN_BYTES, copyIn, type OutboxShared } from './outbox.js';
 import { logAllowed } from './refusals.js';
 import { Poller, type Endpoint } from './poller.js';
+import { RemoteRegistry } from './remote-registry.js';
 import { ReplyDeadlines } from './reply-deadlines.js';
 import { ReceiveWindow } from './receive-window.js';
+import type { RegistryAccess } from './registry-access.js';
 import { ReloadRequests } from './reload-requests.js';
 import { Shim } from './shim.js';
 import type { HostRequest } from './thread-messages.js';
@@ -52,8 +57,9 @@ export class Host {
   readonly window: ReceiveWindow;
   readonly outboxes: OutboxShared;
   readonly grants: Grants;
-  readonly driver: Driver;
-  readonly activator: Activator;
+  readonly registry: RegistryAccess;
+  /** the processes that can hold handles to nodes of this one; null: none */
+  readonly peers: HostDomain | null;
   readonly reloads = new ReloadRequests();
   readonly deadlines = new Deadlines();
   readonly lobby: Lobby;
@@ -72,13 +78,18 @@ export class Host {
 
   private readonly output: HostOutput;
   private readonly users = new Users();
-  private readonly poller = new Poller((endpoint, error) => this.failed(endpoint, error));
+  readonly poller: Poller = new Poller((endpoint, error) => this.failed(endpoint, error));
   private readonly wakeup = new EventFd();
   private readonly controlInbox = new ControlInbox(this);
   private readonly dirty: Shim[] = [];
   private dirtyCount = 0;
   private readonly shims = new Set<Shim>();
   private readonly listeners: Listener[] = [];
+  /** shims that can go on */
+  private readonly waking: Shim[] = [];
+  private readonly foreign: ForeignMessages;
+  readonly witness = new Witness(() => this.directory);
+  private readonly here: LocalRegistry | null = null;
   private isStopping = false;
   private readonly scratchMemory = allocateBytes(SCRATCH_BYTES);
 
@@ -95,20 +106,19 @@ export class Host {
     const { arena, window } = this;
     this.outboxes = { arena, window, large: new LargeBuffers(), sender: new MessageSender() };
     this.grants = new Grants(options.rules);
-    this.driver = new Driver(
-      this.domain,
-      this.userOf(options.uid),
-      busSettings(this),
-      this.grants,
-      INTERFACES,
-      () => {
-        this.isUnsettled = true;
-      },
-      () => this.controlInbox.run(),
+    const { domain } = options;
+    if (domain !== undefined && 'fd' in domain) {
+      this.peers = HostDomain.join(this, domain.fd);
+      this.registry = new RemoteRegistry(this, this.peers);
+    } else {
+      this.here = new LocalRegistry(this, () => this.controlInbox.run());
+      this.registry = this.here;
+      this.peers = domain === undefined ? null : HostDomain.found(this, this.here, domain);
+    }
+    this.foreign = new ForeignMessages(
+      this.directory,
+      (process) => this.peers?.isTrusted(process) === true,
     );
-    this.activator = new Activator(this, this.domain, this.userOf(options.uid), () => {
-      this.isUnsettled = true;
-    });
     this.poller.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
     for (const fd of options.listenFds) this.listen(fd);
   }
@@ -125,13 +135,14 @@ export class Host {
     for (const shim of this.shims) this.close(shim, undefined);
     this.settle();
     this.bury();
+    this.peers?.close();
   }
 
   /** New rules and limits, for everybody who is connected and who will be. */
   reload(rules: HostOptions['rules'], limits: HostOptions['limits']): void {
     this.limits = limits;
     this.lobby.setLimits(limits);
-    this.grants.reload(rules, this.driver.connections);
+    this.registry.reload(rules);
   }
 
   stop(): void {
@@ -140,10 +151,14 @@ export class Host {
 
   // hot
   private turn(): void {
-    const { deadlines } = this;
-    this.poller.turn(deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now()));
+    const { deadlines, peers } = this;
+    const isBusy = peers !== null && peers.hasArrivals();
+    if (isBusy) peers.shared.dispatch();
+    const sleepMs = deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now());
+    this.poller.turn(isBusy ? 0 : sleepMs);
     if (!deadlines.isEmpty) deadlines.runDue(performance.now());
     if (this.isUnsettled) this.settle();
+    if (this.waking.length > 0) this.wakeShims();
     this.flushAll();
     this.window.rewind();
     this.bury();
@@ -154,8 +169,7 @@ export class Host {
     while (this.isUnsettled) {
       this.isUnsettled = false;
       this.controlInbox.run();
-      this.activator.run();
-      this.driver.run();
+      this.registry.run();
       this.controlInbox.tellUnanswered();
     }
   }
@@ -198,6 +212,57 @@ export class Host {
     this.isUnsettled = true;
   }
 
+  /** The reading of a message from another process; null: it goes no further, and is dealt with later. */
+  // hot
+  readForeign(shim: Shim, node: Node, message: Message, trace: Trace): Envelope | null {
+    const rejection = this.foreign.read(shim, node, message);
+    const { envelope } = this.foreign;
+    if (rejection === Rejection.None) return envelope;
+    const descriptors = message.descriptors === null ? 0 : message.descriptors.count;
+    trace.discharge(1, message.lengthBytes, descriptors);
+    this.controlInbox.reject(rejected(shim, node, message, rejection, envelope));
+    this.isUnsettled = true;
+    return null;
+  }
+
+  /** What came from another process lies in memory that the next message is read into. */
+  // hot
+  appendForeign(shim: Shim, message: Message, trace: Trace): void {
+    const { lengthBytes } = message;
+    if (lengthBytes < BORROW_MIN_BYTES) {
+      shim.outbox.append(message, trace);
+      return;
+    }
+    const own = this.outboxes.large.take(lengthBytes);
+    copyIn(own.bytes, 0, message.pieces[0], message.offsets[0], lengthBytes);
+    message.pieces[0] = own.bytes;
+    message.offsets[0] = 0;
+    shim.outbox.append(message, trace);
+    this.outboxes.large.release(own.bytes);
+  }
+
+  /** What `shim` has waited for is there: it goes on before this turn is over. */
+  continueWith(shim: Shim): void {
+    if (shim.isWaiting && !this.waking.includes(shim)) this.waking.push(shim);
+  }
+
+  /** Nobody answers what `shim` has asked the registry at `node`. */
+  lostRegistry(shim: Shim, { context }: Node): void {
+    if (context instanceof Lookup) {
+      context.isAnswered = true;
+      this.continueWith(shim);
+    } else if (context === ADMISSION) {
+      this.controlInbox.refused(shim);
+      this.isUnsettled = true;
+    }
+  }
+
+  /** A name leads somewhere else: whoever has sent to it asks again. */
+  forgetName(name: string): void {
+    const bytes = Buffer.from(name, 'latin1');
+    for (const shim of this.shims) shim.forgetName(bytes);
+  }
+
   /** The bus does not wait for a reply at this node for longer than reply_timeout. */
   limitWaiting(shim: Shim, reply: Node): void {
     this.replyDeadlines.add(shim, reply, performance.now() + this.limits.replyTimeoutMs);
@@ -214,7 +279,7 @@ export class Host {
     if (!shim.live) return;
     shim.outgoingMessages++;
     shim.outgoingBytes += bytes.length;
-    if (this.driver.registry.isObserved) this.driver.show(bytes);
+    if (this.directory.isObserved) this.witness.show(bytes);
     shim.outbox.appendBytes(bytes);
     if (!shim.isDirty) this.markDirty(shim);
     shim.backlog.addOwn(bytes.length);
@@ -232,6 +297,29 @@ export class Host {
 
   allUsers(): Iterable<ResourceUser> {
     return this.users.all();
+  }
+
+  get directory(): Directory {
+    return this.registry.directory;
+  }
+
+  /** Only where the registry is. */
+  get driver(): Driver {
+    return this.registryHere.driver;
+  }
+
+  get activator(): Activator {
+    return this.registryHere.activator;
+  }
+
+  /** @throws Error when it is in another process */
+  get registryHere(): LocalRegistry {
+    if (this.here === null) throw new Error('the registry is in another process');
+    return this.here;
+  }
+
+  get isRegistryHere(): boolean {
+    return this.here !== null;
   }
 
   get incompleteConnections(): number {
@@ -280,9 +368,10 @@ export class Host {
       return this.endHandshake(handshake, `the policy lets ${who} not connect`);
     }
     const shim = new Shim(this, fd, hasUnixFds, uid ?? NOBODY);
+    shim.credentials = credentials;
     this.shims.add(shim);
     this.poller.replace(shim);
-    this.admit(shim, credentials);
+    this.registry.admit(shim, credentials);
     shim.feed(rest, handshake.descriptors);
   }
 
@@ -308,7 +397,7 @@ export class Host {
     this.lobby.leave(shim.fd);
     shim.close();
     this.poller.close(shim.fd);
-    const { pidFd } = shim.connection.credentials;
+    const { pidFd } = shim.credentials;
     if (pidFd !== undefined) closeFd(pidFd);
   }
 
@@ -333,6 +422,11 @@ export class Host {
     return () => this.deadlines.cancel(deadline);
   }
 
+  /** Connections that have authenticated. */
+  get connected(): ReadonlySet<Shim> {
+    return this.shims;
+  }
+
   /** Asks the control plane for something. */
   ask(request: HostRequest): void {
     this.output.ask(request);
@@ -351,18 +445,12 @@ export class Host {
     this.poller.watch(listener);
   }
 
-  private admit(shim: Shim, credentials: Credentials): void {
-    const connection = new Connection(credentials, () => shim.figures());
-    connection.takesDescriptors = shim.hasUnixFds;
-    this.grants.classify(connection);
-    const inbox = shim.peer.createNode(this.driver.peer);
-    inbox.node.context = INBOX;
-    const { driver, registry } = this.driver.admit(shim.peer, inbox.handle, connection);
-    shim.attach(connection, driver, registry);
+  private wakeShims(): void {
+    for (const shim of this.waking.splice(0)) if (shim.live) shim.goOn();
   }
 
   /** Asked only where some rule wants to know. */
-  private sitsHere(uid: number): boolean {
+  sitsHere(uid: number): boolean {
     const { atConsole, notAtConsole } = this.grants.rules;
     if (atConsole.length === 0 && notAtConsole.length === 0) return false;
     return isAtConsole(uid, lookupUser(uid)?.name, CONSOLE_PATHS);

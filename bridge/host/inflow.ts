@@ -15,6 +15,8 @@ const LARGE_FIRST_BYTES = 4 * 1024 * 1024;
 
 /** Takes the messages of a stream. */
 export interface MessageHandler {
+  /** whether it takes no more for now */
+  readonly isWaiting: boolean;
   /** One whole message, not looked at yet. False: read no further. */
   message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean;
 }
@@ -102,6 +104,15 @@ export class Inflow {
     return this.cut(handler, at, at + bytes.length);
   }
 
+  /** What was kept because the handler waited. */
+  resume(handler: MessageHandler): number {
+    if (this.partBytes === 0 || this.large !== null) return ReadStatus.Ok;
+    const start = this.window.open(READ_BYTES + this.partBytes);
+    const end = start + this.partBytes;
+    this.restorePart(start);
+    return this.cut(handler, start, end);
+  }
+
   /** The next `count` descriptors in order; undefined when fewer have come. */
   claimDescriptors(count: number): number[] | undefined {
     if (this.descriptors.length < count) return undefined;
@@ -121,6 +132,10 @@ export class Inflow {
     const { bytes, view } = this.window.arena;
     let at = start;
     while (at < end) {
+      if (handler.isWaiting) {
+        this.keepPart(at, end);
+        return ReadStatus.Ok;
+      }
       const length = frameLength(bytes, view, at, end);
       if (length < 0) return -length;
       if (length > this.maxMessageBytes) return ReadStatus.TooLong;

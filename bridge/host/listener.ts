@@ -95,6 +95,6 @@ function unixCredentials(fd: number): Credentials {
  * SO_PEERGROUPS leaves the primary group out; UnixGroupIDs has it (D-Bus specification,
  * GetConnectionCredentials).
  */
-function sortedWith(groups: readonly number[], gid: number): number[] {
+export function sortedWith(groups: readonly number[], gid: number): number[] {
   return [...new Set([...groups, gid])].toSorted((a, b) => a - b);
 }

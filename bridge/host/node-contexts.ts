@@ -11,15 +11,27 @@ export const CAPTURE = Symbol('capture');
 /** The `context` of a shim's node for one well-known name. Of a reply node it is the serial of the call, a number. */
 export const NAME_NODE = Symbol('name node');
 
+/** The `context` of the reply node of a request to be let in. */
+export const ADMISSION = Symbol('admission');
+
 /** The `context` of the reply node of a question to the registry, and the answer once it is there. */
 export class Lookup {
+  readonly name: string;
   isAnswered = false;
   resolution: Resolution = Resolution.Unowned;
   handle: Handle | null = null;
+  /** decided by the registry; null: it is in another process, and the decision is to be made here */
   grant: Grant | null = null;
+  /** N of the owner's `:1.N`; -1: nobody */
+  owner = -1;
 
-  answer(resolution: Resolution, handle: Handle | null, grant: Grant): void {
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  answer(resolution: Resolution, owner: number, handle: Handle | null, grant: Grant | null): void {
     this.isAnswered = true;
+    this.owner = owner;
     this.resolution = resolution;
     this.handle = handle;
     this.grant = grant;

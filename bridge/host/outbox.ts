@@ -6,7 +6,7 @@ import type { ReceiveWindow } from './receive-window.js';
 import { BLOCK_MAX_BYTES, blockShiftFor, type Arena } from './arena.js';
 
 /** Pieces from here on are sent from where they lie: a copy of 16 KiB costs as much as a system call. */
-const BORROW_MIN_BYTES = 16 * 1024;
+export const BORROW_MIN_BYTES = 16 * 1024;
 
 /**
  * Messages that are paid back together. More would keep those charged that a slow reader has long read; fewer make
@@ -381,7 +381,8 @@ export class Outbox {
   }
 }
 
-function copyIn(
+/** Copies `lengthBytes` bytes at `offset` of `from`. */
+export function copyIn(
   to: Uint8Array,
   at: number,
   from: Uint8Array,

@@ -16,6 +16,7 @@ import {
 } from '#policy/index.js';
 
 import type { Host } from './host.js';
+import type { Rejected } from './foreign-messages.js';
 import { ReadStatus } from './inflow.js';
 import type { Shim } from './shim.js';
 
@@ -185,6 +186,24 @@ export function replyNotSent(
   const [errorName, reason] = STATUS_TEXTS[status];
   sendError(shim, header, errorName, reason || noRoom(shim, handle));
   shim.peer.release(handle);
+}
+
+/** A native peer has sent handles along with a call: this end cannot take them. */
+export function tooCapable(shim: Shim, { handles, serial, sender }: Rejected): void {
+  const reply = handles.at(-1);
+  if (reply === undefined) return;
+  const { uniqueName: name } = shim.connection;
+  const text = `${name} is a D-Bus connection, which takes no handles: call it without any`;
+  const bytes = errorMessage(
+    shim.nextErrorSerial(),
+    serial,
+    uniqueName(sender),
+    ErrorName.NotSupported,
+    text,
+  );
+  const message = shim.host.control.clear();
+  message.addPiece(bytes, 0, bytes.length);
+  shim.peer.send(reply, message);
 }
 
 /** The callee has gone, or let go of the reply handle. */

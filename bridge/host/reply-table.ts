@@ -56,6 +56,12 @@ export class ReplyTable {
     if (this.handles[i] !== null) this.removeAt(i);
   }
 
+  /** The same for a caller in another process, which is known by its handle only. */
+  drop(handle: Handle): void {
+    const i = this.handles.indexOf(handle);
+    if (i >= 0) this.removeAt(i);
+  }
+
   // hot
   private find(caller: number, serial: number): number {
     let i = slot(caller, serial) & this.mask;

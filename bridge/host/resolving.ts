@@ -1,17 +1,17 @@
-import { NewNode } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import { ControlCode, controlMessage, Resolution } from '#bridge/registry/control-message.js';
+import { Resolution } from '#bridge/registry/control-message.js';
+import type { Grant } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
-import { Lookup } from './node-contexts.js';
+import type { Lookup } from './node-contexts.js';
 import { sendError, text, unexpectedReply } from './refusals.js';
 import type { Shim } from './shim.js';
 
 /**
  * First contact with a name, or the first after the policy changed: a question to the registry, whose answer brings a
- * handle. Null when there is none to be had; then the client has been told.
+ * handle. Null when there is none to be had; then the client has been told, or the message is held until the answer comes.
  */
 export function resolve(
   shim: Shim,
@@ -19,11 +19,16 @@ export function resolve(
   header: MessageHeader,
 ): Destination | null {
   if (stale !== null) forget(shim, stale);
-  const name = text(header, 'destination');
-  const lookup = ask(shim, name);
-  const { handle, grant } = lookup;
-  if (handle === null || grant === null || refusesToStart(lookup, header)) {
-    if (handle !== null) shim.peer.release(handle);
+  const lookup = shim.host.registry.resolve(shim, text(header, 'destination'), header);
+  return lookup === null ? null : adopt(shim, lookup, header);
+}
+
+/** Makes the answer of the registry a destination; null: there is none, and the client has been told. */
+export function adopt(shim: Shim, lookup: Lookup, header: MessageHeader): Destination | null {
+  const { name, handle, resolution } = lookup;
+  const grant = lookup.grant ?? decide(shim, lookup);
+  if (handle === null || !handle.live || refusesToStart(lookup, header)) {
+    if (handle !== null && handle.live) shim.peer.release(handle);
     tellUnowned(shim, header, name);
     return null;
   }
@@ -33,7 +38,7 @@ export function resolve(
     facet: grant.facet,
     replyFacet: grant.replyFacet,
     epoch: shim.host.grants.epoch,
-    isParking: lookup.resolution === Resolution.Activatable,
+    isParking: resolution === Resolution.Activatable,
     isDriver: false,
   });
   handle.context = destination;
@@ -41,36 +46,33 @@ export function resolve(
   return destination;
 }
 
+/** The policy, asked here because the registry is in another process. */
+function decide(shim: Shim, { name, resolution, owner }: Lookup): Grant {
+  const { grants, directory } = shim.host;
+  const known = directory.numbered.get(owner);
+  if (resolution === Resolution.Owned && known !== undefined) {
+    return grants.between(shim.connection, known);
+  }
+  return grants.withServiceToStart(shim.connection, name);
+}
+
 /** A reply that names its addressee by a well-known name, or one for which there is no handle. */
 export function replyByName(shim: Shim, header: MessageHeader): void {
   const name = text(header, 'destination');
-  const caller = shim.host.driver.registry.owner(name)?.number;
-  if (caller === undefined && isUnowned(shim, name)) return tellUnowned(shim, header, name);
+  const caller = shim.host.directory.owner(name)?.number;
+  if (caller === undefined && !isActivatable(shim, name)) return tellUnowned(shim, header, name);
   const reply = caller === undefined ? null : shim.replies.take(caller, header.replySerial);
   if (reply === null) unexpectedReply(shim, header);
   else shim.passReply(header, reply);
 }
 
-function isUnowned(shim: Shim, name: string): boolean {
-  const { handle } = ask(shim, name);
-  if (handle !== null) shim.peer.release(handle);
-  return handle === null;
+function isActivatable({ host }: Shim, name: string): boolean {
+  return host.isRegistryHere && host.activator.isActivatable(name);
 }
 
 function forget(shim: Shim, destination: Destination): void {
   shim.destinations.remove(destination);
   if (destination.handle.live) shim.peer.release(destination.handle);
-}
-
-function ask(shim: Shim, name: string): Lookup {
-  const { host } = shim;
-  const lookup = new Lookup();
-  const message = controlMessage(host.control, ControlCode.Resolve, name);
-  message.newNode = NewNode.OneShot;
-  message.newNodeContext = lookup;
-  shim.peer.send(shim.registry, message);
-  host.settle();
-  return lookup;
 }
 
 function refusesToStart(lookup: Lookup, header: MessageHeader): boolean {
@@ -81,7 +83,9 @@ function refusesToStart(lookup: Lookup, header: MessageHeader): boolean {
 
 /** The errors are dbus-daemon's (`bus/dispatch.c`, `bus/activation.c`). */
 function tellUnowned(shim: Shim, header: MessageHeader, name: string): void {
-  if ((header.flags & MessageFlag.NoAutoStart) !== 0) {
+  if (!shim.registry.live) {
+    sendError(shim, header, ErrorName.Disconnected, `Nobody knows who owns "${name}": the registry of the bus has ended`);
+  } else if ((header.flags & MessageFlag.NoAutoStart) !== 0) {
     sendError(shim, header, ErrorName.NameHasNoOwner, `Name "${name}" does not exist`);
   } else {
     sendError(

@@ -1,13 +1,14 @@
 import { NewNode, SendStatus, type Message } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { introspect } from '#bridge/driver/introspectable.js';
-import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/registry.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
-import { CAPTURE, NAME_NODE } from './node-contexts.js';
+import { CAPTURE, NAME_NODE, type Lookup } from './node-contexts.js';
+import { adopt } from './resolving.js';
 import { denied, notSent, speaksOutOfTurn, text, unknownType } from './refusals.js';
 import type { Shim } from './shim.js';
 
@@ -44,6 +45,7 @@ function deliver(shim: Shim, header: MessageHeader, message: Message): void {
   const { handle } = shim.driver;
   const status = shim.peer.send(handle, message);
   if (status !== SendStatus.Sent) notSent(shim, header, message, status, handle);
+  else shim.host.registry.sentToDriver(shim);
 }
 
 /** Some methods give the driver a node: the one that a name will lead to, or the one that a monitor listens at. */
@@ -87,7 +89,7 @@ export function routeUndirected(shim: Shim, header: MessageHeader): void {
   if (header.type !== MessageType.Signal) return;
   if (!shim.connection.isActive) return speaksOutOfTurn(shim);
   const message = shim.compose(header);
-  shim.host.driver.registry.broadcast(shim.host.envelope, message, shim.connection);
+  shim.host.directory.broadcast(shim.host.envelope, message, shim.connection);
 }
 
 const PEER = 'org.freedesktop.DBus.Peer';
@@ -135,19 +137,30 @@ function answer(
 /** Somebody watches: monitors see what was sent, eavesdroppers what was delivered. */
 export function routeObserved(shim: Shim, header: MessageHeader): void {
   const { host, connection } = shim;
-  const { registry } = host.driver;
+  const { directory: registry } = host;
   const isLate = isShownLate(shim, header);
   if (!isLate && isShownOnArrival(shim, header)) {
     registry.capture(host.envelope, shim.compose(header), connection);
   }
   const refusals = shim.refusals;
   shim.route(header);
+  if (shim.isHolding) return;
   if (isLate) {
     host.settle();
     registry.capture(host.envelope, shim.compose(header), connection);
   }
   if (!shim.live || shim.refusals > refusals || isForDriver(header)) return;
   registry.eavesdrop(host.envelope, shim.compose(header), connection);
+}
+
+/** The registry, in another process, has said where a message goes that monitors have seen already. */
+export function routeAgain(shim: Shim, header: MessageHeader, lookup: Lookup): void {
+  const { host, connection } = shim;
+  const refusals = shim.refusals;
+  if (adopt(shim, lookup, header) === null) return;
+  shim.route(header);
+  if (!shim.live || shim.isHolding || shim.refusals > refusals) return;
+  host.directory.eavesdrop(host.envelope, shim.compose(header), connection);
 }
 
 /**
@@ -161,7 +174,7 @@ function isShownLate({ host, connection }: Shim, header: MessageHeader): boolean
     return header.type === MessageType.Signal && text(header, 'member') === 'ActivationFailure';
   }
   if ((header.flags & MessageFlag.NoAutoStart) !== 0) return false;
-  if (host.driver.registry.owner(name) !== undefined) return false;
+  if (!host.isRegistryHere || host.directory.owner(name) !== undefined) return false;
   if (!host.activator.isActivatable(name)) return false;
   const { facet } = host.grants.withServiceToStart(connection, name);
   return facet === null || facet.check(header);
@@ -204,6 +217,6 @@ export function routeCleaned(shim: Shim, header: MessageHeader): void {
   );
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   header.scan(bytes, view, 0, bytes.length);
-  if (shim.host.driver.registry.isObserved) routeObserved(shim, header);
+  if (shim.host.directory.isObserved) routeObserved(shim, header);
   else shim.route(header);
 }

@@ -14,15 +14,17 @@ import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import type { Connection, ConnectionFigures } from '#bridge/registry/connection.js';
-import { DRIVER_NUMBER, uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
+import type { Connection, ConnectionFigures, Credentials } from '#bridge/registry/connection.js';
+import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
 import { ARRAY_MAX_BYTES, MESSAGE_MAX_BYTES, UNIX_FDS_MAX } from '#bridge/wire/limits.js';
 
 import { Backlog } from './backlog.js';
 import type { Deadline } from './deadlines.js';
 import { Destinations, type Destination } from './destinations.js';
+import { isDBusMessage } from './foreign-messages.js';
 import type { Host } from './host.js';
+import { HeldMessage } from './held-message.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
 import { CAPTURE, Lookup } from './node-contexts.js';
 import { Outbox } from './outbox.js';
@@ -30,6 +32,7 @@ import * as refusals from './refusals.js';
 import { replyByName, resolve } from './resolving.js';
 import {
   newDriverDestination,
+  routeAgain,
   routeCleaned,
   routeObserved,
   routeUndirected,
@@ -54,6 +57,8 @@ export class Shim implements Sink, MessageHandler {
   readonly destinations = new Destinations();
   readonly replies = new ReplyTable();
   readonly senderField: SenderField;
+  /** who the client is, as the kernel said when it connected */
+  credentials!: Credentials;
   connection!: Connection;
   registry!: Handle;
   driver!: Destination;
@@ -64,6 +69,12 @@ export class Shim implements Sink, MessageHandler {
   isDirty = false;
   /** the socket took less than there was: epoll tells when it takes more */
   isBlocked = false;
+  /** nothing more is taken from the client until something that is asked elsewhere has been answered */
+  isWaiting = false;
+  /** its socket is left alone meanwhile */
+  private isDeaf = false;
+  /** the message that has to be routed then */
+  private held: HeldMessage | null = null;
   /** the client has hung up: nothing that is written arrives */
   private isGone = false;
 
@@ -116,7 +127,7 @@ export class Shim implements Sink, MessageHandler {
     if (header.unixFds > 0 && !this.claimDescriptors(header.unixFds)) return false;
     host.envelope.senderNumber = this.connection.number;
     if (header.senderFieldStart !== 0 || header.hasUnknownFields) routeCleaned(this, header);
-    else if (host.driver.registry.isObserved) routeObserved(this, header);
+    else if (host.directory.isObserved) routeObserved(this, header);
     else this.route(header);
     if (host.descriptors !== null) host.dropDescriptors();
     if (host.isUnsettled) host.settle();
@@ -172,7 +183,12 @@ export class Shim implements Sink, MessageHandler {
       host.envelope.replyFacet = destination.replyFacet;
       this.pendingCalls++;
     }
-    const status = this.peer.send(destination.handle, message);
+    let status = this.peer.send(destination.handle, message);
+    /* the room of a receiver in another process may be known late */
+    if (status === SendStatus.OverQuota && host.peers !== null) {
+      host.peers.shared.dispatch();
+      status = this.peer.send(destination.handle, message);
+    }
     if (status !== SendStatus.Sent)
       refusals.notSent(this, header, message, status, destination.handle);
     else if (isAwaited && host.limits.replyTimeoutMs >= 0) {
@@ -229,11 +245,15 @@ export class Shim implements Sink, MessageHandler {
   /** Sink: a message has come in on one of our nodes. */
   // hot
   accept(node: Node, message: Message, trace: Trace): void {
-    const envelope = message.note as Envelope | null;
     const { context } = node;
+    let envelope = message.note as Envelope | null;
     if (envelope === null || context instanceof Lookup) {
-      this.host.acceptControl(this, node, message, trace);
-      return;
+      if (message.origin === 0 || !isDBusMessage(message)) {
+        this.host.acceptControl(this, node, message, trace);
+        return;
+      }
+      envelope = this.host.readForeign(this, node, message, trace);
+      if (envelope === null) return;
     }
     if (typeof context === 'number') this.pendingCalls--;
     const { header } = envelope;
@@ -244,7 +264,8 @@ export class Shim implements Sink, MessageHandler {
     }
     this.outgoingMessages++;
     this.outgoingBytes += message.lengthBytes;
-    this.outbox.append(message, trace);
+    if (message.origin === 0) this.outbox.append(message, trace);
+    else this.host.appendForeign(this, message, trace);
     if (this.isBlocked) this.backlog.review();
     if (!this.isDirty) this.host.markDirty(this);
   }
@@ -252,14 +273,25 @@ export class Shim implements Sink, MessageHandler {
   /** Sink: a name that we sent to is gone, or a caller whose reply we owe. */
   nodeReleased(handle: Handle): void {
     const context = handle.context as Destination | Facet | null;
-    if (context !== null && 'isParking' in context) this.destinations.remove(context);
-    else this.replies.remove(handle, callerOf(handle), handle.node.context as number);
+    if (handle === this.driver.handle) this.host.continueWith(this);
+    else if (context !== null && 'isParking' in context) this.destinations.remove(context);
+    else this.forgetCaller(handle);
+  }
+
+  private forgetCaller(handle: Handle): void {
+    const { sink } = handle.node.owner;
+    if (sink instanceof Shim) {
+      this.replies.remove(handle, sink.number, handle.node.context as number);
+    } else this.replies.drop(handle);
   }
 
   /** Sink: nobody can answer a call of ours any more, or nobody keeps a name node of ours. */
   handleReleased(node: Node): void {
     const { context } = node;
-    if (typeof context !== 'number') return;
+    if (typeof context !== 'number') {
+      this.host.lostRegistry(this, node);
+      return;
+    }
     this.pendingCalls--;
     if (this.live) this.host.noReply(this, context);
   }
@@ -277,6 +309,7 @@ export class Shim implements Sink, MessageHandler {
     }
     this.peer.release(...nodes, ...handles);
     this.pendingCalls = 0;
+    this.host.continueWith(this);
   }
 
   /** A bus with a reply_timeout ends the wait itself: the callee's handle dies, the caller gets NoReply. */
@@ -328,6 +361,49 @@ export class Shim implements Sink, MessageHandler {
     return false;
   }
 
+  /** Takes nothing more from the client until `goOn`. */
+  wait(): void {
+    this.isWaiting = true;
+  }
+
+  /** The same, and routes this message then, before all others. */
+  hold(header: MessageHeader, lookup: Lookup): void {
+    this.held = new HeldMessage(header, this.host.descriptors, lookup);
+    this.wait();
+  }
+
+  get isHolding(): boolean {
+    return this.held !== null;
+  }
+
+  /** What was waited for is there. */
+  goOn(): void {
+    const { held, host } = this;
+    if (held !== null && !held.lookup.isAnswered) return;
+    this.held = null;
+    this.isWaiting = false;
+    if (held !== null) {
+      host.descriptors = held.descriptors;
+      const { header } = host.envelope;
+      held.restore(header);
+      host.envelope.senderNumber = this.connection.number;
+      routeAgain(this, header, held.lookup);
+      if (host.descriptors !== null) host.dropDescriptors();
+      if (host.isUnsettled) host.settle();
+    }
+    if (this.isDeaf) host.poller.watch(this);
+    this.isDeaf = false;
+    if (this.live && !this.isWaiting) this.readUntil(this.inflow.resume(this));
+  }
+
+  /** A name leads somewhere else. */
+  forgetName(name: Uint8Array): void {
+    const known = this.destinations.find(name, 0, name.length);
+    if (known === null || known.isDriver) return;
+    this.destinations.remove(known);
+    if (known.handle.live) this.peer.release(known.handle);
+  }
+
   /** Admitted by the driver: from now on messages can come and go. */
   attach(connection: Connection, driver: Handle, registry: Handle): void {
     this.connection = connection;
@@ -338,6 +414,11 @@ export class Shim implements Sink, MessageHandler {
   /** The socket is readable: one system call, and every message that is complete after it. */
   // hot
   readable(): void {
+    if (this.isWaiting) {
+      this.isDeaf = true;
+      this.host.poller.ignore(this.fd);
+      return;
+    }
     this.readUntil(this.inflow.read(this));
   }
 
@@ -434,6 +515,7 @@ export class Shim implements Sink, MessageHandler {
   /** Releases everything; the socket is the host's to close. */
   close(): void {
     this.live = false;
+    this.held?.drop();
     if (this.descriptorDeadline !== null) this.host.deadlines.cancel(this.descriptorDeadline);
     this.peer.close();
     this.outbox.close();
@@ -453,9 +535,3 @@ const FIELDS_MAX_BYTES = ARRAY_MAX_BYTES - SENDER_FIELD_MAX_BYTES;
 
 /** Long enough not to be busy with it, short enough to go unnoticed. */
 const ARRIVAL_RETRY_MS = 10;
-
-/** N of the connection that waits for a reply through `handle`. */
-function callerOf({ node }: Handle): number {
-  const { sink } = node.owner;
-  return sink instanceof Shim ? sink.number : DRIVER_NUMBER;
-}

@@ -1,4 +1,4 @@
-import { ResourceUser } from '#core/index.js';
+import { ResourceUser, type Maxima } from '#core/index.js';
 import type { BusLimits } from '#policy/index.js';
 
 /** Nodes, handles and waiting messages that one connection may account for on average. */
@@ -7,6 +7,16 @@ const OBJECTS_PER_CONNECTION = 16_384;
 /** The user of connections that have no credentials. */
 export const NOBODY = -1;
 
+/** What each user may have charged to it. */
+export function maximaOf(limits: BusLimits): Maxima {
+  const { maxConnectionsPerUser, maxOutgoingBytes, maxOutgoingUnixFds } = limits;
+  return {
+    objects: maxConnectionsPerUser * OBJECTS_PER_CONNECTION,
+    bytes: maxConnectionsPerUser * maxOutgoingBytes,
+    descriptors: maxConnectionsPerUser * maxOutgoingUnixFds,
+  };
+}
+
 /** The resources of each user: as much as all connections that it may have can use. */
 export class Users {
   private readonly byUid = new Map<number, ResourceUser>();
@@ -14,12 +24,7 @@ export class Users {
   of(uid: number, limits: BusLimits): ResourceUser {
     let user = this.byUid.get(uid);
     if (user === undefined) {
-      const { maxConnectionsPerUser, maxOutgoingBytes, maxOutgoingUnixFds } = limits;
-      user = new ResourceUser(uid, {
-        objects: maxConnectionsPerUser * OBJECTS_PER_CONNECTION,
-        bytes: maxConnectionsPerUser * maxOutgoingBytes,
-        descriptors: maxConnectionsPerUser * maxOutgoingUnixFds,
-      });
+      user = new ResourceUser(uid, maximaOf(limits));
       this.byUid.set(uid, user);
     }
     return user;

@@ -35,6 +35,23 @@ export interface ConnectionFigures {
   readonly destinations: number;
 }
 
+/** Of a connection that nobody tells about. */
+export const NO_FIGURES: ConnectionFigures = {
+  incomingMessages: 0,
+  incomingBytes: 0,
+  outgoingMessages: 0,
+  outgoingBytes: 0,
+  waitingIncomingBytes: 0,
+  waitingIncomingDescriptors: 0,
+  waitingOutgoingMessages: 0,
+  waitingOutgoingBytes: 0,
+  waitingOutgoingDescriptors: 0,
+  peakOutgoingBytes: 0,
+  pendingCalls: 0,
+  owedReplies: 0,
+  destinations: 0,
+};
+
 /** What stands for the unique name of who has not said Hello (the reference daemon's `bus/dispatch.c`). */
 export const NOT_ACTIVE_YET = ':not.active.yet';
 
@@ -66,6 +83,12 @@ export class Connection implements Party {
   peakMatchRuleCount = 0;
   peakNameCount = 0;
   isMonitor = false;
+  /** where it lives: a process of the domain, 0 for that of the registry */
+  process = 0;
+  /** a program that joined the domain itself: nobody checks what it sends but its receivers */
+  isNative = false;
+  /** numbers of those of whom a native peer has been told who they are */
+  readonly introduced = new Set<number>();
   takesDescriptors = false;
   live = true;
 

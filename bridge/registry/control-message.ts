@@ -17,6 +17,22 @@ export const ControlCode = {
   Resolve: 5,
   /** to the driver: a node for the queued name that follows, in exchange for one that was released */
   NameNode: 6,
+  /** to the domain's root node, with a handle to the sender's inbox: take me in; what to know of me follows as JSON */
+  Admit: 7,
+  /** the answer, with handles to a node of the driver's and one of the registry's */
+  Admitted: 8,
+  /** the answer, with the reason */
+  Refused: 9,
+  /** to the inbox of a native peer: messages of the process that follows may name the sender that follows (JSON) */
+  Introduce: 10,
+  /** to the domain's root node, by a host: keep the directory behind the handle that comes along in step with yours */
+  Mirror: 11,
+  /** to such a directory: what has changed follows (directory-change.ts) */
+  Change: 12,
+  /** to such a directory: how are your connections? */
+  Report: 13,
+  /** to an inbox in another process: your last message to the driver has been dealt with */
+  Dealt: 14,
 } as const;
 export type ControlCode = (typeof ControlCode)[keyof typeof ControlCode];
 
@@ -28,6 +44,14 @@ export const Resolution = {
   Activatable: 2,
 } as const;
 export type Resolution = (typeof Resolution)[keyof typeof Resolution];
+
+/** The registry's answer: what it found, and the N of the owner's `:1.N`. */
+export function resolutionBytes(resolution: Resolution, owner: number): Uint8Array {
+  const bytes = new Uint8Array(5);
+  bytes[0] = resolution;
+  new DataView(bytes.buffer).setInt32(1, owner, true);
+  return bytes;
+}
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

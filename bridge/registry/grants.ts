@@ -34,6 +34,7 @@ export class Grants {
   private mentionedPrefixes: string[] = [];
   private driverGrants = new WeakMap<Connection, Grant>();
   private broadcastFacets = new WeakMap<Connection, Map<Connection, Facet | null>>();
+  private replyFacets = new WeakMap<Connection, Map<Connection, Facet | null>>();
 
   constructor(rules: PolicyRules) {
     this.policies = new ClientPolicies(rules);
@@ -100,15 +101,12 @@ export class Grants {
   /** For one subscriber of a sender's signals; decided once an epoch. Sender undefined: the driver. */
   broadcastFacet(sender: Connection | undefined, receiver: Connection): Facet | null {
     if (sender === undefined) return compileFacet(DRIVER_PARTY, receiver, Flow.Broadcast);
-    let facets = this.broadcastFacets.get(sender);
-    if (facets === undefined) this.broadcastFacets.set(sender, (facets = new Map()));
-    let facet = facets.get(receiver);
-    if (facet === undefined) {
-      this.compiled++;
-      facet = compileFacet(sender, receiver, Flow.Broadcast);
-      facets.set(receiver, facet);
-    }
-    return facet;
+    return this.known(this.broadcastFacets, sender, receiver, Flow.Broadcast);
+  }
+
+  /** For what `callee` answers to a call that came from another process; decided once an epoch. */
+  replyFacet(callee: Connection, caller: Connection): Facet | null {
+    return this.known(this.replyFacets, callee, caller, Flow.RequestedReply);
   }
 
   /** For somebody who sees a message that is not for him. */
@@ -116,9 +114,27 @@ export class Grants {
     return compileFacet(sender ?? DRIVER_PARTY, receiver, Flow.Eavesdropped);
   }
 
+  private known(
+    pairs: WeakMap<Connection, Map<Connection, Facet | null>>,
+    sender: Connection,
+    receiver: Connection,
+    flow: Flow,
+  ): Facet | null {
+    let facets = pairs.get(sender);
+    if (facets === undefined) pairs.set(sender, (facets = new Map()));
+    let facet = facets.get(receiver);
+    if (facet === undefined) {
+      this.compiled++;
+      facet = compileFacet(sender, receiver, flow);
+      facets.set(receiver, facet);
+    }
+    return facet;
+  }
+
   private newEpoch(): void {
     this.epoch = (this.epoch + 1) & 0x3fffffff;
     this.broadcastFacets = new WeakMap();
+    this.replyFacets = new WeakMap();
     this.driverGrants = new WeakMap();
   }
 

@@ -9,11 +9,13 @@ import type { MatchSubject } from './match-subject.js';
 /** A connection that has left the bus in order to watch it: all that is left of it is a handle to send copies to. */
 export class Monitor {
   readonly handle: Handle;
+  readonly rules: readonly MatchRule[];
   /** what it was before */
   readonly connection: Connection;
 
-  constructor(handle: Handle, connection: Connection) {
+  constructor(handle: Handle, rules: readonly MatchRule[], connection: Connection) {
     this.handle = handle;
+    this.rules = rules;
     this.connection = connection;
   }
 }
@@ -23,7 +25,7 @@ export class Monitors {
   private readonly peer: Peer;
   private readonly index: MatchIndex<Monitor>;
   private readonly matched: Monitor[] = [];
-  count = 0;
+  private readonly all = new Set<Monitor>();
 
   /** `peer` holds the handles; ids are those of the subscriptions' interner. */
   constructor(peer: Peer, interner: MatchIndex<Monitor>['interner']) {
@@ -31,17 +33,25 @@ export class Monitors {
     this.index = new MatchIndex<Monitor>({ interner });
   }
 
+  get count(): number {
+    return this.all.size;
+  }
+
+  [Symbol.iterator](): Iterator<Monitor> {
+    return this.all.values();
+  }
+
   /** Without rules a monitor sees everything (D-Bus specification, BecomeMonitor). */
   add(handle: Handle, rules: readonly MatchRule[], connection: Connection): void {
-    const monitor = new Monitor(handle, connection);
+    const monitor = new Monitor(handle, rules, connection);
     handle.context = monitor;
     for (const rule of rules) this.index.add(asMonitorRule(rule), monitor);
-    this.count++;
+    this.all.add(monitor);
   }
 
   remove(monitor: Monitor): void {
     this.index.removeAll(monitor);
-    this.count--;
+    this.all.delete(monitor);
   }
 
   /** Copies to each monitor by itself: one that does not read misses its own copies only. */

@@ -88,9 +88,14 @@ export class Authority {
   /** Accepts members on a unix socket; returns its descriptor. @throws SystemError */
   listen(path: string, mode?: number): number {
     const fd = listenUnix(path, mode === undefined ? {} : { mode });
+    this.listenOn(fd);
+    return fd;
+  }
+
+  /** The same on a socket that listens already. */
+  listenOn(fd: number): void {
     this.listening.push(fd);
     this.epoll.add(fd, EPOLLIN);
-    return fd;
   }
 
   /**

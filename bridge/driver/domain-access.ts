@@ -1,0 +1,11 @@
+import type { Credentials } from '#bridge/registry/connection.js';
+
+/** What the driver asks about other processes of its domain. */
+export interface DomainAccess {
+  /** whether it is a host of this bus */
+  isTrusted(process: number): boolean;
+  /** who it is, as the kernel says; undefined when it is gone */
+  credentialsOf(process: number): Credentials | undefined;
+  /** why the policy does not let it connect; undefined: it may */
+  refusal(credentials: Credentials): string | undefined;
+}

@@ -1,0 +1,135 @@
+import { Message, type Handle, type Node, type Received } from '#core/index.js';
+import {
+  Connection,
+  NO_FIGURES,
+  type ConnectionFigures,
+  type Credentials,
+} from '#bridge/registry/connection.js';
+import { ControlCode, controlMessage, parseControl } from '#bridge/registry/control-message.js';
+
+import type { DomainAccess } from './domain-access.js';
+import type { Driver } from './driver.js';
+
+/** What a host tells of a client, as JSON; a descriptor that comes along refers to the process of the client. */
+export interface AdmissionRequest {
+  readonly takesDescriptors: boolean;
+  readonly credentials?: Omit<Credentials, 'pidFd' | 'securityLabel'> & {
+    readonly securityLabel?: string | undefined;
+  };
+}
+
+type Arrival = Extract<Received, { type: 0 }>;
+
+/**
+ * Where other processes of the domain knock: the domain's root node. Native peers are let in as themselves, hosts let
+ * their clients in; each gets a node of the driver's and one of the registry's for itself.
+ */
+export class Door {
+  readonly node: Node;
+  /** the driver's own: what the domain makes copies of for its members */
+  readonly handle: Handle;
+  private readonly driver: Driver;
+  private readonly domain: DomainAccess;
+  private readonly message = new Message();
+
+  constructor(driver: Driver, domain: DomainAccess) {
+    this.driver = driver;
+    this.domain = domain;
+    const { node, handle } = driver.peer.createNode();
+    this.node = node;
+    this.handle = handle;
+  }
+
+  /** Deals with a message that came in on the root node. */
+  take(entry: Arrival): void {
+    const { code, text } = parseControl(entry.bytes);
+    const [object, reply] = entry.handles;
+    const isComplete = entry.handles.length === 2;
+    if (isComplete && code === ControlCode.Admit) this.admit(entry, text, object, reply);
+    else if (isComplete && code === ControlCode.Mirror && this.domain.isTrusted(entry.origin)) {
+      this.addMirror(object, reply, entry.origin);
+    } else this.driver.peer.release(...entry.handles);
+    entry.descriptors?.drop();
+  }
+
+  private addMirror(object: Handle, reply: Handle, process: number): void {
+    const { peer, registry, mirrors } = this.driver;
+    const own = [object, reply].map((handle) => peer.copyHandle(handle, registry.peer));
+    mirrors.add(own[0], own[1], process);
+    peer.release(object, reply);
+  }
+
+  private admit(entry: Arrival, text: string, inbox: Handle, reply: Handle): void {
+    const request = parseRequest(text);
+    const isTrusted = this.domain.isTrusted(entry.origin);
+    const credentials =
+      isTrusted && request !== undefined
+        ? credentialsFrom(request, entry.descriptors?.fds[0], this.driver)
+        : this.domain.credentialsOf(entry.origin);
+    if (request === undefined || credentials === undefined) {
+      return this.refuse(inbox, reply, credentials, 'the request cannot be understood');
+    }
+    const refusal = isTrusted ? undefined : this.domain.refusal(credentials);
+    if (refusal !== undefined) return this.refuse(inbox, reply, credentials, refusal);
+    const connection = new Connection(credentials, () => this.figuresOf(connection));
+    connection.process = entry.origin;
+    connection.isNative = !isTrusted;
+    connection.takesDescriptors = request.takesDescriptors;
+    this.driver.registry.grants.classify(connection);
+    this.letIn(connection, inbox, reply);
+  }
+
+  private letIn(connection: Connection, inbox: Handle, reply: Handle): void {
+    const { peer } = this.driver;
+    const { driver, registry } = this.driver.admit(peer, inbox, connection);
+    const answer = controlMessage(this.message, ControlCode.Admitted);
+    answer.addTransfer(driver);
+    answer.addTransfer(registry);
+    peer.send(reply, answer);
+    peer.release(driver, registry);
+  }
+
+  private refuse(
+    inbox: Handle,
+    reply: Handle,
+    credentials: Credentials | undefined,
+    reason: string,
+  ): void {
+    const { peer, settings } = this.driver;
+    if (credentials?.pidFd !== undefined) settings.closeDescriptor(credentials.pidFd);
+    peer.send(reply, controlMessage(this.message, ControlCode.Refused, reason));
+    peer.release(inbox);
+  }
+
+  private figuresOf({ process, number }: Connection): ConnectionFigures {
+    return this.driver.mirrors.figuresOf(process, number) ?? NO_FIGURES;
+  }
+}
+
+function parseRequest(text: string): AdmissionRequest | undefined {
+  try {
+    const request = JSON.parse(text) as Partial<AdmissionRequest> | null;
+    const takesDescriptors = request?.takesDescriptors === true;
+    return { ...request, takesDescriptors };
+  } catch {
+    return undefined;
+  }
+}
+
+function credentialsFrom(
+  { credentials }: AdmissionRequest,
+  pidFd: number | undefined,
+  { settings }: Driver,
+): Credentials | undefined {
+  if (credentials === undefined) return undefined;
+  const label = credentials.securityLabel;
+  return {
+    uid: credentials.uid,
+    gid: credentials.gid,
+    pid: credentials.pid,
+    groups: credentials.groups,
+    atConsole: credentials.atConsole,
+    pidFd: pidFd === undefined ? undefined : settings.duplicateDescriptor(pidFd),
+    securityLabel: label === undefined ? undefined : Buffer.from(label, 'latin1'),
+  };
+}

@@ -1,0 +1,40 @@
+import { Message } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { DRIVER_NAME, type Directory } from '#bridge/registry/directory.js';
+import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { describeRefusal, type Facet } from '#policy/index.js';
+
+import { ErrorName } from './driver-error.js';
+import { errorMessage } from './messages.js';
+
+/** Shows monitors what the bus itself says, or would have said, outside the driver. */
+export class Witness {
+  private readonly directory: () => Directory;
+  private readonly message = new Message();
+  private readonly envelope = new Envelope();
+  private serial = 0;
+
+  constructor(directory: () => Directory) {
+    this.directory = directory;
+    this.envelope.senderNumber = DRIVER_NUMBER;
+  }
+
+  /** A message of ours that a shim has made. */
+  show(bytes: Uint8Array): void {
+    const message = this.message.clear();
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.envelope.header.scan(bytes, view, 0, bytes.length);
+    message.note = this.envelope;
+    message.addPiece(bytes, 0, bytes.length);
+    this.directory().capture(this.envelope, message, undefined);
+  }
+
+  /** Why somebody did not get a message whose sender is not told: as an error to the sender. */
+  showRefusal({ serial }: MessageHeader, sender: Connection | undefined, facet: Facet): void {
+    if (this.directory().monitors.count === 0) return;
+    this.serial = (this.serial % 0xffffffff) + 1;
+    const to = sender?.uniqueName ?? DRIVER_NAME;
+    this.show(errorMessage(this.serial, serial, to, ErrorName.AccessDenied, describeRefusal(facet)));
+  }
+}

@@ -1,0 +1,127 @@
+import type { Handle, Message, Node } from '#core/index.js';
+import { DRIVER_NUMBER, Envelope, uniqueNumber } from '#bridge/registry/envelope.js';
+import type { Directory } from '#bridge/registry/directory.js';
+import { validateBody } from '#bridge/wire/body.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+
+import type { Shim } from './shim.js';
+
+/** Why a message from another process is not passed on. */
+export const Rejection = {
+  None: 0,
+  /** no D-Bus, a sender that it cannot be, or a reply to something else */
+  Malformed: 1,
+  /** it brings handles, and a D-Bus socket takes none */
+  Capabilities: 2,
+} as const;
+export type Rejection = (typeof Rejection)[keyof typeof Rejection];
+
+/** Whether these bytes are a D-Bus message; otherwise they are one of our own (control-message.ts). */
+// hot
+export function isDBusMessage(message: Message): boolean {
+  if (message.pieceCount === 0 || message.lengthBytes < 16) return false;
+  const first = message.pieces[0][message.offsets[0]];
+  return first === LITTLE || first === BIG;
+}
+
+const LITTLE = 0x6c;
+const BIG = 0x42;
+
+/**
+ * Reads messages that come from other processes, where no shim of this one has looked at them. Other hosts are trusted to
+ * have checked what their clients sent; of native peers everything is checked here.
+ */
+export class ForeignMessages {
+  /** the reading of the last message */
+  readonly envelope = new Envelope();
+  private readonly directory: Directory;
+  private readonly isTrusted: (process: number) => boolean;
+  private bytes: Uint8Array = new Uint8Array(0);
+  private view: DataView = new DataView(this.bytes.buffer);
+
+  constructor(directory: Directory, isTrusted: (process: number) => boolean) {
+    this.directory = directory;
+    this.isTrusted = isTrusted;
+  }
+
+  /** Fills `envelope` with what `shim` has to know of a message that came in on its `node`. */
+  // hot
+  read(shim: Shim, node: Node, message: Message): Rejection {
+    const { envelope } = this;
+    const { header } = envelope;
+    const bytes = message.pieces[0];
+    const start = message.offsets[0];
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    if (header.scan(bytes, this.view, start, start + message.lengthBytes) !== 0) {
+      return Rejection.Malformed;
+    }
+    envelope.senderNumber = uniqueNumber(bytes, header.senderOffset, header.senderLength);
+    const { senderNumber } = envelope;
+    const isForged = !this.isTrusted(message.origin) && !this.isGenuine(node, message, header);
+    if (isForged) return Rejection.Malformed;
+    if (message.receivedCount > (wantsReply(header) ? 1 : 0)) return Rejection.Capabilities;
+    const sender = senderNumber === DRIVER_NUMBER ? null : this.directory.numbered.get(senderNumber);
+    envelope.replyFacet =
+      sender === null || sender === undefined || message.receivedCount === 0
+        ? null
+        : this.directory.grants.replyFacet(shim.connection, sender);
+    return Rejection.None;
+  }
+
+  /** Whether a native peer could have sent this: it is its own name, and a reply answers what was asked. */
+  // hot
+  private isGenuine(node: Node, message: Message, header: MessageHeader): boolean {
+    if (validateBody(header) !== 0 || header.hasUnknownFields) return false;
+    const sender = this.directory.numbered.get(this.envelope.senderNumber);
+    if (sender === undefined || sender.process !== message.origin) return false;
+    if (header.unixFds !== (message.descriptors === null ? 0 : message.descriptors.count)) {
+      return false;
+    }
+    const isReply = header.type === MessageType.MethodReturn || header.type === MessageType.Error;
+    if (typeof node.context === 'number') return isReply && header.replySerial === node.context;
+    return header.type === MessageType.MethodCall || header.type === MessageType.Signal;
+  }
+}
+
+// hot
+function wantsReply(header: MessageHeader): boolean {
+  return (
+    header.type === MessageType.MethodCall && (header.flags & MessageFlag.NoReplyExpected) === 0
+  );
+}
+
+/** What a message brought that is not passed on; the last of the handles is that for the reply, if there is one. */
+export interface Rejected {
+  readonly shim: Shim;
+  /** serial of the call of ours that this was to answer; -1: none */
+  readonly awaited: number;
+  readonly rejection: Rejection;
+  readonly handles: readonly Handle[];
+  readonly serial: number;
+  readonly wantsReply: boolean;
+  readonly sender: number;
+  readonly origin: number;
+}
+
+export function rejected(
+  shim: Shim,
+  node: Node,
+  message: Message,
+  rejection: Rejection,
+  { header, senderNumber }: Envelope,
+): Rejected {
+  return {
+    shim,
+    awaited: typeof node.context === 'number' ? node.context : -1,
+    rejection,
+    handles: message.received.slice(0, message.receivedCount),
+    serial: header.serial,
+    wantsReply: rejection === Rejection.Capabilities && wantsReply(header),
+    sender: senderNumber,
+    origin: message.origin,
+  };
+}

@@ -1,0 +1,34 @@
+import type { DescriptorSet } from '#core/index.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+
+import type { Lookup } from './node-contexts.js';
+
+/** A message whose way is being asked for in another process, with all that it needs to go on. */
+export class HeldMessage {
+  readonly lookup: Lookup;
+  readonly descriptors: DescriptorSet | null;
+  private readonly bytes: Uint8Array;
+
+  constructor(header: MessageHeader, descriptors: DescriptorSet | null, lookup: Lookup) {
+    const { start, end, fieldsEnd, littleEndian } = header;
+    this.lookup = lookup;
+    this.descriptors = descriptors?.retain() ?? null;
+    this.bytes = header.bytes.slice(start, end);
+    /* it may have been composed for monitors, with our SENDER field counted in */
+    this.view.setUint32(12, fieldsEnd - start - 16, littleEndian);
+  }
+
+  /** Reads it again: it was valid before. */
+  restore(header: MessageHeader): void {
+    header.scan(this.bytes, this.view, 0, this.bytes.length);
+  }
+
+  drop(): void {
+    this.descriptors?.drop();
+  }
+
+  private get view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    return new DataView(buffer, byteOffset, byteLength);
+  }
+}

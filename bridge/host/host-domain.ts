@@ -1,0 +1,113 @@
+import {
+  peerCredentials,
+  peerGroups,
+  peerPidFd,
+  peerSecurityLabel,
+  socketPair,
+} from '#core/linux/index.js';
+import { Authority, SharedDomain, type JoinOptions } from '#core/shared/index.js';
+import type { DomainAccess } from '#bridge/driver/domain-access.js';
+import type { Credentials } from '#bridge/registry/connection.js';
+import { canConnect } from '#policy/index.js';
+
+import type { Host } from './host.js';
+import type { LocalRegistry } from './local-registry.js';
+import { sortedWith } from './listener.js';
+import { maximaOf, NOBODY } from './users.js';
+
+/** How long the process of the authority may take to answer at start-up. */
+const JOIN_TIMEOUT_MS = 10_000;
+
+/** The processes with whose peers those of this host can hold handles in common. */
+export class HostDomain {
+  readonly shared: SharedDomain;
+  private readonly authority: Authority | null;
+
+  private constructor(host: Host, fd: number, options: Partial<JoinOptions>, authority: Authority | null) {
+    this.authority = authority;
+    this.shared = SharedDomain.join(fd, {
+      local: host.domain,
+      maxima: maximaOf(host.limits),
+      /* `beforeSleep` does it, in each turn of the loop */
+      schedule: () => {},
+      onDiagnostic: (text) => host.log('warn', text),
+      ...options,
+    });
+    const { shared } = this;
+    host.poller.watch({ fd: shared.fd, readable: () => shared.dispatch() });
+  }
+
+  /** The domain of a bus whose registry is here: whoever wants to be in it connects to one of `listenFds`. */
+  static found(
+    host: Host,
+    registry: LocalRegistry,
+    { listenFds, memberFds }: { listenFds: readonly number[]; memberFds: readonly number[] },
+  ): HostDomain {
+    const authority = new Authority({ onDiagnostic: (text) => host.log('warn', text) });
+    const [ours, theirs] = socketPair();
+    authority.admit(ours, { isRoot: true });
+    const access = domainAccess(host, authority, () => domain.shared);
+    const { handle } = registry.driver.openDoor(access);
+    const domain: HostDomain = new HostDomain(host, theirs, { root: handle }, authority);
+    for (const fd of listenFds) authority.listenOn(fd);
+    for (const fd of memberFds) authority.admit(fd, { isTrusted: true });
+    while (!domain.shared.isReady) {
+      authority.dispatch();
+      domain.shared.dispatch();
+    }
+    host.poller.watch({ fd: authority.fd, readable: () => authority.dispatch() });
+    return domain;
+  }
+
+  /** Joins the domain of a bus whose registry is in another process, through a socket that its authority has. */
+  static join(host: Host, fd: number): HostDomain {
+    const domain = new HostDomain(host, fd, {}, null);
+    if (domain.shared.awaitReady(JOIN_TIMEOUT_MS)) return domain;
+    throw new Error(`the authority of the domain did not answer within ${JOIN_TIMEOUT_MS} ms`);
+  }
+
+  /** Whether that process was started by this bus. */
+  isTrusted(process: number): boolean {
+    return this.shared.identityOf(process)?.isTrusted === true;
+  }
+
+  /** To be called before each sleep; true: something has arrived meanwhile. */
+  // hot
+  hasArrivals(): boolean {
+    return this.shared.beforeSleep();
+  }
+
+  close(): void {
+    this.shared.close();
+    this.authority?.close();
+  }
+}
+
+function domainAccess(host: Host, authority: Authority, shared: () => SharedDomain): DomainAccess {
+  return {
+    isTrusted: (process) => shared().identityOf(process)?.isTrusted === true,
+    credentialsOf: (process) => {
+      const fd = authority.socketOf(process);
+      return fd === undefined ? undefined : credentialsOf(fd, host);
+    },
+    refusal: (credentials) => {
+      const { uid, groups = [], atConsole } = credentials;
+      const identity = { uid: uid ?? NOBODY, gids: groups, atConsole };
+      const { allowed } = canConnect(host.grants.rules, identity, host.options.uid);
+      return allowed ? undefined : `the policy lets uid ${uid} not connect`;
+    },
+  };
+}
+
+function credentialsOf(fd: number, host: Host): Credentials {
+  const { uid, gid, pid } = peerCredentials(fd);
+  return {
+    uid,
+    gid,
+    pid: pid > 0 ? pid : undefined,
+    groups: sortedWith(peerGroups(fd) ?? [], gid),
+    pidFd: peerPidFd(fd),
+    securityLabel: peerSecurityLabel(fd),
+    atConsole: host.sitsHere(uid),
+  };
+}

@@ -1,0 +1,75 @@
+import { Activator } from '#bridge/activation/activator.js';
+import { Driver } from '#bridge/driver/driver.js';
+import { INTERFACES } from '#bridge/driver/interfaces.js';
+import { Connection, type Credentials } from '#bridge/registry/connection.js';
+import { ControlCode, controlMessage } from '#bridge/registry/control-message.js';
+import type { Registry } from '#bridge/registry/registry.js';
+import { NewNode } from '#core/index.js';
+
+import { busSettings } from './bus-settings.js';
+import type { Host } from './host.js';
+import type { HostOptions } from './host-options.js';
+import { INBOX, Lookup } from './node-contexts.js';
+import type { RegistryAccess } from './registry-access.js';
+import type { Shim } from './shim.js';
+
+/** Registry and driver in the thread of the shims: whatever these ask is answered before they go on. */
+export class LocalRegistry implements RegistryAccess {
+  readonly driver: Driver;
+  readonly activator: Activator;
+  readonly directory: Registry;
+  private readonly host: Host;
+
+  /** @param runControls lets shims do at once what they were told by control messages */
+  constructor(host: Host, runControls: () => void) {
+    this.host = host;
+    const user = host.userOf(host.options.uid);
+    const onArrival = (): void => {
+      host.isUnsettled = true;
+    };
+    const settings = busSettings(host);
+    const { domain, grants } = host;
+    this.driver = new Driver(domain, user, settings, grants, INTERFACES, onArrival, runControls);
+    this.directory = this.driver.registry;
+    this.directory.onOwnerChange = ({ name, oldOwner }) => {
+      /* who lives elsewhere may take its time to let go of the name */
+      if (oldOwner !== undefined && oldOwner.process !== 0) host.forgetName(name);
+    };
+    this.activator = new Activator(host, this.driver, user, onArrival);
+  }
+
+  admit(shim: Shim, credentials: Credentials): void {
+    const connection = new Connection(credentials, () => shim.figures());
+    connection.takesDescriptors = shim.hasUnixFds;
+    this.host.grants.classify(connection);
+    const inbox = shim.peer.createNode(this.driver.peer);
+    inbox.node.context = INBOX;
+    const { driver, registry } = this.driver.admit(shim.peer, inbox.handle, connection);
+    shim.attach(connection, driver, registry);
+  }
+
+  resolve(shim: Shim, name: string): Lookup {
+    const { host } = this;
+    const lookup = new Lookup(name);
+    const message = controlMessage(host.control, ControlCode.Resolve, name);
+    message.newNode = NewNode.OneShot;
+    message.newNodeContext = lookup;
+    shim.peer.send(shim.registry, message);
+    host.settle();
+    return lookup;
+  }
+
+  /** It has been dealt with when the message that is under way is through. */
+  sentToDriver(): void {}
+
+  run(): void {
+    this.activator.run();
+    this.driver.run();
+  }
+
+  reload(rules: HostOptions['rules']): void {
+    this.host.grants.reload(rules, this.driver.connections);
+    const { limits } = this.host;
+    this.directory.mirrors.publish({ kind: 'policy', rules, limits });
+  }
+}

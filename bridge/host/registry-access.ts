@@ -1,0 +1,27 @@
+import type { Credentials } from '#bridge/registry/connection.js';
+import type { Directory } from '#bridge/registry/directory.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import type { HostOptions } from './host-options.js';
+import type { Lookup } from './node-contexts.js';
+import type { Shim } from './shim.js';
+
+/**
+ * How the shims of a host come at registry and driver, which live in the same thread (`LocalRegistry`) or in another
+ * process (`RemoteRegistry`). There, answers come later, and shims wait for them.
+ */
+export interface RegistryAccess {
+  readonly directory: Directory;
+  /** Takes in a connection that has authenticated. */
+  admit(shim: Shim, credentials: Credentials): void;
+  /**
+   * Asks who owns `name`. Null: the answer comes later, and `shim` goes on with this message then, and with no other
+   * before.
+   */
+  resolve(shim: Shim, name: string, header: MessageHeader): Lookup | null;
+  /** A message has gone to the driver: what the client sends next may have to wait until that is dealt with. */
+  sentToDriver(shim: Shim): void;
+  /** Lets registry and driver deal with what has arrived. */
+  run(): void;
+  reload(rules: HostOptions['rules']): void;
+}
+

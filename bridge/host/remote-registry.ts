@@ -1,0 +1,126 @@
+import { DescriptorSet, Message, NewNode, type Handle } from '#core/index.js';
+import { closeFd, duplicate } from '#core/linux/index.js';
+import type { AdmissionRequest } from '#bridge/driver/door.js';
+import { Connection, type Credentials } from '#bridge/registry/connection.js';
+import { ControlCode, controlMessage } from '#bridge/registry/control-message.js';
+import type { HostReport } from '#bridge/registry/host-report.js';
+import { Replica } from '#bridge/registry/replica.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+
+import type { HostDomain } from './host-domain.js';
+import type { HostOptions } from './host-options.js';
+import type { Host } from './host.js';
+import { hostStatus } from './host-status.js';
+import { ADMISSION, INBOX, Lookup } from './node-contexts.js';
+import type { RegistryAccess } from './registry-access.js';
+import type { Shim } from './shim.js';
+
+/** How long the registry may take to tell all that there is, at start-up. */
+const MIRROR_TIMEOUT_MS = 10_000;
+
+/**
+ * Registry and driver in another process: shims wait for what is asked there, and a copy of the directory is kept here,
+ * so that nothing has to be asked for a message on a way that is known.
+ */
+export class RemoteRegistry implements RegistryAccess {
+  readonly directory: Replica;
+  private readonly host: Host;
+  /** the domain's root node, behind which the driver lets clients in; dead when its process is */
+  private readonly door: Handle;
+  private readonly message = new Message();
+
+  constructor(host: Host, domain: HostDomain) {
+    this.host = host;
+    const user = host.userOf(host.options.uid);
+    const onArrival = (): void => {
+      host.isUnsettled = true;
+    };
+    const peer = host.domain.openPeer({ user, onArrival });
+    this.directory = new Replica(peer, host.grants, {
+      withheld: ({ header }, sender, facet) => host.witness.showRefusal(header, sender, facet),
+      ownerChanged: (name) => host.forgetName(name),
+      policyChanged: ({ rules, limits }) => host.reload(rules, limits),
+      report: () => this.report(),
+    });
+    this.door = domain.shared.copyRoot(peer);
+    this.follow(domain);
+  }
+
+  get isAlive(): boolean {
+    return this.door.live;
+  }
+
+  admit(shim: Shim, credentials: Credentials): void {
+    const { pidFd, securityLabel, ...plain } = credentials;
+    shim.connection = new Connection(credentials, () => shim.figures());
+    const label = securityLabel && Buffer.from(securityLabel).toString('latin1');
+    const request: AdmissionRequest = {
+      takesDescriptors: shim.hasUnixFds,
+      credentials: { ...plain, ...(label !== undefined && { securityLabel: label }) },
+    };
+    const message = controlMessage(this.message, ControlCode.Admit, JSON.stringify(request));
+    const inbox = shim.peer.createNode();
+    inbox.node.context = INBOX;
+    message.addTransfer(inbox.handle);
+    message.newNode = NewNode.OneShot;
+    message.newNodeContext = ADMISSION;
+    const copy = pidFd === undefined ? null : new DescriptorSet([duplicate(pidFd)], closeFd);
+    message.descriptors = copy;
+    const door = this.directory.peer.copyHandle(this.door, shim.peer);
+    shim.wait();
+    shim.peer.send(door, message);
+    copy?.drop();
+    shim.peer.release(door, inbox.handle);
+  }
+
+  resolve(shim: Shim, name: string, header: MessageHeader): null {
+    const lookup = new Lookup(name);
+    const message = controlMessage(this.message, ControlCode.Resolve, name);
+    message.newNode = NewNode.OneShot;
+    message.newNodeContext = lookup;
+    shim.hold(header, lookup);
+    if (shim.registry.live) shim.peer.send(shim.registry, message);
+    else lookup.isAnswered = true;
+    if (lookup.isAnswered) this.host.continueWith(shim);
+    return null;
+  }
+
+  /** Until it has been dealt with: what follows may rely on it. */
+  sentToDriver(shim: Shim): void {
+    if (shim.driver.handle.live) shim.wait();
+  }
+
+  run(): void {
+    this.directory.run();
+  }
+
+  /** The process of the registry tells all hosts, this one with the others. */
+  reload(rules: HostOptions['rules']): void {
+    this.host.grants.reload(rules, this.directory.connections.values());
+  }
+
+  /** Asks to be kept in step, and waits until that has begun. */
+  private follow(domain: HostDomain): void {
+    const { peer } = this.directory;
+    const { handle } = peer.createNode();
+    const message = controlMessage(this.message, ControlCode.Mirror);
+    message.addTransfer(handle);
+    message.newNode = NewNode.OneShot;
+    peer.send(this.door, message);
+    peer.release(handle);
+    const answer = message.createdNode;
+    const deadline = performance.now() + MIRROR_TIMEOUT_MS;
+    while (answer?.live === true) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) throw new Error(`the registry did not answer within ${MIRROR_TIMEOUT_MS} ms`);
+      domain.shared.wait(leftMs);
+      this.directory.run();
+    }
+  }
+
+  private report(): HostReport {
+    const figures: [number, ReturnType<Shim['figures']>][] = [];
+    for (const shim of this.host.connected) figures.push([shim.number, shim.figures()]);
+    return { status: hostStatus(this.host), figures };
+  }
+}

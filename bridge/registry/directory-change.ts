@@ -1,0 +1,43 @@
+import type { BusLimits, PolicyRules } from '#policy/index.js';
+import type { Handle } from '#core/index.js';
+import type { Connection, Credentials } from './connection.js';
+
+/**
+ * What happens to a directory, as its copies in other processes are told. Connections go by the N of `:1.N`. With
+ * `connection` comes a handle to its inbox, with `monitor` one to the node where copies arrive.
+ */
+export type DirectoryChange =
+  | {
+      readonly kind: 'connection';
+      readonly number: number;
+      /** where it lives: a process of the domain, 0 for that of the registry */
+      readonly process: number;
+      readonly credentials: Credentials;
+      readonly takesDescriptors: boolean;
+    }
+  | { readonly kind: 'gone'; readonly number: number; readonly dropsRulesNaming: boolean }
+  /** it holds or waits for the name, or no longer */
+  | { readonly kind: 'joined' | 'left'; readonly number: number; readonly name: string }
+  /** -1: nobody */
+  | {
+      readonly kind: 'owner';
+      readonly name: string;
+      readonly oldOwner: number;
+      readonly newOwner: number;
+    }
+  | { readonly kind: 'subscribed' | 'unsubscribed'; readonly number: number; readonly rule: string }
+  | { readonly kind: 'monitor'; readonly number: number; readonly rules: readonly string[] }
+  | { readonly kind: 'policy'; readonly rules: PolicyRules; readonly limits: BusLimits };
+
+export function appearance(connection: Connection): DirectoryChange {
+  const { number, process, takesDescriptors } = connection;
+  /* a descriptor means nothing in another process */
+  const credentials = { ...connection.credentials, pidFd: undefined };
+  return { kind: 'connection', number, process, credentials, takesDescriptors };
+}
+
+/** A change, with the registry's handle to what it is about. */
+export interface ChangeWithHandle {
+  readonly change: DirectoryChange;
+  readonly handle?: Handle;
+}

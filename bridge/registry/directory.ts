@@ -1,0 +1,245 @@
+import { SendStatus, type Handle, type Message, type Peer } from '#core/index.js';
+import { MessageHeader } from '#bridge/wire/header.js';
+import type { Facet } from '#policy/index.js';
+
+import type { Connection } from './connection.js';
+import { appearance, type DirectoryChange } from './directory-change.js';
+import type { Envelope } from './envelope.js';
+import type { Grants } from './grants.js';
+import { MatchIndex } from './match-index.js';
+import type { MatchRule } from './match-rule.js';
+import { Monitors, type Monitor } from './monitors.js';
+import type { NameChange } from './names.js';
+
+export const DRIVER_NAME = 'org.freedesktop.DBus';
+export const DRIVER_PATH = '/org/freedesktop/DBus';
+
+export interface DirectoryEvents {
+  /** The policy kept a broadcast from one of its subscribers: nobody is told, but monitors see the error. */
+  withheld(envelope: Envelope, sender: Connection | undefined, facet: Facet): void;
+}
+
+/**
+ * Who is on the bus, and who wants to see what: all that is needed to send a broadcast, and to show messages to those
+ * who watch. The registry is the one that decides; every other host has a copy that follows it.
+ */
+export abstract class Directory {
+  /** holds the handles to inboxes and to monitors */
+  readonly peer: Peer;
+  /** connections that have said Hello, by unique name */
+  readonly connections = new Map<string, Connection>();
+  /** the same by the N of `:1.N`: messages from other processes are looked at without making strings */
+  readonly numbered = new Map<number, Connection>();
+  readonly subscriptions = new MatchIndex<Connection>();
+  readonly grants: Grants;
+  readonly monitors: Monitors;
+  /** copies of broadcasts that found no room at their receiver since the start */
+  missedSignals = 0;
+  /** is told of every change, with the handle that belongs to it */
+  onChange: ((change: DirectoryChange, handle?: Handle) => void) | null = null;
+
+  private readonly directoryEvents: DirectoryEvents;
+  private readonly driverIds: number[];
+  private readonly subscribers: Connection[] = [];
+  private readonly inboxes: Handle[] = [];
+  private readonly subject = {
+    header: new MessageHeader(),
+    senderIds: [] as readonly number[],
+    senderIdCount: 0,
+    destinationIds: [] as readonly number[],
+    destinationIdCount: 0,
+  };
+
+  constructor(peer: Peer, grants: Grants, events: DirectoryEvents) {
+    this.peer = peer;
+    this.grants = grants;
+    this.directoryEvents = events;
+    this.driverIds = [this.subscriptions.interner.retain(DRIVER_NAME)];
+    this.monitors = new Monitors(this.peer, this.subscriptions.interner);
+  }
+
+  /** Who owns a well-known name. */
+  abstract primary(name: string): Connection | undefined;
+
+  /** The connection that a unique or well-known name leads to at this moment. */
+  owner(name: string): Connection | undefined {
+    return name.startsWith(':') ? this.connections.get(name) : this.primary(name);
+  }
+
+  /** A connection has got its unique name. */
+  add(connection: Connection): void {
+    this.connections.set(connection.uniqueName, connection);
+    this.numbered.set(connection.number, connection);
+    connection.names.add(connection.uniqueName);
+    connection.matchIds.push(this.subscriptions.interner.retain(connection.uniqueName));
+    this.onChange?.(appearance(connection), connection.inbox);
+  }
+
+  /**
+   * A connection is gone. `dropsRulesNaming`: with everybody's rules that ask for what it says, which it will never do
+   * again.
+   */
+  remove(connection: Connection, dropsRulesNaming: boolean): void {
+    connection.live = false;
+    this.subscriptions.removeAll(connection);
+    if (!connection.isActive) return;
+    this.connections.delete(connection.uniqueName);
+    this.numbered.delete(connection.number);
+    if (dropsRulesNaming) this.dropRulesNaming(connection);
+    for (const id of connection.matchIds) this.subscriptions.interner.release(id);
+    this.onChange?.({ kind: 'gone', number: connection.number, dropsRulesNaming });
+  }
+
+  /** `connection` holds or waits for a name: rules may look at that. */
+  joined(name: string, connection: Connection): void {
+    connection.names.add(name);
+    this.grants.nameMoved(name);
+    this.onChange?.({ kind: 'joined', number: connection.number, name });
+  }
+
+  left(name: string, connection: Connection): void {
+    connection.names.delete(name);
+    this.grants.nameMoved(name);
+    this.onChange?.({ kind: 'left', number: connection.number, name });
+  }
+
+  /** Keeps the sender ids of the match index in step with who owns what. */
+  noteOwnership({ name, oldOwner, newOwner }: NameChange<Connection>): void {
+    const { interner } = this.subscriptions;
+    if (newOwner !== undefined) newOwner.matchIds.push(interner.retain(name));
+    if (oldOwner !== undefined) {
+      const id = interner.retain(name);
+      oldOwner.matchIds.splice(oldOwner.matchIds.indexOf(id), 1);
+      interner.release(id);
+      interner.release(id);
+    }
+    this.onChange?.({
+      kind: 'owner',
+      name,
+      oldOwner: oldOwner?.number ?? -1,
+      newOwner: newOwner?.number ?? -1,
+    });
+  }
+
+  subscribe(rule: MatchRule, connection: Connection): void {
+    this.subscriptions.add(rule, connection);
+    connection.matchRuleCount++;
+    this.onChange?.({ kind: 'subscribed', number: connection.number, rule: rule.text });
+  }
+
+  /** False: it has no such rule. */
+  unsubscribe(rule: MatchRule, connection: Connection): boolean {
+    if (!this.subscriptions.remove(rule, connection)) return false;
+    connection.matchRuleCount--;
+    this.onChange?.({ kind: 'unsubscribed', number: connection.number, rule: rule.text });
+    return true;
+  }
+
+  /** Copies of what `rules` match go to the node behind `handle` from now on. */
+  watch(handle: Handle, rules: readonly MatchRule[], connection: Connection): void {
+    this.monitors.add(handle, rules, connection);
+    const texts = rules.map(({ text }) => text);
+    this.onChange?.({ kind: 'monitor', number: connection.number, rules: texts }, handle);
+  }
+
+  unwatch(monitor: Monitor): void {
+    this.monitors.remove(monitor);
+  }
+
+  /** Whether anybody watches what is not for him: monitors, or rules with eavesdrop=true. */
+  get isObserved(): boolean {
+    return this.monitors.count > 0 || this.subscriptions.hasEavesdroppers;
+  }
+
+  /** Sends `message` to everybody who subscribed to it, in one transaction. `sender` undefined: the driver's. */
+  broadcast(envelope: Envelope, message: Message, sender: Connection | undefined): void {
+    this.deliver(envelope, message, sender, undefined);
+  }
+
+  /** Shows a message to monitors, before anything else is done with it. */
+  capture(envelope: Envelope, message: Message, sender: Connection | undefined): void {
+    if (this.monitors.count === 0) return;
+    this.monitors.capture(this.describe(envelope, sender), message);
+  }
+
+  /** Shows a message that was delivered to those who eavesdrop on its sender or receiver. */
+  eavesdrop(envelope: Envelope, message: Message, sender: Connection | undefined): void {
+    if (!this.subscriptions.hasEavesdroppers || envelope.header.destinationLength === 0) return;
+    this.deliver(envelope, message, sender, this.addressed(envelope));
+  }
+
+  private deliver(
+    envelope: Envelope,
+    message: Message,
+    sender: Connection | undefined,
+    addressed: Connection | undefined,
+  ): void {
+    const { subscribers, inboxes } = this;
+    subscribers.length = 0;
+    this.subscriptions.collect(this.describe(envelope, sender), subscribers, addressed);
+    const isBroadcast = envelope.header.destinationLength === 0;
+    let count = 0;
+    for (const subscriber of subscribers) {
+      if (!subscriber.live || !subscriber.inbox.live) continue;
+      const facet = isBroadcast
+        ? this.grants.broadcastFacet(sender, subscriber)
+        : this.grants.eavesdropFacet(sender, subscriber);
+      if (facet !== null && !facet.check(envelope.header)) {
+        this.directoryEvents.withheld(envelope, sender, facet);
+        continue;
+      }
+      inboxes[count++] = subscriber.inbox;
+    }
+    if (count > 0) this.sendToAll(count, message);
+  }
+
+  /** One transaction; where one receiver has no room, all who have some still get it, each for himself. */
+  private sendToAll(count: number, message: Message): void {
+    if (this.peer.multicast(this.inboxes, count, message) === SendStatus.Sent) return;
+    for (let i = 0; i < count; i++) {
+      const status = this.peer.send(this.inboxes[i], message);
+      if (status !== SendStatus.Sent) this.missedSignals++;
+    }
+  }
+
+  /** A message as match rules see it. */
+  private describe(envelope: Envelope, sender: Connection | undefined): typeof this.subject {
+    const { subject } = this;
+    subject.header = envelope.header;
+    subject.senderIds = sender === undefined ? this.driverIds : sender.matchIds;
+    subject.senderIdCount = subject.senderIds.length;
+    subject.destinationIdCount = 0;
+    if (envelope.header.destinationLength > 0 && this.isObserved) this.describeDestination(subject);
+    return subject;
+  }
+
+  /** Rules may name the addressed connection by any name that it owns. */
+  private describeDestination(subject: typeof this.subject): void {
+    const { bytes, destinationOffset, destinationLength } = subject.header;
+    const name = nameAt(bytes, destinationOffset, destinationLength);
+    const owner = this.owner(name);
+    const unowned = (): number[] => [
+      this.subscriptions.interner.find(bytes, destinationOffset, destinationLength),
+    ];
+    subject.destinationIds = name === DRIVER_NAME ? this.driverIds : (owner?.matchIds ?? unowned());
+    subject.destinationIdCount = subject.destinationIds.length;
+  }
+
+  private addressed({ header }: Envelope): Connection | undefined {
+    return this.owner(nameAt(header.bytes, header.destinationOffset, header.destinationLength));
+  }
+
+  /**
+   * Rules that ask for what a connection says that will never say anything again. The reference daemon looks for them
+   * only when that connection had rules itself or becomes a monitor; otherwise they stay until they are removed.
+   */
+  private dropRulesNaming({ uniqueName }: Connection): void {
+    for (const { subscriber, count } of this.subscriptions.removeNaming(uniqueName)) {
+      subscriber.matchRuleCount -= count;
+    }
+  }
+}
+
+function nameAt(bytes: Uint8Array, offset: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('latin1');
+}

@@ -1,0 +1,23 @@
+import type { ConnectionFigures } from './connection.js';
+
+/** A host of a bus, and what there is in it. */
+export interface HostStatus {
+  /** of the domain; 0: the bus has no domain */
+  readonly process: number;
+  readonly pid: number;
+  readonly connections: number;
+  readonly peers: number;
+  readonly nodes: number;
+  readonly handles: number;
+  /** to other processes of the domain */
+  readonly channels: number;
+  /** messages delivered to its peers since it started */
+  readonly messages: number;
+}
+
+/** What a host tells the registry when it is asked. */
+export interface HostReport {
+  readonly status: HostStatus;
+  /** by the N of `:1.N` */
+  readonly figures: readonly (readonly [number, ConnectionFigures])[];
+}

@@ -1,0 +1,193 @@
+import { deserialize, serialize } from 'node:v8';
+
+import { Message, NewNode, type Handle, type Received } from '#core/index.js';
+
+import type { ConnectionFigures } from './connection.js';
+import { ControlCode, controlMessage } from './control-message.js';
+import type { DirectoryChange } from './directory-change.js';
+import type { HostReport, HostStatus } from './host-report.js';
+import type { Registry } from './registry.js';
+
+/** The directory of another host, which follows ours. */
+class Mirror {
+  readonly handle: Handle;
+  readonly process: number;
+  /** the last change that it has carried out */
+  version: number;
+  status: HostStatus | undefined;
+  figures = new Map<number, ConnectionFigures>();
+
+  constructor(handle: Handle, process: number, version: number) {
+    this.handle = handle;
+    this.process = process;
+    this.version = version;
+  }
+}
+
+/** The `context` of the node at which a mirror says that it has done what it was told: by letting go of its handle. */
+class Publication {
+  readonly mirror: Mirror;
+  readonly version: number;
+
+  constructor(mirror: Mirror, version: number) {
+    this.mirror = mirror;
+    this.version = version;
+  }
+}
+
+/** The same for its report. */
+class ReportRequest {
+  readonly mirror: Mirror;
+  readonly round: ReportRound;
+
+  constructor(mirror: Mirror, round: ReportRound) {
+    this.mirror = mirror;
+    this.round = round;
+  }
+}
+
+interface ReportRound {
+  awaited: number;
+  readonly done: () => void;
+}
+
+interface Waiting {
+  readonly version: number;
+  readonly run: () => void;
+}
+
+/**
+ * The directories of other hosts. Names and subscriptions reach every host before the call that asked for them is
+ * answered: what the driver has to say waits until then. A host that dies is waited for no longer.
+ */
+export class Mirrors {
+  private readonly registry: Registry;
+  private readonly mirrors = new Set<Mirror>();
+  private readonly message = new Message();
+  private readonly waiting: Waiting[] = [];
+  private version = 0;
+
+  constructor(registry: Registry) {
+    this.registry = registry;
+  }
+
+  get count(): number {
+    return this.mirrors.size;
+  }
+
+  /** Takes in a host: all that there is goes to it first. `handle` and `reply` are the registry's. */
+  add(handle: Handle, reply: Handle, process: number): void {
+    const mirror = new Mirror(handle, process, this.version);
+    handle.context = mirror;
+    for (const { change, handle: object } of this.registry.snapshot()) {
+      this.tell(mirror, change, object, false);
+    }
+    this.mirrors.add(mirror);
+    this.registry.peer.send(reply, controlMessage(this.message, ControlCode.Admitted));
+  }
+
+  publish(change: DirectoryChange, handle?: Handle): void {
+    if (this.mirrors.size === 0) return;
+    this.version++;
+    for (const mirror of this.mirrors) this.tell(mirror, change, handle, true);
+  }
+
+  /** Whether something that is said now could be known sooner than what it is about. */
+  get isBehind(): boolean {
+    return this.mirrors.size > 0 && (this.waiting.length > 0 || this.oldest < this.version);
+  }
+
+  /** Runs `action` when every mirror knows what has been published so far, and in the order of the calls. */
+  whenSettled(action: () => void): void {
+    this.waiting.push({ version: this.version, run: action });
+    this.runSettled();
+  }
+
+  /** Has every host tell how its connections are, then runs `action`. */
+  collectReports(action: () => void): void {
+    const round: ReportRound = { awaited: this.mirrors.size, done: action };
+    if (round.awaited === 0) return action();
+    for (const mirror of this.mirrors) {
+      const message = controlMessage(this.message, ControlCode.Report);
+      message.newNode = NewNode.OneShot;
+      message.newNodeContext = new ReportRequest(mirror, round);
+      this.registry.peer.send(mirror.handle, message);
+    }
+  }
+
+  figuresOf(process: number, number: number): ConnectionFigures | undefined {
+    for (const mirror of this.mirrors) {
+      if (mirror.process === process) return mirror.figures.get(number);
+    }
+    return undefined;
+  }
+
+  /** As of the last report. */
+  get statuses(): HostStatus[] {
+    return [...this.mirrors].flatMap(({ status }) => (status === undefined ? [] : [status]));
+  }
+
+  /** Something has come in on a node of the registry's; false: it was not for us. */
+  received(entry: Extract<Received, { type: 0 }>): boolean {
+    const { context } = entry.node;
+    if (!(context instanceof ReportRequest)) return false;
+    const report = deserialize(entry.bytes) as HostReport;
+    context.mirror.status = report.status;
+    context.mirror.figures = new Map(report.figures);
+    finish(context.round);
+    return true;
+  }
+
+  /** A host has let go of a handle of ours, or is gone; false: it was not ours. */
+  released({ context }: { readonly context: unknown }): boolean {
+    if (context instanceof Publication) {
+      context.mirror.version = context.version;
+      this.runSettled();
+      return true;
+    }
+    if (!(context instanceof ReportRequest)) return false;
+    finish(context.round);
+    return true;
+  }
+
+  /** The node of a mirror is gone; false: that was none. */
+  lost({ context }: Handle): boolean {
+    if (!(context instanceof Mirror)) return false;
+    this.mirrors.delete(context);
+    this.runSettled();
+    return true;
+  }
+
+  private get oldest(): number {
+    let oldest = this.version;
+    for (const { version } of this.mirrors) oldest = Math.min(oldest, version);
+    return oldest;
+  }
+
+  private runSettled(): void {
+    const { waiting } = this;
+    while (waiting.length > 0 && waiting[0].version <= this.oldest) waiting.shift()!.run();
+  }
+
+  private tell(
+    mirror: Mirror,
+    change: DirectoryChange,
+    handle: Handle | undefined,
+    isAwaited: boolean,
+  ): void {
+    const message = controlMessage(this.message, ControlCode.Change);
+    const bytes = serialize(change);
+    message.addPiece(bytes, 0, bytes.length);
+    if (handle !== undefined) message.addTransfer(handle);
+    if (isAwaited) {
+      message.newNode = NewNode.OneShot;
+      message.newNodeContext = new Publication(mirror, this.version);
+    }
+    this.registry.peer.send(mirror.handle, message);
+  }
+}
+
+function finish(round: ReportRound): void {
+  round.awaited--;
+  if (round.awaited === 0) round.done();
+}
