@@ -41,6 +41,8 @@ export interface ActivatorHost {
   /** Asks the control plane for something. */
   ask(request: ActivationRequest): void;
   log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void;
+  /** Other services can be started from now on. */
+  servicesChanged?(): void;
 }
 
 interface Alarm {
@@ -195,9 +197,10 @@ export class Activator {
       const isOver = !this.isActivatable(name) && this.pending.get(name) === undefined;
       if (isOver) this.parking.close(name);
     }
-    const hasChanged = !this.isNew && !before.hasSameServices(this.table);
+    const hasChanged = !before.hasSameServices(this.table);
+    if (hasChanged && !this.isNew) this.driver.broadcast('ActivatableServicesChanged', '', []);
     this.isNew = false;
-    if (hasChanged) this.driver.broadcast('ActivatableServicesChanged', '', []);
+    if (hasChanged) this.host.servicesChanged?.();
   }
 
   private arrived(parked: ParkedMessage): void {

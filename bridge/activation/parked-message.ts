@@ -1,6 +1,6 @@
 import type { DescriptorSet, Handle, Message, Trace } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import type { Envelope } from '#bridge/registry/envelope.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { ActivationFailure } from './activation-failure.js';
 import type { Parking } from './parking.js';
@@ -27,8 +27,13 @@ export class ParkedMessage implements Waiting {
   readonly #parking: Parking;
 
   /** Takes what has arrived out of `message`; `trace` is paid back when it leaves again. */
-  constructor(parking: Parking, { name, sender }: ParkingSpot, message: Message, trace: Trace) {
-    const { header } = message.note as Envelope;
+  constructor(
+    parking: Parking,
+    { name, sender }: ParkingSpot,
+    message: Message,
+    trace: Trace,
+    header: MessageHeader,
+  ) {
     this.#parking = parking;
     this.name = name;
     this.waiter = sender;

@@ -13,7 +13,9 @@ import type { Driver } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { describe, STATUS_TEXTS } from '#bridge/host/refusals.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { Envelope } from '#bridge/registry/envelope.js';
+import { Envelope, uniqueNumber } from '#bridge/registry/envelope.js';
+import { validateBody } from '#bridge/wire/body.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
 import { describeRefusal, type Facet } from '#policy/index.js';
 import type { ActivationFailure } from './activation-failure.js';
 import { ParkedMessage, type ParkingSpot } from './parked-message.js';
@@ -29,6 +31,9 @@ export class Parking implements Sink {
   private readonly onArrival: () => void;
   private readonly nodes = new Map<string, Set<Node>>();
   private arrivals: ParkedMessage[] = [];
+  private readonly foreign = new Envelope();
+  /** handles that came with what is not passed on */
+  private readonly refused: Handle[] = [];
   private readonly message = new Message();
   private readonly envelope = new Envelope();
 
@@ -68,14 +73,37 @@ export class Parking implements Sink {
 
   /** What has come in since the last time, oldest first. */
   takeArrivals(): readonly ParkedMessage[] {
+    if (this.refused.length > 0) {
+      this.peer.release(...this.refused.splice(0).filter(({ live }) => live));
+    }
     const { arrivals } = this;
     if (arrivals.length > 0) this.arrivals = [];
     return arrivals;
   }
 
   accept(node: Node, message: Message, trace: Trace): void {
-    this.arrivals.push(new ParkedMessage(this, node.context as ParkingSpot, message, trace));
+    const spot = node.context as ParkingSpot;
+    const header = this.headerOf(spot, message);
+    if (header === null) {
+      trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
+      this.refused.push(...message.received.slice(0, message.receivedCount));
+    } else this.arrivals.push(new ParkedMessage(this, spot, message, trace, header));
     this.onArrival();
+  }
+
+  /** As the sender's shim has read it, or as it reads here when it comes from elsewhere; null: nobody may send that. */
+  private headerOf({ sender }: ParkingSpot, message: Message): MessageHeader | null {
+    const read = message.note as Envelope | null;
+    if (read !== null) return read.header;
+    const bytes = message.copyBytes();
+    const { header } = this.foreign;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (header.scan(bytes, view, 0, bytes.length) !== 0) return null;
+    if (!sender.isNative) return header;
+    const claimed = uniqueNumber(bytes, header.senderOffset, header.senderLength);
+    const descriptors = message.descriptors?.count ?? 0;
+    const isGenuine = claimed === sender.number && header.unixFds === descriptors;
+    return isGenuine && validateBody(header) === 0 ? header : null;
   }
 
   /** A caller has left. */

@@ -11,6 +11,7 @@ import { originalOpenFilesLimit } from '#bridge/control/open-files-limit.js';
 import { printStarted } from '#bridge/control/print.js';
 import { packageVersion } from '#bridge/control/version.js';
 import { parseDaemonArguments, type DaemonArguments } from './daemon-arguments.js';
+import { hostCount } from './host-count.js';
 import { logLevel } from './log-level.js';
 import { runProgram } from './program.js';
 
@@ -38,12 +39,15 @@ function logsToSystem(options: DaemonArguments, { config }: Configuration): bool
 }
 
 function busOptions(options: DaemonArguments, configuration: Configuration) {
+  /* dbus-daemon(1) has no option for it */
+  const hosts = hostCount(process.env['BUS1_HOSTS'], 'BUS1_HOSTS');
   return {
     configuration,
     addresses: options.address === undefined ? undefined : [options.address],
     writesPidFile: options.pidFile,
     usesSystemd: options.systemdActivation,
-    hasDomain: false,
+    hasDomain: hosts > 1,
+    hosts,
   };
 }
 

@@ -9,6 +9,7 @@ export function runCommand(finish: (status: number) => void): Command {
     .option('--config <file>', 'busconfig XML or policy YAML instead of the built-in rules')
     .option('--address <address>', 'where to listen, for example unix:path=/tmp/bus')
     .option('--print-address [fd]', 'print the address and nothing else')
+    .option('--hosts <count>', 'processes that carry connections (by default 1: the bus itself)')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
     .passThroughOptions()
     .action(async (command: string[], options: RunOptions) => {

@@ -6,6 +6,7 @@ import { createLogger } from '#bridge/control/logger.js';
 import { printStarted } from '#bridge/control/print.js';
 import { serve } from '#bridge/control/serve.js';
 import { descriptorOf } from './daemon-arguments.js';
+import { hostCount } from './host-count.js';
 import { logLevel } from './log-level.js';
 
 export interface RunOptions {
@@ -14,6 +15,8 @@ export interface RunOptions {
   /** A descriptor; true: standard output */
   readonly printAddress?: string | true;
   readonly logLevel?: string;
+  /** How many processes carry connections. */
+  readonly hosts?: string;
 }
 
 /** Runs a bus until a signal comes, or until `command` ends. Resolves with the exit status. */
@@ -30,6 +33,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
     writesPidFile: false,
     usesSystemd: false,
     hasDomain: true,
+    hosts: hostCount(options.hosts, '--hosts'),
     logger,
   };
   const print = (address: string): void => {
@@ -40,7 +44,8 @@ export async function run(command: readonly string[], options: RunOptions): Prom
   return serve(bus, { listening: ({ address }) => print(address) });
 }
 
-async function runWith(
+/** Runs a bus for as long as `command` runs on it. */
+export async function runWith(
   command: readonly string[],
   options: BusOptions,
   print: (address: string) => void,
@@ -64,7 +69,8 @@ function addressesOf(options: RunOptions, listen: readonly string[]): readonly s
   return options.config !== undefined && listen.length > 0 ? listen : [privateAddress(process.env)];
 }
 
-function printTarget(option: string | true | undefined): number | undefined {
+/** The descriptor that --print-address names. */
+export function printTarget(option: string | true | undefined): number | undefined {
   if (option === undefined) return undefined;
   return descriptorOf('--print-address', option === true ? undefined : option);
 }

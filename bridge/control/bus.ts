@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Subscription } from 'rxjs';
 import { getuid } from '#core/linux/index.js';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
+import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import { DEFAULT_LIMITS, type BusConfig, type BusLimits } from '#policy/index.js';
 import { Activation } from './activation.js';
 import { activationSettings, type ActivationSettings } from './activation-settings.js';
@@ -13,6 +14,8 @@ import {
   logDiagnostics,
   type Configuration,
 } from './configuration.js';
+import type { HostProcessJob } from './host-process.js';
+import { HostProcesses } from './host-processes.js';
 import { HostThread } from './host-thread.js';
 import { closeAllOnExec } from './inherited-descriptors.js';
 import { ownKeyring } from './keyring.js';
@@ -32,6 +35,10 @@ export interface BusOptions {
   readonly usesSystemd: boolean;
   /** Whether programs can join the bus's domain as native peers. */
   readonly hasDomain: boolean;
+  /** How many processes carry connections; 1, the default: this one does. More need a domain. */
+  readonly hosts?: number | undefined;
+  /** An existing bus that this one is to be attached to. */
+  readonly uplink?: UplinkOptions | undefined;
   readonly logger: Logger;
 }
 
@@ -47,12 +54,14 @@ export class Bus {
   readonly #configPath: string;
   readonly #resources: BusResources;
   readonly #host: HostThread;
+  readonly #processes: HostProcesses | undefined;
   readonly #activation: Activation;
+  #config: BusConfig;
   #watching: Subscription | undefined;
 
   /** Listens, gives up privileges, and starts the thread. Throws StartupError. */
   constructor(options: BusOptions) {
-    const { configuration, addresses, writesPidFile, usesSystemd, hasDomain, logger } = options;
+    const { configuration, addresses, writesPidFile, usesSystemd, hasDomain, hosts = 1, logger } = options;
     const { config, path } = configuration;
     this.#logger = logger;
     this.#configPath = path;
@@ -68,22 +77,42 @@ export class Bus {
     const { sockets, domainSockets, nonces } = this.#resources;
     this.address = printedAddress(sockets, this.guid);
     this.activation = activationSettings(config, usesSystemd);
-    this.#host = new HostThread({
+    this.#config = config;
+    const machineId = this.#machineId();
+    const job = (): HostProcessJob => ({
       keyring: ownKeyring(config.user !== undefined),
       options: {
         listenFds: sockets.map(({ fd }) => fd),
         nonces,
-        limits: limitsOf(config),
-        rules: config.policy,
+        limits: limitsOf(this.#config),
+        rules: this.#config.policy,
         guid: this.guid,
-        machineId: this.#machineId(),
+        machineId,
         uid: getuid(),
         pid: process.pid,
         mechanisms,
         allowAnonymous: config.allowAnonymous,
-        domain: hasDomain ? { listenFds: domainSockets.map(({ fd }) => fd), memberFds: [] } : undefined,
+        hostCount: hosts,
+        uplink: options.uplink,
+        domain: hasDomain ? { listenFds: domainSockets.map(({ fd }) => fd) } : undefined,
       },
     });
+    const { keyring, options: own } = job();
+    const isAlone = hosts === 1;
+    this.#host = new HostThread({
+      keyring,
+      options: isAlone ? own : { ...own, listenFds: [] },
+    });
+    if (!isAlone) {
+      this.#processes = new HostProcesses({
+        count: hosts,
+        job,
+        admit: (fd) => this.#host.post({ type: 'admit-host', fd }),
+        take: (event) => this.#takeFromProcess(event),
+        logger,
+      });
+      this.#processes.ready.catch(() => undefined);
+    }
     this.#activation = new Activation({
       settings: this.activation,
       address: this.address,
@@ -98,6 +127,7 @@ export class Bus {
   /** Resolves when clients are served; rejects with StartupError. */
   async serve(): Promise<void> {
     await this.#host.ready;
+    await this.#processes?.ready;
   }
 
   /** Tells whoever wants to know that clients are served, and can say where. */
@@ -117,6 +147,7 @@ export class Bus {
       const next = loadConfiguration(this.#configPath);
       logDiagnostics(next, this.#logger);
       const { config } = next;
+      this.#config = config;
       this.#host.post({ type: 'reload', rules: config.policy, limits: limitsOf(config) });
       this.#activation.reload(activationSettings(config, this.activation.usesSystemd));
       this.#watch(config);
@@ -132,7 +163,8 @@ export class Bus {
   /** Ends the bus: `ended` resolves soon. */
   stop(): void {
     serviceManager.stopping();
-    this.#host.post({ type: 'stop' });
+    const processes = this.#processes?.stop() ?? Promise.resolve();
+    void processes.then(() => this.#host.post({ type: 'stop' }));
   }
 
   #machineId(): string {
@@ -141,6 +173,11 @@ export class Bus {
     const generated = newUuid();
     this.#logger.warn({ generated }, 'no /etc/machine-id: this run of the bus has its own');
     return generated;
+  }
+
+  /** What is asked concerns the whole bus, and only the host with the registry asks. */
+  #takeFromProcess(event: HostEvent): void {
+    if (event.type === 'log' || event.type === 'failed') this.#take(event);
   }
 
   #take(event: HostEvent): void {

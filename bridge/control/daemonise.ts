@@ -14,6 +14,8 @@ export interface DaemonJob {
   readonly addresses: readonly string[] | undefined;
   readonly writesPidFile: boolean;
   readonly usesSystemd: boolean;
+  readonly hasDomain: boolean;
+  readonly hosts: number;
   readonly log: LogOptions;
   readonly keepUmask: boolean;
   readonly openFilesLimit: OpenFilesLimit;

@@ -11,11 +11,16 @@ const StartReply = { Success: 1, AlreadyRunning: 2 } as const;
 function startServiceByName(call: Call): readonly [number] | typeof LATER {
   const { driver, connection, reply, fail } = call;
   const [name] = call.args as [string, number];
-  const { activator } = driver.settings;
+  const { activator, attached } = driver.settings;
   if (driver.registry.owner(name) !== undefined) {
-    if (activator.isActivatable(name)) return [StartReply.AlreadyRunning];
+    const isActivatable =
+      activator.isActivatable(name) || attached?.activatableNames.includes(name) === true;
+    if (isActivatable) return [StartReply.AlreadyRunning];
     throw errorOf(ActivationFailures.serviceUnknown(name));
   }
+  const started = (code: number): void => reply([code]);
+  const isHere = activator.isActivatable(name);
+  if (!isHere && attached?.start(connection, name, started, fail) === true) return LATER;
   activator.request(name, {
     waiter: connection,
     deliver: () => reply([StartReply.Success]),
@@ -69,7 +74,10 @@ export const activationMethods: readonly Method[] = [
     name: 'ListActivatableNames',
     in: [],
     out: [arg('names', 'as')],
-    run: ({ driver }) => [[DRIVER_NAME, ...driver.settings.activator.activatableNames]],
+    run: ({ driver: { settings } }) => {
+      const there = settings.attached?.activatableNames ?? [];
+      return [[DRIVER_NAME, ...new Set([...settings.activator.activatableNames, ...there])]];
+    },
   },
   {
     name: 'UpdateActivationEnvironment',

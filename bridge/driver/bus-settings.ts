@@ -1,6 +1,9 @@
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import type { HostStatus } from '#bridge/registry/host-report.js';
 import type { BusLimits } from '#policy/index.js';
+
+import type { AttachedBus } from './attached-bus.js';
 
 /** A refused RequestName, with the rule that refused it. */
 export interface Denial {
@@ -22,9 +25,13 @@ export interface BusSettings {
   mayOwn(connection: Connection, name: string): Denial | undefined;
   isPrivileged(connection: Connection): boolean;
   readonly activator: Activator;
+  /** the other bus that this one is attached to */
+  readonly attached: AttachedBus | undefined;
   /** has the configuration read again */
   reloadConfig(done: (failure: string | undefined) => void): void;
   incompleteConnections(): number;
+  /** what there is in the host that the driver runs in */
+  status(): HostStatus;
   /** counters of the core and of the host, by their names in Debug.Stats */
   figures(): Readonly<Record<string, number>>;
   /** uid, objects, bytes and descriptors charged to each user, and to whom of them on whose behalf */

@@ -95,7 +95,9 @@ export class Driver {
       connectionGone: (connection) => this.connectionGone(connection),
       monitorGone: (connection) => this.forgetUser(connection),
       withheld: (envelope, sender, facet) => this.witness.showRefusal(envelope.header, sender, facet),
-      parkingFor: (name, sender) => this.settings.activator.parkingFor(name, sender),
+      parkingFor: (name, sender) =>
+        this.settings.activator.parkingFor(name, sender) ??
+        this.settings.attached?.gateFor(name, sender),
     });
   }
 
@@ -156,6 +158,7 @@ export class Driver {
     this.nameOwnerChanged(name, oldOwner?.uniqueName ?? '', newOwner?.uniqueName ?? '');
     if (newOwner !== undefined) this.signalTo(newOwner, 'NameAcquired', [name]);
     if (newOwner !== undefined) this.settings.activator.nameAppeared(name, newOwner);
+    this.settings.attached?.nameChanged(change);
   }
 
   nameOwnerChanged(name: string, oldOwner: string, newOwner: string): void {
@@ -164,6 +167,7 @@ export class Driver {
 
   /** Has `connection` release its node for `name`; with `requeue` it gives us another for a later turn. */
   withdrawName(name: string, connection: Connection, requeue: boolean): void {
+    if (!requeue) this.settings.attached?.nameLeft(name, connection);
     const handle = connection.nameHandles.get(name);
     if (handle === undefined) return;
     connection.nameHandles.delete(name);
@@ -283,15 +287,13 @@ export class Driver {
    */
   becomeMonitor(connection: Connection, capture: Handle, rules: readonly MatchRule[]): void {
     const { registry } = this;
-    const copies = this.peer.copyHandle(capture, registry.peer);
-    this.peer.release(capture);
     this.announceDeparture(connection);
     for (const name of registry.names.joinedNamesOf(connection)) this.takeName(name, connection);
     connection.isMonitor = true;
-    this.peer.send(connection.driverInbox, controlMessage(this.control, ControlCode.BecomeMonitor));
+    this.say(connection.driverInbox, controlBytes(ControlCode.BecomeMonitor));
     this.settleShims();
     registry.run();
-    registry.watch(copies, rules, connection);
+    registry.watch(capture, rules, connection);
   }
 
   /** Shows monitors what came before a connection was known: a Hello with the name that it brought. */
@@ -388,6 +390,7 @@ export class Driver {
     this.peer.release(connection.driverNode);
     this.registry.peer.release(connection.registryNode);
     this.settings.activator.connectionGone(connection);
+    this.settings.attached?.connectionGone(connection);
     if (!connection.isActive) return;
     if (connection.isMonitor) return;
     this.forgetUser(connection);

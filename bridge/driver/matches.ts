@@ -1,7 +1,7 @@
 import { MatchRuleFault, parseMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
 
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, type Call, type Method } from './method.js';
+import { arg, LATER, type Call, type Method } from './method.js';
 
 function parsed(text: unknown): MatchRule {
   const rule = parseMatchRule(text as string);
@@ -9,7 +9,7 @@ function parsed(text: unknown): MatchRule {
   return rule;
 }
 
-function addMatch({ driver, connection, args }: Call): readonly [] {
+function addMatch({ driver, connection, args, reply, fail }: Call): readonly [] | typeof LATER {
   const limit = driver.settings.limits.maxMatchRulesPerConnection;
   if (connection.matchRuleCount >= limit) {
     throw new DriverError(
@@ -27,16 +27,23 @@ function addMatch({ driver, connection, args }: Call): readonly [] {
     );
   }
   driver.registry.subscribe(rule, connection);
-  return [];
+  const isElsewhere = driver.settings.attached?.subscribe(rule, connection, (refusal) => {
+    if (refusal === undefined) return reply([]);
+    driver.registry.unsubscribe(rule, connection);
+    fail(refusal);
+  });
+  return isElsewhere === true ? LATER : [];
 }
 
 function removeMatch({ driver, connection, args }: Call): readonly [] {
-  if (!driver.registry.unsubscribe(parsed(args[0]), connection)) {
+  const rule = parsed(args[0]);
+  if (!driver.registry.unsubscribe(rule, connection)) {
     throw new DriverError(
       ErrorName.MatchRuleNotFound,
       "The given match rule wasn't found and can't be removed",
     );
   }
+  driver.settings.attached?.unsubscribe(rule, connection);
   return [];
 }
 

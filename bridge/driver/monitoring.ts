@@ -1,5 +1,7 @@
 import { MatchRuleFault, parseMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
 
+import { watching } from '#bridge/registry/directory-change.js';
+
 import { DriverError, ErrorName } from './driver-error.js';
 import { arg, type Call, type DriverInterface } from './method.js';
 
@@ -20,8 +22,11 @@ function becomeMonitor(call: Call): readonly [] {
     throw new DriverError(ErrorName.Failed, 'The connection cannot become a monitor');
   }
   const rules = (texts.length === 0 ? [''] : texts).map(parsed);
-  call.keepAttached();
-  call.afterReply(() => driver.becomeMonitor(connection, attached, rules));
+  const { registry, peer } = driver;
+  const capture = peer.copyHandle(attached, registry.peer);
+  /* other hosts are to show what they carry before the caller relies on it */
+  registry.mirrors.publish(watching(connection, rules), capture);
+  call.afterReply(() => driver.becomeMonitor(connection, capture, rules));
   return [];
 }
 

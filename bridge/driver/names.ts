@@ -5,11 +5,24 @@ import { parseBusName } from '#bridge/wire/names.js';
 
 import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, type Call, type Method } from './method.js';
+import { arg, LATER, type Call, type Method } from './method.js';
 
-function requestName({ driver, connection, args, attached }: Call): readonly [number] {
+function requestName(call: Call): readonly [number] | typeof LATER {
+  const { driver, connection, args, attached, reply, fail } = call;
   const [name, flags] = args as [string, number];
   checkMayOwn(driver, connection, name);
+  const isClaimed = driver.settings.attached?.claim(connection, name, flags, (refusal) => {
+    if (refusal !== undefined) fail(refusal);
+    else if (connection.live) reply(grantName(call));
+    if (attached?.live === true) driver.peer.release(attached);
+  });
+  if (isClaimed !== true) return grantName(call);
+  call.keepAttached();
+  return LATER;
+}
+
+function grantName({ driver, connection, args, attached }: Call): readonly [number] {
+  const [name, flags] = args as [string, number];
   const { names } = driver.registry;
   const oldOwner = names.primary(name);
   const { reply, change } = names.request(name, connection, flags);

@@ -4,7 +4,7 @@ import { Variant } from '#bridge/wire/types.js';
 
 import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, type Call, type DriverInterface } from './method.js';
+import { arg, LATER, type Call, type DriverInterface } from './method.js';
 
 type Entries = Map<string, Variant>;
 
@@ -93,8 +93,16 @@ function subject({ driver, args }: Call): Connection {
   throw new DriverError(ErrorName.NameHasNoOwner, `Bus name '${name}' has no owner`);
 }
 
-function getConnectionStats(call: Call): readonly [Entries] {
+function getConnectionStats(call: Call): typeof LATER {
   const connection = subject(call);
+  const answer = (): void => call.reply([entriesFor(call, connection)]);
+  /* the figures of a connection are known to its host */
+  if (connection.process === 0) answer();
+  else call.driver.mirrors.collectReports(answer);
+  return LATER;
+}
+
+function entriesFor(call: Call, connection: Connection): Entries {
   const figures = connection.figures();
   const entries = counts({
     Serial: call.driver.statsSerial++,
@@ -106,7 +114,7 @@ function getConnectionStats(call: Call): readonly [Entries] {
   entries.set('UniqueName', new Variant('s', connection.uniqueName));
   for (const [key, value] of connectionFigures(figures)) entries.set(key, value);
   for (const [key, value] of connectionTotals(figures)) entries.set(key, value);
-  return [entries];
+  return entries;
 }
 
 function getAllMatchRules({ driver }: Call): readonly [Map<string, string[]>] {

@@ -7,6 +7,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import { ruleLocation } from '#policy/index.js';
 
 import type { Host } from './host.js';
+import { hostStatus } from './host-status.js';
 
 /** What the driver asks its host. */
 export function busSettings(host: Host): BusSettings {
@@ -26,9 +27,13 @@ export function busSettings(host: Host): BusSettings {
     get activator() {
       return host.activator;
     },
+    get attached() {
+      return host.attachment?.driverSide;
+    },
     reloadConfig: (done) => host.ask({ type: 'reload-config', request: host.reloads.add(done) }),
     mayOwn: (connection, name) => ownDenial(host, connection, name),
     isPrivileged: ({ credentials }) => credentials.uid === 0 || credentials.uid === uid,
+    status: () => hostStatus(host),
     incompleteConnections: () => host.incompleteConnections,
     figures: () => hostFigures(host),
     userAccounting: () => userAccounting(host),

@@ -129,6 +129,7 @@ export class ControlInbox {
     shim.senderField.setNumber(number);
     this.host.lobby.leave(shim.fd);
     /* where the registry is in another process, it has told about the connection before */
+    this.host.registry.catchUp();
     shim.connection = this.host.directory.numbered.get(number) ?? shim.connection;
   }
 

@@ -41,7 +41,7 @@ export class HostDomain {
   static found(
     host: Host,
     registry: LocalRegistry,
-    { listenFds, memberFds }: { listenFds: readonly number[]; memberFds: readonly number[] },
+    listenFds: readonly number[],
   ): HostDomain {
     const authority = new Authority({ onDiagnostic: (text) => host.log('warn', text) });
     const [ours, theirs] = socketPair();
@@ -50,7 +50,6 @@ export class HostDomain {
     const { handle } = registry.driver.openDoor(access);
     const domain: HostDomain = new HostDomain(host, theirs, { root: handle }, authority);
     for (const fd of listenFds) authority.listenOn(fd);
-    for (const fd of memberFds) authority.admit(fd, { isTrusted: true });
     while (!domain.shared.isReady) {
       authority.dispatch();
       domain.shared.dispatch();
@@ -64,6 +63,12 @@ export class HostDomain {
     const domain = new HostDomain(host, fd, {}, null);
     if (domain.shared.awaitReady(JOIN_TIMEOUT_MS)) return domain;
     throw new Error(`the authority of the domain did not answer within ${JOIN_TIMEOUT_MS} ms`);
+  }
+
+  /** Takes in a process that was started to be a host of this bus. */
+  admitHost(fd: number): void {
+    if (this.authority === null) throw new Error('the authority is in another process');
+    this.authority.admit(fd, { isTrusted: true });
   }
 
   /** Whether that process was started by this bus. */

@@ -1,5 +1,6 @@
 import type { CookieIssuer } from '#bridge/sasl/cookie.js';
 import type { MechanismName, RandomBytes } from '#bridge/sasl/mechanism.js';
+import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { BusLimits, PolicyRules } from '#policy/index.js';
 
 import type { Host } from './host.js';
@@ -7,9 +8,9 @@ import type { HostRequest } from './thread-messages.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** Where the registry is: here, with an authority that listens and has members; or where this socket leads to. */
+/** Where the registry is: here, with an authority that listens; or where this socket leads to. */
 export type DomainOptions =
-  | { readonly listenFds: readonly number[]; readonly memberFds: readonly number[] }
+  | { readonly listenFds: readonly number[] }
   | { readonly fd: number };
 
 /** What a host is made of; plain data but for the two sources that are handed in. */
@@ -27,8 +28,12 @@ export interface HostOptions {
   readonly mechanisms: readonly MechanismName[];
   readonly allowAnonymous: boolean;
   readonly arenaBytes?: number;
+  /** how many hosts accept on the same sockets; absent: this one only */
+  readonly hostCount?: number | undefined;
   /** processes that join as native peers or as hosts; absent: none can */
   readonly domain?: DomainOptions | undefined;
+  /** an existing bus that this one is attached to */
+  readonly uplink?: UplinkOptions | undefined;
   readonly randomBytes: RandomBytes;
   readonly cookies?: CookieIssuer;
 }

@@ -16,6 +16,7 @@ import { Envelope } from '#bridge/registry/envelope.js';
 import { Grants } from '#bridge/registry/grants.js';
 import { SaslServer } from '#bridge/sasl/server.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
+import type { Attachment } from '#bridge/uplink/attachment.js';
 import { canConnect, type Facet } from '#policy/index.js';
 
 import { Arena } from './arena.js';
@@ -44,7 +45,17 @@ import type { HostRequest } from './thread-messages.js';
 import { isSameUserInNamespace } from './uid-map.js';
 import { NOBODY, Users } from './users.js';
 
+/** Time enough for a host that has nothing else to do; a client that connects does not notice. */
+const GIVE_WAY_MS = 1;
+
 const SCRATCH_BYTES = 64 * 1024;
+
+/** A connection whose outbox is written at the end of a turn in which it grew. */
+interface Flushable {
+  isDirty: boolean;
+  readonly live: boolean;
+  flush(): void;
+}
 
 /**
  * The data plane: one thread, one epoll loop, many peers. A turn reads every readable socket once, lets
@@ -81,7 +92,7 @@ export class Host {
   readonly poller: Poller = new Poller((endpoint, error) => this.failed(endpoint, error));
   private readonly wakeup = new EventFd();
   private readonly controlInbox = new ControlInbox(this);
-  private readonly dirty: Shim[] = [];
+  private readonly dirty: Flushable[] = [];
   private dirtyCount = 0;
   private readonly shims = new Set<Shim>();
   private readonly listeners: Listener[] = [];
@@ -91,6 +102,7 @@ export class Host {
   readonly witness = new Witness(() => this.directory);
   private readonly here: LocalRegistry | null = null;
   private isStopping = false;
+  private isDwindling = false;
   private readonly scratchMemory = allocateBytes(SCRATCH_BYTES);
 
   constructor(options: HostOptions, output: HostOutput) {
@@ -113,14 +125,18 @@ export class Host {
     } else {
       this.here = new LocalRegistry(this, () => this.controlInbox.run());
       this.registry = this.here;
-      this.peers = domain === undefined ? null : HostDomain.found(this, this.here, domain);
+      this.peers = domain === undefined ? null : HostDomain.found(this, this.here, domain.listenFds);
     }
     this.foreign = new ForeignMessages(
       this.directory,
       (process) => this.peers?.isTrusted(process) === true,
     );
     this.poller.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
-    for (const fd of options.listenFds) this.listen(fd);
+    const listen = (): void => {
+      for (const fd of options.listenFds) this.listen(fd);
+    };
+    if (this.attachment === null) listen();
+    else this.attachment.start(listen);
   }
 
   /** Writing one to this descriptor makes the loop look for what the control plane wants. */
@@ -134,6 +150,7 @@ export class Host {
     this.flushAll();
     for (const shim of this.shims) this.close(shim, undefined);
     this.settle();
+    this.attachment?.close();
     this.bury();
     this.peers?.close();
   }
@@ -147,6 +164,13 @@ export class Host {
 
   stop(): void {
     this.isStopping = true;
+  }
+
+  /** Takes no more clients, and stops when the last has gone. */
+  dwindle(): void {
+    for (const listener of this.listeners.splice(0)) this.poller.close(listener.fd);
+    this.isDwindling = true;
+    if (this.shims.size === 0) this.stop();
   }
 
   // hot
@@ -175,18 +199,18 @@ export class Host {
   }
 
   // hot
-  markDirty(shim: Shim): void {
-    shim.isDirty = true;
-    this.dirty[this.dirtyCount++] = shim;
+  markDirty(connection: Flushable): void {
+    connection.isDirty = true;
+    this.dirty[this.dirtyCount++] = connection;
   }
 
   // hot
   private flushAll(): void {
     /* a flush that finds a broken pipe may make other outboxes grow */
     for (let i = 0; i < this.dirtyCount; i++) {
-      const shim = this.dirty[i];
-      shim.isDirty = false;
-      if (shim.live) shim.flush();
+      const connection = this.dirty[i];
+      connection.isDirty = false;
+      if (connection.live) connection.flush();
     }
     this.dirtyCount = 0;
     if (this.isUnsettled) this.settleAndFlush();
@@ -318,12 +342,33 @@ export class Host {
     return this.here;
   }
 
+  /** The other bus that this one is attached to, if any. */
+  get attachment(): Attachment | null {
+    return this.here === null ? null : this.here.attachment;
+  }
+
   get isRegistryHere(): boolean {
     return this.here !== null;
   }
 
   get incompleteConnections(): number {
     return this.lobby.size;
+  }
+
+  /** Whether other hosts of this bus, which accept on the same sockets, carry less. */
+  get isCrowded(): boolean {
+    const { hostCount = 1 } = this.options;
+    return hostCount > 1 && this.shims.size * hostCount > this.directory.numbered.size;
+  }
+
+  /** Lets another host accept who knocks; if none does so soon, it is for us. */
+  giveWay(listener: Listener): void {
+    this.poller.ignore(listener.fd);
+    this.deadlines.add(performance.now() + GIVE_WAY_MS, () => {
+      if (!this.listeners.includes(listener)) return;
+      this.poller.watch(listener);
+      listener.accept();
+    });
   }
 
   /** A socket was accepted: it has to authenticate first. */
@@ -394,6 +439,7 @@ export class Host {
       this.log('warn', `connection closed: ${reason}`, this.identify(shim));
     }
     this.shims.delete(shim);
+    if (this.isDwindling && this.shims.size === 0) this.stop();
     this.lobby.leave(shim.fd);
     shim.close();
     this.poller.close(shim.fd);
@@ -420,6 +466,11 @@ export class Host {
   at(timeMs: number, action: () => void): () => void {
     const deadline = this.deadlines.add(timeMs, action);
     return () => this.deadlines.cancel(deadline);
+  }
+
+  /** Other services can be started from now on. */
+  servicesChanged(): void {
+    this.attachment?.servicesChanged();
   }
 
   /** Connections that have authenticated. */
@@ -476,6 +527,7 @@ export class Host {
     this.dropDescriptors();
     if (endpoint instanceof Shim) this.close(endpoint, reason);
     else if (endpoint instanceof Handshake) this.endHandshake(endpoint, reason);
+    else if (endpoint.fail !== undefined) endpoint.fail(reason);
     else throw error;
   }
 

@@ -36,6 +36,11 @@ export class Listener {
 
   /** Accepts one connection a turn: others that wait keep the socket readable. */
   readable(): void {
+    if (this.host.isCrowded) this.host.giveWay(this);
+    else this.accept();
+  }
+
+  accept(): void {
     const fd = acceptConnection(this.fd);
     if (fd >= 0) this.accepted(fd);
     else if (fd !== -Errno.EAGAIN && fd !== -Errno.ECONNABORTED) this.waitForRoom(errnoName(-fd));

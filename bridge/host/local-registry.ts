@@ -1,9 +1,12 @@
 import { Activator } from '#bridge/activation/activator.js';
 import { Driver } from '#bridge/driver/driver.js';
 import { INTERFACES } from '#bridge/driver/interfaces.js';
+import { status } from '#bridge/driver/status.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
 import { ControlCode, controlMessage } from '#bridge/registry/control-message.js';
 import type { Registry } from '#bridge/registry/registry.js';
+import { Attachment } from '#bridge/uplink/attachment.js';
+import { uplinkInterface } from '#bridge/uplink/uplink-interface.js';
 import { NewNode } from '#core/index.js';
 
 import { busSettings } from './bus-settings.js';
@@ -18,6 +21,8 @@ export class LocalRegistry implements RegistryAccess {
   readonly driver: Driver;
   readonly activator: Activator;
   readonly directory: Registry;
+  /** the other bus that this one is attached to */
+  readonly attachment: Attachment | null;
   private readonly host: Host;
 
   /** @param runControls lets shims do at once what they were told by control messages */
@@ -29,7 +34,12 @@ export class LocalRegistry implements RegistryAccess {
     };
     const settings = busSettings(host);
     const { domain, grants } = host;
-    this.driver = new Driver(domain, user, settings, grants, INTERFACES, onArrival, runControls);
+    const { uplink } = host.options;
+    this.attachment = uplink === undefined ? null : new Attachment(host, uplink);
+    const interfaces = [...INTERFACES];
+    if (host.options.domain !== undefined) interfaces.push(status);
+    if (this.attachment !== null) interfaces.push(uplinkInterface(this.attachment));
+    this.driver = new Driver(domain, user, settings, grants, interfaces, onArrival, runControls);
     this.directory = this.driver.registry;
     this.directory.onOwnerChange = ({ name, oldOwner }) => {
       /* who lives elsewhere may take its time to let go of the name */
@@ -62,9 +72,12 @@ export class LocalRegistry implements RegistryAccess {
   /** It has been dealt with when the message that is under way is through. */
   sentToDriver(): void {}
 
+  catchUp(): void {}
+
   run(): void {
     this.activator.run();
     this.driver.run();
+    this.attachment?.run();
   }
 
   reload(rules: HostOptions['rules']): void {

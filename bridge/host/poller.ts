@@ -5,6 +5,8 @@ export interface Endpoint {
   readonly fd: number;
   readable(): void;
   writable?(): void;
+  /** Ends it because of a fault of ours; without this the whole host ends. */
+  fail?(reason: string): void;
 }
 
 /** Who is to be woken for which descriptor. */
@@ -55,6 +57,11 @@ export class Poller {
   ignore(fd: number): void {
     this.endpoints[fd] = null;
     this.epoll.remove(fd);
+  }
+
+  /** What the endpoint is told of: something to read, room to write. */
+  setInterest(fd: number, isReading: boolean, isWriting: boolean): void {
+    this.epoll.modify(fd, (isReading ? EPOLLIN : 0) | (isWriting ? EPOLLOUT : 0));
   }
 
   /** Closes a descriptor; its number is not used again before the events of this turn are through. */

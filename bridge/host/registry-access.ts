@@ -22,6 +22,8 @@ export interface RegistryAccess {
   sentToDriver(shim: Shim): void;
   /** Lets registry and driver deal with what has arrived. */
   run(): void;
+  /** Brings the directory up to what was told before a message of ours that is looked at now. */
+  catchUp(): void;
   reload(rules: HostOptions['rules']): void;
 }
 

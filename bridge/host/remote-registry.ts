@@ -90,6 +90,10 @@ export class RemoteRegistry implements RegistryAccess {
     if (shim.driver.handle.live) shim.wait();
   }
 
+  catchUp(): void {
+    this.directory.run();
+  }
+
   run(): void {
     this.directory.run();
   }

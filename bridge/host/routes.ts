@@ -90,6 +90,7 @@ export function routeUndirected(shim: Shim, header: MessageHeader): void {
   if (!shim.connection.isActive) return speaksOutOfTurn(shim);
   const message = shim.compose(header);
   shim.host.directory.broadcast(shim.host.envelope, message, shim.connection);
+  shim.host.attachment?.emitted(shim.connection, message);
 }
 
 const PEER = 'org.freedesktop.DBus.Peer';

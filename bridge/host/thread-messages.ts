@@ -9,6 +9,10 @@ import type { LogLevel } from './host-options.js';
 /** From the control plane to a host's thread. After posting, write to its wake-up descriptor. */
 export type HostCommand =
   | { readonly type: 'stop' }
+  /** takes no more clients, and stops with the last: nobody is there to let them in */
+  | { readonly type: 'dwindle' }
+  /** a connected socket of a process that is to be a host of this bus */
+  | { readonly type: 'admit-host'; readonly fd: number }
   | { readonly type: 'reload'; readonly rules: PolicyRules; readonly limits: BusLimits }
   /** answers 'reload-config'; `failure` says why the configuration stays as it was */
   | {

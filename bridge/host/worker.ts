@@ -41,6 +41,12 @@ function carryOut(host: Host, command: HostCommand): void {
     case 'stop':
       host.stop();
       break;
+    case 'dwindle':
+      host.dwindle();
+      break;
+    case 'admit-host':
+      host.peers?.admitHost(command.fd);
+      break;
     case 'reload':
       host.reload(command.rules, command.limits);
       break;

@@ -1,5 +1,6 @@
 import type { BusLimits, PolicyRules } from '#policy/index.js';
 import type { Handle } from '#core/index.js';
+import type { MatchRule } from './match-rule.js';
 import type { Connection, Credentials } from './connection.js';
 
 /**
@@ -34,6 +35,11 @@ export function appearance(connection: Connection): DirectoryChange {
   /* a descriptor means nothing in another process */
   const credentials = { ...connection.credentials, pidFd: undefined };
   return { kind: 'connection', number, process, credentials, takesDescriptors };
+}
+
+/** `connection` becomes a monitor. */
+export function watching(connection: Connection, rules: readonly MatchRule[]): DirectoryChange {
+  return { kind: 'monitor', number: connection.number, rules: rules.map(({ text }) => text) };
 }
 
 /** A change, with the registry's handle to what it is about. */

@@ -138,8 +138,6 @@ export abstract class Directory {
   /** Copies of what `rules` match go to the node behind `handle` from now on. */
   watch(handle: Handle, rules: readonly MatchRule[], connection: Connection): void {
     this.monitors.add(handle, rules, connection);
-    const texts = rules.map(({ text }) => text);
-    this.onChange?.({ kind: 'monitor', number: connection.number, rules: texts }, handle);
   }
 
   unwatch(monitor: Monitor): void {

@@ -9,7 +9,7 @@ import {
 
 import type { Connection } from './connection.js';
 import { ControlCode, controlMessage, parseControl, Resolution, resolutionBytes } from './control-message.js';
-import { appearance, type ChangeWithHandle } from './directory-change.js';
+import { appearance, watching, type ChangeWithHandle } from './directory-change.js';
 import { Directory, type DirectoryEvents } from './directory.js';
 import type { Grant, Grants } from './grants.js';
 import type { MatchRule } from './match-rule.js';
@@ -109,8 +109,7 @@ export class Registry extends Directory {
       yield { change: { kind: 'owner', name, oldOwner: -1, newOwner } };
     }
     for (const { handle, rules, connection } of this.monitors) {
-      const texts = rules.map(({ text }) => text);
-      yield { change: { kind: 'monitor', number: connection.number, rules: texts }, handle };
+      yield { change: watching(connection, rules), handle };
     }
   }
 

@@ -1,0 +1,59 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { HostEvent } from '#bridge/host/thread-messages.js';
+import type { HostThreadData } from '#bridge/host/worker.js';
+import { closeFd, socketPair } from '#core/linux/index.js';
+
+/** The first descriptor behind the standard streams and the channel to the parent. */
+const FIRST_FD = 4;
+
+/** What a host in a process of its own is started with; descriptors are numbers of the child's. */
+export type HostProcessJob = Omit<HostThreadData, 'port'>;
+
+export interface HostProcessHooks {
+  readonly took: (event: HostEvent) => void;
+  /** `how` says by which signal or status it ended */
+  readonly ended: (how: string) => void;
+}
+
+/** A host in a process of its own, which accepts on the same sockets as all others. */
+export class HostProcess {
+  /** The end of its connection to the authority that is ours to hand over. */
+  readonly memberFd: number;
+  readonly #child: ChildProcess;
+
+  constructor(job: HostProcessJob, hooks: HostProcessHooks) {
+    const [ours, theirs] = socketPair();
+    this.memberFd = ours;
+    const { listenFds, nonces = new Map<number, Uint8Array>() } = job.options;
+    const numberOf = (index: number): number => FIRST_FD + 1 + index;
+    const passed = listenFds.map((fd, index) => [numberOf(index), nonces.get(fd)] as const);
+    const program = fileURLToPath(new URL('../cli/host-child.js', import.meta.url));
+    this.#child = spawn(process.execPath, [...process.execArgv, program], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', theirs, ...listenFds],
+      serialization: 'advanced',
+    });
+    closeFd(theirs);
+    const childJob: HostProcessJob = {
+      ...job,
+      options: {
+        ...job.options,
+        listenFds: passed.map(([fd]) => fd),
+        nonces: new Map(passed.flatMap(([fd, nonce]) => (nonce ? [[fd, nonce]] : []))),
+        domain: { fd: FIRST_FD },
+      },
+    };
+    this.#child.send(childJob);
+    this.#child.on('message', (event: HostEvent) => hooks.took(event));
+    this.#child.once('exit', (status, signal) => hooks.ended(signal ?? `exit status ${status}`));
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** It ends when it has closed its connections. */
+  stop(): void {
+    if (this.#child.connected) this.#child.send({ type: 'stop' });
+  }
+}

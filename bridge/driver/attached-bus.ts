@@ -1,0 +1,33 @@
+import type { Handle } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { MatchRule } from '#bridge/registry/match-rule.js';
+import type { NameChange } from '#bridge/registry/names.js';
+
+import type { DriverError } from './driver-error.js';
+
+/** Called when the other bus has decided: with the refusal, if there is one. */
+export type Decided = (refusal: DriverError | undefined) => void;
+
+/** Another bus that this one is attached to, as the driver sees it (bridge/uplink). */
+export interface AttachedBus {
+  /** imported names of services that it can start */
+  readonly activatableNames: readonly string[];
+  /** RequestName: false: the other bus has no say in this name, and `decided` is not called. */
+  claim(connection: Connection, name: string, flags: number, decided: Decided): boolean;
+  /** A connection does not stand in the queue for this name any more. */
+  nameLeft(name: string, connection: Connection): void;
+  nameChanged(change: NameChange<Connection>): void;
+  /** AddMatch: false: the rule is about nothing over there, and `decided` is not called. */
+  subscribe(rule: MatchRule, connection: Connection, decided: Decided): boolean;
+  unsubscribe(rule: MatchRule, connection: Connection): void;
+  /** StartServiceByName of a name without owner; false: the name is not imported. `started`: the code of the reply. */
+  start(
+    connection: Connection,
+    name: string,
+    started: (code: number) => void,
+    failed: (error: DriverError) => void,
+  ): boolean;
+  /** Where messages of `sender` for an unowned name go; undefined: it is not imported. The handle is the registry's. */
+  gateFor(name: string, sender: Connection): Handle | undefined;
+  connectionGone(connection: Connection): void;
+}
