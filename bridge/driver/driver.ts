@@ -10,7 +10,12 @@ import {
   type ResourceUser,
 } from '#core/index.js';
 import { Connection } from '#bridge/registry/connection.js';
-import { ControlCode, controlBytes, controlMessage, parseControl } from '#bridge/registry/control-message.js';
+import {
+  ControlCode,
+  controlBytes,
+  controlMessage,
+  parseControl,
+} from '#bridge/registry/control-message.js';
 import { DRIVER_NUMBER, Envelope, uniqueName } from '#bridge/registry/envelope.js';
 import type { Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
@@ -94,7 +99,8 @@ export class Driver {
       nameChanged: (change) => this.announce(change),
       connectionGone: (connection) => this.connectionGone(connection),
       monitorGone: (connection) => this.forgetUser(connection),
-      withheld: (envelope, sender, facet) => this.witness.showRefusal(envelope.header, sender, facet),
+      withheld: (envelope, sender, facet) =>
+        this.witness.showRefusal(envelope.header, sender, facet),
       parkingFor: (name, sender) =>
         this.settings.activator.parkingFor(name, sender) ??
         this.settings.attached?.gateFor(name, sender),
@@ -361,11 +367,7 @@ export class Driver {
   /** A native peer's broadcast: it knows of nobody's subscriptions. */
   private passOn(connection: Connection, message: DecodedMessage): void {
     const { body, littleEndian } = message;
-    const bytes = encodeMessage(
-      { ...message, sender: connection.uniqueName },
-      body,
-      littleEndian,
-    );
+    const bytes = encodeMessage({ ...message, sender: connection.uniqueName }, body, littleEndian);
     this.registry.capture(this.envelope, this.composed(bytes), connection);
     this.registry.broadcast(this.envelope, this.composed(bytes), connection);
   }

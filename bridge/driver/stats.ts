@@ -114,6 +114,8 @@ function entriesFor(call: Call, connection: Connection): Entries {
   entries.set('UniqueName', new Variant('s', connection.uniqueName));
   for (const [key, value] of connectionFigures(figures)) entries.set(key, value);
   for (const [key, value] of connectionTotals(figures)) entries.set(key, value);
+  /* of the domain: that of a host, as in org.bus1.Status, or of the native peer itself */
+  entries.set('org.bus1.Process', new Variant('t', BigInt(connection.process)));
   return entries;
 }
 

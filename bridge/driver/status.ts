@@ -1,4 +1,17 @@
+import type { HostStatus } from '#bridge/registry/host-report.js';
 import { arg, LATER, type Call, type DriverInterface } from './method.js';
+
+/** Who carries the messages of a bus. */
+export interface BusStatus {
+  readonly authority: HostStatus;
+  /** the authority's own process, when it carries connections itself */
+  readonly hosts: readonly HostStatus[];
+  readonly natives: readonly {
+    readonly name: string;
+    readonly process: number;
+    readonly pid: number | undefined;
+  }[];
+}
 
 /** Asks every host first: each knows its own connections only. */
 function getStatus({ driver, reply }: Call): typeof LATER {
@@ -8,7 +21,7 @@ function getStatus({ driver, reply }: Call): typeof LATER {
     const natives = [...driver.registry.connections.values()]
       .filter(({ isNative }) => isNative)
       .map(({ uniqueName, process, credentials: { pid } }) => ({ name: uniqueName, process, pid }));
-    reply([JSON.stringify({ authority, hosts, natives })]);
+    reply([JSON.stringify({ authority, hosts, natives } satisfies BusStatus)]);
   });
   return LATER;
 }

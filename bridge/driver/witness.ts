@@ -35,6 +35,8 @@ export class Witness {
     if (this.directory().monitors.count === 0) return;
     this.serial = (this.serial % 0xffffffff) + 1;
     const to = sender?.uniqueName ?? DRIVER_NAME;
-    this.show(errorMessage(this.serial, serial, to, ErrorName.AccessDenied, describeRefusal(facet)));
+    this.show(
+      errorMessage(this.serial, serial, to, ErrorName.AccessDenied, describeRefusal(facet)),
+    );
   }
 }

@@ -89,8 +89,14 @@ export class ControlInbox {
   private turnAway(rejected: Rejected): void {
     const { shim, awaited, handles, origin } = rejected;
     const isMalformed = rejected.rejection === Rejection.Malformed;
-    const what = isMalformed ? 'is malformed, or names a false sender' : 'brings handles to a D-Bus socket';
-    this.host.log('warn', `a message of process ${origin} of the domain ${what}`, this.host.identify(shim));
+    const what = isMalformed
+      ? 'is malformed, or names a false sender'
+      : 'brings handles to a D-Bus socket';
+    this.host.log(
+      'warn',
+      `a message of process ${origin} of the domain ${what}`,
+      this.host.identify(shim),
+    );
     if (awaited >= 0) {
       shim.pendingCalls--;
       noReply(shim, awaited);

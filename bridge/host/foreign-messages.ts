@@ -64,7 +64,8 @@ export class ForeignMessages {
     const isForged = !this.isTrusted(message.origin) && !this.isGenuine(node, message, header);
     if (isForged) return Rejection.Malformed;
     if (message.receivedCount > (wantsReply(header) ? 1 : 0)) return Rejection.Capabilities;
-    const sender = senderNumber === DRIVER_NUMBER ? null : this.directory.numbered.get(senderNumber);
+    const sender =
+      senderNumber === DRIVER_NUMBER ? null : this.directory.numbered.get(senderNumber);
     envelope.replyFacet =
       sender === null || sender === undefined || message.receivedCount === 0
         ? null

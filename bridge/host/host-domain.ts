@@ -23,7 +23,12 @@ export class HostDomain {
   readonly shared: SharedDomain;
   private readonly authority: Authority | null;
 
-  private constructor(host: Host, fd: number, options: Partial<JoinOptions>, authority: Authority | null) {
+  private constructor(
+    host: Host,
+    fd: number,
+    options: Partial<JoinOptions>,
+    authority: Authority | null,
+  ) {
     this.authority = authority;
     this.shared = SharedDomain.join(fd, {
       local: host.domain,
@@ -38,11 +43,7 @@ export class HostDomain {
   }
 
   /** The domain of a bus whose registry is here: whoever wants to be in it connects to one of `listenFds`. */
-  static found(
-    host: Host,
-    registry: LocalRegistry,
-    listenFds: readonly number[],
-  ): HostDomain {
+  static found(host: Host, registry: LocalRegistry, listenFds: readonly number[]): HostDomain {
     const authority = new Authority({ onDiagnostic: (text) => host.log('warn', text) });
     const [ours, theirs] = socketPair();
     authority.admit(ours, { isRoot: true });
@@ -76,10 +77,18 @@ export class HostDomain {
     return this.shared.identityOf(process)?.isTrusted === true;
   }
 
-  /** To be called before each sleep; true: something has arrived meanwhile. */
+  /** Takes what has arrived meanwhile; returns how long the loop, which wants to sleep for `wantedMs`, may do so. */
   // hot
-  hasArrivals(): boolean {
-    return this.shared.beforeSleep();
+  sleepMs(wantedMs: number): number {
+    const { shared } = this;
+    if (shared.beforeSleep()) {
+      shared.dispatch();
+      return 0;
+    }
+    /* while an introduction is awaited, what has come too late has to be given up at some time */
+    if (shared.timeoutMs >= 0) shared.dispatch();
+    const { timeoutMs } = shared;
+    return timeoutMs < 0 || (wantedMs >= 0 && wantedMs < timeoutMs) ? wantedMs : timeoutMs;
   }
 
   close(): void {

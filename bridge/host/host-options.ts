@@ -9,9 +9,7 @@ import type { HostRequest } from './thread-messages.js';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** Where the registry is: here, with an authority that listens; or where this socket leads to. */
-export type DomainOptions =
-  | { readonly listenFds: readonly number[] }
-  | { readonly fd: number };
+export type DomainOptions = { readonly listenFds: readonly number[] } | { readonly fd: number };
 
 /** What a host is made of; plain data but for the two sources that are handed in. */
 export interface HostOptions {

@@ -125,7 +125,8 @@ export class Host {
     } else {
       this.here = new LocalRegistry(this, () => this.controlInbox.run());
       this.registry = this.here;
-      this.peers = domain === undefined ? null : HostDomain.found(this, this.here, domain.listenFds);
+      this.peers =
+        domain === undefined ? null : HostDomain.found(this, this.here, domain.listenFds);
     }
     this.foreign = new ForeignMessages(
       this.directory,
@@ -176,13 +177,13 @@ export class Host {
   // hot
   private turn(): void {
     const { deadlines, peers } = this;
-    const isBusy = peers !== null && peers.hasArrivals();
-    if (isBusy) peers.shared.dispatch();
-    const sleepMs = deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now());
-    this.poller.turn(isBusy ? 0 : sleepMs);
+    let sleepMs = deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now());
+    if (peers !== null) sleepMs = peers.sleepMs(sleepMs);
+    if (this.isUnsettled || this.waking.length > 0) sleepMs = 0;
+    this.poller.turn(sleepMs);
     if (!deadlines.isEmpty) deadlines.runDue(performance.now());
     if (this.isUnsettled) this.settle();
-    if (this.waking.length > 0) this.wakeShims();
+    while (this.waking.length > 0) this.wakeShims();
     this.flushAll();
     this.window.rewind();
     this.bury();
@@ -358,7 +359,8 @@ export class Host {
   /** Whether other hosts of this bus, which accept on the same sockets, carry less. */
   get isCrowded(): boolean {
     const { hostCount = 1 } = this.options;
-    return hostCount > 1 && this.shims.size * hostCount > this.directory.numbered.size;
+    const { numbered, nativeCount } = this.directory;
+    return hostCount > 1 && this.shims.size * hostCount > numbered.size - nativeCount;
   }
 
   /** Lets another host accept who knocks; if none does so soon, it is for us. */

@@ -26,4 +26,3 @@ export interface RegistryAccess {
   catchUp(): void;
   reload(rules: HostOptions['rules']): void;
 }
-

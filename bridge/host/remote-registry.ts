@@ -116,7 +116,8 @@ export class RemoteRegistry implements RegistryAccess {
     const deadline = performance.now() + MIRROR_TIMEOUT_MS;
     while (answer?.live === true) {
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) throw new Error(`the registry did not answer within ${MIRROR_TIMEOUT_MS} ms`);
+      if (leftMs <= 0)
+        throw new Error(`the registry did not answer within ${MIRROR_TIMEOUT_MS} ms`);
       domain.shared.wait(leftMs);
       this.directory.run();
     }

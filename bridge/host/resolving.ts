@@ -84,7 +84,12 @@ function refusesToStart(lookup: Lookup, header: MessageHeader): boolean {
 /** The errors are dbus-daemon's (`bus/dispatch.c`, `bus/activation.c`). */
 function tellUnowned(shim: Shim, header: MessageHeader, name: string): void {
   if (!shim.registry.live) {
-    sendError(shim, header, ErrorName.Disconnected, `Nobody knows who owns "${name}": the registry of the bus has ended`);
+    sendError(
+      shim,
+      header,
+      ErrorName.Disconnected,
+      `Nobody knows who owns "${name}": the registry of the bus has ended`,
+    );
   } else if ((header.flags & MessageFlag.NoAutoStart) !== 0) {
     sendError(shim, header, ErrorName.NameHasNoOwner, `Name "${name}" does not exist`);
   } else {

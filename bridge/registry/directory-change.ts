@@ -15,6 +15,7 @@ export type DirectoryChange =
       readonly process: number;
       readonly credentials: Credentials;
       readonly takesDescriptors: boolean;
+      readonly isNative: boolean;
     }
   | { readonly kind: 'gone'; readonly number: number; readonly dropsRulesNaming: boolean }
   /** it holds or waits for the name, or no longer */
@@ -31,10 +32,10 @@ export type DirectoryChange =
   | { readonly kind: 'policy'; readonly rules: PolicyRules; readonly limits: BusLimits };
 
 export function appearance(connection: Connection): DirectoryChange {
-  const { number, process, takesDescriptors } = connection;
+  const { number, process, takesDescriptors, isNative } = connection;
   /* a descriptor means nothing in another process */
   const credentials = { ...connection.credentials, pidFd: undefined };
-  return { kind: 'connection', number, process, credentials, takesDescriptors };
+  return { kind: 'connection', number, process, credentials, takesDescriptors, isNative };
 }
 
 /** `connection` becomes a monitor. */

@@ -30,6 +30,8 @@ export abstract class Directory {
   readonly connections = new Map<string, Connection>();
   /** the same by the N of `:1.N`: messages from other processes are looked at without making strings */
   readonly numbered = new Map<number, Connection>();
+  /** how many of them are native peers */
+  nativeCount = 0;
   readonly subscriptions = new MatchIndex<Connection>();
   readonly grants: Grants;
   readonly monitors: Monitors;
@@ -70,6 +72,7 @@ export abstract class Directory {
   add(connection: Connection): void {
     this.connections.set(connection.uniqueName, connection);
     this.numbered.set(connection.number, connection);
+    if (connection.isNative) this.nativeCount++;
     connection.names.add(connection.uniqueName);
     connection.matchIds.push(this.subscriptions.interner.retain(connection.uniqueName));
     this.onChange?.(appearance(connection), connection.inbox);
@@ -85,6 +88,7 @@ export abstract class Directory {
     if (!connection.isActive) return;
     this.connections.delete(connection.uniqueName);
     this.numbered.delete(connection.number);
+    if (connection.isNative) this.nativeCount--;
     if (dropsRulesNaming) this.dropRulesNaming(connection);
     for (const id of connection.matchIds) this.subscriptions.interner.release(id);
     this.onChange?.({ kind: 'gone', number: connection.number, dropsRulesNaming });

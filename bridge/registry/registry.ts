@@ -8,7 +8,13 @@ import {
 } from '#core/index.js';
 
 import type { Connection } from './connection.js';
-import { ControlCode, controlMessage, parseControl, Resolution, resolutionBytes } from './control-message.js';
+import {
+  ControlCode,
+  controlMessage,
+  parseControl,
+  Resolution,
+  resolutionBytes,
+} from './control-message.js';
 import { appearance, watching, type ChangeWithHandle } from './directory-change.js';
 import { Directory, type DirectoryEvents } from './directory.js';
 import type { Grant, Grants } from './grants.js';
@@ -176,7 +182,10 @@ export class Registry extends Directory {
   }
 
   /** A native peer knows those who will write to it before they can. */
-  private introduce({ isNative, process, number, uniqueName }: Connection, owner: Connection): void {
+  private introduce(
+    { isNative, process, number, uniqueName }: Connection,
+    owner: Connection,
+  ): void {
     if (!isNative || !owner.isNative || process === owner.process) return;
     if (owner.introduced.has(number)) return;
     owner.introduced.add(number);

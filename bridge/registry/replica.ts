@@ -94,6 +94,7 @@ export class Replica extends Directory {
     connection.uniqueName = uniqueName(change.number);
     connection.process = change.process;
     connection.takesDescriptors = change.takesDescriptors;
+    connection.isNative = change.isNative;
     connection.inbox = handle;
     this.grants.classify(connection);
     this.add(connection);
@@ -135,6 +136,7 @@ const NOBODYS_CREDENTIALS = {
 /** The registry has parsed it before. */
 function ruleOf(text: string): MatchRule {
   const rule = parseMatchRule(text);
-  if (rule instanceof MatchRuleFault) throw new Error(`the registry sent the rule ${text}: ${rule.message}`);
+  if (rule instanceof MatchRuleFault)
+    throw new Error(`the registry sent the rule ${text}: ${rule.message}`);
   return rule;
 }

@@ -1,0 +1,93 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { openFolder, ROOT } from '../support/bus-command.js';
+import { cleanEnvironment } from '../support/bus.js';
+import { killAtExit, output, type Environment } from '../support/process.js';
+
+export interface HostStatus {
+  readonly process: number;
+  readonly pid: number;
+  readonly connections: number;
+  readonly peers: number;
+  readonly nodes: number;
+  readonly handles: number;
+  readonly channels: number;
+  readonly messages: number;
+}
+
+export interface BusStatus {
+  readonly authority: HostStatus;
+  readonly hosts: readonly HostStatus[];
+  readonly natives: readonly {
+    readonly name: string;
+    readonly process: number;
+    readonly pid: number;
+  }[];
+}
+
+const PROGRAM = join(ROOT, 'dist/bridge/cli/bus1-bridge.js');
+
+/** `bus1-bridge run --hosts N` on a private socket. */
+export class BusWithHosts {
+  readonly address: string;
+  readonly env: Environment;
+  readonly child: ChildProcess;
+  private readonly folder: string;
+  private log = '';
+
+  private constructor(folder: string, hosts: number) {
+    this.folder = folder;
+    this.address = `unix:path=${join(folder, 'bus')}`;
+    this.env = { ...cleanEnvironment(folder), DBUS_SESSION_BUS_ADDRESS: this.address };
+    const args = [PROGRAM, 'run', '--hosts', String(hosts), '--address', this.address];
+    this.child = spawn(process.execPath, [...args, '--print-address', '--log-level', 'warn'], {
+      env: this.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    killAtExit(this.child);
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.log += text));
+  }
+
+  static async start(hosts: number): Promise<BusWithHosts> {
+    const bus = new BusWithHosts(openFolder('bus-hosts-'), hosts);
+    for await (const _line of createInterface({ input: bus.child.stdout! })) return bus;
+    throw new Error(`the bus did not start\n${bus.log}`);
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  get stderr(): string {
+    return this.log;
+  }
+
+  /** As `bus1-bridge status --json` prints it. */
+  async status(): Promise<BusStatus> {
+    const text = await output(process.execPath, [PROGRAM, 'status', '--json', this.address], {
+      env: this.env,
+    });
+    return JSON.parse(text) as BusStatus;
+  }
+
+  /** The same, as soon as `isRight` finds it so. */
+  async statusWhen(isRight: (status: BusStatus) => boolean): Promise<BusStatus> {
+    for (;;) {
+      const status = await this.status();
+      if (isRight(status)) return status;
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const ended = once(this.child, 'exit');
+      this.child.kill('SIGTERM');
+      await ended;
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
