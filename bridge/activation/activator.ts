@@ -110,7 +110,11 @@ export class Activator {
 
   /** Deals with messages that have been parked. */
   run(): void {
-    for (const parked of this.parking.takeArrivals()) this.arrived(parked);
+    for (const parked of this.parking.takeArrivals()) {
+      this.arrived(parked);
+      /* where it came from, nobody could know before that a service is started for it */
+      if (parked.waiter.process !== 0) this.driver.showFrom(parked.waiter, parked.bytes);
+    }
   }
 
   /**

@@ -10,6 +10,8 @@ export function runCommand(finish: (status: number) => void): Command {
     .option('--address <address>', 'where to listen, for example unix:path=/tmp/bus')
     .option('--print-address [fd]', 'print the address and nothing else')
     .option('--hosts <count>', 'processes that carry connections (by default 1: the bus itself)')
+    .option('--mapping <file...>', 'how native peers reach services: docs/mappings.md')
+    .option('--mappings', 'the mappings that come with this program')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
     .passThroughOptions()
     .action(async (command: string[], options: RunOptions) => {

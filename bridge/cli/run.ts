@@ -8,8 +8,9 @@ import { serve } from '#bridge/control/serve.js';
 import { descriptorOf } from './daemon-arguments.js';
 import { hostCount } from './host-count.js';
 import { logLevel } from './log-level.js';
+import { mappingsOf, type MappingOptions } from './mapping-files.js';
 
-export interface RunOptions {
+export interface RunOptions extends MappingOptions {
   readonly config?: string;
   readonly address?: string;
   /** A descriptor; true: standard output */
@@ -34,6 +35,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
     usesSystemd: false,
     hasDomain: true,
     hosts: hostCount(options.hosts, '--hosts'),
+    mappings: mappingsOf(options),
     logger,
   };
   const print = (address: string): void => {

@@ -3,6 +3,7 @@ import type { Subscription } from 'rxjs';
 import { getuid } from '#core/linux/index.js';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
 import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
+import type { Mapping } from '#mappings/index.js';
 import { DEFAULT_LIMITS, type BusConfig, type BusLimits } from '#policy/index.js';
 import { Activation } from './activation.js';
 import { activationSettings, type ActivationSettings } from './activation-settings.js';
@@ -39,6 +40,8 @@ export interface BusOptions {
   readonly hosts?: number | undefined;
   /** An existing bus that this one is to be attached to. */
   readonly uplink?: UplinkOptions | undefined;
+  /** How native peers reach services. */
+  readonly mappings?: readonly Mapping[] | undefined;
   readonly logger: Logger;
 }
 
@@ -61,7 +64,15 @@ export class Bus {
 
   /** Listens, gives up privileges, and starts the thread. Throws StartupError. */
   constructor(options: BusOptions) {
-    const { configuration, addresses, writesPidFile, usesSystemd, hasDomain, hosts = 1, logger } = options;
+    const {
+      configuration,
+      addresses,
+      writesPidFile,
+      usesSystemd,
+      hasDomain,
+      hosts = 1,
+      logger,
+    } = options;
     const { config, path } = configuration;
     this.#logger = logger;
     this.#configPath = path;
@@ -101,7 +112,7 @@ export class Bus {
     const isAlone = hosts === 1;
     this.#host = new HostThread({
       keyring,
-      options: isAlone ? own : { ...own, listenFds: [] },
+      options: { ...own, mappings: options.mappings, ...(!isAlone && { listenFds: [] }) },
     });
     if (!isAlone) {
       this.#processes = new HostProcesses({
@@ -213,6 +224,7 @@ export class Bus {
   }
 
   #cleanUp(failure: string | undefined): string | undefined {
+    void this.#processes?.stop();
     this.#watching?.unsubscribe();
     this.#activation.close();
     this.#resources.release();

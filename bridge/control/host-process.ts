@@ -30,7 +30,8 @@ export class HostProcess {
     const passed = listenFds.map((fd, index) => [numberOf(index), nonces.get(fd)] as const);
     const program = fileURLToPath(new URL('../cli/host-child.js', import.meta.url));
     this.#child = spawn(process.execPath, [...process.execArgv, program], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', theirs, ...listenFds],
+      /* whoever reads what the bus prints waits for its end, not for ours */
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc', theirs, ...listenFds],
       serialization: 'advanced',
     });
     closeFd(theirs);

@@ -302,6 +302,12 @@ export class Driver {
     registry.watch(capture, rules, connection);
   }
 
+  /** Shows monitors what a connection in another process has sent. */
+  showFrom(connection: Connection, bytes: Uint8Array): void {
+    if (this.registry.monitors.count === 0) return;
+    this.registry.capture(this.envelope, this.composed(bytes), connection);
+  }
+
   /** Shows monitors what came before a connection was known: a Hello with the name that it brought. */
   showFirst(connection: Connection, message: DecodedMessage): void {
     if (!this.registry.isObserved) return;
@@ -351,6 +357,9 @@ export class Driver {
     if (message.type === MessageType.Signal) {
       if (message.destination === undefined) return this.passOn(connection, message);
       this.settings.activator.signalReceived(connection, message);
+      if (connection.process !== 0 && message.member === 'ActivationFailure') {
+        this.showFrom(connection, entry.bytes);
+      }
     }
     if (isCall && !dispatch(this, connection, message, handles[0], reply)) return;
     /* those who overhear see a call after its answer, and none that was refused (`bus/dispatch.c`) */

@@ -2,6 +2,7 @@ import type { CookieIssuer } from '#bridge/sasl/cookie.js';
 import type { MechanismName, RandomBytes } from '#bridge/sasl/mechanism.js';
 import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { BusLimits, PolicyRules } from '#policy/index.js';
+import type { Mapping } from '#mappings/index.js';
 
 import type { Host } from './host.js';
 import type { HostRequest } from './thread-messages.js';
@@ -32,6 +33,8 @@ export interface HostOptions {
   readonly domain?: DomainOptions | undefined;
   /** an existing bus that this one is attached to */
   readonly uplink?: UplinkOptions | undefined;
+  /** how native peers reach services; only where the registry is */
+  readonly mappings?: readonly Mapping[] | undefined;
   readonly randomBytes: RandomBytes;
   readonly cookies?: CookieIssuer;
 }

@@ -8,6 +8,7 @@ import type { Registry } from '#bridge/registry/registry.js';
 import { Attachment } from '#bridge/uplink/attachment.js';
 import { uplinkInterface } from '#bridge/uplink/uplink-interface.js';
 import { NewNode } from '#core/index.js';
+import { Translator } from '#bridge/translation/translator.js';
 
 import { busSettings } from './bus-settings.js';
 import type { Host } from './host.js';
@@ -23,6 +24,7 @@ export class LocalRegistry implements RegistryAccess {
   readonly directory: Registry;
   /** the other bus that this one is attached to */
   readonly attachment: Attachment | null;
+  private readonly translator: Translator | null;
   private readonly host: Host;
 
   /** @param runControls lets shims do at once what they were told by control messages */
@@ -46,6 +48,10 @@ export class LocalRegistry implements RegistryAccess {
       if (oldOwner !== undefined && oldOwner.process !== 0) host.forgetName(name);
     };
     this.activator = new Activator(host, this.driver, user, onArrival);
+    const { mappings = [] } = host.options;
+    this.translator = mappings.length === 0 ? null : new Translator(host, mappings);
+    this.directory.translatorFor = (name, sender, owner) =>
+      this.translator?.handleFor(name, sender, owner);
   }
 
   admit(shim: Shim, credentials: Credentials): void {
@@ -76,6 +82,8 @@ export class LocalRegistry implements RegistryAccess {
 
   run(): void {
     this.activator.run();
+    /* what somebody lets go of while leaving is told before that he has left */
+    this.translator?.run();
     this.driver.run();
     this.attachment?.run();
   }

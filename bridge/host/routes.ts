@@ -1,6 +1,7 @@
 import { NewNode, SendStatus, type Message } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { introspect } from '#bridge/driver/introspectable.js';
+import { Resolution } from '#bridge/registry/control-message.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { encodeMessage } from '#bridge/wire/message.js';
@@ -140,7 +141,7 @@ export function routeObserved(shim: Shim, header: MessageHeader): void {
   const { host, connection } = shim;
   const { directory: registry } = host;
   const isLate = isShownLate(shim, header);
-  if (!isLate && isShownOnArrival(shim, header)) {
+  if (!isLate && isShownOnArrival(shim, header) && !isShownElsewhere(shim, header)) {
     registry.capture(host.envelope, shim.compose(header), connection);
   }
   const refusals = shim.refusals;
@@ -154,10 +155,13 @@ export function routeObserved(shim: Shim, header: MessageHeader): void {
   registry.eavesdrop(host.envelope, shim.compose(header), connection);
 }
 
-/** The registry, in another process, has said where a message goes that monitors have seen already. */
+/** The registry, in another process, has said where a message goes. */
 export function routeAgain(shim: Shim, header: MessageHeader, lookup: Lookup): void {
   const { host, connection } = shim;
   const refusals = shim.refusals;
+  if (host.directory.isObserved && lookup.resolution !== Resolution.Activatable) {
+    host.directory.capture(host.envelope, shim.compose(header), connection);
+  }
   if (adopt(shim, lookup, header) === null) return;
   shim.route(header);
   if (!shim.live || shim.isHolding || shim.refusals > refusals) return;
@@ -169,16 +173,31 @@ export function routeAgain(shim: Shim, header: MessageHeader, lookup: Lookup): v
  * for a service that systemd could not start before systemd's report.
  */
 function isShownLate({ host, connection }: Shim, header: MessageHeader): boolean {
+  if (!host.isRegistryHere) return false;
   if (header.destinationLength === 0 || !connection.isActive) return false;
+  if (isForDriver(header)) return isActivationFailure(header);
   const name = text(header, 'destination');
-  if (name === DRIVER_NAME) {
-    return header.type === MessageType.Signal && text(header, 'member') === 'ActivationFailure';
-  }
   if ((header.flags & MessageFlag.NoAutoStart) !== 0) return false;
-  if (!host.isRegistryHere || host.directory.owner(name) !== undefined) return false;
+  if (host.directory.owner(name) !== undefined) return false;
   if (!host.activator.isActivatable(name)) return false;
   const { facet } = host.grants.withServiceToStart(connection, name);
   return facet === null || facet.check(header);
+}
+
+/**
+ * Whether the registry, in another process, has to say first if a service is to be started: then it is shown there, for
+ * the same reason.
+ */
+function isShownElsewhere(shim: Shim, header: MessageHeader): boolean {
+  const { host, connection, destinations } = shim;
+  const isSent = header.type === MessageType.MethodCall || header.type === MessageType.Signal;
+  if (host.isRegistryHere || !isSent || header.destinationLength === 0) return false;
+  if (!connection.isActive || shim.isMonitor) return false;
+  if (isActivationFailure(header)) return true;
+  const { bytes, destinationOffset, destinationLength } = header;
+  const known = destinations.find(bytes, destinationOffset, destinationLength);
+  if (known === null) return true;
+  return !known.isDriver && (known.isParking || known.epoch !== host.grants.epoch);
 }
 
 /** What comes before the end of Hello is shown by the driver, which knows whether it was one. */
@@ -189,6 +208,12 @@ function isShownOnArrival({ connection, isMonitor }: Shim, header: MessageHeader
   }
   const isKnownType = header.type <= MessageType.Signal;
   return connection.isActive || !isKnownType || !isForDriver(header);
+}
+
+/** What systemd tells the bus. */
+function isActivationFailure(header: MessageHeader): boolean {
+  const isSignal = header.type === MessageType.Signal && isForDriver(header);
+  return isSignal && text(header, 'member') === 'ActivationFailure';
 }
 
 function isForDriver(header: MessageHeader): boolean {

@@ -58,6 +58,13 @@ export class Registry extends Directory {
 
   /** is told before anybody else when a name changes hands */
   onOwnerChange: ((change: NameChange<Connection>) => void) | null = null;
+  /**
+   * What `sender` gets instead of a handle to the owner of `name`, or to where its messages wait; the handle is the
+   * registry's. Undefined: nothing else.
+   */
+  translatorFor:
+    | ((name: string, sender: Connection, owner: Connection | undefined) => Handle | undefined)
+    | null = null;
 
   private readonly events: RegistryEvents;
   private readonly answer = new Message();
@@ -172,7 +179,9 @@ export class Registry extends Directory {
     }
     this.introduce(sender, owner);
     const grant = this.grants.between(sender, owner);
-    this.reply(reply, Resolution.Owned, handle, grant, owner.number);
+    const translated = this.translatorFor?.(name, sender, owner);
+    this.reply(reply, Resolution.Owned, translated ?? handle, grant, owner.number);
+    if (translated !== undefined) this.peer.release(translated);
   }
 
   private resolveAgain(): void {
@@ -194,7 +203,8 @@ export class Registry extends Directory {
   }
 
   private replyUnowned(to: Handle, name: string, sender: Connection): void {
-    const parking = this.events.parkingFor(name, sender);
+    const parking =
+      this.translatorFor?.(name, sender, undefined) ?? this.events.parkingFor(name, sender);
     if (parking === undefined) return this.reply(to, Resolution.Unowned, undefined, NO_GRANT, -1);
     const grant = this.grants.withServiceToStart(sender, name);
     this.reply(to, Resolution.Activatable, parking, grant, -1);

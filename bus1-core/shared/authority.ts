@@ -5,6 +5,7 @@ import {
   Epoll,
   EPOLLIN,
   EPOLLOUT,
+  errnoName,
   EventFd,
   geteuid,
   listenUnix,
@@ -13,6 +14,7 @@ import {
   Seal,
   sealMemfd,
   socketPair,
+  SystemError,
   type PeerCredentials,
 } from '../linux/index.js';
 import { parseMemberMessage, type ChannelMessage, type MemberMessage } from './control-messages.js';
@@ -61,6 +63,8 @@ export class Authority {
   private readonly membersById = new Map<number, Member>();
   private readonly introductions = new Map<string, Introduction>();
   private readonly listening: number[] = [];
+  /** those of them that nobody is accepted on for now, for want of descriptors or memory */
+  private readonly paused = new Set<number>();
   private lastId = 0;
   private rootId = 0;
   /** has been admitted, and has not said hello yet: nobody is welcomed before it */
@@ -102,25 +106,32 @@ export class Authority {
    * Takes over a connected socket of somebody who wants to be a member. The one that `isRoot` has the root node; there
    * can be one such member. All others are told which members are trusted: the one with the root, and those that were
    * started by whoever calls this.
+   *
+   * @throws SystemError: then `fd` is still the caller's
    */
   admit(fd: number, { isRoot = false, isTrusted = isRoot }: AdmitOptions = {}): void {
     const credentials = peerCredentials(fd);
+    const pidFd = peerPidFd(fd) ?? -1;
     const isOurs = credentials.uid === 0 || credentials.uid === geteuid();
     const namesAccounts = this.options.mayNameAccounts?.(credentials) ?? isOurs;
     const member = new Member(new ControlSocket(fd), credentials, namesAccounts, isRoot, isTrusted);
     this.members.set(fd, member);
     if (isRoot) this.rootToCome = member;
     this.watch(fd, member);
-    member.pidFd = peerPidFd(fd) ?? -1;
-    if (member.pidFd >= 0) this.watch(member.pidFd, member);
+    member.pidFd = pidFd;
+    if (pidFd >= 0) this.watch(pidFd, member);
     if (this.members.size > this.options.membersMax) this.expel(member, 'too many members');
     else if (this.countOf(credentials.uid) > this.options.membersPerUidMax) {
       this.expel(member, `too many members of uid ${credentials.uid}`);
     }
   }
 
-  /** Does what there is to do, without waiting. */
+  /**
+   * Does what there is to do, without waiting. When the process has run out of descriptors nobody new is accepted, and
+   * `fd` does not become readable for that: each call tries again, so call this when some were closed.
+   */
   dispatch(): void {
+    for (const fd of this.paused) this.accept(fd);
     const count = this.epoll.wait(0);
     for (let i = 0; i < count; i++) this.handle(this.epoll.fdAt(i));
   }
@@ -163,9 +174,38 @@ export class Authority {
   }
 
   private accept(listening: number): void {
-    for (let fd = acceptConnection(listening); fd >= 0; fd = acceptConnection(listening)) {
-      this.admit(fd);
+    const error = this.acceptAll(listening);
+    const isShort = error !== 'EAGAIN' && error !== 'ECONNABORTED';
+    if (isShort === this.paused.has(listening)) return;
+    if (isShort) this.pause(listening, error);
+    else this.resume(listening);
+  }
+
+  /** Returns what the last attempt has ended with. */
+  private acceptAll(listening: number): string {
+    let fd = acceptConnection(listening);
+    for (; fd >= 0; fd = acceptConnection(listening)) {
+      try {
+        this.admit(fd);
+      } catch (error) {
+        closeFd(fd);
+        if (error instanceof SystemError) return error.code;
+        throw error;
+      }
     }
+    return errnoName(-fd);
+  }
+
+  /** Who connects waits in the kernel, and the socket must not keep us awake. */
+  private pause(listening: number, error: string): void {
+    this.options.onDiagnostic?.(`no new members are accepted for now: ${error}`);
+    this.paused.add(listening);
+    this.epoll.remove(listening);
+  }
+
+  private resume(listening: number): void {
+    this.paused.delete(listening);
+    this.epoll.add(listening, EPOLLIN);
   }
 
   private read(member: Member): void {
@@ -232,10 +272,13 @@ export class Authority {
     if (requester.peers.size >= max || target.peers.size >= max) {
       return this.refuse(requester, peer, `a process may have ${max} channels`);
     }
+    const { ringBytes } = this.options;
+    const fds = this.tryMakeChannel(ringBytes);
+    if (fds === undefined) {
+      return this.refuse(requester, peer, 'the authority has run out of descriptors');
+    }
     requester.peers.add(peer);
     target.peers.add(requester.id);
-    const { ringBytes } = this.options;
-    const fds = makeChannel(ringBytes);
     const [memory, bellOfTarget, bellOfRequester, socketOfTarget, socketOfRequester] = fds;
     const message = (of: Member, isFirst: boolean, root: ChannelMessage['root']) =>
       of.channelMessage(ringBytes, isFirst, isForRoot ? root : 'none');
@@ -252,6 +295,15 @@ export class Authority {
       fds: [memory, bellOfRequester, bellOfTarget, socketOfRequester],
       message: message(target, false, 'from-peer'),
     });
+  }
+
+  private tryMakeChannel(ringBytes: number): number[] | undefined {
+    try {
+      return makeChannel(ringBytes);
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
   }
 
   private complete(target: Member, requesterId: number): void {
@@ -293,6 +345,7 @@ export class Authority {
       if (isTarget) this.refuse(requester, member.id, 'the process is gone');
     }
     member.close();
+    for (const listening of this.paused) this.resume(listening);
     if (member === this.rootToCome) this.stopWaitingForRoot();
     if (member.id === 0) return;
     this.membersById.delete(member.id);
@@ -304,9 +357,18 @@ export class Authority {
   }
 }
 
-/** Memory for both rings, a doorbell and a socket for each side. */
+/** Memory for both rings, a doorbell and a socket for each side. @throws SystemError */
 function makeChannel(ringBytes: number): number[] {
-  const memory = createMemfd('bus1-channel', channelBytes(ringBytes));
-  sealMemfd(memory, Seal.Shrink | Seal.Grow | Seal.Seal);
-  return [memory, new EventFd().fd, new EventFd().fd, ...socketPair()];
+  const fds: number[] = [];
+  try {
+    fds.push(createMemfd('bus1-channel', channelBytes(ringBytes)));
+    sealMemfd(fds[0], Seal.Shrink | Seal.Grow | Seal.Seal);
+    fds.push(new EventFd().fd);
+    fds.push(new EventFd().fd);
+    fds.push(...socketPair());
+    return fds;
+  } catch (error) {
+    for (const fd of fds) closeFd(fd);
+    throw error;
+  }
 }

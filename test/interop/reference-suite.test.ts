@@ -57,11 +57,18 @@ function casesOf(program: string): string[] {
   return stdout.split('\n').filter((line) => line.startsWith('/'));
 }
 
-describeWith(SOFTWARE, 'the reference implementation', () => {
+/** A bus as it is by default, and one whose clients are spread over two processes. */
+describe.each([1, 2])('hosts: %i', (hosts) => {
+  describeWith(SOFTWARE, 'the reference implementation', () => suite(hosts));
+});
+
+function suite(hosts: number): void {
   const folder = openFolder('reference-suite-');
   const daemon = join(folder, 'dbus-daemon');
   const command = busCommandForEveryUser(folder).map((word) => `'${word}'`);
-  writeFileSync(daemon, `#!/bin/sh\nexec ${command.join(' ')} "$@"\n`, { mode: 0o755 });
+  writeFileSync(daemon, `#!/bin/sh\nBUS1_HOSTS=${hosts} exec ${command.join(' ')} "$@"\n`, {
+    mode: 0o755,
+  });
   const env = {
     ...cleanEnvironment(folder),
     DBUS_TEST_DAEMON: daemon,
@@ -96,4 +103,4 @@ describeWith(SOFTWARE, 'the reference implementation', () => {
   test.runIf(process.getuid!() === 0)(`${PASSES_AS_ROOT} cases pass as root`, () => {
     expect(passes).toBeGreaterThanOrEqual(PASSES_AS_ROOT);
   });
-});
+}

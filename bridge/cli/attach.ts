@@ -1,0 +1,87 @@
+import { BUILT_IN, loadConfiguration, logDiagnostics } from '#bridge/control/configuration.js';
+import { privateAddress } from '#bridge/control/listen-unix.js';
+import { createLogger } from '#bridge/control/logger.js';
+import { printStarted } from '#bridge/control/print.js';
+import { serve } from '#bridge/control/serve.js';
+import { busAddress } from '#bridge/uplink/bus-address.js';
+import { NamePatterns } from '#bridge/uplink/name-patterns.js';
+import type { ConfinedGrant, UplinkOptions } from '#bridge/uplink/uplink-options.js';
+import type { Direction, Mapping } from '#mappings/index.js';
+import { logLevel } from './log-level.js';
+import { mappingsOf, readMapping } from './mapping-files.js';
+import { printTarget, runWith, type RunOptions } from './run.js';
+import { UsageError } from './usage-error.js';
+
+export interface AttachOptions extends Omit<RunOptions, 'hosts'> {
+  readonly bus: string;
+  readonly import?: readonly string[];
+  readonly export?: readonly string[];
+  readonly allowConfined?: readonly string[];
+}
+
+/** Runs a bus that is attached to an existing one, until a signal comes or `command` ends. */
+export async function attach(command: readonly string[], options: AttachOptions): Promise<number> {
+  const printAddress = printTarget(options.printAddress);
+  const level = logLevel(options.logLevel, command.length > 0 ? 'warn' : 'info');
+  const logger = createLogger({ level, stderr: true, syslog: false });
+  const configuration = loadConfiguration(options.config ?? BUILT_IN);
+  logDiagnostics(configuration, logger);
+  const uplink = uplinkOf(options);
+  const bus = {
+    configuration,
+    addresses: [options.address ?? privateAddress(process.env)],
+    writesPidFile: false,
+    usesSystemd: false,
+    hasDomain: true,
+    uplink,
+    mappings: mappingsOf(options),
+    logger,
+  };
+  const print = (address: string): void => {
+    if (printAddress !== undefined) printStarted({ printAddress }, address, process.pid);
+    else if (command.length === 0) process.stdout.write(`${address}\n`);
+  };
+  if (command.length > 0) return runWith(command, bus, print);
+  return serve(bus, { listening: ({ address }) => print(address) });
+}
+
+function uplinkOf(options: AttachOptions): UplinkOptions {
+  const address = busAddress(options.bus, process.env);
+  if (address === undefined) {
+    throw new UsageError(
+      'there is no session bus here: DBUS_SESSION_BUS_ADDRESS is not set; name one with --bus',
+    );
+  }
+  const mappings = (options.mapping ?? []).map((file) => readMapping(file));
+  const mapped = (direction: Direction): string[] =>
+    mappings.flatMap(({ names }) =>
+      names.filter((each) => each.direction === direction).map(({ pattern }) => pattern),
+    );
+  const imports = new NamePatterns([...(options.import ?? []), ...mapped('import')]);
+  const exports = new NamePatterns([...(options.export ?? []), ...mapped('export')]);
+  if (imports.isEmpty && exports.isEmpty) {
+    throw new UsageError(
+      'nothing would pass between the buses: name what to --import or to --export',
+    );
+  }
+  return {
+    address,
+    imports: imports.texts,
+    exports: exports.texts,
+    grants: [...allowed(options.allowConfined ?? []), ...mappings.flatMap(grantsOf)],
+  };
+}
+
+/** A client that the command line names may reach everything. */
+function allowed(clients: readonly string[]): ConfinedGrant[] {
+  return clients.map((client) => ({ client, names: ['*'] }));
+}
+
+/** One that a mapping names may reach what the mapping is about. */
+function grantsOf({ uplinks, names }: Mapping): ConfinedGrant[] {
+  const patterns = names.map(({ pattern }) => pattern);
+  return uplinks.map(({ confinement, id }) => ({
+    client: `${confinement}:${id}`,
+    names: patterns,
+  }));
+}

@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import dbus from 'dbus-next';
+import { AddressError, parseAddresses } from '#bridge/wire/address.js';
+import { parseIntrospection } from '#bridge/introspection/introspection.js';
+import type { IntrospectedNode } from '#bridge/introspection/introspection.js';
+import { UsageError } from './usage-error.js';
+
+/** D-Bus Specification, "Well-known Message Bus Instances". */
+const SYSTEM_BUS = 'unix:path=/var/run/dbus/system_bus_socket';
+
+/** libdbus waits as long for a reply, and a service may have to start first. */
+const REPLY_TIMEOUT_MS = 25_000;
+
+/** An existing bus, and what these commands ask it and its services. */
+export class OldBus {
+  readonly #bus: dbus.MessageBus;
+  #failure: Error | undefined;
+
+  private constructor(bus: dbus.MessageBus) {
+    this.#bus = bus;
+    bus.on('error', (error: Error) => (this.#failure = error));
+  }
+
+  /** Connects to `session`, `system` or an address. */
+  static async connect(which: string): Promise<OldBus> {
+    const address = busAddress(which);
+    const bus = dbus.sessionBus({ busAddress: address });
+    try {
+      await once(bus, 'connect');
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`cannot reach the bus at ${address}: ${reason}`, { cause: error });
+    }
+    return new OldBus(bus);
+  }
+
+  /** All well-known names that have an owner or whose service can be started, sorted. */
+  async names(): Promise<string[]> {
+    const driver = {
+      destination: 'org.freedesktop.DBus',
+      path: '/org/freedesktop/DBus',
+      interface: 'org.freedesktop.DBus',
+    };
+    const owned = await this.#call({ ...driver, member: 'ListNames' });
+    const activatable = await this.#call({ ...driver, member: 'ListActivatableNames' });
+    const names = new Set([...(owned[0] as string[]), ...(activatable[0] as string[])]);
+    names.delete('org.freedesktop.DBus');
+    return [...names].filter((name) => !name.startsWith(':')).toSorted();
+  }
+
+  /** What an object tells about itself. */
+  async introspect(destination: string, path: string): Promise<IntrospectedNode> {
+    const [xml] = await this.#call({
+      destination,
+      path,
+      interface: 'org.freedesktop.DBus.Introspectable',
+      member: 'Introspect',
+    });
+    return parseIntrospection(String(xml), `${destination}${path}`);
+  }
+
+  /** The paths of the objects that an object manager tells of. */
+  async managedObjects(destination: string, path: string): Promise<string[]> {
+    const [objects] = await this.#call({
+      destination,
+      path,
+      interface: 'org.freedesktop.DBus.ObjectManager',
+      member: 'GetManagedObjects',
+    });
+    return Object.keys(objects as object);
+  }
+
+  close(): void {
+    this.#bus.disconnect();
+  }
+
+  async #call(message: dbus.MessageLike): Promise<readonly unknown[]> {
+    const patience = new AbortController();
+    const timeout = setTimeout(REPLY_TIMEOUT_MS, undefined, { signal: patience.signal });
+    try {
+      const reply = await Promise.race([this.#bus.call(new dbus.Message(message)), timeout]);
+      if (reply) return reply.body;
+      const { destination, path } = message;
+      const reason = this.#failure?.message ?? `no reply within ${REPLY_TIMEOUT_MS / 1000} s`;
+      throw new Error(`${destination} ${path}: ${reason}`);
+    } finally {
+      patience.abort();
+      timeout.catch(() => {});
+    }
+  }
+}
+
+function busAddress(which: string): string {
+  const { env } = process;
+  if (which === 'system') return env['DBUS_SYSTEM_BUS_ADDRESS'] ?? SYSTEM_BUS;
+  if (which !== 'session') return validAddress(which);
+  const address = env['DBUS_SESSION_BUS_ADDRESS'];
+  if (address !== undefined) return address;
+  const directory = env['XDG_RUNTIME_DIR'];
+  if (directory !== undefined) return `unix:path=${directory}/bus`;
+  throw new Error(
+    'there is no session bus: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set',
+  );
+}
+
+function validAddress(text: string): string {
+  const addresses = parseAddresses(text);
+  if (!(addresses instanceof AddressError)) return text;
+  throw new UsageError(`${addresses.message}: --bus takes session, system or an address`);
+}

@@ -1,0 +1,39 @@
+import { Command } from 'commander';
+import type { CheckOptions } from './mappings-check.js';
+import type { InitOptions } from './mappings-init.js';
+
+type Finish = (status: number) => void;
+
+const BUS = '--bus <bus>';
+
+/** `bus1-bridge mappings`: files that say how native peers reach services of an old bus. */
+export function mappingsCommand(finish: Finish): Command {
+  return new Command('mappings')
+    .description('Writes and checks mappings: how native peers reach services of an old bus.')
+    .addCommand(initCommand(finish))
+    .addCommand(checkCommand(finish));
+}
+
+function initCommand(finish: Finish): Command {
+  return new Command('init')
+    .description('Writes a mapping from what a running service tells about itself.')
+    .argument('[name...]', 'well-known names (default: all that are owned or can be started)')
+    .option(BUS, 'session, system or an address', 'session')
+    .option('--output <directory>', 'write a file for each name (default: print them)')
+    .action(async (names: string[], options: InitOptions) => {
+      const { initMappings } = await import('./mappings-init.js');
+      finish(await initMappings(names, options));
+    });
+}
+
+function checkCommand(finish: Finish): Command {
+  return new Command('check')
+    .description('Checks mappings, one by one and together.')
+    .argument('[file...]', 'mapping files (default: those that come with this program)')
+    .option(BUS, 'compare with the services on this bus: session, system or an address')
+    .option('--strict', 'exit with status 1 for advice, too')
+    .action(async (files: string[], options: CheckOptions) => {
+      const { checkMappings } = await import('./mappings-check.js');
+      finish(await checkMappings(files, options));
+    });
+}

@@ -1,0 +1,52 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { textOf } from '#bridge/control/startup-error.js';
+import { OldBus } from './mappings-bus.js';
+import { draftMapping } from './mappings-draft.js';
+import { survey } from './mappings-survey.js';
+
+export interface InitOptions {
+  /** `session`, `system` or an address. */
+  readonly bus: string;
+  /** Directory for the files; absent: they are printed. */
+  readonly output?: string;
+}
+
+/** Writes a mapping for each name. The status is 1 if there is a name for which it could not. */
+export async function initMappings(
+  names: readonly string[],
+  { bus: which, output }: InitOptions,
+): Promise<number> {
+  if (output !== undefined) mkdirSync(output, { recursive: true });
+  const bus = await OldBus.connect(which);
+  let status = 0;
+  try {
+    let separator = '';
+    for (const name of names.length > 0 ? names : await bus.names()) {
+      try {
+        const seen = await survey(bus, name);
+        for (const failure of seen.failures) warn(failure);
+        const text = draftMapping(seen, which === 'system' ? 'system' : 'session');
+        if (output === undefined) process.stdout.write(separator + text);
+        else writeNew(join(output, `${name}.yaml`), text);
+        separator = '---\n';
+      } catch (error) {
+        warn(textOf(error).trimEnd());
+        status = 1;
+      }
+    }
+  } finally {
+    bus.close();
+  }
+  return status;
+}
+
+/** Somebody may have put work into a file that is there already. */
+function writeNew(path: string, text: string): void {
+  writeFileSync(path, text, { flag: 'wx' });
+  process.stdout.write(`${path}\n`);
+}
+
+function warn(message: string): void {
+  process.stderr.write(`bus1-bridge: ${message}\n`);
+}

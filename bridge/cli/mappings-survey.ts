@@ -1,0 +1,57 @@
+import type { SeenObject } from '#bridge/introspection/check-objects.js';
+import { textOf } from '#bridge/control/startup-error.js';
+import type { OldBus } from './mappings-bus.js';
+
+/** A service may have an object for each of a great many things; the kinds show long before. */
+const OBJECTS_MAX = 1000;
+
+/** What one service has been seen to have. */
+export interface Survey {
+  readonly name: string;
+  readonly objects: readonly SeenObject[];
+  /** Whether there are more objects than are worth looking at. */
+  readonly isCut: boolean;
+  /** Objects that did not say what they are, and why. */
+  readonly failures: readonly string[];
+}
+
+const OBJECT_MANAGER = 'org.freedesktop.DBus.ObjectManager';
+
+/** The path that a service has by convention where its name leads to. */
+export function pathOfName(name: string): string {
+  return `/${name.replaceAll('.', '/').replaceAll('-', '_')}`;
+}
+
+/**
+ * Walks the object tree of a service, starting it if need be. Not every service lists all of its
+ * objects: those at `paths` are looked at, too. Throws if the service tells nothing at all.
+ */
+export async function survey(
+  bus: OldBus,
+  name: string,
+  paths: readonly string[] = [],
+): Promise<Survey> {
+  const known = new Set(['/', pathOfName(name), ...paths]);
+  const waiting = [...known];
+  const objects: SeenObject[] = [];
+  const failures: string[] = [];
+  const add = (path: string): void => {
+    if (!known.has(path)) waiting.push(path);
+    known.add(path);
+  };
+  for (const path of waiting) {
+    if (objects.length === OBJECTS_MAX) break;
+    try {
+      const node = await bus.introspect(name, path);
+      objects.push({ path, node });
+      for (const child of node.children) add(`${path === '/' ? '' : path}/${child.name}`);
+      if (!node.interfaces.some((one) => one.name === OBJECT_MANAGER)) continue;
+      for (const managed of await bus.managedObjects(name, path)) add(managed);
+    } catch (error) {
+      failures.push(`${name} ${path}: ${textOf(error)}`);
+    }
+  }
+  const isSilent = objects.every(({ node }) => node.interfaces.length + node.children.length === 0);
+  if (isSilent) throw new Error(failures[0] ?? `${name} tells of no objects`);
+  return { name, objects, isCut: objects.length === OBJECTS_MAX, failures };
+}

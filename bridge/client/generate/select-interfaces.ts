@@ -1,0 +1,82 @@
+import { isDeepStrictEqual } from 'node:util';
+
+import type {
+  IntrospectedInterface,
+  IntrospectedNode,
+} from '#bridge/introspection/introspection.js';
+
+/** What was introspected, and what errors call it. */
+export interface IntrospectionSource {
+  readonly source: string;
+  readonly node: IntrospectedNode;
+}
+
+/** Why there is nothing that could be generated. */
+export class GenerateError extends Error {
+  readonly code = 'GENERATE';
+
+  constructor(message: string) {
+    super(message);
+    this.name = 'GenerateError';
+  }
+}
+
+/** These are part of D-Bus itself: a proxy and a service have them without any description. */
+const STANDARD_INTERFACES = new Set([
+  'org.freedesktop.DBus.Introspectable',
+  'org.freedesktop.DBus.Peer',
+  'org.freedesktop.DBus.Properties',
+]);
+
+/**
+ * The interfaces of all sources and of the nodes in them, each once, in the order of their names.
+ * `wanted`, unless empty, leaves only those. Throws {@link GenerateError} if one of them is missing, if
+ * none are left, or if two sources disagree about one.
+ */
+export function selectInterfaces(
+  sources: readonly IntrospectionSource[],
+  wanted: readonly string[] = [],
+): IntrospectedInterface[] {
+  const found = collect(sources);
+  const names = wanted.length > 0 ? wanted : [...found.keys()].filter(isNotStandard);
+  const missing = names.find((name) => !found.has(name));
+  const places = sources.map(({ source }) => source).join(', ');
+  if (missing !== undefined) {
+    const there = [...found.keys()].toSorted().join(', ') || 'none';
+    throw new GenerateError(`${places}: no interface "${missing}"; there are: ${there}`);
+  }
+  if (names.length === 0) {
+    throw new GenerateError(`${places}: no interfaces but those that every D-Bus object has`);
+  }
+  return [...new Set(names)].toSorted().map((name) => found.get(name)!.description);
+}
+
+function isNotStandard(name: string): boolean {
+  return !STANDARD_INTERFACES.has(name);
+}
+
+interface Found {
+  readonly description: IntrospectedInterface;
+  readonly source: string;
+}
+
+function collect(sources: readonly IntrospectionSource[]): Map<string, Found> {
+  const found = new Map<string, Found>();
+  for (const { source, node } of sources) {
+    for (const description of interfacesIn(node)) {
+      const { name } = description;
+      const other = found.get(name);
+      if (other !== undefined && !isDeepStrictEqual(other.description, description)) {
+        const where =
+          other.source === source ? `twice in ${source}` : `in ${other.source} and ${source}`;
+        throw new GenerateError(`${name} is described differently ${where}: give one of them`);
+      }
+      found.set(name, other ?? { description, source });
+    }
+  }
+  return found;
+}
+
+function interfacesIn(node: IntrospectedNode): IntrospectedInterface[] {
+  return [...node.interfaces, ...node.children.flatMap(interfacesIn)];
+}

@@ -1,0 +1,301 @@
+import { Message, type Handle } from '#core/index.js';
+import type { Driver } from '#bridge/driver/driver.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import type { Host } from '#bridge/host/host.js';
+import type { LogLevel } from '#bridge/host/host-options.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { MessageHeader } from '#bridge/wire/header.js';
+import { connectToBus, type BusSocket } from './bus-address.js';
+import { Changes } from './changes.js';
+import { Composer } from './composer.js';
+import { confinementOf, reachOf, type Confinement } from './confinement.js';
+import { Doorkeeper } from './doorkeeper.js';
+import { DriverSide } from './driver-side.js';
+import { Exports } from './exports.js';
+import { Gate } from './gate.js';
+import { Ghosts } from './ghosts.js';
+import { HeaderRewriter } from './header-rewriter.js';
+import { Imports } from './imports.js';
+import { Link, type LinkEvents, type ReplyTaker } from './link.js';
+import { MARK_PREFIX, NamePatterns } from './name-patterns.js';
+import { NativeMessages } from './native-messages.js';
+import type { StandIn } from './stand-in.js';
+import { FREE, type Access, type Uplink, type UplinkFailure } from './uplink.js';
+import type { UplinkOptions } from './uplink-options.js';
+import { Uplinks } from './uplinks.js';
+import { markOf, Watcher } from './watcher.js';
+
+/** The first attempt to reconnect comes quickly, later ones more seldom. */
+const RETRY_FIRST_MS = 20;
+const RETRY_MAX_MS = 500;
+/** Clients are not kept waiting any longer by a bus that does not answer. */
+const PATIENCE_MS = 2000;
+
+/** This bridge's being attached to an existing bus: all that it has over there, and all that stands for it here. */
+export class Attachment {
+  readonly host: Host;
+  readonly options: UplinkOptions;
+  readonly driverSide = new DriverSide(this);
+  readonly uplinks = new Uplinks(this);
+  readonly ghosts = new Ghosts(this);
+  readonly imports = new Imports(this);
+  readonly exports = new Exports(this);
+  readonly changes = new Changes();
+  readonly doorkeeper = new Doorkeeper(this);
+  readonly rewriter = new HeaderRewriter();
+  readonly natives = new NativeMessages(() => this.driver.registry);
+  readonly composer = new Composer(this.rewriter, () => this.driver.registry);
+  /** for messages to the other bus */
+  readonly outgoing = new Message();
+  readonly scanned = new MessageHeader();
+  /** the other bus is there, and its names are known */
+  isUp = false;
+  takesDescriptors = true;
+
+  gate: Gate | undefined;
+  watcher: Watcher | undefined;
+  private deferred: (() => void)[] = [];
+  private retryMs = RETRY_FIRST_MS;
+  private reason = 'it was not reached yet';
+  private isClosed = false;
+  /** whoever waits for the first time that the other bus is there, or is not */
+  private onSettled: (() => void) | undefined;
+
+  constructor(host: Host, options: UplinkOptions) {
+    this.host = host;
+    this.options = options;
+    this.imports.patterns = new NamePatterns(options.imports);
+    this.exports.patterns = new NamePatterns(options.exports);
+  }
+
+  get driver(): Driver {
+    return this.host.driver;
+  }
+
+  get address(): string {
+    return this.options.address;
+  }
+
+  /**
+   * Connects, again and again until it succeeds. `settled` is called when imported names are known, or when the other
+   * bus is not there.
+   */
+  start(settled: () => void): void {
+    this.onSettled = settled;
+    this.gate = new Gate(this);
+    this.host.at(performance.now() + PATIENCE_MS, () => this.settled());
+    this.reach();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.watcher?.link.close();
+    this.doorkeeper.close();
+    this.uplinks.closeAll();
+  }
+
+  /** Does `action` when no transaction is under way any more. */
+  defer(action: () => void): void {
+    this.deferred.push(action);
+    this.host.isUnsettled = true;
+  }
+
+  /** Does what was deferred. */
+  run(): void {
+    while (this.deferred.length > 0) {
+      const { deferred } = this;
+      this.deferred = [];
+      for (const action of deferred) action();
+    }
+  }
+
+  connect(): BusSocket | string {
+    return connectToBus(this.options.address);
+  }
+
+  newLink(socket: BusSocket, events: LinkEvents): Link {
+    return new Link(this.host, socket, events);
+  }
+
+  /** Calls a method of the other bus as the bridge. */
+  ask(member: string, signature: string, body: readonly unknown[], taker: ReplyTaker): void {
+    if (this.watcher === undefined) taker(undefined, null);
+    else this.watcher.link.call(member, signature, body, taker);
+  }
+
+  /** Calls back when all has been heard that happened over there before now. */
+  catchUp(done: () => void): void {
+    this.ask('GetId', '', [], (reply) => {
+      if (reply !== undefined) done();
+    });
+  }
+
+  /** Why a client gets no connection to the other bus; undefined: it may have one. */
+  mayConnect({ connection, access: { reach, confinement } }: Uplink): UplinkFailure | undefined {
+    if (!this.isUp) return this.unreachable(this.reason);
+    if (connection === undefined || confinement === undefined || reach?.isEmpty === false)
+      return undefined;
+    return this.refusalOf(connection, confinement);
+  }
+
+  /** Confined clients must not pass for the bridge. */
+  refusalOf({ uniqueName }: Connection, { key, text }: Confinement): UplinkFailure {
+    return {
+      errorName: ErrorName.AccessDenied,
+      text:
+        `${uniqueName} may not talk to the bus at ${this.address}, where it would pass for the bridge itself: ` +
+        `${text}; to allow it, attach the bridge with --allow-confined ${key}`,
+    };
+  }
+
+  /** How far a client gets over there. `reach` undefined: everywhere. */
+  accessOf({ credentials }: Connection): Access {
+    const confinement = confinementOf(credentials, this.host.options.uid);
+    if (confinement === undefined) return FREE;
+    return { confinement, reach: reachOf(confinement, this.options.grants) };
+  }
+
+  unreachable(reason: string): UplinkFailure {
+    const text = `The bus at ${this.address} cannot be reached: ${reason}; the bridge tries again by itself`;
+    return { errorName: ErrorName.ServiceUnknown, text };
+  }
+
+  /** The bus that says it is `guid` must not be this one, nor one that is attached to this one. */
+  loopOf(guid: string): string | undefined {
+    if (guid === this.host.options.guid) return 'it is this bridge itself';
+    const isAttachedHere = this.driver.registry.owner(MARK_PREFIX + markOf(guid)) !== undefined;
+    return isAttachedHere ? 'it is itself attached to this bridge' : undefined;
+  }
+
+  /** The other bus has let us in. */
+  greeted({ hasUnixFds }: Link): void {
+    this.takesDescriptors = hasUnixFds;
+    if (this.gate !== undefined) this.gate.peer.takesDescriptors = hasUnixFds;
+  }
+
+  /** The names of the other bus are known. */
+  synchronised(): void {
+    this.isUp = true;
+    this.retryMs = RETRY_FIRST_MS;
+    this.log('info', 'attached to the other bus', {
+      address: this.address,
+      ghosts: this.ghosts.size,
+    });
+    this.exports.restore(true);
+    this.doorkeeper.review();
+    for (const uplink of this.uplinks.all()) if (!uplink.rules.isEmpty) uplink.open();
+    this.settled();
+  }
+
+  /** The other bus is gone, or was not there: what stands for it goes, and comes back with it. */
+  lost(reason: string): void {
+    if (this.isUp) this.log('warn', 'the other bus is gone', { address: this.address, reason });
+    else if (this.reason !== reason)
+      this.log('warn', 'the other bus cannot be reached', { address: this.address, reason });
+    this.isUp = false;
+    this.reason = reason;
+    this.watcher = undefined;
+    this.doorkeeper.close();
+    for (const uplink of this.uplinks.all()) uplink.suspend(reason);
+    this.changes.clear();
+    this.imports.clear();
+    this.ghosts.departAll();
+    this.host.at(performance.now() + this.retryMs, () => this.reach());
+    this.retryMs = Math.min(this.retryMs * 2, RETRY_MAX_MS);
+    this.settled();
+  }
+
+  /** One connection was closed. If the other bus is still there, then it meant this one. */
+  uplinkLost(uplink: Uplink, reason: string): void {
+    if (uplink.claims.size === 0) return;
+    this.ask('GetId', '', [], (reply) => {
+      if (reply !== undefined) this.exports.uplinkLost(uplink, reason);
+    });
+  }
+
+  /** A connection has left the other bus. */
+  left(farName: string): void {
+    this.imports.forget(farName);
+    if (this.ghosts.find(farName) === null) return;
+    this.changes.add(() => this.ghosts.depart(farName), [(met) => this.hearOut(farName, met)]);
+  }
+
+  /** Calls back when all that this connection of the other bus said before now has been passed on. */
+  hearOut(farName: string, done: () => void): void {
+    const listening = this.listenersTo(farName).filter((uplink) => uplink.link?.isReady === true);
+    let missing = listening.length;
+    if (missing === 0) return done();
+    for (const uplink of listening) {
+      uplink.hearOut(farName, () => {
+        missing--;
+        if (missing === 0) done();
+      });
+    }
+  }
+
+  /** The uplinks on which something that this connection of the other bus said may be under way. */
+  private listenersTo(farName: string): Uplink[] {
+    const audience = this.ghosts.find(farName)?.audience ?? [];
+    const all = this.imports.isOwner(farName) ? this.uplinks.all() : [];
+    return [...new Set([...audience, ...all.filter(({ rules }) => !rules.isEmpty)])];
+  }
+
+  /** Ends a call through its reply handle, which `standIn` holds. */
+  refuse(
+    to: Connection,
+    standIn: StandIn,
+    reply: Handle,
+    serial: number,
+    errorName: string,
+    text: string,
+  ): void {
+    if (!reply.live) return;
+    const through = standIn.peer.copyHandle(reply, this.driver.peer);
+    this.driver.reply(to, through, serial, 's', [text], errorName);
+  }
+
+  /** Other names are imported and exported from now on. Calls back when the bridge knows who owns them. */
+  setPatterns(imports: NamePatterns, exports: NamePatterns, done: () => void): void {
+    this.imports.setPatterns(imports);
+    this.exports.setPatterns(exports);
+    this.doorkeeper.review();
+    this.gate?.closeAll();
+    const { connections } = this.driver.registry;
+    for (const { number } of connections.values()) this.uplinks.of(number)?.rules.review();
+    if (this.isUp && this.watcher !== undefined) this.watcher.refresh(done);
+    else done();
+  }
+
+  /** Services that can be started over there have changed. */
+  activatableChanged(): void {
+    this.driver.broadcast('ActivatableServicesChanged', '', []);
+  }
+
+  /** Services that can be started here have changed. */
+  servicesChanged(): void {
+    this.defer(() => this.doorkeeper.review());
+  }
+
+  /** A broadcast of a client's: heard over there if the client owns an exported name. */
+  emitted(connection: Connection, message: Message): void {
+    const uplink = this.uplinks.find(connection);
+    if (uplink !== undefined && uplink.claims.size > 0) uplink.outbound.emit(message);
+  }
+
+  log(level: LogLevel, message: string, fields: Record<string, unknown>): void {
+    this.host.log(level, message, fields);
+  }
+
+  private reach(): void {
+    if (this.isClosed) return;
+    const socket = this.connect();
+    if (typeof socket === 'string') this.lost(socket);
+    else this.watcher = new Watcher(this, socket);
+  }
+
+  private settled(): void {
+    const { onSettled } = this;
+    this.onSettled = undefined;
+    onSettled?.();
+  }
+}

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+
+import { connectTcp, connectUnix, SystemError } from '#core/linux/index.js';
+import { AddressError, parseAddresses, type Address } from '#bridge/wire/address.js';
+
+/** D-Bus specification, "Well-known Message Bus Instances". */
+const SYSTEM_BUS = 'unix:path=/var/run/dbus/system_bus_socket';
+
+/** The address of `session`, `system`, or of whatever else it names. Undefined: this user has no session bus. */
+export function busAddress(bus: string, environment: NodeJS.ProcessEnv): string | undefined {
+  if (bus === 'system') return environment['DBUS_SYSTEM_BUS_ADDRESS'] ?? SYSTEM_BUS;
+  if (bus !== 'session') return bus;
+  const given = environment['DBUS_SESSION_BUS_ADDRESS'];
+  if (given !== undefined && given !== '') return given;
+  const runtime = environment['XDG_RUNTIME_DIR'];
+  return runtime === undefined || runtime === '' ? undefined : `unix:path=${join(runtime, 'bus')}`;
+}
+
+/** A socket that is connected, and the guid that its address promises. */
+export interface BusSocket {
+  readonly fd: number;
+  readonly guid: string | undefined;
+}
+
+/** Connects to the first address of a list that answers. A text says why none did. */
+export function connectToBus(text: string): BusSocket | string {
+  const addresses = parseAddresses(text);
+  if (addresses instanceof AddressError) return addresses.message;
+  let failure = `there is no address in "${text}"`;
+  for (const address of addresses) {
+    try {
+      const fd = connectTo(address);
+      if (fd !== undefined) return { fd, guid: address.options.get('guid') };
+      failure = `cannot connect by the transport "${address.transport}"; unix: and tcp: are possible`;
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      failure = error.message;
+    }
+  }
+  return failure;
+}
+
+function connectTo({ transport, options }: Address): number | undefined {
+  const path = options.get('path');
+  const abstract = options.get('abstract');
+  if (transport === 'unix' && path !== undefined) return connectUnix(path);
+  if (transport === 'unix' && abstract !== undefined) return connectUnix(`\0${abstract}`);
+  const port = Number(options.get('port'));
+  if (transport !== 'tcp' || !Number.isInteger(port)) return undefined;
+  return connectTcp(options.get('host') ?? 'localhost', port);
+}

@@ -1,0 +1,53 @@
+import { Message, type DescriptorSet } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { Directory } from '#bridge/registry/directory.js';
+import { Envelope } from '#bridge/registry/envelope.js';
+import type { HeaderRewriter } from './header-rewriter.js';
+
+/** Makes messages of the other bus into messages of the bridge. */
+export class Composer {
+  private readonly rewriter: HeaderRewriter;
+  private readonly directory: () => Directory;
+  private readonly message = new Message();
+  private readonly shown = new Envelope();
+
+  constructor(rewriter: HeaderRewriter, directory: () => Directory) {
+    this.rewriter = rewriter;
+    this.directory = directory;
+  }
+
+  /** A message as a client of the bridge is to see it; valid until the next one. Zero and null: as it is. */
+  compose(
+    envelope: Envelope,
+    descriptors: DescriptorSet | null,
+    replySerial: number,
+    destination: Uint8Array | null,
+    sender: Uint8Array,
+  ): Message {
+    const { header } = envelope;
+    const message = this.message.clear();
+    this.rewriter.rewrite(message, header, header.serial, replySerial, destination, sender);
+    message.note = envelope;
+    if (this.directory().isObserved) this.readAgain(message, envelope);
+    message.descriptors = descriptors;
+    return message;
+  }
+
+  /** Shows monitors a message that was composed. */
+  show(message: Message, sender: Connection | undefined): void {
+    const directory = this.directory();
+    if (directory.isObserved) directory.capture(message.note as Envelope, message, sender);
+  }
+
+  /** What match rules of monitors are compared with has to be the message as it is shown. */
+  private readAgain(message: Message, { senderNumber, replyFacet }: Envelope): void {
+    const bytes = message.copyBytes();
+    const { shown } = this;
+    shown.senderNumber = senderNumber;
+    shown.replyFacet = replyFacet;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    shown.header.scan(bytes, view, 0, bytes.length);
+    message.clear().addPiece(bytes, 0, bytes.length);
+    message.note = shown;
+  }
+}

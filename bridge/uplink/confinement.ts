@@ -1,0 +1,93 @@
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
+
+import type { Credentials } from '#bridge/registry/connection.js';
+import { NamePatterns } from './name-patterns.js';
+import type { ConfinedGrant } from './uplink-options.js';
+
+/** What keeps a client apart from the user whose bridge this is. */
+export interface Confinement {
+  /** as grants name it: uid:1000, flatpak:com.example.App, snap:firefox, root:/srv/jail, unknown */
+  readonly key: string;
+  /** what it is, for the error */
+  readonly text: string;
+}
+
+/**
+ * How a client is confined; undefined: it is not. On the other bus an uplink has the bridge's credentials, which a
+ * confined client must not borrow.
+ */
+export function confinementOf(
+  { uid, pid }: Credentials,
+  ownUid: number,
+  proc = '/proc',
+): Confinement | undefined {
+  if (uid === undefined || pid === undefined) {
+    return { key: 'unknown', text: 'it is not known which process it is' };
+  }
+  if (uid !== ownUid)
+    return { key: `uid:${uid}`, text: `it belongs to uid ${uid}, the bridge to uid ${ownUid}` };
+  return flatpakOf(pid, proc) ?? groupOf(pid, proc) ?? rootOf(pid, proc);
+}
+
+/** What a confined client may reach all the same: nothing, if no grant is for it. */
+export function reachOf({ key }: Confinement, grants: readonly ConfinedGrant[]): NamePatterns {
+  const sort = `${key.split(':')[0]}:*`;
+  const own = grants.filter(({ client }) => client === '*' || client === sort || client === key);
+  return new NamePatterns(own.flatMap(({ names }) => names));
+}
+
+/** Flatpak puts this file into the sandbox, for everybody to look at (flatpak-run(1)). */
+function flatpakOf(pid: number, proc: string): Confinement | undefined {
+  const info = read(`${proc}/${pid}/root/.flatpak-info`);
+  if (info === undefined) return undefined;
+  const app = /^(?:name|runtime)=(.+)$/mu.exec(info)?.[1] ?? 'unknown';
+  return { key: `flatpak:${app}`, text: `it is the Flatpak application ${app}` };
+}
+
+/** systemd scopes of sandboxed applications: app-flatpak-ID-NUMBER.scope and snap.NAME.COMMAND….scope. */
+function groupOf(pid: number, proc: string): Confinement | undefined {
+  const groups = read(`${proc}/${pid}/cgroup`) ?? '';
+  const flatpak = /\/app-flatpak-(.+?)-\d+\.scope$/mu.exec(groups)?.[1];
+  if (flatpak !== undefined)
+    return { key: `flatpak:${flatpak}`, text: `it is the Flatpak application ${flatpak}` };
+  const snap = /\/snap\.([^./]+)\.[^/]*\.(?:scope|service)$/mu.exec(groups)?.[1];
+  return snap === undefined
+    ? undefined
+    : { key: `snap:${snap}`, text: `it belongs to the snap ${snap}` };
+}
+
+/** A process that does not let itself be looked at has its own reasons (prctl(2), PR_SET_DUMPABLE). */
+function rootOf(pid: number, proc: string): Confinement | undefined {
+  const own = statSync('/');
+  const root = directory(`${proc}/${pid}/root/`);
+  if (root === undefined || (root.dev === own.dev && root.ino === own.ino)) return undefined;
+  return {
+    key: `root:${target(`${proc}/${pid}/root`)}`,
+    text: 'it has another root directory, like a container',
+  };
+}
+
+function directory(path: string): { readonly dev: number; readonly ino: number } | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** In another mount namespace it is "/", too. */
+function target(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return '/';
+  }
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,64 @@
+import { RequestNameFlag, RequestNameReply } from '#bridge/registry/name-queue.js';
+import type { Attachment } from './attachment.js';
+import { Uplink } from './uplink.js';
+
+/**
+ * Owns, on the other bus, the exported names of services that can be started here: so a call from there arrives, and
+ * starts the service. That takes the name over when it is there; when it ends, the name comes back by itself.
+ */
+export class Doorkeeper {
+  private readonly attachment: Attachment;
+  private uplink: Uplink | undefined;
+
+  constructor(attachment: Attachment) {
+    this.attachment = attachment;
+  }
+
+  holds(name: string): boolean {
+    return this.uplink?.claims.has(name) === true;
+  }
+
+  /** The services that can be started, or the exported names, are others; or the other bus is there again. */
+  review(): void {
+    const { host, exports, isUp } = this.attachment;
+    if (!isUp) return;
+    const wanted = host.activator.activatableNames.filter((name) => exports.patterns.matches(name));
+    const { uplink } = this;
+    const held = uplink === undefined ? [] : [...uplink.claims];
+    for (const name of held) if (!wanted.includes(name)) this.release(name);
+    for (const name of wanted) if (!held.includes(name)) this.claim(name);
+  }
+
+  close(): void {
+    this.uplink?.close();
+    this.uplink = undefined;
+  }
+
+  private claim(name: string): void {
+    this.uplink ??= new Uplink(this.attachment, undefined);
+    const { uplink } = this;
+    uplink.claims.add(name);
+    uplink.whenReady((link) => {
+      link?.call('RequestName', 'su', [name, RequestNameFlag.AllowReplacement], (reply) => {
+        if (reply?.body[0] !== RequestNameReply.InQueue) return;
+        this.attachment.exports.foreignOwner(link, name, (owner) => {
+          if (owner !== undefined) this.yieldTo(owner, name);
+        });
+      });
+    });
+  }
+
+  private yieldTo(owner: string, name: string): void {
+    this.attachment.log(
+      'warn',
+      'a service cannot be started from the other bus: somebody there has its name',
+      { name, owner },
+    );
+    this.release(name);
+  }
+
+  private release(name: string): void {
+    if (this.uplink?.claims.delete(name) !== true) return;
+    this.uplink.link?.call('ReleaseName', 's', [name], () => {});
+  }
+}

@@ -1,0 +1,93 @@
+import type { Handle } from '#core/index.js';
+import type { AttachedBus, Decided } from '#bridge/driver/attached-bus.js';
+import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { MatchRule } from '#bridge/registry/match-rule.js';
+import type { NameChange } from '#bridge/registry/names.js';
+import { MessageType } from '#bridge/wire/types.js';
+import type { Attachment } from './attachment.js';
+import type { Uplink } from './uplink.js';
+
+/** What the driver asks of the other bus, and what it tells it. */
+export class DriverSide implements AttachedBus {
+  private readonly attachment: Attachment;
+
+  constructor(attachment: Attachment) {
+    this.attachment = attachment;
+  }
+
+  get activatableNames(): readonly string[] {
+    const names = this.attachment.watcher?.activatable ?? [];
+    return names.filter((name) => this.attachment.imports.patterns.matches(name));
+  }
+
+  claim(connection: Connection, name: string, flags: number, decided: Decided): boolean {
+    const { driver, ghosts, exports } = this.attachment;
+    const owner = driver.registry.names.primary(name);
+    const ghost = owner === undefined ? undefined : ghosts.of(owner);
+    if (ghost !== undefined) {
+      decided(exports.clash(name, connection, ghost.text));
+      return true;
+    }
+    if (!exports.patterns.matches(name)) return false;
+    exports.claim(connection, name, flags, decided);
+    return true;
+  }
+
+  nameLeft(name: string, connection: Connection): void {
+    this.attachment.exports.release(connection, name);
+  }
+
+  nameChanged({ name, newOwner }: NameChange<Connection>): void {
+    if (newOwner !== undefined) this.attachment.gate?.close(name);
+  }
+
+  subscribe(rule: MatchRule, connection: Connection, decided: Decided): boolean {
+    const uplink = this.uplinkOf(connection);
+    if (uplink === undefined || !uplink.rules.concerns(rule)) return false;
+    uplink.rules.add(rule, decided);
+    return true;
+  }
+
+  unsubscribe(rule: MatchRule, connection: Connection): void {
+    this.attachment.uplinks.find(connection)?.rules.remove(rule);
+  }
+
+  start(
+    connection: Connection,
+    name: string,
+    started: (code: number) => void,
+    failed: (error: DriverError) => void,
+  ): boolean {
+    const uplink = this.uplinkOf(connection);
+    if (uplink === undefined || !this.attachment.imports.patterns.matches(name)) return false;
+    uplink.whenReady((link, failure) => {
+      if (link === undefined) return failed(new DriverError(failure!.errorName, failure!.text));
+      link.call('StartServiceByName', 'su', [name, 0], (reply) => {
+        if (reply === undefined)
+          return failed(new DriverError(ErrorName.NoReply, 'The other bus is gone'));
+        const [result] = reply.body;
+        const isError = reply.type === MessageType.Error;
+        if (isError)
+          return failed(new DriverError(reply.errorName ?? ErrorName.Failed, String(result)));
+        /* who is told that the service runs must be able to find its name */
+        this.attachment.watcher?.sync(() => started(result as number));
+      });
+    });
+    return true;
+  }
+
+  gateFor(name: string, sender: Connection): Handle | undefined {
+    const { imports, ghosts, gate } = this.attachment;
+    const isTheirs = imports.patterns.matches(name) && !ghosts.isGhost(sender);
+    return isTheirs ? gate?.open(name) : undefined;
+  }
+
+  connectionGone(connection: Connection): void {
+    this.attachment.uplinks.left(connection);
+  }
+
+  private uplinkOf({ number }: Connection): Uplink | undefined {
+    return this.attachment.uplinks.of(number);
+  }
+}

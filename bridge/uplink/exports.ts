@@ -1,0 +1,201 @@
+import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { RequestNameFlag, RequestNameReply } from '#bridge/registry/name-queue.js';
+import { MessageType, type Variant } from '#bridge/wire/types.js';
+import type { Attachment } from './attachment.js';
+import type { Link } from './link.js';
+import { NamePatterns } from './name-patterns.js';
+import { processText } from './process-text.js';
+import type { Uplink } from './uplink.js';
+
+/** Called when the other bus has decided: with its refusal, if there is one. */
+export type ClaimDone = (refusal: DriverError | undefined) => void;
+
+/** A name has an owner on either bus already. */
+export const NAME_CLASH = 'org.bus1.Error.NameClash';
+
+/**
+ * Names of this bus that are reachable on the other one: their owners own them there, too, through their uplinks. A
+ * name that somebody else owns there is not to be had here.
+ */
+export class Exports {
+  patterns = new NamePatterns([]);
+  private readonly attachment: Attachment;
+
+  constructor(attachment: Attachment) {
+    this.attachment = attachment;
+  }
+
+  /**
+   * A client asks for an exported name here, with the flags of RequestName: it is asked for over there first. While the
+   * other bus is not there, it does not count.
+   */
+  claim(connection: Connection, name: string, flags: number, done: ClaimDone): void {
+    const uplink = this.attachment.uplinks.of(connection.number);
+    if (uplink === undefined || !this.attachment.isUp) return done(undefined);
+    const { confinement } = uplink.access;
+    if (confinement !== undefined && !uplink.reaches(name)) {
+      const { errorName, text } = this.attachment.refusalOf(connection, confinement);
+      return done(new DriverError(errorName, text));
+    }
+    uplink.whenReady((link) => {
+      if (link === undefined) done(undefined);
+      else this.request(uplink, link, name, flags, done);
+    });
+  }
+
+  /** A client has left the queue for a name here. */
+  release(connection: Connection, name: string): void {
+    const uplink = this.attachment.uplinks.find(connection);
+    if (uplink === undefined || !uplink.claims.delete(name)) return;
+    if (uplink.link?.isReady === true) uplink.link.call('ReleaseName', 's', [name], () => {});
+  }
+
+  /** Somebody over there has got a name that `uplink` had. */
+  lost(uplink: Uplink, name: string): void {
+    const { attachment } = this;
+    const { connection, link } = uplink;
+    if (connection === undefined || link === null) return;
+    this.ownerOf(link, name, (farOwner) => {
+      if (farOwner !== '' && attachment.uplinks.isOurs(farOwner)) return;
+      if (!uplink.claims.delete(name)) return;
+      this.describe(link, farOwner, (winner) => this.giveUp(connection, name, winner));
+    });
+  }
+
+  /** An uplink was closed by the other bus, which goes on. */
+  uplinkLost({ claims, connection }: Uplink, reason: string): void {
+    const names = [...claims];
+    claims.clear();
+    if (connection === undefined) return this.attachment.doorkeeper.review();
+    if (!connection.live) return;
+    for (const name of names)
+      this.giveUp(connection, name, `nobody: the other bus closed the connection (${reason})`);
+  }
+
+  /** Other names are exported from now on. */
+  setPatterns(patterns: NamePatterns): void {
+    this.patterns = patterns;
+    for (const { claims, connection } of this.attachment.uplinks.all()) {
+      if (connection === undefined) continue;
+      for (const name of claims) if (!patterns.matches(name)) this.release(connection, name);
+    }
+    this.restore(false);
+  }
+
+  /**
+   * Asks for all names that are exported and owned here: they were not exported before, or, `isAnew`, the other bus was
+   * gone. Whoever has one of them over there keeps it: our owner waits for its turn, or gives up what it has lost.
+   */
+  restore(isAnew: boolean): void {
+    const { registry } = this.attachment.driver;
+    for (const name of registry.names.list()) {
+      if (!this.patterns.matches(name)) continue;
+      for (const connection of registry.names.queuedOwners(name))
+        this.restoreClaim(connection, name, isAnew);
+    }
+  }
+
+  /** Why `name` is not to be had by `connection`: both owners, with their programs. */
+  clash(name: string, connection: Connection, owner: string): DriverError {
+    const { address } = this.attachment;
+    return new DriverError(
+      NAME_CLASH,
+      `${connection.uniqueName} (${processText(connection.credentials.pid)}) cannot own ${name}: on the bus at ` +
+        `${address} it is owned by ${owner}; stop that one first, or let the bridge neither import nor export the name`,
+    );
+  }
+
+  private restoreClaim(connection: Connection, name: string, isAnew: boolean): void {
+    const { attachment } = this;
+    const uplink = attachment.uplinks.of(connection.number);
+    if (uplink === undefined || uplink.claims.has(name) || !uplink.reaches(name)) return;
+    uplink.whenReady((link) => {
+      const isStillHere = attachment.driver.registry.names.queuedOwners(name).includes(connection);
+      if (link === undefined || !isStillHere || uplink.claims.has(name)) return;
+      uplink.claims.add(name);
+      link.call('RequestName', 'su', [name, this.flagsFor(name, 0)], (reply) => {
+        if (reply?.body[0] !== RequestNameReply.InQueue) return;
+        this.foreignOwner(link, name, (owner) => {
+          if (owner !== undefined) this.comesSecond(connection, name, owner, isAnew);
+        });
+      });
+    });
+  }
+
+  private comesSecond(connection: Connection, name: string, owner: string, isAnew: boolean): void {
+    if (isAnew) {
+      this.release(connection, name);
+      this.giveUp(connection, name, owner);
+    } else {
+      const why =
+        'an exported name is owned on the other bus: the owner here waits for its turn there';
+      this.attachment.log('warn', why, { name, owner });
+    }
+  }
+
+  private request(uplink: Uplink, link: Link, name: string, flags: number, done: ClaimDone): void {
+    const isNew = !uplink.claims.has(name);
+    /* from now on: what the client says meanwhile is said by an owner, or by nobody */
+    uplink.claims.add(name);
+    link.call('RequestName', 'su', [name, this.flagsFor(name, flags)], (reply) => {
+      const code = reply?.body[0];
+      if (reply === undefined) return done(undefined);
+      if (reply.type === MessageType.Error) {
+        uplink.claims.delete(name);
+        return done(new DriverError(reply.errorName ?? ErrorName.Failed, String(code)));
+      }
+      if (code === RequestNameReply.PrimaryOwner || code === RequestNameReply.AlreadyOwner)
+        return done(undefined);
+      this.foreignOwner(link, name, (owner) => {
+        if (code === RequestNameReply.Exists) uplink.claims.delete(name);
+        if (owner === undefined) return done(undefined);
+        if (isNew) this.release(uplink.connection!, name);
+        done(this.clash(name, uplink.connection!, owner));
+      });
+    });
+  }
+
+  /** What stands for a service that is yet to start makes way for it. */
+  private flagsFor(name: string, flags: number): number {
+    return this.attachment.doorkeeper.holds(name) ? flags | RequestNameFlag.ReplaceExisting : flags;
+  }
+
+  /** A name that was lost over there is given up here. */
+  private giveUp(connection: Connection, name: string, winner: string): void {
+    const { driver } = this.attachment;
+    if (!driver.registry.names.queuedOwners(name).includes(connection)) return;
+    const pid = connection.credentials.pid;
+    this.attachment.log('warn', 'an exported name was lost on the other bus', {
+      name,
+      pid,
+      to: winner,
+    });
+    driver.takeName(name, connection);
+    this.attachment.host.settle();
+  }
+
+  /** Calls back with the owner of a name over there, undefined if that is one of ours. */
+  foreignOwner(link: Link, name: string, done: (owner: string | undefined) => void): void {
+    this.ownerOf(link, name, (farOwner) => {
+      if (farOwner === '' || this.attachment.uplinks.isOurs(farOwner)) done(undefined);
+      else this.describe(link, farOwner, done);
+    });
+  }
+
+  private ownerOf(link: Link, name: string, done: (farOwner: string) => void): void {
+    link.call('GetNameOwner', 's', [name], (reply) => {
+      done(reply?.type === MessageType.MethodReturn ? String(reply.body[0]) : '');
+    });
+  }
+
+  private describe(link: Link, farOwner: string, done: (owner: string) => void): void {
+    if (farOwner === '') return done('nobody');
+    link.call('GetConnectionCredentials', 's', [farOwner], (reply) => {
+      const isKnown = reply?.type === MessageType.MethodReturn;
+      const entries = isKnown ? (reply.body[0] as ReadonlyMap<string, Variant>) : undefined;
+      const pid = entries?.get('ProcessID')?.value as number | undefined;
+      done(`${farOwner} (${processText(pid)})`);
+    });
+  }
+}

@@ -1,0 +1,23 @@
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import type { Ghost } from './ghost.js';
+import type { Uplink } from './uplink.js';
+
+/** The `context` of a reply node: a call that a connection of the other bus has made to a client of the bridge. */
+export class ForeignCall {
+  readonly caller: Ghost;
+  /** through which it came, and the answer goes */
+  readonly uplink: Uplink;
+  readonly serial: number;
+
+  constructor(caller: Ghost, uplink: Uplink, serial: number) {
+    this.caller = caller;
+    this.uplink = uplink;
+    this.serial = serial;
+  }
+
+  /** The callee has left, or has let go of the reply handle. */
+  unanswered(): void {
+    const text = 'Message recipient disconnected from message bus without replying';
+    this.uplink.answerWithError(this.caller, this.serial, ErrorName.NoReply, text);
+  }
+}

@@ -1,0 +1,58 @@
+import type { Handle, Node } from '#core/index.js';
+import type { Attachment } from './attachment.js';
+import { StandIn } from './stand-in.js';
+
+/** The `context` of a node: messages for this name arrive there. */
+class Spot {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/**
+ * Stands for imported names that nobody owns: what is sent to one of them goes to the other bus, which starts the
+ * service or says that there is none. When somebody owns the name its nodes are released, and senders ask anew.
+ */
+export class Gate extends StandIn {
+  readonly farName = null;
+  readonly serviceNames: readonly string[] = [];
+  private readonly nodes = new Map<string, Set<Node>>();
+
+  constructor(attachment: Attachment) {
+    super(attachment, attachment.host.options.uid);
+  }
+
+  /** A node for messages for `name`; the handle to it is the registry's. */
+  open(name: string): Handle {
+    const { node, handle } = this.peer.createNode(this.attachment.driver.registry.peer);
+    node.context = new Spot(name);
+    const nodes = this.nodes.get(name);
+    if (nodes === undefined) this.nodes.set(name, new Set([node]));
+    else nodes.add(node);
+    return handle;
+  }
+
+  /** Somebody owns `name`, or it is not imported any more. */
+  close(name: string): void {
+    const nodes = this.nodes.get(name);
+    if (nodes === undefined) return;
+    this.nodes.delete(name);
+    this.peer.release(...nodes);
+  }
+
+  closeAll(): void {
+    for (const name of this.nodes.keys()) this.close(name);
+  }
+
+  protected routeReleased(): void {}
+
+  protected nodeAbandoned(node: Node): void {
+    if (!(node.context instanceof Spot)) return;
+    const { name } = node.context;
+    const nodes = this.nodes.get(name);
+    nodes?.delete(node);
+    if (nodes?.size === 0) this.nodes.delete(name);
+  }
+}

@@ -1,0 +1,296 @@
+import { NewNode, SendStatus, type DescriptorSet, type Handle, type Node } from '#core/index.js';
+import { closeFd } from '#core/linux/index.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import { Destination, Destinations } from '#bridge/host/destinations.js';
+import { INBOX, NAME_NODE } from '#bridge/host/node-contexts.js';
+import { describe, STATUS_TEXTS, text } from '#bridge/host/refusals.js';
+import { NOBODY } from '#bridge/host/users.js';
+import { Connection, type Credentials } from '#bridge/registry/connection.js';
+import type { Envelope } from '#bridge/registry/envelope.js';
+import type { Grant } from '#bridge/registry/grants.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { describeRefusal, type Facet } from '#policy/index.js';
+import type { Attachment } from './attachment.js';
+import { ForeignCall } from './foreign-call.js';
+import { processText } from './process-text.js';
+import { StandIn } from './stand-in.js';
+import type { Uplink } from './uplink.js';
+
+/** A broadcast was allowed before it gets as far as its handle. */
+const NO_GRANT: Grant = { facet: null, replyFacet: null };
+
+const NO_FIGURES = {
+  incomingMessages: 0,
+  incomingBytes: 0,
+  outgoingMessages: 0,
+  outgoingBytes: 0,
+  waitingIncomingBytes: 0,
+  waitingIncomingDescriptors: 0,
+  waitingOutgoingMessages: 0,
+  waitingOutgoingBytes: 0,
+  waitingOutgoingDescriptors: 0,
+  peakOutgoingBytes: 0,
+  pendingCalls: 0,
+} as const;
+
+/** One connection of the other bus as a connection of the bridge, with a unique name and credentials of its own. */
+export class Ghost extends StandIn {
+  /** its unique name on the other bus */
+  readonly farName: Uint8Array;
+  readonly farText: string;
+  /** its unique name here */
+  readonly nameBytes: Uint8Array;
+  readonly connection: Connection;
+  /** the uplinks on which something of this connection's was received */
+  readonly audience = new Set<Uplink>();
+  live = true;
+  /** the bridge has been told that it owns a name */
+  isTold = false;
+  private readonly names = new Map<string, Node>();
+  /** clients that it has called, by the names that it calls them: those of the other bus */
+  private readonly routes = new Destinations();
+  /** clients that hear its broadcasts, by their names on this bus */
+  private readonly listeners = new Destinations();
+  /** serial of the last broadcast that monitors have been shown: it comes once for each uplink */
+  private shownSerial = 0;
+
+  /** Comes onto the bridge: everybody is told. */
+  constructor(attachment: Attachment, farText: string, credentials: Credentials) {
+    super(attachment, credentials.uid ?? NOBODY);
+    const { host, driver } = attachment;
+    this.farText = farText;
+    this.farName = Buffer.from(farText, 'latin1');
+    this.connection = new Connection(credentials, () => ({
+      ...NO_FIGURES,
+      owedReplies: this.owedReplies,
+      destinations: this.routes.size,
+    }));
+    this.connection.takesDescriptors = attachment.takesDescriptors;
+    host.grants.classify(this.connection);
+    const inbox = this.peer.createNode(driver.peer);
+    inbox.node.context = INBOX;
+    driver.admit(this.peer, inbox.handle, this.connection);
+    const name = driver.activate(this.connection);
+    this.nameBytes = Buffer.from(name);
+    driver.nameOwnerChanged(name, '', name);
+  }
+
+  get number(): number {
+    return this.connection.number;
+  }
+
+  /** Something that it said came in through `uplink`. */
+  // hot
+  heardBy(uplink: Uplink): void {
+    if (this.audience.has(uplink)) return;
+    this.audience.add(uplink);
+    uplink.heard.add(this);
+  }
+
+  get serviceNames(): readonly string[] {
+    return [...this.names.keys()];
+  }
+
+  /** For people: where it is, and what it is. */
+  get text(): string {
+    return `${this.farText} (${processText(this.connection.credentials.pid)})`;
+  }
+
+  /** It owns this name over there. A client of the bridge that owns it here keeps it: then this waits for its turn. */
+  own(name: string): void {
+    this.isTold = true;
+    if (this.names.has(name)) return;
+    const { driver } = this.attachment;
+    const { registry } = driver;
+    const { node, handle } = this.peer.createNode(driver.peer);
+    node.context = NAME_NODE;
+    this.names.set(name, node);
+    const { change } = registry.names.request(name, this.connection, 0);
+    if (change !== undefined) registry.noteOwnership(change);
+    driver.keepNameNode(name, this.connection, handle);
+    if (change !== undefined) driver.announce(change);
+  }
+
+  /** It has lost this name: so its node goes, and with the node all that led here. */
+  disown(name: string): void {
+    const node = this.names.get(name);
+    this.names.delete(name);
+    if (node?.live === true) this.peer.release(node);
+  }
+
+  /** A call or a signal for one client of the bridge. False: that has no room for it at present. */
+  convey(uplink: Uplink, envelope: Envelope, descriptors: DescriptorSet | null): boolean {
+    const { header } = envelope;
+    const route = this.route(uplink, header);
+    if (route === null) return true;
+    const { facet, replyFacet, handle } = route;
+    if (facet !== null && !this.attachment.host.permits(facet, header))
+      return this.deny(uplink, header, facet);
+    envelope.senderNumber = this.number;
+    envelope.replyFacet = replyFacet;
+    const message = this.attachment.composer.compose(
+      envelope,
+      descriptors,
+      0,
+      uplink.nameHere(header),
+      this.nameBytes,
+    );
+    if (isAwaited(header)) {
+      message.newNode = NewNode.OneShot;
+      message.newNodeContext = new ForeignCall(this, uplink, header.serial);
+    }
+    this.attachment.composer.show(message, this.connection);
+    const status = this.peer.send(handle, message);
+    if (status === SendStatus.OverQuota && uplink.connection !== undefined) return false;
+    if (status !== SendStatus.Sent) {
+      const [errorName, reason] = STATUS_TEXTS[status];
+      this.refuse(
+        uplink,
+        header,
+        errorName,
+        reason || 'Too many messages wait for this service to start',
+      );
+    }
+    return true;
+  }
+
+  /** A broadcast, for a client that wants it. False: that has no room for it at present. */
+  tell(uplink: Uplink, envelope: Envelope, descriptors: DescriptorSet | null): boolean {
+    const { attachment, connection } = this;
+    const to = uplink.connection;
+    if (to === undefined || !to.live) return true;
+    const { header } = envelope;
+    const facet = attachment.host.grants.broadcastFacet(connection, to);
+    if (facet !== null && !facet.check(header)) return true;
+    const inbox = this.inboxOf(uplink, to);
+    envelope.senderNumber = this.number;
+    const message = attachment.composer.compose(envelope, descriptors, 0, null, this.nameBytes);
+    if (header.serial !== this.shownSerial) attachment.composer.show(message, connection);
+    this.shownSerial = header.serial;
+    return this.peer.send(inbox, message) !== SendStatus.OverQuota;
+  }
+
+  /** It has left the other bus. What it said before is still on its way, and finds its reply handles. */
+  depart(): void {
+    if (!this.live) return;
+    this.live = false;
+    for (const uplink of this.audience) uplink.heard.delete(this);
+    const nodes: Node[] = [];
+    for (let node = this.peer.firstNode; node !== null; node = node.nextOwned) nodes.push(node);
+    this.names.clear();
+    this.peer.release(...nodes);
+    const { pidFd } = this.connection.credentials;
+    if (pidFd !== undefined) closeFd(pidFd);
+    if (this.owedReplies === 0) this.attachment.defer(() => this.peer.close());
+  }
+
+  override replySettled(): void {
+    super.replySettled();
+    if (!this.live && this.owedReplies === 0) this.attachment.defer(() => this.peer.close());
+  }
+
+  protected routeReleased({ context }: Handle): void {
+    if (!(context instanceof Destination)) return;
+    this.routes.remove(context);
+    this.listeners.remove(context);
+  }
+
+  /** The registry keeps no node for a name any more: somebody here took it away. */
+  protected nodeAbandoned(node: Node): void {
+    for (const [name, each] of this.names) if (each === node) this.names.delete(name);
+  }
+
+  private route(uplink: Uplink, header: MessageHeader): Destination | null {
+    const { bytes, destinationOffset, destinationLength } = header;
+    const known = this.routes.find(bytes, destinationOffset, destinationLength);
+    if (known !== null) {
+      if (known.epoch === this.attachment.host.grants.epoch) return known;
+      this.routes.remove(known);
+      if (known.handle.live) this.peer.release(known.handle);
+    }
+    return this.resolve(uplink, header);
+  }
+
+  /** First contact: the registry lives in this thread, so it is looked at and not asked. */
+  private resolve(uplink: Uplink, header: MessageHeader): Destination | null {
+    const { registry } = this.attachment.driver;
+    const name = text(header, 'destination');
+    const isUplink = uplink.nameHere(header) !== null;
+    const owner = isUplink ? uplink.connection : registry.owner(name);
+    const handle = isUplink ? owner?.inbox : owner?.nameHandles.get(name);
+    if (owner === undefined || handle === undefined || this.attachment.ghosts.isGhost(owner)) {
+      return this.resolveUnowned(uplink, header, name);
+    }
+    const route = this.newRoute(
+      name,
+      handle,
+      registry.grants.between(this.connection, owner),
+      false,
+    );
+    this.routes.add(route);
+    return route;
+  }
+
+  private resolveUnowned(uplink: Uplink, header: MessageHeader, name: string): Destination | null {
+    const { host, driver } = this.attachment;
+    const mayStart = (header.flags & MessageFlag.NoAutoStart) === 0;
+    const isOwned = driver.registry.owner(name) !== undefined;
+    const parking =
+      mayStart && !isOwned ? host.activator.parkingFor(name, this.connection) : undefined;
+    if (parking === undefined) {
+      const errorName = mayStart ? ErrorName.ServiceUnknown : ErrorName.NameHasNoOwner;
+      this.refuse(
+        uplink,
+        header,
+        errorName,
+        `The name ${name} is not provided by the bridge at present`,
+      );
+      return null;
+    }
+    const grant = host.grants.withServiceToStart(this.connection, name);
+    const route = this.newRoute(name, parking, grant, true);
+    this.routes.add(route);
+    driver.registry.peer.release(parking);
+    return route;
+  }
+
+  private inboxOf(uplink: Uplink, to: Connection): Handle {
+    const name = uplink.clientName;
+    const known = this.listeners.find(name, 0, name.length);
+    if (known !== null) return known.handle;
+    const listener = this.newRoute(to.uniqueName, to.inbox, NO_GRANT, false);
+    this.listeners.add(listener);
+    return listener.handle;
+  }
+
+  private newRoute(name: string, handle: Handle, grant: Grant, isParking: boolean): Destination {
+    const { host, driver } = this.attachment;
+    const copy = driver.registry.peer.copyHandle(handle, this.peer);
+    const route = new Destination({
+      name: Buffer.from(name, 'latin1'),
+      handle: copy,
+      facet: grant.facet,
+      replyFacet: grant.replyFacet,
+      epoch: host.grants.epoch,
+      isParking,
+      isDriver: false,
+    });
+    copy.context = route;
+    return route;
+  }
+
+  private deny(uplink: Uplink, header: MessageHeader, facet: Facet): true {
+    const why = `Rejected send message: ${describeRefusal(facet)}; ${describe(header)}`;
+    this.refuse(uplink, header, ErrorName.AccessDenied, why);
+    return true;
+  }
+
+  private refuse(uplink: Uplink, header: MessageHeader, errorName: string, why: string): void {
+    if (isAwaited(header)) uplink.answerWithError(this, header.serial, errorName, why);
+  }
+}
+
+function isAwaited({ type, flags }: MessageHeader): boolean {
+  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
+}

@@ -1,0 +1,122 @@
+import type { DescriptorSet } from '#core/index.js';
+import { duplicate } from '#core/linux/index.js';
+import type { Connection, Credentials } from '#bridge/registry/connection.js';
+import { MessageType, Variant } from '#bridge/wire/types.js';
+import type { Attachment } from './attachment.js';
+import { Ghost } from './ghost.js';
+import type { BusReply } from './link.js';
+
+/** The connections of the other bus that matter here. */
+export class Ghosts {
+  private readonly attachment: Attachment;
+  private readonly byFarName = new Map<string, Ghost>();
+  private readonly byConnection = new Map<Connection, Ghost>();
+  private readonly awaited = new Map<string, (() => void)[]>();
+
+  constructor(attachment: Attachment) {
+    this.attachment = attachment;
+  }
+
+  get size(): number {
+    return this.byFarName.size;
+  }
+
+  all(): Ghost[] {
+    return [...this.byFarName.values()];
+  }
+
+  /** By its unique name on the other bus. */
+  find(farName: string): Ghost | null {
+    return this.byFarName.get(farName) ?? null;
+  }
+
+  /** By its unique name on this bus. */
+  byName(name: string): Ghost | undefined {
+    const connection = this.attachment.driver.registry.connections.get(name);
+    return connection === undefined ? undefined : this.byConnection.get(connection);
+  }
+
+  of(connection: Connection): Ghost | undefined {
+    return this.byConnection.get(connection);
+  }
+
+  isGhost(connection: Connection): boolean {
+    return this.byConnection.has(connection);
+  }
+
+  /** Whether it is here, or will be. */
+  isKnown(farName: string): boolean {
+    return this.byFarName.has(farName) || this.awaited.has(farName);
+  }
+
+  /**
+   * Calls back when there is a ghost for `farName`, even if that has left in the meantime: what it said is still to be
+   * heard. Does not call back when the other bus goes away.
+   */
+  adopt(farName: string, done: () => void): void {
+    if (this.byFarName.has(farName)) return done();
+    const awaiting = this.awaited.get(farName);
+    if (awaiting !== undefined) return void awaiting.push(done);
+    this.awaited.set(farName, [done]);
+    this.attachment.ask('GetConnectionCredentials', 's', [farName], (reply, descriptors) => {
+      if (reply !== undefined) this.appear(farName, reply, descriptors);
+    });
+  }
+
+  /** It has left the other bus. */
+  depart(farName: string): void {
+    const ghost = this.byFarName.get(farName);
+    if (ghost === undefined) return;
+    this.byFarName.delete(farName);
+    ghost.depart();
+    this.attachment.host.settle();
+    this.byConnection.delete(ghost.connection);
+  }
+
+  departAll(): void {
+    this.awaited.clear();
+    for (const name of [...this.byFarName.keys()].toReversed()) this.depart(name);
+  }
+
+  private appear(farName: string, reply: BusReply, descriptors: DescriptorSet | null): void {
+    const credentials =
+      reply?.type === MessageType.MethodReturn ? parse(reply.body[0], descriptors) : NO_CREDENTIALS;
+    const ghost = new Ghost(this.attachment, farName, credentials);
+    this.byFarName.set(farName, ghost);
+    this.byConnection.set(ghost.connection, ghost);
+    this.attachment.host.settle();
+    const awaiting = this.awaited.get(farName) ?? [];
+    this.awaited.delete(farName);
+    for (const done of awaiting) done();
+    /* the other bus knows it no more, and will not tell that it leaves */
+    if (reply?.type === MessageType.Error) this.attachment.left(farName);
+  }
+}
+
+const NO_CREDENTIALS: Credentials = {
+  uid: undefined,
+  gid: undefined,
+  pid: undefined,
+  groups: undefined,
+  pidFd: undefined,
+  securityLabel: undefined,
+  atConsole: false,
+};
+
+/** D-Bus specification, GetConnectionCredentials. */
+function parse(body: unknown, descriptors: DescriptorSet | null): Credentials {
+  const entries = body as ReadonlyMap<string, Variant>;
+  const number = (key: string): number | undefined => entries.get(key)?.value as number | undefined;
+  const label = entries.get('LinuxSecurityLabel')?.value as Uint8Array | undefined;
+  const index = number('ProcessFD');
+  const pidFd = index === undefined ? undefined : descriptors?.fds[index];
+  return {
+    uid: number('UnixUserID'),
+    gid: undefined,
+    pid: number('ProcessID'),
+    groups: entries.get('UnixGroupIDs')?.value as readonly number[] | undefined,
+    pidFd: pidFd === undefined ? undefined : duplicate(pidFd),
+    securityLabel: label?.at(-1) === 0 ? label.slice(0, -1) : label,
+    atConsole: false,
+  };
+}

@@ -1,0 +1,250 @@
+import { SendStatus, type DescriptorSet } from '#core/index.js';
+import { STATUS_TEXTS, text } from '#bridge/host/refusals.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
+import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { MessageType } from '#bridge/wire/types.js';
+import type { Ghost } from './ghost.js';
+import { HeldMessage } from './held-message.js';
+import type { PendingCall } from './pending-call.js';
+import type { Uplink } from './uplink.js';
+
+const DRIVER_BYTES = Buffer.from(DRIVER_NAME);
+/** How soon a message is tried again that its receiver has no room for. */
+const NO_ROOM_RETRY_MS = 10;
+
+/**
+ * What the other bus says to one client. Messages stay in order: one that has to wait, because its sender is not known
+ * yet or its receiver does not read, holds up those behind it, and then the other bus.
+ */
+export class Inbound {
+  private readonly uplink: Uplink;
+  /** the client does not read: the other bus is not read either */
+  isStuck = false;
+  private held: HeldMessage[] = [];
+  /** who waits for what `sender` said to be passed on, and who for that to be in vain */
+  private drained: { readonly sender: string; readonly done: () => void }[] = [];
+  private readonly stuck = new Set<() => void>();
+  private readonly heldEnvelope = new Envelope();
+  private lastSender: Ghost | null = null;
+
+  constructor(uplink: Uplink) {
+    this.uplink = uplink;
+  }
+
+  // hot
+  take(envelope: Envelope, descriptors: DescriptorSet | null): void {
+    if (this.held.length === 0 && this.deliver(envelope, descriptors)) return;
+    this.held.push(new HeldMessage(envelope.header, senderText(envelope.header), descriptors));
+  }
+
+  /** What the first held message waits for may be there now. */
+  resume(): void {
+    while (this.held.length > 0) {
+      const [first] = this.held;
+      first.read(this.heldEnvelope.header);
+      if (!this.deliver(this.heldEnvelope, first.descriptors)) return;
+      this.held.shift();
+      first.drop();
+      this.tellDrained();
+    }
+    if (!this.isStuck) return;
+    this.isStuck = false;
+    this.uplink.link?.resume();
+  }
+
+  /**
+   * Calls back when nothing of this sender's is held any more; at once if nothing is. What others said may have to wait
+   * for the very thing that the caller waits to do.
+   */
+  whenDrained(sender: string, done: () => void): void {
+    this.drained.push({ sender, done });
+    this.tellDrained();
+  }
+
+  /** Calls back when the client turns out not to read. Returns how to cancel that. */
+  whenStuck(done: () => void): () => void {
+    this.stuck.add(done);
+    return () => this.stuck.delete(done);
+  }
+
+  close(): void {
+    for (const each of this.held) each.drop();
+    this.held = [];
+    this.lastSender = null;
+    this.isStuck = false;
+    this.releaseAll();
+  }
+
+  /** False: it has to wait, and `resume` will be called. */
+  // hot
+  private deliver(envelope: Envelope, descriptors: DescriptorSet | null): boolean {
+    const { header } = envelope;
+    if (header.type === MessageType.MethodReturn || header.type === MessageType.Error) {
+      return this.reply(envelope, descriptors);
+    }
+    if (header.type > MessageType.Signal || header.senderLength === 0) return true;
+    if (isFromDriver(header)) return this.fromDriver(header);
+    return header.destinationLength === 0
+      ? this.broadcast(envelope, descriptors)
+      : this.directed(envelope, descriptors);
+  }
+
+  // hot
+  private reply(envelope: Envelope, descriptors: DescriptorSet | null): boolean {
+    const { header } = envelope;
+    const call = this.uplink.outbound.pending.get(header.replySerial);
+    if (call === undefined) return true;
+    if (isFromDriver(header)) return this.passReply(envelope, descriptors, call, null);
+    const ghost = this.sender(header);
+    return ghost === null ? this.await(header) : this.passReply(envelope, descriptors, call, ghost);
+  }
+
+  // hot
+  private passReply(
+    envelope: Envelope,
+    descriptors: DescriptorSet | null,
+    call: PendingCall,
+    ghost: Ghost | null,
+  ): boolean {
+    const { attachment, clientName } = this.uplink;
+    const { facet, standIn, handle, serial } = call;
+    if (facet !== null && !attachment.host.permits(facet, envelope.header)) {
+      standIn.peer.release(handle);
+      call.settle();
+      return true;
+    }
+    envelope.senderNumber = ghost === null ? DRIVER_NUMBER : ghost.connection.number;
+    const sender = ghost === null ? DRIVER_BYTES : ghost.nameBytes;
+    const message = attachment.composer.compose(envelope, descriptors, serial, clientName, sender);
+    attachment.composer.show(message, ghost?.connection);
+    ghost?.heardBy(this.uplink);
+    const status = standIn.peer.send(handle, message);
+    if (status === SendStatus.OverQuota) return this.retryLater();
+    if (status === SendStatus.Sent) call.settle();
+    else this.refuseReply(call, status);
+    return true;
+  }
+
+  private refuseReply(call: PendingCall, status: SendStatus): void {
+    const { attachment, connection } = this.uplink;
+    const { standIn, handle, serial } = call;
+    const [errorName, reason] = STATUS_TEXTS[status];
+    if (handle.live && connection !== undefined) {
+      attachment.refuse(connection, standIn, handle, serial, errorName, reason);
+    }
+    call.settle();
+  }
+
+  /** A call, or a signal for this client alone: no match rule is asked. */
+  private directed(envelope: Envelope, descriptors: DescriptorSet | null): boolean {
+    const ghost = this.sender(envelope.header);
+    if (ghost === null) return this.await(envelope.header);
+    ghost.heardBy(this.uplink);
+    return ghost.convey(this.uplink, envelope, descriptors) || this.retryLater();
+  }
+
+  /** A broadcast that some rule of the client's matched on the other bus, which has compared it. */
+  private broadcast(envelope: Envelope, descriptors: DescriptorSet | null): boolean {
+    const { header } = envelope;
+    const { imports } = this.uplink.attachment;
+    const name = senderText(header);
+    if (!imports.isOwner(name)) return imports.isStranger(name) || this.learn(name);
+    const ghost = this.sender(header);
+    if (ghost === null) return this.await(header);
+    ghost.heardBy(this.uplink);
+    const { access } = this.uplink;
+    const isHidden =
+      access.reach !== undefined && !ghost.serviceNames.some((each) => this.uplink.reaches(each));
+    if (isHidden) return true;
+    return ghost.tell(this.uplink, envelope, descriptors) || this.retryLater();
+  }
+
+  /** Null: it is not known, or not all that is to be known before it is heard. */
+  // hot
+  private sender(header: MessageHeader): Ghost | null {
+    const { ghosts, imports } = this.uplink.attachment;
+    let found = this.lastSender;
+    if (found === null || !found.live || !isNamed(found, header)) {
+      found = ghosts.find(senderText(header));
+      if (found === null) return null;
+      this.lastSender = found;
+    }
+    return found.isTold || !imports.isOwner(found.farText) ? found : null;
+  }
+
+  /** Asks who that is; if it owns a name, the bridge is told so first. */
+  private await(header: MessageHeader): false {
+    const { ghosts, imports } = this.uplink.attachment;
+    const name = senderText(header);
+    const isNew = ghosts.find(name) === null;
+    if (isNew && !imports.isOwner(name)) ghosts.adopt(name, () => this.resume());
+    else imports.whenTold(name, () => this.resume());
+    return false;
+  }
+
+  /** Finds out whether somebody unheard of owns an imported name: it may have got it a moment ago. */
+  private learn(name: string): false {
+    const { attachment } = this.uplink;
+    attachment.catchUp(() => {
+      if (!attachment.imports.isOwner(name)) attachment.imports.noteStranger(name);
+      this.resume();
+    });
+    return false;
+  }
+
+  private retryLater(): false {
+    const { host } = this.uplink.attachment;
+    host.at(performance.now() + NO_ROOM_RETRY_MS, () => this.resume());
+    if (this.isStuck) return false;
+    this.isStuck = true;
+    this.uplink.link?.pause();
+    this.releaseAll();
+    return false;
+  }
+
+  private releaseAll(): void {
+    for (const done of this.stuck) done();
+    for (const { done } of this.drained.splice(0)) done();
+  }
+
+  private tellDrained(): void {
+    if (this.drained.length === 0) return;
+    const senders = new Set(this.held.map(({ sender }) => sender));
+    const ready = this.drained.filter(({ sender }) => !senders.has(sender));
+    this.drained = this.drained.filter(({ sender }) => senders.has(sender));
+    for (const { done } of ready) done();
+  }
+
+  private fromDriver(header: MessageHeader): true {
+    const isAboutUs = header.type === MessageType.Signal && header.destinationLength > 0;
+    if (isAboutUs && text(header, 'member') === 'NameLost') this.uplink.lostName(header);
+    return true;
+  }
+}
+
+// hot
+function isFromDriver({ bytes, senderOffset, senderLength }: MessageHeader): boolean {
+  if (senderLength !== DRIVER_BYTES.length) return false;
+  for (let i = senderLength - 1; i >= 0; i--) {
+    if (bytes[senderOffset + i] !== DRIVER_BYTES[i]) return false;
+  }
+  return true;
+}
+
+// hot
+function isNamed(
+  { farName }: Ghost,
+  { bytes, senderOffset, senderLength }: MessageHeader,
+): boolean {
+  if (senderLength !== farName.length) return false;
+  for (let i = senderLength - 1; i >= 0; i--)
+    if (bytes[senderOffset + i] !== farName[i]) return false;
+  return true;
+}
+
+function senderText({ bytes, senderOffset, senderLength }: MessageHeader): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + senderOffset, senderLength).toString(
+    'latin1',
+  );
+}

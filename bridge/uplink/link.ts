@@ -1,0 +1,297 @@
+import { randomBytes } from 'node:crypto';
+
+import { DescriptorSet } from '#core/index.js';
+import { closeFd, Errno, errnoName, sendBytes } from '#core/linux/index.js';
+import type { Host } from '#bridge/host/host.js';
+import { Inflow, ReadStatus, type MessageHandler } from '#bridge/host/inflow.js';
+import { Outbox } from '#bridge/host/outbox.js';
+import type { Endpoint } from '#bridge/host/poller.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
+import { Envelope } from '#bridge/registry/envelope.js';
+import { SaslClient } from '#bridge/sasl/client.js';
+import { validateBody } from '#bridge/wire/body.js';
+import { wireFaultText } from '#bridge/wire/faults.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { MESSAGE_MAX_BYTES, UNIX_FDS_MAX } from '#bridge/wire/limits.js';
+import { decodeMessage, encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import type { BusSocket } from './bus-address.js';
+
+const HANDSHAKE_BYTES = 4096;
+/** Descriptors of messages whose end has not come yet. */
+const WAITING_FDS_MAX = 4 * UNIX_FDS_MAX;
+/** As for clients: too many descriptors are on their way (unix(7)), and no event tells when they have arrived. */
+const ARRIVAL_RETRY_MS = 10;
+
+/** What the other bus says to a call of our own; undefined: it went away before. */
+export type BusReply = DecodedMessage | undefined;
+/** `descriptors` are the taker's to retain. */
+export type ReplyTaker = (reply: BusReply, descriptors: DescriptorSet | null) => void;
+
+export interface LinkEvents {
+  /** The other bus has greeted us. */
+  ready(): void;
+  /** A message that is no answer to a call of our own. */
+  message(header: MessageHeader, descriptors: DescriptorSet | null): void;
+  /** Everything that was to be written has been. */
+  drained?(): void;
+  /** The end, with its reason; called once, and not after `close`. */
+  closed(reason: string): void;
+}
+
+/** A connection to the existing bus, which lives in the host's loop like those of clients. */
+export class Link implements Endpoint, MessageHandler {
+  readonly fd: number;
+  /** what comes is taken at once, or held by whoever has to wait */
+  readonly isWaiting = false;
+  readonly outbox: Outbox;
+  readonly envelope = new Envelope();
+  uniqueName = '';
+  guid = '';
+  hasUnixFds = false;
+  isReady = false;
+  live = true;
+  /** waits in the host's list of outboxes to flush */
+  isDirty = false;
+
+  private readonly host: Host;
+  private readonly events: LinkEvents;
+  private readonly inflow: Inflow;
+  private readonly calls = new Map<number, ReplyTaker>();
+  private sasl: SaslClient | null;
+  private serial = 0;
+  private isBlocked = false;
+  private isPaused = false;
+
+  constructor(host: Host, { fd, guid }: BusSocket, events: LinkEvents) {
+    this.host = host;
+    this.fd = fd;
+    this.events = events;
+    this.outbox = new Outbox(host.outboxes);
+    this.inflow = new Inflow(
+      fd,
+      host.window,
+      host.outboxes.large,
+      MESSAGE_MAX_BYTES,
+      WAITING_FDS_MAX,
+    );
+    const expected = guid === undefined ? {} : { expectedGuid: guid };
+    this.sasl = new SaslClient({
+      uid: host.options.uid,
+      wantsUnixFds: true,
+      randomBytes,
+      ...expected,
+    });
+    host.poller.watch(this);
+    this.sendLines(this.sasl);
+  }
+
+  /** A serial that no call of this connection waits with. */
+  // hot
+  nextSerial(): number {
+    this.serial = this.serial === 0xffffffff ? 1 : this.serial + 1;
+    return this.serial;
+  }
+
+  /** Calls a method of the other bus itself. */
+  call(member: string, signature: string, body: readonly unknown[], taker: ReplyTaker): void {
+    if (!this.live) return taker(undefined, null);
+    const serial = this.nextSerial();
+    this.calls.set(serial, taker);
+    this.sendOwn(
+      encodeMessage(
+        {
+          type: MessageType.MethodCall,
+          serial,
+          path: DRIVER_PATH,
+          interface: DRIVER_NAME,
+          member,
+          destination: DRIVER_NAME,
+          signature,
+        },
+        body,
+      ),
+    );
+  }
+
+  /** Answers a call that was made to us with an error. */
+  sendError(to: string, replySerial: number, errorName: string, text: string): void {
+    const type = MessageType.Error;
+    const flags = MessageFlag.NoReplyExpected;
+    const serial = this.nextSerial();
+    this.sendOwn(
+      encodeMessage(
+        { type, flags, serial, replySerial, errorName, destination: to, signature: 's' },
+        [text],
+      ),
+    );
+  }
+
+  private sendOwn(bytes: Uint8Array): void {
+    this.outbox.appendBytes(bytes);
+    this.grown();
+  }
+
+  /** Something was appended to the outbox. */
+  // hot
+  grown(): void {
+    if (!this.isDirty) this.host.markDirty(this);
+  }
+
+  /** Reads no more for now: what comes waits on the other bus. */
+  pause(): void {
+    this.isPaused = true;
+    this.host.poller.setInterest(this.fd, false, this.isBlocked);
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    if (this.live) this.host.poller.setInterest(this.fd, true, this.isBlocked);
+  }
+
+  // hot
+  readable(): void {
+    if (this.sasl !== null) return this.authenticate(this.sasl);
+    const status = this.inflow.read(this);
+    if (status !== ReadStatus.Ok && this.live) this.fail(this.endText(status));
+  }
+
+  writable(): void {
+    this.isBlocked = false;
+    this.write();
+    if (this.live && !this.isBlocked) this.host.poller.setInterest(this.fd, !this.isPaused, false);
+  }
+
+  /** The end of a turn in which the outbox grew. */
+  // hot
+  flush(): void {
+    if (this.isBlocked) this.outbox.keepBorrowed();
+    else this.write();
+  }
+
+  // hot
+  message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
+    if (!this.live) return false;
+    const { header } = this.envelope;
+    const fault = header.scan(bytes, view, start, end) || validateBody(header);
+    if (fault !== 0) return this.malformed(fault);
+    const descriptors = header.unixFds === 0 ? null : this.claimDescriptors(header.unixFds);
+    if (!this.live) return false;
+    if (header.replySerial === 0 || !this.isAnswer(header, descriptors))
+      this.events.message(header, descriptors);
+    descriptors?.drop();
+    return this.live;
+  }
+
+  private malformed(fault: number): false {
+    this.fail(`it sent a malformed message: ${wireFaultText(fault)}`);
+    return false;
+  }
+
+  /** Ends the connection; nobody is told. */
+  close(): void {
+    if (!this.live) return;
+    this.live = false;
+    this.isReady = false;
+    this.outbox.close();
+    this.inflow.close();
+    this.host.poller.close(this.fd);
+    const calls = [...this.calls.values()];
+    this.calls.clear();
+    for (const taker of calls) taker(undefined, null);
+  }
+
+  /** Ends the connection because it cannot go on. */
+  fail(reason: string): void {
+    if (!this.live) return;
+    this.close();
+    this.events.closed(reason);
+  }
+
+  private isAnswer(header: MessageHeader, descriptors: DescriptorSet | null): boolean {
+    const taker = this.calls.get(header.replySerial);
+    if (taker === undefined) return false;
+    this.calls.delete(header.replySerial);
+    taker(decodeMessage(header.bytes.slice(header.start, header.end)), descriptors);
+    return true;
+  }
+
+  private claimDescriptors(count: number): DescriptorSet | null {
+    const fds = this.inflow.claimDescriptors(count);
+    if (fds !== undefined) return new DescriptorSet(fds, closeFd);
+    this.fail(`it announced ${count} file descriptors that did not come`);
+    return null;
+  }
+
+  private authenticate(sasl: SaslClient): void {
+    const { window } = this.host;
+    const { arena, receiver } = window;
+    const start = window.open(HANDSHAKE_BYTES);
+    const count = receiver.receive(this.fd, arena.address + start, HANDSHAKE_BYTES);
+    if (count === -Errno.EAGAIN) return;
+    if (count <= 0) return this.fail('it hung up during the authentication');
+    sasl.feed(arena.bytes, start, start + count);
+    this.sendLines(sasl);
+    if (sasl.failure !== undefined) return this.fail(sasl.failure.message);
+    if (sasl.isDone) this.sayHello(sasl);
+  }
+
+  private sendLines(sasl: SaslClient): void {
+    const output = sasl.takeOutput();
+    if (output.length === 0) return;
+    const address = this.host.scratch(output);
+    if (address === undefined || sendBytes(this.fd, address, output.length) !== output.length) {
+      this.fail('it does not read what we say during the authentication');
+    }
+  }
+
+  private sayHello(sasl: SaslClient): void {
+    this.sasl = null;
+    this.guid = sasl.guid ?? '';
+    this.hasUnixFds = sasl.hasUnixFds;
+    this.call('Hello', '', [], (reply) => {
+      if (reply === undefined) return;
+      if (reply.type !== MessageType.MethodReturn) return this.fail(String(reply.body[0]));
+      this.uniqueName = String(reply.body[0]);
+      this.isReady = true;
+      this.events.ready();
+    });
+  }
+
+  private write(): void {
+    const errno = this.outbox.flush(this.fd);
+    if (errno === 0) return this.events.drained?.();
+    if (errno === Errno.EAGAIN) {
+      this.isBlocked = true;
+      this.host.poller.setInterest(this.fd, !this.isPaused, true);
+      this.outbox.keepBorrowed();
+    } else if (errno === Errno.ETOOMANYREFS) this.waitForArrivals();
+    else this.brokenPipe(errno);
+  }
+
+  /** What the other bus said last can still be read; the end of that closes the connection. */
+  private brokenPipe(errno: number): void {
+    if (errno !== Errno.EPIPE && errno !== Errno.ECONNRESET) {
+      return this.fail(`writing failed with ${errnoName(errno)}`);
+    }
+    this.outbox.close();
+  }
+
+  private waitForArrivals(): void {
+    this.isBlocked = true;
+    this.outbox.keepBorrowed();
+    this.host.at(performance.now() + ARRIVAL_RETRY_MS, () => {
+      if (this.live) this.writable();
+    });
+  }
+
+  private endText(status: number): string {
+    if (status > 0) return `it sent a malformed message: ${wireFaultText(status)}`;
+    if (status === ReadStatus.Broken && this.inflow.errno !== Errno.ECONNRESET) {
+      return `reading failed with ${errnoName(this.inflow.errno)}`;
+    }
+    return status === ReadStatus.Descriptors
+      ? 'it sent more file descriptors than we can take'
+      : 'it hung up';
+  }
+}

@@ -1,0 +1,174 @@
+import type { DescriptorSet, Message, Trace } from '#core/index.js';
+import { text as fieldText } from '#bridge/host/refusals.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { Envelope } from '#bridge/registry/envelope.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import type { ForeignCall } from './foreign-call.js';
+import { NO_FIELD } from './header-rewriter.js';
+import { PendingCall } from './pending-call.js';
+import type { StandIn } from './stand-in.js';
+import type { Uplink } from './uplink.js';
+import { WaitingMessage } from './waiting-message.js';
+
+/** What one client says to the other bus. */
+export class Outbound {
+  /** by the serial that the call has on the other bus */
+  readonly pending = new Map<number, PendingCall>();
+  private readonly uplink: Uplink;
+  private waiting: WaitingMessage[] = [];
+
+  constructor(uplink: Uplink) {
+    this.uplink = uplink;
+  }
+
+  /** Something has yet to be given to the other bus. */
+  get hasWaiting(): boolean {
+    return this.waiting.length > 0 || (this.uplink.link?.outbox.pendingBytes ?? 0) > 0;
+  }
+
+  /**
+   * A call or a directed signal that has arrived at `standIn`. Inside a transaction: no operation of the core may be
+   * started. `destination` null: as it is.
+   */
+  // hot
+  carry(standIn: StandIn, message: Message, trace: Trace, destination: Uint8Array | null): void {
+    const { uplink } = this;
+    const { header, replyFacet } = message.note as Envelope;
+    if (uplink.access.reach !== undefined && !this.mayReach(standIn, header)) {
+      const refused = new WaitingMessage(standIn, message, trace, destination);
+      uplink.attachment.defer(() => this.deny(refused));
+      return;
+    }
+    if (this.waiting.length > 0 || uplink.link === null || !uplink.link.isReady) {
+      this.waiting.push(new WaitingMessage(standIn, message, trace, destination));
+      uplink.attachment.defer(() => uplink.open());
+      return;
+    }
+    const serial = this.write(
+      header,
+      0,
+      destination,
+      message.descriptors,
+      message.lengthBytes,
+      trace,
+    );
+    if (message.receivedCount === 0) return;
+    const reply = message.received[message.receivedCount - 1];
+    PendingCall.enter(this.pending, serial, standIn, reply, header.serial, replyFacet);
+  }
+
+  /** A client's answer to a call that came in through this uplink. Inside a transaction, too. */
+  // hot
+  answer(call: ForeignCall, message: Message, trace: Trace): void {
+    const { header } = message.note as Envelope;
+    if (this.uplink.link === null || !this.uplink.link.isReady) {
+      trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
+      return;
+    }
+    const { farName } = call.caller;
+    this.write(header, call.serial, farName, message.descriptors, message.lengthBytes, trace);
+  }
+
+  /** A broadcast of a client that owns an exported name. What the other bus does not read in time is lost. */
+  emit(message: Message): void {
+    const { link, attachment } = this.uplink;
+    if (this.waiting.length > 0 || link === null || !link.isReady) {
+      this.waiting.push(new WaitingMessage(undefined, message, null, NO_FIELD));
+      return;
+    }
+    if (link.outbox.pendingBytes > attachment.host.limits.maxOutgoingBytes) return;
+    const { header } = message.note as Envelope;
+    this.write(header, 0, NO_FIELD, message.descriptors, message.lengthBytes, null);
+  }
+
+  /** The uplink is ready: all that waited goes out, in order. */
+  flush(): void {
+    const { waiting } = this;
+    this.waiting = [];
+    for (const each of waiting) this.send(each);
+  }
+
+  /** Nothing that waits goes out, and nothing that went is answered: those who wait are told why. */
+  fail(errorName: string, text: string): void {
+    const { waiting, uplink } = this;
+    this.waiting = [];
+    const { connection } = uplink;
+    for (const each of waiting) {
+      if (connection?.live === true) this.refuse(connection, each, errorName, text);
+      each.drop();
+    }
+    for (const call of this.pending.values()) {
+      if (connection?.live === true) this.tell(connection, call, errorName, text);
+      call.settle();
+    }
+  }
+
+  /** A confined client names services; who is known by a unique name only has spoken to it first. */
+  private mayReach(standIn: StandIn, header: MessageHeader): boolean {
+    const name = fieldText(header, 'destination');
+    const names = name.startsWith(':') ? standIn.serviceNames : [name];
+    return names.length === 0 || names.some((each) => this.uplink.reaches(each));
+  }
+
+  private deny(refused: WaitingMessage): void {
+    const { connection, access, attachment } = this.uplink;
+    if (connection?.live === true && access.confinement !== undefined) {
+      const failure = attachment.refusalOf(connection, access.confinement);
+      this.refuse(connection, refused, failure.errorName, failure.text);
+    }
+    refused.drop();
+  }
+
+  private send(each: WaitingMessage): void {
+    const { bytes, descriptors, destination, trace, standIn, reply, replyFacet, serial } = each;
+    const { scanned } = this.uplink.attachment;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    scanned.scan(bytes, view, 0, bytes.length);
+    const key = this.write(scanned, 0, destination, descriptors, bytes.length, trace);
+    descriptors?.drop();
+    if (reply === null || standIn === undefined) return;
+    PendingCall.enter(this.pending, key, standIn, reply, serial, replyFacet);
+  }
+
+  /** Appends a message as the other bus is to see it; returns its serial there. */
+  // hot
+  private write(
+    header: MessageHeader,
+    replySerial: number,
+    destination: Uint8Array | null,
+    descriptors: DescriptorSet | null,
+    chargedBytes: number,
+    trace: Trace | null,
+  ): number {
+    const { attachment } = this.uplink;
+    const link = this.uplink.link!;
+    const message = attachment.outgoing.clear();
+    const serial = link.nextSerial();
+    attachment.rewriter.rewrite(message, header, serial, replySerial, destination, NO_FIELD);
+    message.descriptors = descriptors;
+    /* what is paid back has to be what was charged: the message as it came */
+    message.lengthBytes = chargedBytes;
+    link.outbox.append(message, trace);
+    link.grown();
+    return serial;
+  }
+
+  private refuse(
+    to: Connection,
+    { standIn, reply, serial }: WaitingMessage,
+    errorName: string,
+    text: string,
+  ): void {
+    if (standIn === undefined || reply === null) return;
+    this.uplink.attachment.refuse(to, standIn, reply, serial, errorName, text);
+  }
+
+  private tell(
+    to: Connection,
+    { standIn, handle, serial }: PendingCall,
+    errorName: string,
+    text: string,
+  ): void {
+    this.uplink.attachment.refuse(to, standIn, handle, serial, errorName, text);
+  }
+}

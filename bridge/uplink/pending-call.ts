@@ -1,0 +1,57 @@
+import type { Handle } from '#core/index.js';
+import type { Facet } from '#policy/index.js';
+import type { ReplyHolder, StandIn } from './stand-in.js';
+
+/** A call of a client's that the other bus has been given: how its reply finds back. */
+export class PendingCall implements ReplyHolder {
+  /** holds the reply handle */
+  readonly standIn: StandIn;
+  readonly handle: Handle;
+  /** the client's own */
+  readonly serial: number;
+  /** what the policy leaves to decide about the reply */
+  readonly facet: Facet | null;
+  private readonly table: Map<number, PendingCall>;
+  private readonly key: number;
+
+  private constructor(
+    table: Map<number, PendingCall>,
+    key: number,
+    standIn: StandIn,
+    handle: Handle,
+    serial: number,
+    facet: Facet | null,
+  ) {
+    this.table = table;
+    this.key = key;
+    this.standIn = standIn;
+    this.handle = handle;
+    this.serial = serial;
+    this.facet = facet;
+  }
+
+  /** Enters a call into `table` under `key`, the serial that it has on the other bus. */
+  static enter(
+    table: Map<number, PendingCall>,
+    key: number,
+    standIn: StandIn,
+    handle: Handle,
+    serial: number,
+    facet: Facet | null,
+  ): void {
+    const call = new PendingCall(table, key, standIn, handle, serial, facet);
+    handle.context = call;
+    standIn.owedReplies++;
+    table.set(key, call);
+  }
+
+  /** The caller waits no longer. */
+  replyGone(): void {
+    this.settle();
+  }
+
+  /** The reply handle has been used, or is dead. */
+  settle(): void {
+    if (this.table.delete(this.key)) this.standIn.replySettled();
+  }
+}

@@ -1,0 +1,11 @@
+import { readlinkSync } from 'node:fs';
+
+/** A process for people: its pid and its program. */
+export function processText(pid: number | undefined): string {
+  if (pid === undefined) return 'an unknown process';
+  try {
+    return `pid ${pid}, ${readlinkSync(`/proc/${pid}/exe`)}`;
+  } catch {
+    return `pid ${pid}, whose program is not to be seen`;
+  }
+}

@@ -1,0 +1,93 @@
+import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
+import { INBOX } from '#bridge/host/node-contexts.js';
+import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
+import type { Attachment } from './attachment.js';
+import { ForeignCall } from './foreign-call.js';
+
+/** The `context` of a reply handle: is told when the caller has left. */
+export interface ReplyHolder {
+  replyGone(): void;
+}
+
+/**
+ * A peer of the bridge that stands for something on the other bus. What arrives here goes out through the uplink of
+ * whoever sent it: it is appended there at the moment of the commit, as to any outbox.
+ */
+export abstract class StandIn implements Sink {
+  readonly attachment: Attachment;
+  readonly peer: Peer;
+  /** calls that went to the other bus through this peer, and whose replies come back through it */
+  owedReplies = 0;
+
+  constructor(attachment: Attachment, uid: number) {
+    const { host } = attachment;
+    this.attachment = attachment;
+    this.peer = host.domain.openPeer({ user: host.userOf(uid), sink: this });
+    this.peer.takesDescriptors = attachment.takesDescriptors;
+  }
+
+  /** What the unique name of this peer is on the other bus. */
+  abstract readonly farName: Uint8Array | null;
+
+  /** The names under which this peer is known as a service. */
+  abstract readonly serviceNames: readonly string[];
+
+  // hot
+  accept(node: Node, message: Message, trace: Trace): void {
+    const envelope = (message.note as Envelope | null) ?? this.attachment.natives.read(message);
+    message.note = envelope;
+    const { context } = node;
+    if (context instanceof ForeignCall) {
+      this.answer(context, message, trace);
+      return;
+    }
+    const isForeign = envelope !== null && envelope.senderNumber !== DRIVER_NUMBER;
+    const uplink = isForeign ? this.attachment.uplinks.of(envelope.senderNumber) : undefined;
+    if (uplink === undefined) this.ignore(message, trace);
+    else uplink.outbound.carry(this, message, trace, context === INBOX ? this.farName : null);
+  }
+
+  // hot
+  private answer(call: ForeignCall, message: Message, trace: Trace): void {
+    if (message.note !== null) {
+      call.uplink.outbound.answer(call, message, trace);
+      return;
+    }
+    call.unanswered();
+    this.ignore(message, trace);
+  }
+
+  nodeReleased(handle: Handle): void {
+    const { context } = handle;
+    if (isReplyHolder(context)) context.replyGone();
+    else this.routeReleased(handle);
+  }
+
+  handleReleased(node: Node): void {
+    if (node.context instanceof ForeignCall) node.context.unanswered();
+    else this.nodeAbandoned(node);
+  }
+
+  /** A reply came, or cannot come any more. */
+  replySettled(): void {
+    this.owedReplies--;
+  }
+
+  /** A handle that this peer sends through is dead. */
+  protected abstract routeReleased(handle: Handle): void;
+
+  /** Nobody holds a handle to this node any more. */
+  protected abstract nodeAbandoned(node: Node): void;
+
+  /** What the bridge's own bus tells this peer as a connection: the other bus has told the real one. */
+  private ignore(message: Message, trace: Trace): void {
+    trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
+    if (message.receivedCount === 0) return;
+    const handles = message.received.slice(0, message.receivedCount);
+    this.attachment.defer(() => this.peer.release(...handles.filter(({ live }) => live)));
+  }
+}
+
+function isReplyHolder(context: unknown): context is ReplyHolder {
+  return typeof context === 'object' && context !== null && 'replyGone' in context;
+}

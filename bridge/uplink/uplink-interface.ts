@@ -1,0 +1,120 @@
+import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import { arg, LATER, type Call, type DriverInterface, type Method } from '#bridge/driver/method.js';
+import type { Attachment } from './attachment.js';
+import { NamePatterns, PatternError } from './name-patterns.js';
+
+/** One of both lists with a pattern more or less. */
+type Edit = (patterns: NamePatterns, pattern: string) => NamePatterns;
+
+const added: Edit = (patterns, pattern) => patterns.with(pattern);
+const removed: Edit = (patterns, pattern) => {
+  if (patterns.has(pattern)) return patterns.without(pattern);
+  throw new DriverError(
+    ErrorName.InvalidArgs,
+    `The pattern ${pattern} is not on the list: ${patterns.texts.join(', ')}`,
+  );
+};
+
+/** org.bus1.Uplink: which names move between this bus and the one that it is attached to (docs/adoption.md). */
+export function uplinkInterface(attachment: Attachment): DriverInterface {
+  const editing = (name: string, which: 'imports' | 'exports', edit: Edit): Method => ({
+    name,
+    in: [arg('pattern', 's')],
+    out: [],
+    privileged: true,
+    run: (call) => change(call, attachment, which, edit),
+  });
+  return {
+    name: 'org.bus1.Uplink',
+    isAdvertised: true,
+    canonicalPath: true,
+    methods: [
+      editing('Import', 'imports', added),
+      editing('Unimport', 'imports', removed),
+      editing('Export', 'exports', added),
+      editing('Unexport', 'exports', removed),
+      {
+        name: 'Status',
+        in: [],
+        out: [arg('json', 's')],
+        privileged: true,
+        run: () => [JSON.stringify(statusOf(attachment))],
+      },
+    ],
+  };
+}
+
+/** Answers when the bridge knows who owns the names in question. */
+function change(
+  { args, reply }: Call,
+  attachment: Attachment,
+  which: 'imports' | 'exports',
+  edit: Edit,
+): typeof LATER {
+  const { imports, exports } = attachment;
+  const patterns = { imports: imports.patterns, exports: exports.patterns };
+  try {
+    patterns[which] = edit(patterns[which], args[0] as string);
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw new DriverError(ErrorName.InvalidArgs, error.message);
+  }
+  /* not from within the driver, whose names this changes */
+  attachment.defer(() =>
+    attachment.setPatterns(patterns.imports, patterns.exports, () => reply([])),
+  );
+  return LATER;
+}
+
+/** What `Status` returns; the keys are documented in docs/adoption.md. */
+export interface UplinkStatus {
+  readonly address: string;
+  readonly isUp: boolean;
+  readonly imports: readonly string[];
+  readonly exports: readonly string[];
+  /** imported names with an owner: its unique names there and here */
+  readonly imported: readonly {
+    readonly name: string;
+    readonly far: string;
+    readonly here: string;
+  }[];
+  /** exported names that are owned here, and whether they are owned there by the same client */
+  readonly exported: readonly {
+    readonly name: string;
+    readonly owner: string;
+    readonly isClaimed: boolean;
+  }[];
+  readonly uplinks: number;
+  readonly ghosts: number;
+}
+
+function statusOf({
+  address,
+  isUp,
+  imports,
+  exports,
+  ghosts,
+  uplinks,
+  driver,
+}: Attachment): UplinkStatus {
+  const { names } = driver.registry;
+  const exported = names.list().flatMap((name) => {
+    const owner = names.primary(name);
+    if (owner === undefined || ghosts.isGhost(owner) || !exports.patterns.matches(name)) return [];
+    const isClaimed = uplinks.find(owner)?.claims.has(name) === true;
+    return [{ name, owner: owner.uniqueName, isClaimed }];
+  });
+  const imported = [...imports.owned].map(([name, far]) => {
+    return { name, far, here: ghosts.find(far)?.connection.uniqueName ?? '' };
+  });
+  return {
+    address,
+    isUp,
+    imports: imports.patterns.texts,
+    exports: exports.patterns.texts,
+    imported,
+    exported,
+    uplinks: uplinks.size,
+    ghosts: ghosts.size,
+  };
+}

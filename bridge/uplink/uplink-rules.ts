@@ -1,0 +1,159 @@
+import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
+import {
+  formatMatchRule,
+  MatchRuleFault,
+  parseMatchRule,
+  type MatchRule,
+} from '#bridge/registry/match-rule.js';
+import type { BusName } from '#bridge/wire/names.js';
+import { MessageType } from '#bridge/wire/types.js';
+import type { Link } from './link.js';
+import type { Uplink } from './uplink.js';
+
+/** Called when a rule is in force; or with the reason why it is not. */
+export type RuleDone = (refusal: DriverError | undefined) => void;
+
+/** What a rule of the client's has become over there. */
+interface FarRule {
+  texts: readonly string[];
+  /** how often the client has added it */
+  count: number;
+}
+
+/**
+ * The match rules of one client that concern services of the other bus: added there, on its own connection, so that
+ * what matches comes once, in order with what else these services say to it.
+ */
+export class UplinkRules {
+  private readonly uplink: Uplink;
+  /** by the rule's text here */
+  private readonly rules = new Map<string, FarRule>();
+
+  constructor(uplink: Uplink) {
+    this.uplink = uplink;
+  }
+
+  get isEmpty(): boolean {
+    return this.rules.size === 0;
+  }
+
+  /** Whether the rule may match something that comes from the other bus. */
+  concerns(rule: MatchRule): boolean {
+    return this.translate(rule).length > 0;
+  }
+
+  add(rule: MatchRule, done: RuleDone): void {
+    const refusal = this.refusalOf(rule);
+    if (refusal !== undefined) return done(refusal);
+    const known = this.rules.get(rule.text);
+    const texts = known?.texts ?? this.translate(rule);
+    if (known !== undefined) known.count++;
+    else this.rules.set(rule.text, { texts, count: 1 });
+    const { link } = this.uplink;
+    if (link?.isReady === true) return addAll(link, texts, done);
+    /* `restore` adds it; the answer to a later call says that this is done */
+    this.uplink.whenReady((ready, failure) => {
+      if (ready !== undefined) ready.call('GetId', '', [], () => done(undefined));
+      else if (failure?.errorName !== ErrorName.AccessDenied || rule.sender === undefined)
+        done(undefined);
+      else done(new DriverError(failure.errorName, failure.text));
+    });
+  }
+
+  remove(rule: MatchRule): void {
+    const known = this.rules.get(rule.text);
+    if (known === undefined) return;
+    if (--known.count === 0) this.rules.delete(rule.text);
+    this.removeFar(known.texts);
+  }
+
+  /** Other names are imported: the client's rules mean something else over there. */
+  review(): void {
+    const { connection, attachment } = this.uplink;
+    if (connection === undefined) return;
+    const counts = new Map<string, number>();
+    for (const text of attachment.driver.registry.subscriptions.rulesOf(connection)) {
+      counts.set(text, (counts.get(text) ?? 0) + 1);
+    }
+    for (const [text, count] of counts) this.revise(text, count);
+  }
+
+  /** The connection is new. */
+  restore(link: Link): void {
+    for (const { texts, count } of this.rules.values()) {
+      for (let i = 0; i < count; i++) addAll(link, texts, () => {});
+    }
+  }
+
+  /** A rule about a service that the client must not reach would never match, and nobody would know why. */
+  private refusalOf({ sender }: MatchRule): DriverError | undefined {
+    const { connection, access, attachment } = this.uplink;
+    const isAboutService = sender !== undefined && !sender.startsWith(':');
+    if (!isAboutService || this.uplink.reaches(sender)) return undefined;
+    if (connection === undefined || access.confinement === undefined) return undefined;
+    const { errorName, text } = attachment.refusalOf(connection, access.confinement);
+    return new DriverError(errorName, text);
+  }
+
+  private revise(text: string, count: number): void {
+    const rule = parseMatchRule(text);
+    if (rule instanceof MatchRuleFault) return;
+    const texts = this.translate(rule);
+    const before = this.rules.get(text);
+    if (String(texts) === String(before?.texts ?? [])) return;
+    this.rules.delete(text);
+    const { link } = this.uplink;
+    if (texts.length > 0) {
+      this.rules.set(text, { texts, count });
+      if (link?.isReady !== true) this.uplink.whenReady(() => {});
+      else for (let i = 0; i < count; i++) addAll(link, texts, () => {});
+    }
+    for (let i = 0; i < (before?.count ?? 0); i++) this.removeFar(before!.texts);
+  }
+
+  private removeFar(texts: readonly string[]): void {
+    const { link } = this.uplink;
+    if (link?.isReady !== true) return;
+    for (const text of texts) link.call('RemoveMatch', 's', [text], () => {});
+  }
+
+  /** The rule as the other bus is to understand it; empty when it can match nothing that comes from there. */
+  private translate(rule: MatchRule): string[] {
+    const isForSignals = rule.type === undefined || rule.type === MessageType.Signal;
+    const isAboutBus = rule.interface === DRIVER_NAME;
+    if (!isForSignals || isAboutBus || rule.destination !== undefined) return [];
+    return farSenders(rule, this.uplink).map((sender) => {
+      return formatMatchRule({ ...rule, type: MessageType.Signal, sender, eavesdrop: false });
+    });
+  }
+}
+
+/** Whose signals are meant over there; undefined: anybody's, of which ours are picked out here. */
+function farSenders({ sender }: MatchRule, uplink: Uplink): (BusName | undefined)[] {
+  const { attachment } = uplink;
+  const { patterns } = attachment.imports;
+  if (sender === undefined) {
+    if (!patterns.isExact) return [undefined];
+    return (patterns.texts as BusName[]).filter((name) => uplink.reaches(name));
+  }
+  if (!sender.startsWith(':')) {
+    return patterns.matches(sender) ? [sender] : [];
+  }
+  const ghost = attachment.ghosts.byName(sender);
+  return ghost === undefined ? [] : [ghost.farText as BusName];
+}
+
+function addAll(link: Link, texts: readonly string[], done: RuleDone): void {
+  let refusal: DriverError | undefined;
+  let missing = texts.length;
+  for (const text of texts) {
+    link.call('AddMatch', 's', [text], (reply) => {
+      if (reply?.type === MessageType.Error) {
+        refusal = new DriverError(reply.errorName ?? ErrorName.Failed, String(reply.body[0]));
+      }
+      missing--;
+      if (missing === 0) done(refusal);
+    });
+  }
+}

@@ -1,0 +1,188 @@
+import type { DescriptorSet } from '#core/index.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { decodeMessage } from '#bridge/wire/message.js';
+import type { Attachment } from './attachment.js';
+import type { Confinement } from './confinement.js';
+import type { Ghost } from './ghost.js';
+import { Inbound } from './inbound.js';
+import { Link, type LinkEvents } from './link.js';
+import type { NamePatterns } from './name-patterns.js';
+import { Outbound } from './outbound.js';
+import { UplinkRules } from './uplink-rules.js';
+
+/** Why a client has no connection to the other bus. */
+export interface UplinkFailure {
+  readonly errorName: string;
+  readonly text: string;
+}
+
+/** What a client may do on the other bus. */
+export interface Access {
+  readonly confinement: Confinement | undefined;
+  /** the names that it may reach, own and listen to; undefined: all */
+  readonly reach: NamePatterns | undefined;
+}
+
+export const FREE: Access = { confinement: undefined, reach: undefined };
+
+type Waiter = (link: Link | undefined, failure: UplinkFailure | undefined) => void;
+
+/**
+ * One client's own connection to the other bus: opened on first use, closed when the client has left and all that it
+ * said has been passed on. So whoever is over there sees as many connections as there are clients.
+ */
+export class Uplink implements LinkEvents {
+  readonly attachment: Attachment;
+  /** whose it is; undefined: the bridge's own, which stands for services that are yet to be started */
+  readonly connection: Connection | undefined;
+  /** the client's unique name on this bus */
+  readonly clientName: Uint8Array;
+  readonly outbound: Outbound;
+  readonly inbound: Inbound;
+  readonly rules: UplinkRules;
+  /** exported names that it owns over there, or waits for */
+  readonly claims = new Set<string>();
+  /** connections of the other bus of which something came in here */
+  readonly heard = new Set<Ghost>();
+  link: Link | null = null;
+  readonly access: Access;
+
+  private readonly waiters: Waiter[] = [];
+  private isLeaving = false;
+
+  constructor(attachment: Attachment, connection: Connection | undefined) {
+    this.attachment = attachment;
+    this.connection = connection;
+    this.access = connection === undefined ? FREE : attachment.accessOf(connection);
+    this.clientName = Buffer.from(connection?.uniqueName ?? '');
+    this.outbound = new Outbound(this);
+    this.inbound = new Inbound(this);
+    this.rules = new UplinkRules(this);
+  }
+
+  /** Its unique name on the other bus; empty while it has none. */
+  get farText(): string {
+    return this.link?.uniqueName ?? '';
+  }
+
+  /** Whether the client may reach, own or listen to this name over there. */
+  reaches(name: string): boolean {
+    return this.access.reach?.matches(name) !== false;
+  }
+
+  /** Connects, unless that is done or under way. */
+  open(): void {
+    if (this.link !== null || this.isLeaving) return;
+    const failure = this.attachment.mayConnect(this);
+    if (failure !== undefined) return this.fail(failure);
+    const socket = this.attachment.connect();
+    if (typeof socket === 'string') return this.fail(this.attachment.unreachable(socket));
+    this.link = this.attachment.newLink(socket, this);
+  }
+
+  /** Calls `waiter` when the connection is there, at once if it is; or with the reason why there is none. */
+  whenReady(waiter: Waiter): void {
+    if (this.link?.isReady === true) return waiter(this.link, undefined);
+    this.waiters.push(waiter);
+    this.attachment.defer(() => this.open());
+  }
+
+  ready(): void {
+    const link = this.link!;
+    this.attachment.uplinks.named(this);
+    this.rules.restore(link);
+    for (const waiter of this.waiters.splice(0)) waiter(link, undefined);
+    this.outbound.flush();
+    this.drained();
+  }
+
+  message(_header: MessageHeader, descriptors: DescriptorSet | null): void {
+    this.inbound.take(this.link!.envelope, descriptors);
+  }
+
+  drained(): void {
+    if (this.isLeaving && !this.outbound.hasWaiting) this.close();
+  }
+
+  /** The other bus ended this connection. Whether it ended itself, the watcher will know. */
+  closed(reason: string): void {
+    this.attachment.uplinks.unnamed(this.link!);
+    this.link = null;
+    this.inbound.close();
+    const failure = this.attachment.unreachable(reason);
+    this.fail({ ...failure, errorName: ErrorName.NoReply });
+    this.attachment.uplinkLost(this, reason);
+    if (this.isLeaving) this.close();
+  }
+
+  /** The other bus is gone; the client is still there. */
+  suspend(reason: string): void {
+    const { link } = this;
+    this.link = null;
+    if (link !== null) this.attachment.uplinks.unnamed(link);
+    link?.close();
+    this.inbound.close();
+    this.claims.clear();
+    this.fail({ ...this.attachment.unreachable(reason), errorName: ErrorName.NoReply });
+  }
+
+  /** The client has left. What it said last is still passed on. */
+  leave(): void {
+    this.isLeaving = true;
+    if (!this.outbound.hasWaiting) this.close();
+  }
+
+  close(): void {
+    this.isLeaving = true;
+    this.attachment.uplinks.remove(this);
+    for (const ghost of this.heard) ghost.audience.delete(this);
+    const { link } = this;
+    this.link = null;
+    if (link !== null) this.attachment.uplinks.unnamed(link);
+    link?.close();
+    this.inbound.close();
+    const text = 'The connection to the other bus was closed';
+    this.fail({ errorName: ErrorName.NoReply, text });
+  }
+
+  /** Calls back when the client has been given all that `farName` said to it before now, unless it does not read. */
+  hearOut(farName: string, done: () => void): void {
+    if (this.inbound.isStuck || this.link?.isReady !== true) return done();
+    let isDone = false;
+    const once = (): void => {
+      if (isDone) return;
+      isDone = true;
+      cancel();
+      done();
+    };
+    const cancel = this.inbound.whenStuck(once);
+    this.link.call('GetId', '', [], () => this.inbound.whenDrained(farName, once));
+  }
+
+  answerWithError(caller: Ghost, serial: number, errorName: string, text: string): void {
+    if (this.link?.isReady === true) this.link.sendError(caller.farText, serial, errorName, text);
+  }
+
+  /** The client's name here if the message names this connection; null: it names a service, which both buses know. */
+  nameHere({ bytes, destinationOffset, destinationLength }: MessageHeader): Uint8Array | null {
+    const { farText } = this;
+    if (destinationLength !== farText.length) return null;
+    for (let i = 0; i < destinationLength; i++) {
+      if (bytes[destinationOffset + i] !== farText.charCodeAt(i)) return null;
+    }
+    return this.clientName;
+  }
+
+  /** NameLost: somebody over there has taken a name from us. */
+  lostName({ bytes, start, end }: MessageHeader): void {
+    const [name] = decodeMessage(bytes.slice(start, end)).body;
+    if (this.claims.has(String(name))) this.attachment.exports.lost(this, String(name));
+  }
+
+  private fail(failure: UplinkFailure): void {
+    for (const waiter of this.waiters.splice(0)) waiter(undefined, failure);
+    this.outbound.fail(failure.errorName, failure.text);
+  }
+}

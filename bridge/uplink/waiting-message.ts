@@ -1,0 +1,49 @@
+import type { DescriptorSet, Handle, Message, Trace } from '#core/index.js';
+import type { Envelope } from '#bridge/registry/envelope.js';
+import type { Facet } from '#policy/index.js';
+import type { ReplyHolder, StandIn } from './stand-in.js';
+
+/** A message of a client's whose uplink is still being opened, charged to the client like what waits in an outbox. */
+export class WaitingMessage implements ReplyHolder {
+  /** undefined: a broadcast */
+  readonly standIn: StandIn | undefined;
+  readonly bytes: Uint8Array;
+  readonly descriptors: DescriptorSet | null;
+  readonly destination: Uint8Array | null;
+  readonly serial: number;
+  readonly replyFacet: Facet | null;
+  /** null: nobody is charged */
+  readonly trace: Trace | null;
+  /** null: no reply is expected, or the caller has left */
+  reply: Handle | null = null;
+
+  /** Copies what is to be copied out of `message`. */
+  constructor(
+    standIn: StandIn | undefined,
+    message: Message,
+    trace: Trace | null,
+    destination: Uint8Array | null,
+  ) {
+    const { header, replyFacet } = message.note as Envelope;
+    this.standIn = standIn;
+    this.bytes = message.copyBytes();
+    this.descriptors = message.descriptors?.retain() ?? null;
+    this.destination = destination;
+    this.serial = header.serial;
+    this.replyFacet = replyFacet;
+    this.trace = trace;
+    if (message.receivedCount === 0) return;
+    this.reply = message.received[message.receivedCount - 1];
+    this.reply.context = this;
+  }
+
+  replyGone(): void {
+    this.reply = null;
+  }
+
+  /** It goes nowhere: gives back what it was charged. */
+  drop(): void {
+    this.trace?.discharge(1, this.bytes.length, this.descriptors?.count ?? 0);
+    this.descriptors?.drop();
+  }
+}

@@ -1,0 +1,127 @@
+import type { DescriptorSet } from '#core/index.js';
+import { text } from '#bridge/host/refusals.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { decodeMessage } from '#bridge/wire/message.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import type { Attachment } from './attachment.js';
+import type { BusSocket } from './bus-address.js';
+import type { BusReply, Link, LinkEvents } from './link.js';
+import { MARK_PREFIX } from './name-patterns.js';
+
+const FROM_BUS = `type='signal',sender='${DRIVER_NAME}',interface='${DRIVER_NAME}'`;
+const NAME_CHANGES = `${FROM_BUS},member='NameOwnerChanged'`;
+const SERVICE_CHANGES = `${FROM_BUS},member='ActivatableServicesChanged'`;
+
+/** The bridge's own connection to the other bus: follows who owns what there. */
+export class Watcher implements LinkEvents {
+  readonly link: Link;
+  /** names of services that can be started over there */
+  activatable: readonly string[] = [];
+  private readonly attachment: Attachment;
+
+  constructor(attachment: Attachment, socket: BusSocket) {
+    this.attachment = attachment;
+    this.link = attachment.newLink(socket, this);
+  }
+
+  ready(): void {
+    const { attachment, link } = this;
+    attachment.uplinks.namedOwn(link);
+    const problem = attachment.loopOf(link.guid);
+    if (problem !== undefined) return link.fail(problem);
+    attachment.greeted(link);
+    link.call(
+      'RequestName',
+      'su',
+      [MARK_PREFIX + markOf(attachment.host.options.guid), 0],
+      () => {},
+    );
+    link.call('AddMatch', 's', [NAME_CHANGES], () => {});
+    link.call('AddMatch', 's', [SERVICE_CHANGES], () => {});
+    this.list();
+    this.sync(() => attachment.synchronised());
+  }
+
+  /** Has all names looked at: calls back when the bridge knows of them. */
+  refresh(done: () => void): void {
+    this.list();
+    this.sync(done);
+  }
+
+  /** Calls back when the bridge has been told everything that has happened over there by now. */
+  sync(done: () => void): void {
+    const { attachment, link } = this;
+    link.call('GetId', '', [], (reply) => {
+      if (reply === undefined) return;
+      /* the answers to questions that the first answers led to are behind this one */
+      link.call('GetId', '', [], (again) => {
+        if (again !== undefined) attachment.changes.whenSettled(done);
+      });
+    });
+  }
+
+  message(header: MessageHeader, _descriptors: DescriptorSet | null): void {
+    if (header.type === MessageType.MethodCall) return this.refuse(header);
+    if (header.type !== MessageType.Signal || text(header, 'interface') !== DRIVER_NAME) return;
+    const member = text(header, 'member');
+    if (member === 'NameOwnerChanged') this.nameOwnerChanged(header);
+    else if (member === 'ActivatableServicesChanged') this.listActivatable(true);
+  }
+
+  closed(reason: string): void {
+    this.attachment.uplinks.unnamed(this.link);
+    this.attachment.lost(reason);
+  }
+
+  private nameOwnerChanged({ bytes, start, end }: MessageHeader): void {
+    const [name, oldOwner, newOwner] = decodeMessage(bytes.slice(start, end)).body as [
+      string,
+      string,
+      string,
+    ];
+    if (!name.startsWith(':')) this.attachment.imports.changed(name, newOwner);
+    else if (oldOwner !== '') this.attachment.left(name);
+  }
+
+  private list(): void {
+    this.listActivatable(false);
+    this.link.call('ListNames', '', [], (reply) => {
+      for (const name of namesIn(reply)) {
+        if (this.attachment.imports.patterns.matches(name)) this.askOwner(name);
+      }
+    });
+  }
+
+  private askOwner(name: string): void {
+    this.link.call('GetNameOwner', 's', [name], (reply) => {
+      if (reply?.type === MessageType.MethodReturn)
+        this.attachment.imports.changed(name, String(reply.body[0]));
+    });
+  }
+
+  private listActivatable(isNews: boolean): void {
+    this.link.call('ListActivatableNames', '', [], (reply) => {
+      this.activatable = namesIn(reply).filter((name) => name !== DRIVER_NAME);
+      if (isNews) this.attachment.activatableChanged();
+    });
+  }
+
+  private refuse(header: MessageHeader): void {
+    if ((header.flags & MessageFlag.NoReplyExpected) !== 0) return;
+    const { bytes, start, end } = header;
+    const { sender, serial, member } = decodeMessage(bytes.slice(start, end));
+    const why = `This connection is a bridge's own, and has no method ${member}`;
+    this.link.sendError(sender ?? '', serial, ErrorName.UnknownMethod, why);
+  }
+}
+
+/** An element of a bus name must not begin with a digit (D-Bus specification, "Bus names"). */
+export function markOf(guid: string): string {
+  return `b${guid}`;
+}
+
+function namesIn(reply: BusReply): string[] {
+  return reply?.type === MessageType.MethodReturn ? (reply.body[0] as string[]) : [];
+}

@@ -1,0 +1,62 @@
+// A program without a D-Bus socket, on a bridge beside a real bus.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Bus, join } from '#bridge/client/index.js';
+import { describeWith, needsPythonModule } from '../support/bus.js';
+import type { Program } from '../support/process.js';
+import { startPythonService } from '../support/python.js';
+import { Bridge } from './bridge.js';
+import { OLD_BUS_SOFTWARE, OldBus } from './old-bus.js';
+
+const NAME = 'org.example.Interop.Old';
+const INTERFACE = 'org.example.Interop';
+const PATH = '/org/example/Interop';
+const LARGE_BYTES = 1024 * 1024;
+
+const SOFTWARE = [...OLD_BUS_SOFTWARE['dbus-daemon'], needsPythonModule('dbus', 'python3-dbus')];
+
+describeWith(SOFTWARE, 'a native peer', () => {
+  let old: OldBus;
+  let bridge: Bridge;
+  let service: Program;
+  let bus: Bus;
+  beforeAll(async () => {
+    old = await OldBus.start('dbus-daemon');
+    service = await startPythonService('service_libdbus.py', NAME, old.env);
+    bridge = await Bridge.attach(old, { imports: [NAME] });
+    bus = await join({ address: bridge.address });
+  });
+  afterAll(async () => {
+    bus.close();
+    await service.stop();
+    await bridge.stop();
+    await old.stop();
+  });
+
+  const call = async (member: string, signature: string, body: readonly unknown[]) => {
+    const reply = await bus.call({
+      destination: NAME,
+      path: PATH,
+      interface: INTERFACE,
+      member,
+      signature,
+      body,
+    });
+    return reply.body[0];
+  };
+
+  test('calls a service of the old bus', async () => {
+    await expect(call('Sum', 'ai', [[1, 2, -40]])).resolves.toBe(-37);
+    await expect(call('Length', 'ay', [new Uint8Array(LARGE_BYTES)])).resolves.toBe(LARGE_BYTES);
+    await expect(call('Zeros', 'u', [LARGE_BYTES])).resolves.toEqual(new Uint8Array(LARGE_BYTES));
+  });
+
+  test('gets the errors of the service', async () => {
+    await expect(call('Refuse', '', [])).rejects.toThrow('on purpose');
+  });
+
+  test('has many calls under way at once', async () => {
+    const numbers = Array.from({ length: 100 }, (_, number) => number);
+    const sums = await Promise.all(numbers.map((number) => call('Sum', 'ai', [[number, 1000]])));
+    expect(sums).toEqual(numbers.map((number) => number + 1000));
+  });
+});
