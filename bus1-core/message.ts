@@ -48,6 +48,9 @@ export class Message {
   /** at the receiver: the process of the domain that sent it, 0 for this one */
   origin = 0;
 
+  /** at the receiver: the bytes are one piece, in memory that was made for them, and may be kept instead of copied */
+  isOwned = false;
+
   /** at the receiver: the handles that arrived, copies first, that of the new node last */
   readonly received: Handle[] = [];
   receivedCount = 0;
@@ -62,6 +65,7 @@ export class Message {
     this.descriptors = null;
     this.note = null;
     this.origin = 0;
+    this.isOwned = false;
     this.receivedCount = 0;
     return this;
   }
@@ -74,13 +78,19 @@ export class Message {
     this.lengthBytes += lengthBytes;
   }
 
+  /** The message is these bytes, and whoever receives it may keep them. */
+  setOwnedBytes(bytes: Uint8Array): void {
+    this.addPiece(bytes, 0, bytes.length);
+    this.isOwned = true;
+  }
+
   addTransfer(handle: Handle): void {
     this.transfers[this.transferCount++] = handle;
   }
 
   /** The gathered bytes, in memory of their own. */
   copyBytes(): Uint8Array {
-    const bytes = new Uint8Array(this.lengthBytes);
+    const bytes = allocateUncleared(this.lengthBytes);
     let at = 0;
     for (let i = 0; i < this.pieceCount; i++) {
       const offset = this.offsets[i];
@@ -89,4 +99,21 @@ export class Message {
     }
     return bytes;
   }
+
+  /**
+   * The same for a receiver that would otherwise copy them: without a copy where they have come in memory of their own,
+   * as large messages of other processes do.
+   */
+  takeBytes(): Uint8Array {
+    return this.isOwned ? this.pieces[0] : this.copyBytes();
+  }
+}
+
+/** From here on memory that is not cleared before it is overwritten is worth the longer way to it. */
+const UNCLEARED_MIN_BYTES = 16_384;
+
+/** Memory that is to be overwritten as a whole. */
+export function allocateUncleared(lengthBytes: number): Uint8Array {
+  if (lengthBytes < UNCLEARED_MIN_BYTES) return new Uint8Array(lengthBytes);
+  return new Uint8Array(Buffer.allocUnsafeSlow(lengthBytes).buffer);
 }

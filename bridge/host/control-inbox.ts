@@ -133,7 +133,7 @@ export class ControlInbox {
 
   private welcome(shim: Shim, number: number): void {
     shim.senderField.setNumber(number);
-    this.host.lobby.leave(shim.fd);
+    this.host.entrance.lobby.leave(shim.fd);
     /* where the registry is in another process, it has told about the connection before */
     this.host.registry.catchUp();
     shim.connection = this.host.directory.numbered.get(number) ?? shim.connection;

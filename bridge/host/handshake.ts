@@ -1,5 +1,5 @@
 import { Errno, sendBytes } from '#core/linux/index.js';
-import { SaslServer } from '#bridge/sasl/server.js';
+import type { SaslServer } from '#bridge/sasl/server.js';
 import type { Credentials } from '#bridge/registry/connection.js';
 
 import type { Host } from './host.js';
@@ -26,14 +26,20 @@ export class Handshake {
   private readonly server: SaslServer;
   private readonly canPassUnixFds: boolean;
 
-  constructor(host: Host, fd: number, client: ConnectingClient, canPassUnixFds: boolean) {
+  constructor(
+    host: Host,
+    fd: number,
+    client: ConnectingClient,
+    server: SaslServer,
+    canPassUnixFds: boolean,
+  ) {
     const { nonce = NO_NONCE, ...credentials } = client;
     this.host = host;
     this.fd = fd;
     this.credentials = credentials;
     this.nonce = nonce;
     this.canPassUnixFds = canPassUnixFds;
-    this.server = host.newSaslServer(credentials, canPassUnixFds);
+    this.server = server;
   }
 
   /** Reads lines and answers them; at the end the connection becomes a shim. */
@@ -44,15 +50,18 @@ export class Handshake {
     const count = receiver.receive(this.fd, arena.address + start, READ_BYTES);
     for (let i = 0; i < receiver.fdCount; i++) this.descriptors.push(receiver.fds[i]);
     if (count === -Errno.EAGAIN) return;
-    if (count <= 0) return this.host.endHandshake(this, undefined);
+    if (count <= 0) return this.host.entrance.endHandshake(this, undefined);
     const first = this.skipNonce(arena.bytes, start, start + count);
-    if (this.hasWrongNonce) return this.host.endHandshake(this, 'its nonce is wrong');
+    if (this.hasWrongNonce) return this.host.entrance.endHandshake(this, 'its nonce is wrong');
     const used = this.server.feed(arena.bytes, first, start + count);
     if (!this.answer()) return;
     const { failure } = this.server;
-    if (failure !== undefined) return this.host.endHandshake(this, failure.message);
+    if (failure !== undefined) return this.host.entrance.endHandshake(this, failure.message);
     if (receiver.fdCount > 0 && !this.server.isDone) {
-      return this.host.endHandshake(this, 'it sent file descriptors before it had authenticated');
+      return this.host.entrance.endHandshake(
+        this,
+        'it sent file descriptors before it had authenticated',
+      );
     }
     if (this.server.isDone) this.finish(first + used, start + count);
   }
@@ -80,7 +89,7 @@ export class Handshake {
     if (address !== undefined && sendBytes(this.fd, address, output.length) === output.length) {
       return true;
     }
-    this.host.endHandshake(this, 'it does not read the answers to its authentication');
+    this.host.entrance.endHandshake(this, 'it does not read the answers to its authentication');
     return false;
   }
 
@@ -88,7 +97,7 @@ export class Handshake {
     const rest = this.host.arena.bytes.slice(start, end);
     const identity = this.server.identity!;
     const hasUnixFds = this.canPassUnixFds && this.server.hasUnixFds;
-    this.host.authenticated(this, identity.uid, hasUnixFds, rest);
+    this.host.entrance.authenticated(this, identity.uid, hasUnixFds, rest);
   }
 }
 

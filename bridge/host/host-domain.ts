@@ -122,6 +122,6 @@ function credentialsOf(fd: number, host: Host): Credentials {
     groups: sortedWith(peerGroups(fd) ?? [], gid),
     pidFd: peerPidFd(fd),
     securityLabel: peerSecurityLabel(fd),
-    atConsole: host.sitsHere(uid),
+    atConsole: host.entrance.sitsHere(uid),
   };
 }

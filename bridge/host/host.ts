@@ -6,30 +6,26 @@ import {
   type ResourceUser,
   type Trace,
 } from '#core/index.js';
-import { allocateBytes, closeFd, EventFd, lookupUser, MessageSender } from '#core/linux/index.js';
+import { allocateBytes, closeFd, EventFd, MessageSender } from '#core/linux/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { Witness } from '#bridge/driver/witness.js';
-import type { Credentials } from '#bridge/registry/connection.js';
 import type { Directory } from '#bridge/registry/directory.js';
 import { Envelope } from '#bridge/registry/envelope.js';
 import { Grants } from '#bridge/registry/grants.js';
-import { SaslServer } from '#bridge/sasl/server.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import type { Attachment } from '#bridge/uplink/attachment.js';
-import { canConnect, type Facet } from '#policy/index.js';
+import type { Facet } from '#policy/index.js';
 
 import { Arena } from './arena.js';
-import { CONSOLE_PATHS, isAtConsole } from './console.js';
 import { ControlInbox } from './control-inbox.js';
 import { Deadlines } from './deadlines.js';
+import { Entrance } from './entrance.js';
 import { ForeignMessages, Rejection, rejected } from './foreign-messages.js';
 import { Handshake } from './handshake.js';
 import { HostDomain } from './host-domain.js';
 import type { HostOptions, HostOutput, LogLevel } from './host-options.js';
-import { Listener } from './listener.js';
 import { LargeBuffers } from './large-buffers.js';
-import { Lobby } from './lobby.js';
 import { ADMISSION, Lookup } from './node-contexts.js';
 import { LocalRegistry } from './local-registry.js';
 import { BORROW_MIN_BYTES, copyIn, type OutboxShared } from './outbox.js';
@@ -42,11 +38,7 @@ import type { RegistryAccess } from './registry-access.js';
 import { ReloadRequests } from './reload-requests.js';
 import { Shim } from './shim.js';
 import type { HostRequest } from './thread-messages.js';
-import { isSameUserInNamespace } from './uid-map.js';
-import { NOBODY, Users } from './users.js';
-
-/** Time enough for a host that has nothing else to do; a client that connects does not notice. */
-const GIVE_WAY_MS = 1;
+import { Users } from './users.js';
 
 const SCRATCH_BYTES = 64 * 1024;
 
@@ -73,7 +65,7 @@ export class Host {
   readonly peers: HostDomain | null;
   readonly reloads = new ReloadRequests();
   readonly deadlines = new Deadlines();
-  readonly lobby: Lobby;
+  readonly entrance: Entrance;
   private readonly replyDeadlines = new ReplyDeadlines(this.deadlines);
   limits: HostOptions['limits'];
 
@@ -95,7 +87,6 @@ export class Host {
   private readonly dirty: Flushable[] = [];
   private dirtyCount = 0;
   private readonly shims = new Set<Shim>();
-  private readonly listeners: Listener[] = [];
   /** shims that can go on */
   private readonly waking: Shim[] = [];
   private readonly foreign: ForeignMessages;
@@ -109,10 +100,7 @@ export class Host {
     this.options = options;
     this.output = output;
     this.limits = options.limits;
-    this.lobby = new Lobby(options.limits, this.deadlines, {
-      expired: (fd) => this.expired(fd),
-      setAccepting: (isAccepting) => this.setAccepting(isAccepting),
-    });
+    this.entrance = new Entrance(this);
     this.arena = new Arena(options.arenaBytes);
     this.window = new ReceiveWindow(this.arena, () => this.flushAll());
     const { arena, window } = this;
@@ -134,7 +122,7 @@ export class Host {
     );
     this.poller.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
     const listen = (): void => {
-      for (const fd of options.listenFds) this.listen(fd);
+      for (const fd of options.listenFds) this.entrance.listen(fd);
     };
     if (this.attachment === null) listen();
     else this.attachment.start(listen);
@@ -159,7 +147,7 @@ export class Host {
   /** New rules and limits, for everybody who is connected and who will be. */
   reload(rules: HostOptions['rules'], limits: HostOptions['limits']): void {
     this.limits = limits;
-    this.lobby.setLimits(limits);
+    this.entrance.setLimits(limits);
     this.registry.reload(rules);
   }
 
@@ -169,7 +157,7 @@ export class Host {
 
   /** Takes no more clients, and stops when the last has gone. */
   dwindle(): void {
-    for (const listener of this.listeners.splice(0)) this.poller.close(listener.fd);
+    this.entrance.close();
     this.isDwindling = true;
     if (this.shims.size === 0) this.stop();
   }
@@ -250,11 +238,11 @@ export class Host {
     return null;
   }
 
-  /** What came from another process lies in memory that the next message is read into. */
+  /** What came from another process may lie in memory that the next message is read into. */
   // hot
   appendForeign(shim: Shim, message: Message, trace: Trace): void {
     const { lengthBytes } = message;
-    if (lengthBytes < BORROW_MIN_BYTES) {
+    if (lengthBytes < BORROW_MIN_BYTES || message.isOwned) {
       shim.outbox.append(message, trace);
       return;
     }
@@ -353,85 +341,13 @@ export class Host {
   }
 
   get incompleteConnections(): number {
-    return this.lobby.size;
+    return this.entrance.lobby.size;
   }
 
-  /** Whether other hosts of this bus, which accept on the same sockets, carry less. */
-  get isCrowded(): boolean {
-    const { hostCount = 1 } = this.options;
-    const { numbered, nativeCount } = this.directory;
-    return hostCount > 1 && this.shims.size * hostCount > numbered.size - nativeCount;
-  }
-
-  /** Lets another host accept who knocks; if none does so soon, it is for us. */
-  giveWay(listener: Listener): void {
-    this.poller.ignore(listener.fd);
-    this.deadlines.add(performance.now() + GIVE_WAY_MS, () => {
-      if (!this.listeners.includes(listener)) return;
-      this.poller.watch(listener);
-      listener.accept();
-    });
-  }
-
-  /** A socket was accepted: it has to authenticate first. */
-  accepted(fd: number, credentials: Credentials, canPassUnixFds: boolean): void {
-    const handshake = new Handshake(this, fd, credentials, canPassUnixFds);
-    this.poller.watch(handshake);
-    this.lobby.enter(fd);
-  }
-
-  newSaslServer(credentials: Credentials, canPassUnixFds: boolean): SaslServer {
-    const { guid, mechanisms, randomBytes, cookies } = this.options;
-    return new SaslServer({
-      guid,
-      mechanisms,
-      peerUid: credentials.uid,
-      canPassFds: canPassUnixFds,
-      randomBytes,
-      ...(cookies !== undefined && { cookies }),
-      mapsTo: (claimedUid) => mayClaim(credentials, claimedUid),
-    });
-  }
-
-  /** The handshake is over: the connection becomes a peer, if the policy lets this user in. */
-  authenticated(
-    handshake: Handshake,
-    uid: number | undefined,
-    hasUnixFds: boolean,
-    rest: Uint8Array,
-  ): void {
-    const { fd } = handshake;
-    const atConsole = uid !== undefined && this.sitsHere(uid);
-    const credentials = { ...handshake.credentials, uid, atConsole };
-    const { groups, gid } = credentials;
-    const gids = groups ?? (gid === undefined ? [] : [gid]);
-    const identity = { uid: uid ?? NOBODY, gids, atConsole };
-    const isWelcome =
-      uid === undefined
-        ? this.options.allowAnonymous
-        : canConnect(this.grants.rules, identity, this.options.uid).allowed;
-    if (!isWelcome) {
-      const who = uid === undefined ? 'an anonymous client' : `uid ${uid}`;
-      return this.endHandshake(handshake, `the policy lets ${who} not connect`);
-    }
-    const shim = new Shim(this, fd, hasUnixFds, uid ?? NOBODY);
-    shim.credentials = credentials;
+  /** A connection that has authenticated is a peer from now on. */
+  adopt(shim: Shim): void {
     this.shims.add(shim);
     this.poller.replace(shim);
-    this.registry.admit(shim, credentials);
-    shim.feed(rest, handshake.descriptors);
-  }
-
-  endHandshake(handshake: Handshake, reason: string | undefined): void {
-    if (this.poller.at(handshake.fd) !== handshake) return;
-    if (reason !== undefined) {
-      const { pid, uid } = handshake.credentials;
-      this.log('warn', `connection refused: ${reason}`, { pid, uid });
-    }
-    for (const fd of handshake.descriptors) closeFd(fd);
-    if (handshake.credentials.pidFd !== undefined) closeFd(handshake.credentials.pidFd);
-    this.lobby.leave(handshake.fd);
-    this.poller.close(handshake.fd);
   }
 
   /** Ends a connection; `reason` undefined: the client left of its own accord. */
@@ -442,7 +358,7 @@ export class Host {
     }
     this.shims.delete(shim);
     if (this.isDwindling && this.shims.size === 0) this.stop();
-    this.lobby.leave(shim.fd);
+    this.entrance.lobby.leave(shim.fd);
     shim.close();
     this.poller.close(shim.fd);
     const { pidFd } = shim.credentials;
@@ -492,34 +408,13 @@ export class Host {
     return this.scratchMemory.address;
   }
 
-  listen(fd: number): void {
-    const listener = new Listener(this, fd);
-    this.listeners.push(listener);
-    this.poller.watch(listener);
-  }
-
   private wakeShims(): void {
     for (const shim of this.waking.splice(0)) if (shim.live) shim.goOn();
-  }
-
-  /** Asked only where some rule wants to know. */
-  sitsHere(uid: number): boolean {
-    const { atConsole, notAtConsole } = this.grants.rules;
-    if (atConsole.length === 0 && notAtConsole.length === 0) return false;
-    return isAtConsole(uid, lookupUser(uid)?.name, CONSOLE_PATHS);
   }
 
   private awake(): void {
     this.wakeup.drain();
     this.output.commands(this);
-  }
-
-  private expired(fd: number): void {
-    const endpoint = this.poller.at(fd);
-    const within = `within auth_timeout=${this.limits.authTimeoutMs} ms`;
-    if (endpoint instanceof Handshake) {
-      this.endHandshake(endpoint, `it did not authenticate ${within}`);
-    } else if (endpoint instanceof Shim) this.close(endpoint, `it did not say Hello ${within}`);
   }
 
   /** A fault of ours costs the one connection that came upon it; inside a transaction nothing can be saved. */
@@ -528,25 +423,12 @@ export class Host {
     const reason = `internal error: ${error instanceof Error ? error.stack : String(error)}`;
     this.dropDescriptors();
     if (endpoint instanceof Shim) this.close(endpoint, reason);
-    else if (endpoint instanceof Handshake) this.endHandshake(endpoint, reason);
+    else if (endpoint instanceof Handshake) this.entrance.endHandshake(endpoint, reason);
     else if (endpoint.fail !== undefined) endpoint.fail(reason);
     else throw error;
   }
 
-  private setAccepting(isAccepting: boolean): void {
-    for (const listener of this.listeners) {
-      if (isAccepting) this.poller.watch(listener);
-      else this.poller.ignore(listener.fd);
-    }
-  }
-
   private bury(): void {
-    if (this.poller.bury()) this.lobby.endShortage();
+    if (this.poller.bury()) this.entrance.lobby.endShortage();
   }
-}
-
-/** A client in a user namespace names the uid that it has there. */
-function mayClaim({ uid, pid, pidFd }: Credentials, claimedUid: number): boolean {
-  if (uid === undefined || pid === undefined || pidFd === undefined) return false;
-  return isSameUserInNamespace({ uid, pid, pidFd }, claimedUid);
 }

@@ -17,6 +17,8 @@ const LARGE_FIRST_BYTES = 4 * 1024 * 1024;
 export interface MessageHandler {
   /** whether it takes no more for now */
   readonly isWaiting: boolean;
+  /** Something has been read: what is complete follows. */
+  begin(): void;
   /** One whole message, not looked at yet. False: read no further. */
   message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean;
 }
@@ -91,6 +93,7 @@ export class Inflow {
     if (count <= 0) return this.nothingRead(count);
     if (window.receiver.fdCount > 0 && !this.takeDescriptors()) return ReadStatus.Descriptors;
     if (this.partBytes > 0) this.restorePart(start);
+    handler.begin();
     return this.cut(handler, start, from + count);
   }
 
@@ -217,6 +220,7 @@ export class Inflow {
       return ReadStatus.Ok;
     }
     this.large = null;
+    handler.begin();
     handler.message(large.bytes, large.view, 0, this.largeLength);
     this.largeBuffers.release(large.bytes);
     return ReadStatus.Ok;

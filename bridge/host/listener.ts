@@ -36,7 +36,7 @@ export class Listener {
 
   /** Accepts one connection a turn: others that wait keep the socket readable. */
   readable(): void {
-    if (this.host.isCrowded) this.host.giveWay(this);
+    if (this.host.entrance.isCrowded) this.host.entrance.giveWay(this);
     else this.accept();
   }
 
@@ -57,7 +57,7 @@ export class Listener {
       return;
     }
     this.isShort = false;
-    this.host.accepted(fd, client, this.isUnix);
+    this.host.entrance.accepted(fd, client, this.isUnix);
   }
 
   /**
@@ -67,7 +67,7 @@ export class Listener {
   private waitForRoom(error: string): void {
     if (!this.isShort) this.host.log('error', 'cannot accept connections for now', { error });
     this.isShort = true;
-    this.host.lobby.runShort();
+    this.host.entrance.lobby.runShort();
   }
 }
 

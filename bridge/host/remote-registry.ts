@@ -114,7 +114,8 @@ export class RemoteRegistry implements RegistryAccess {
     peer.release(handle);
     const answer = message.createdNode;
     const deadline = performance.now() + MIRROR_TIMEOUT_MS;
-    while (answer?.live === true) {
+    const isWaiting = (): boolean => answer?.live === true;
+    while (isWaiting()) {
       const leftMs = deadline - performance.now();
       if (leftMs <= 0)
         throw new Error(`the registry did not answer within ${MIRROR_TIMEOUT_MS} ms`);

@@ -1,5 +1,4 @@
 import {
-  DescriptorSet,
   NewNode,
   SendStatus,
   type Handle,
@@ -9,7 +8,7 @@ import {
   type Sink,
   type Trace,
 } from '#core/index.js';
-import { closeFd, Errno } from '#core/linux/index.js';
+import { Errno } from '#core/linux/index.js';
 import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -17,13 +16,14 @@ import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Connection, ConnectionFigures, Credentials } from '#bridge/registry/connection.js';
 import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
-import { ARRAY_MAX_BYTES, MESSAGE_MAX_BYTES, UNIX_FDS_MAX } from '#bridge/wire/limits.js';
+import { ARRAY_MAX_BYTES, MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
 
 import { Backlog } from './backlog.js';
-import type { Deadline } from './deadlines.js';
+import { DescriptorClaims } from './descriptor-claims.js';
 import { Destinations, type Destination } from './destinations.js';
 import { isDBusMessage } from './foreign-messages.js';
 import type { Host } from './host.js';
+import { figuresOf } from './figures.js';
 import { HeldMessage } from './held-message.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
 import { CAPTURE, Lookup } from './node-contexts.js';
@@ -52,6 +52,7 @@ export class Shim implements Sink, MessageHandler {
   readonly peer: Peer;
   readonly outbox: Outbox;
   readonly backlog = new Backlog(this);
+  private readonly claims = new DescriptorClaims(this);
   readonly inflow: Inflow;
   readonly hasUnixFds: boolean;
   readonly destinations = new Destinations();
@@ -87,7 +88,6 @@ export class Shim implements Sink, MessageHandler {
   /** method calls of this connection that wait for their reply */
   pendingCalls = 0;
 
-  private descriptorDeadline: Deadline | null = null;
   private errorSerial = 0x80000000;
 
   constructor(host: Host, fd: number, hasUnixFds: boolean, uid: number) {
@@ -112,6 +112,13 @@ export class Shim implements Sink, MessageHandler {
     return this.connection.number;
   }
 
+  /** What made the client say this may have been told elsewhere, and stand in the ring of another process. */
+  // hot
+  begin(): void {
+    const { peers } = this.host;
+    if (peers !== null) peers.shared.catchUp();
+  }
+
   /** One whole message of the client's. */
   // hot
   message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
@@ -124,7 +131,7 @@ export class Shim implements Sink, MessageHandler {
     if (fault !== 0) return refusals.malformed(this, fault);
     this.incomingMessages++;
     this.incomingBytes += end - start;
-    if (header.unixFds > 0 && !this.claimDescriptors(header.unixFds)) return false;
+    if (header.unixFds > 0 && !this.claims.claim(header.unixFds)) return false;
     host.envelope.senderNumber = this.connection.number;
     if (header.senderFieldStart !== 0 || header.hasUnknownFields) routeCleaned(this, header);
     else if (host.directory.isObserved) routeObserved(this, header);
@@ -320,47 +327,6 @@ export class Shim implements Sink, MessageHandler {
     refusals.replyTimedOut(this, serial);
   }
 
-  /** Descriptors whose message does not come cannot be kept for ever: pending_fd_timeout. */
-  private watchDescriptors(): void {
-    if (this.descriptorDeadline !== null) {
-      this.progress();
-      return;
-    }
-    const { host } = this;
-    const { pendingFdTimeoutMs } = host.limits;
-    this.descriptorDeadline = host.deadlines.add(performance.now() + pendingFdTimeoutMs, () => {
-      this.descriptorDeadline = null;
-      const limit = `pending_fd_timeout=${pendingFdTimeoutMs} ms`;
-      host.close(this, `its file descriptors waited ${limit} for their message`);
-    });
-  }
-
-  /** Descriptors were claimed: those that still wait have all the time again. */
-  private progress(): void {
-    if (this.descriptorDeadline === null) return;
-    this.host.deadlines.cancel(this.descriptorDeadline);
-    this.descriptorDeadline = null;
-  }
-
-  /** Takes the descriptors that came with this message. False: the connection is closed, they did not come. */
-  private claimDescriptors(count: number): boolean {
-    const limit = Math.min(this.host.limits.maxMessageUnixFds, UNIX_FDS_MAX);
-    const isAllowed = count <= limit;
-    const fds = isAllowed ? this.inflow.claimDescriptors(count) : undefined;
-    if (fds !== undefined) {
-      this.progress();
-      this.host.descriptors = new DescriptorSet(fds, closeFd);
-      return true;
-    }
-    const reason = !isAllowed
-      ? `its message brings ${count} file descriptors, more than max_message_unix_fds=${limit}`
-      : this.hasUnixFds
-        ? `its message announces ${count} file descriptors that did not come`
-        : 'it sent file descriptors without having negotiated them';
-    this.host.close(this, reason);
-    return false;
-  }
-
   /** Takes nothing more from the client until `goOn`. */
   wait(): void {
     this.isWaiting = true;
@@ -430,26 +396,11 @@ export class Shim implements Sink, MessageHandler {
   // hot
   private readUntil(status: number): void {
     if (status !== ReadStatus.Ok && this.live) refusals.endOfStream(this, status);
-    const hasWaiting = this.live && this.inflow.descriptorCount > 0;
-    if (hasWaiting !== (this.descriptorDeadline !== null)) this.watchDescriptors();
+    this.claims.review();
   }
 
   figures(): ConnectionFigures {
-    return {
-      incomingMessages: this.incomingMessages,
-      incomingBytes: this.incomingBytes,
-      outgoingMessages: this.outgoingMessages,
-      outgoingBytes: this.outgoingBytes,
-      waitingIncomingBytes: this.inflow.waitingBytes,
-      waitingIncomingDescriptors: this.inflow.descriptorCount,
-      waitingOutgoingMessages: this.outbox.pendingMessages,
-      waitingOutgoingBytes: this.outbox.pendingBytes,
-      waitingOutgoingDescriptors: this.outbox.pendingDescriptors,
-      peakOutgoingBytes: this.backlog.peakBytes,
-      pendingCalls: this.pendingCalls,
-      owedReplies: this.replies.size,
-      destinations: this.destinations.size,
-    };
+    return figuresOf(this);
   }
 
   /** The socket takes more. */
@@ -516,7 +467,7 @@ export class Shim implements Sink, MessageHandler {
   close(): void {
     this.live = false;
     this.held?.drop();
-    if (this.descriptorDeadline !== null) this.host.deadlines.cancel(this.descriptorDeadline);
+    this.claims.cancel();
     this.peer.close();
     this.outbox.close();
     this.inflow.close();

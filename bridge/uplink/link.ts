@@ -169,6 +169,13 @@ export class Link implements Endpoint, MessageHandler {
     else this.write();
   }
 
+  /** What caused this may stand in the ring of another process. */
+  // hot
+  begin(): void {
+    const { peers } = this.host;
+    if (peers !== null) peers.shared.catchUp();
+  }
+
   // hot
   message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
     if (!this.live) return false;

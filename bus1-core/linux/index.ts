@@ -18,6 +18,7 @@ export { Epoll, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } fro
 export { Errno, errnoName, SystemError } from './errno.js';
 export { EventFd } from './eventfd.js';
 export { FUTEX_WAITERS_MAX, FutexResult, FutexWaiters, futexWait, futexWake } from './futex.js';
+export { keepFreedMemory } from './malloc.js';
 export { SharedMapping } from './mapping.js';
 export { createMemfd, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.js';
 export { MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';

@@ -15,6 +15,14 @@ if (koffi.sizeof('void *') !== 8 || endianness() !== 'LE') {
 
 const library = koffi.load(null); // symbols of the process itself: works with glibc and musl alike
 
+function optional(prototype: string): ReturnType<typeof library.func> | undefined {
+  try {
+    return library.func(prototype);
+  } catch {
+    return undefined;
+  }
+}
+
 /** errno of the last failing call; only valid right after it. */
 export const lastErrno: () => number = koffi.errno;
 
@@ -96,6 +104,9 @@ export const mmap: (
 export const munmap: (address: number, length: number) => number = library.func(
   'int munmap(uintptr_t, size_t)',
 );
+/** Undefined where the C library has none: musl. */
+export const mallopt: ((parameter: number, value: number) => number) | undefined =
+  optional('int mallopt(int, int)');
 export const memfdCreate: (name: string, flags: number) => number = library.func(
   'int memfd_create(const char *, unsigned int)',
 );

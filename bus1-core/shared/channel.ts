@@ -114,6 +114,7 @@ export class Channel {
     old.view.setFloat64(at + EntryOffset.Stamp, stampNs, true);
     old.view.setUint32(at + SwitchOffset.Capacity, capacity, true);
     this.writer = new RingWriter(this.larger.at(-1)!, 0, capacity);
+    this.writer.attach();
     return old;
   }
 

@@ -1,6 +1,7 @@
 import type { Handle } from '../handle.js';
 import type { Node } from '../node.js';
 import { CLAIMED_ID, ROOT_ID, SLOT_BITS, SLOTS_MAX } from './layout.js';
+import { ChannelError } from './protocol-error.js';
 
 /** A node of this process that one other process holds. */
 export class Export {
@@ -42,6 +43,13 @@ export class ExportTable {
     if (id >= CLAIMED_ID) return this.named.get(id);
     const found = this.slots[id & (SLOTS_MAX - 1)];
     return found !== undefined && found.id === id && found.references > 0 ? found : undefined;
+  }
+
+  /** @throws ChannelError for an ID that the other side was never given, or has given back */
+  mustGet(id: number): Export {
+    const record = this.get(id);
+    if (record === undefined) throw new ChannelError(`it holds no handle ${id}`);
+    return record;
   }
 
   /** A new record, with one reference. Undefined when there are a million. */

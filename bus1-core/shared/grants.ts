@@ -60,18 +60,15 @@ export class GrantTable implements Sink {
   }
 
   /**
-   * Takes out what `claimant` was granted. The handle, null when its node is gone, is to be released.
-   *
-   * @throws ChannelError when it was not granted to `claimant`, or was claimed before
+   * Takes out what `claimant` was granted: a handle, to be released. Null when its node is gone, when nothing was
+   * granted to `claimant` under this number, and when that was claimed before.
    */
   claim(grantor: number, nonce: number, claimant: number): Handle | null {
     const ofGrantor = this.grants.get(grantor);
     const grant = ofGrantor?.get(nonce);
-    if (grant === undefined || grant.to !== claimant) {
-      throw new ChannelError(`process ${grantor} has granted nothing under ${nonce}`);
-    }
-    ofGrantor!.delete(nonce);
-    if (ofGrantor!.size === 0) this.grants.delete(grantor);
+    if (ofGrantor === undefined || grant === undefined || grant.to !== claimant) return null;
+    ofGrantor.delete(nonce);
+    if (ofGrantor.size === 0) this.grants.delete(grantor);
     if (grant.handle !== null) grant.handle.context = null;
     return grant.handle;
   }

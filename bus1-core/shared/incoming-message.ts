@@ -1,4 +1,5 @@
 import { closeFd } from '../linux/index.js';
+import { allocateUncleared } from '../message.js';
 import { MessageOffset, REFERENCE_BYTES } from './layout.js';
 import { ChannelError } from './protocol-error.js';
 import type { SegmentMappings } from './segments.js';
@@ -66,6 +67,17 @@ export class IncomingMessage {
     this.source = mapping.bytes;
     this.offset = 0;
     this.readReferences(mapping.view);
+  }
+
+  get isInSegment(): boolean {
+    return this.segment !== 0;
+  }
+
+  /** The bytes, in memory of their own. */
+  copyOut(): Uint8Array {
+    const bytes = allocateUncleared(this.lengthBytes);
+    bytes.set(this.source.subarray(this.offset, this.offset + this.lengthBytes));
+    return bytes;
   }
 
   /** The bytes, in private memory that is good until the next message. */

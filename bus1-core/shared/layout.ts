@@ -27,6 +27,8 @@ export const RingOffset = {
   Bell: 4,
   /** u32, by the sender: 1 while something waits for room */
   WantsRoom: 8,
+  /** u32, by the sender: 1 once it has put in what it had written before it got the ring */
+  Attached: 12,
   /** u32, by the receiver: bytes taken since the beginning, modulo 2^32; on a cache line of its own */
   Tail: 64,
 } as const;

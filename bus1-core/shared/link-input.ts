@@ -1,34 +1,21 @@
 import { DescriptorSet } from '../descriptors.js';
 import { Handle } from '../handle.js';
 import { closeFd } from '../linux/index.js';
-import type { LocalDomain } from '../local/domain.js';
 import { Message } from '../message.js';
 import { Node } from '../node.js';
 import type { Channel } from './channel.js';
+import { writeClaim, writeCredit, writeRelease } from './control-entries.js';
+import { ControlInput, type InputContext } from './control-input.js';
 import type { Export } from './exports.js';
-import type { GrantTable } from './grants.js';
 import { IncomingMessage } from './incoming-message.js';
 import {
-  CLAIM_BYTES,
-  CLAIMED_ID,
-  ClaimOffset,
-  CREDIT_BYTES,
-  CreditOffset,
   EntryOffset,
   EntryType,
-  GRANT_BYTES,
-  GrantOffset,
-  NODE_RELEASE_BYTES,
   REFERENCE_KIND_MASK,
   ReferenceFlag,
   ReferenceKind,
-  RELEASE_BYTES,
-  ReleaseOffset,
   SWITCH_BYTES,
   SwitchOffset,
-  TRACE_END_BYTES,
-  WINDOW_BYTES,
-  WindowOffset,
 } from './layout.js';
 import type { Link } from './link.js';
 import { ChannelError } from './protocol-error.js';
@@ -41,29 +28,15 @@ const ID = 1;
 const UID = 2;
 const PROCESS = 3;
 
-export interface InputContext {
-  readonly local: LocalDomain;
-  /** of this process */
-  readonly id: number;
-  readonly grants: GrantTable;
-  /** The link to another process; undefined until this one has been introduced to it. */
-  linkTo(process: number): Link | undefined;
-  /** The same, for use before the introduction. */
-  placeholderFor(process: number): Link;
-  /** Whether what that process has granted may not be in its ring yet, for want of room. */
-  isBacklogged(process: number): boolean;
-  isGone(process: number): boolean;
-}
-
 /**
  * The receiving half of a link: takes entries out of the ring, checks them, and does here what they say.
- * Whatever is wrong with
- * one is a ChannelError, and has had no effect.
+ * Whatever is wrong with one is a ChannelError, and has had no effect.
  */
 export class LinkInput {
   private readonly link: Link;
   private readonly channel: Channel;
   private readonly context: InputContext;
+  private readonly control: ControlInput;
   private readonly segments = new SegmentMappings();
   private readonly incoming = new IncomingMessage();
   private readonly message = new Message();
@@ -76,6 +49,7 @@ export class LinkInput {
     this.link = link;
     this.channel = channel;
     this.context = context;
+    this.control = new ControlInput(link, context);
     this.deadNode = new Node(link.ownPeer, false);
     this.deadNode.live = false;
   }
@@ -129,8 +103,8 @@ export class LinkInput {
       return true;
     }
     if (type === EntryType.Message) this.takeMessage(this.incoming);
-    else if (type === EntryType.Claim && this.mustWait(reader.view, offset)) return false;
-    else this.takeControl(reader.view, offset, length, type);
+    else if (type === EntryType.Claim && this.control.mustWait(reader.view, offset)) return false;
+    else this.control.take(reader.view, offset, length, type);
     reader.skip();
     return true;
   }
@@ -138,12 +112,6 @@ export class LinkInput {
   private takeSwitch(view: DataView, at: number, length: number): void {
     if (length !== SWITCH_BYTES) throw new ChannelError(`a switch of ${length} bytes`);
     this.channel.follow(view.getUint32(at + SwitchOffset.Capacity, true));
-  }
-
-  private mustWait(view: DataView, at: number): boolean {
-    const grantor = view.getUint32(at + ClaimOffset.Grantor, true);
-    const nonce = view.getUint32(at + ClaimOffset.Nonce, true);
-    return !this.context.grants.has(grantor, nonce) && this.context.isBacklogged(grantor);
   }
 
   close(): void {
@@ -161,7 +129,7 @@ export class LinkInput {
   }
 
   private takeMessage(incoming: IncomingMessage): void {
-    const record = this.exportOf(incoming.target);
+    const record = this.link.exports.mustGet(incoming.target);
     this.checkReferences(incoming);
     const { namesAccounts, uid } = this.link.identity;
     if (!namesAccounts && incoming.account !== uid) {
@@ -170,9 +138,10 @@ export class LinkInput {
     if (incoming.releases > record.references) {
       throw new ChannelError(`${incoming.releases} of ${record.references} references given back`);
     }
-    if (record.handle === null) this.discard(incoming);
-    else this.deliver(incoming, record, record.handle);
-    if (incoming.releases > 0) this.giveBack(record, incoming.releases);
+    const { handle } = record;
+    if (handle === null || handle.node.owner.isFull) this.discard(incoming);
+    else this.deliver(incoming, record, handle);
+    if (incoming.releases > 0) this.control.giveBack(record, incoming.releases);
   }
 
   private deliver(incoming: IncomingMessage, record: Export, through: Handle): void {
@@ -192,9 +161,14 @@ export class LinkInput {
     const message = this.message.clear();
     message.descriptors = descriptors;
     message.origin = this.link.identity.id;
-    if (receiver.queue === null) message.addPiece(incoming.copyBytes(), 0, incoming.lengthBytes);
     // A queue copies without looking, so it can do that straight from shared memory.
-    else message.addPiece(incoming.source, incoming.offset, incoming.lengthBytes);
+    if (receiver.queue !== null) {
+      message.addPiece(incoming.source, incoming.offset, incoming.lengthBytes);
+    } else if (incoming.isInSegment) {
+      message.setOwnedBytes(incoming.copyOut());
+    } else {
+      message.addPiece(incoming.copyBytes(), 0, incoming.lengthBytes);
+    }
     local.begin();
     for (let i = 0; i < incoming.handleCount; i++) this.carry(message, i, incoming.references);
     local.deliver(node, message, trace.trace);
@@ -206,20 +180,20 @@ export class LinkInput {
     descriptors?.drop();
   }
 
-  /** A message for a node that is gone: what it carries counts as released, what it cost is given back. */
+  /** A message for a node that is gone, or whose owner takes no more: what it carries counts as released, what it cost is given back. */
   private discard(incoming: IncomingMessage): void {
     const { references, handleCount, lengthBytes, descriptorCount } = incoming;
     incoming.dropDescriptors(this.channel);
     this.link.post(() => {
-      this.link.writeCredit(incoming.trace, 1 + handleCount, lengthBytes, descriptorCount);
+      writeCredit(this.link, incoming.trace, 1 + handleCount, lengthBytes, descriptorCount);
       for (let i = 0; i < handleCount; i++) {
         const at = i * REFERENCE_WORDS;
         const kind = references[at + KIND] & REFERENCE_KIND_MASK;
-        if (kind === ReferenceKind.Sender) this.link.writeRelease(references[at + ID], 1);
+        if (kind === ReferenceKind.Sender) writeRelease(this.link, references[at + ID], 1);
         if (kind !== ReferenceKind.Third) continue;
         const owner = this.context.placeholderFor(references[at + PROCESS]);
         const id = this.claim(owner, references[at + ID]);
-        owner.writeRelease(id, 1);
+        writeRelease(owner, id, 1);
       }
     });
   }
@@ -249,108 +223,8 @@ export class LinkInput {
   private claim(owner: Link, nonce: number): number {
     const id = owner.nextClaimId();
     if (!owner.isOpen) return id;
-    owner.open(EntryType.Claim, CLAIM_BYTES);
-    const { view, at } = owner.outbox;
-    view.setUint32(at + ClaimOffset.Grantor, this.link.identity.id, true);
-    view.setUint32(at + ClaimOffset.Nonce, nonce, true);
-    view.setUint32(at + ClaimOffset.As, id, true);
+    writeClaim(owner, this.link.identity.id, nonce, id);
     return id;
-  }
-
-  private takeControl(view: DataView, at: number, length: number, type: number): void {
-    if (length !== CONTROL_BYTES[type]) {
-      throw new ChannelError(`an entry of type ${type} and ${length} bytes`);
-    }
-    const first = view.getUint32(at + EntryOffset.Body, true);
-    switch (type) {
-      case EntryType.NodeRelease:
-        return this.takeNodeRelease(first);
-      case EntryType.Release:
-        return this.giveBack(this.exportOf(first), view.getUint32(at + ReleaseOffset.Count, true));
-      case EntryType.Grant:
-        return this.takeGrant(
-          this.exportOf(first),
-          view.getUint32(at + GrantOffset.To, true),
-          view.getUint32(at + GrantOffset.Nonce, true),
-        );
-      case EntryType.Claim:
-        return this.takeClaim(
-          first,
-          view.getUint32(at + ClaimOffset.Nonce, true),
-          view.getUint32(at + ClaimOffset.As, true),
-        );
-      case EntryType.Credit:
-        return this.link.outgoing.credit(
-          first,
-          view.getUint32(at + CreditOffset.Objects, true),
-          view.getFloat64(at + CreditOffset.Bytes, true),
-          view.getUint32(at + CreditOffset.Descriptors, true),
-        );
-      case EntryType.Window:
-        return this.takeWindow(view, at, first);
-      default:
-        return this.link.incoming.end(first);
-    }
-  }
-
-  private takeNodeRelease(id: number): void {
-    const record = this.link.imports.get(id);
-    if (record === undefined) return; // released here at the same time, or used up: that is on its way
-    this.link.imports.delete(id);
-    record.node.owner.release(record.node);
-    this.link.post(() => this.link.writeRelease(id, record.references));
-  }
-
-  private giveBack(record: Export, count: number): void {
-    if (count === 0 || count > record.references) {
-      throw new ChannelError(`${count} of ${record.references} references given back`);
-    }
-    record.references -= count;
-    if (record.references > 0) return;
-    const { handle } = record;
-    this.link.exports.remove(record);
-    if (handle !== null && handle.live) handle.owner.release(handle);
-  }
-
-  private takeGrant(record: Export, to: number, nonce: number): void {
-    if (this.context.isGone(to)) return;
-    this.context.grants.add(this.link.identity.id, nonce, to, record.handle?.node ?? null);
-  }
-
-  private takeClaim(grantor: number, nonce: number, as: number): void {
-    const { exports, identity, ownPeer } = this.link;
-    if (as < CLAIMED_ID || exports.get(as) !== undefined) {
-      throw new ChannelError(`the ID ${as} cannot be used`);
-    }
-    const granted = this.context.grants.claim(grantor, nonce, identity.id);
-    if (granted === null || !granted.live) {
-      const record = exports.addNamed(as, null);
-      if (record !== undefined) this.link.post(() => this.link.writeNodeRelease(record));
-      return;
-    }
-    const { local } = this.context;
-    local.begin();
-    exports.addNamed(as, local.makeHandle(ownPeer, granted.node));
-    local.commit();
-    granted.owner.release(granted);
-  }
-
-  private takeWindow(view: DataView, at: number, uid: number): void {
-    const figures = [view.getUint32(at + WindowOffset.Claims, true)];
-    for (let slot = 0; slot < 3; slot++) {
-      figures.push(view.getFloat64(at + WindowOffset.Used + slot * 8, true));
-    }
-    if (!figures.every((figure) => Number.isInteger(figure) && Math.abs(figure) < 2 ** 52)) {
-      throw new ChannelError('a window that is no number');
-    }
-    this.link.setWindow(uid, figures);
-  }
-
-  /** @throws ChannelError for an ID that the other side was never given, or has given back */
-  private exportOf(id: number): Export {
-    const record = this.link.exports.get(id);
-    if (record === undefined) throw new ChannelError(`it holds no handle ${id}`);
-    return record;
   }
 
   private checkReferences({ references, handleCount }: IncomingMessage): void {
@@ -364,23 +238,10 @@ export class LinkInput {
       if (!isKind || (references[at + KIND] & ~known) !== 0) {
         throw new ChannelError(`a handle of kind ${references[at + KIND]}`);
       }
-      if (kind === ReferenceKind.Receiver) this.exportOf(references[at + ID]);
+      if (kind === ReferenceKind.Receiver) this.link.exports.mustGet(references[at + ID]);
       if (isThird && (process === this.link.identity.id || process === this.context.id)) {
         throw new ChannelError('it granted a node of one of us as that of another');
       }
     }
   }
 }
-
-/** Lengths of the entries that have a fixed one, by type. */
-const CONTROL_BYTES: readonly number[] = (() => {
-  const lengths: number[] = [];
-  lengths[EntryType.NodeRelease] = NODE_RELEASE_BYTES;
-  lengths[EntryType.Release] = RELEASE_BYTES;
-  lengths[EntryType.Grant] = GRANT_BYTES;
-  lengths[EntryType.Claim] = CLAIM_BYTES;
-  lengths[EntryType.Credit] = CREDIT_BYTES;
-  lengths[EntryType.Window] = WINDOW_BYTES;
-  lengths[EntryType.TraceEnd] = TRACE_END_BYTES;
-  return lengths;
-})();

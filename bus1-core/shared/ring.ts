@@ -78,6 +78,11 @@ export class RingWriter extends RingEnd {
     return ((this.tail - position) | 0) >= 0;
   }
 
+  /** What was written before there was a ring is in it now, or waits for room. */
+  attach(): void {
+    Atomics.store(this.words, RingOffset.Attached >>> 2, 1);
+  }
+
   wantRoom(wanted: boolean): void {
     Atomics.store(this.words, RingOffset.WantsRoom >>> 2, wanted ? 1 : 0);
   }
@@ -163,13 +168,18 @@ export class RingReader extends RingEnd {
   }
 
   /** Whether the sender has something that found no room. */
-  get isBacklogged(): boolean {
+  get wantsRoom(): boolean {
     return Atomics.load(this.words, RingOffset.WantsRoom >>> 2) !== 0;
+  }
+
+  /** Whether the sender may have committed something that is not in the ring. */
+  get isBacklogged(): boolean {
+    return this.wantsRoom || Atomics.load(this.words, RingOffset.Attached >>> 2) === 0;
   }
 
   /** Gives room back; true when the sender waits for it. */
   publish(): boolean {
     Atomics.store(this.words, RingOffset.Tail >>> 2, this.tail | 0);
-    return this.isBacklogged;
+    return this.wantsRoom;
   }
 }

@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs';
 import {
   closeFd,
   createMemfd,
+  keepFreedMemory,
   memfdSeals,
   Seal,
   sealMemfd,
@@ -89,12 +90,13 @@ export class SegmentPool {
   }
 }
 
-/** The receiver's mappings of them. */
+/** The receiver's mappings of them. What is copied out of them is as large, and soon freed. */
 export class SegmentMappings {
   private readonly mappings = new Map<number, SharedMapping>();
 
   /** Maps segment `id`, whose descriptor has just arrived and is taken over. @throws ChannelError */
   add(id: number, fd: number): void {
+    keepFreedMemory();
     try {
       const { size } = fstatSync(fd);
       const isSealed = (sealsOf(fd) & Seal.Shrink) !== 0;

@@ -67,6 +67,7 @@ describe('without any memory left', () => {
     const got: Uint8Array[] = [];
     const handler = {
       isWaiting: false,
+      begin: () => {},
       message: (bytes: Uint8Array, _: DataView, start: number, end: number) =>
         got.push(bytes.slice(start, end)) > 0,
     };

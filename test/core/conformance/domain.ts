@@ -13,6 +13,15 @@ type Awaitable<T> = T | Promise<T>;
 export interface ConformanceDomain {
   readonly name: string;
   openPeer(uid?: number): Awaitable<ConformancePeer>;
+  openPeers(count: number): Awaitable<ConformancePeer[]>;
+  /** for each pair a new node of the first and a handle to it, held by the second: IDs of the handles */
+  connect(pairs: readonly Pair[]): Awaitable<number[]>;
+  /** closes peers, those of different processes at the same time */
+  closeTogether(peers: readonly ConformancePeer[]): Awaitable<void>;
+  /** the process that each peer is in */
+  homesOf(peers: readonly ConformancePeer[]): readonly number[];
+  /** lets all processes play their peers' parts of many schedules, at the same time */
+  perform(play: Play): Awaitable<PlayReport>;
   /** something that can be named as a target but is no peer of this domain */
   stranger(): Awaitable<ConformancePeer>;
   /** waits until what was sent has arrived */
@@ -25,6 +34,24 @@ export interface ConformanceDomain {
   descriptors(): Awaitable<DescriptorLedger>;
   /** closes the peers that are still open */
   close(): Awaitable<void>;
+}
+
+export type Pair = readonly [from: ConformancePeer, to: ConformancePeer];
+
+/** Schedules (schedules.ts) and who plays in them. */
+export interface Play {
+  readonly program: Uint8Array;
+  /** a send waits until the one before it in its schedule is done, which it learns from beside the domain */
+  readonly hasSideChannel: boolean;
+  readonly peers: readonly ConformancePeer[];
+  /** `handles[i][k]` leads from peer i to peer k */
+  readonly handles: readonly (readonly number[])[];
+}
+
+export interface PlayReport {
+  /** what went wrong first, if anything */
+  readonly failure: string | null;
+  readonly received: number;
 }
 
 export interface Counts {

@@ -8,7 +8,17 @@ import {
   type ReceiveSpace,
   type TransferEntry,
 } from '#core/index.js';
-import type { ConformanceDomain, ConformanceOutgoing, ConformancePeer } from './domain.js';
+import type {
+  ConformanceDomain,
+  ConformanceOutgoing,
+  ConformancePeer,
+  Pair,
+  Play,
+  PlayReport,
+} from './domain.js';
+import { Participant } from './participant.mjs';
+import { CREATE } from './scene.js';
+import { SCHEDULE_BYTES } from './schedules.js';
 
 const DEFAULT_UID = 1000;
 const FIRST_FD = 100;
@@ -34,6 +44,35 @@ export class LocalConformanceDomain implements ConformanceDomain {
     const peer = new LocalConformancePeer(new PeerById(this.domain.openPeer({ user })), close);
     this.peers.push(peer);
     return peer;
+  }
+
+  openPeers(count: number): ConformancePeer[] {
+    return Array.from({ length: count }, () => this.openPeer());
+  }
+
+  connect(pairs: readonly Pair[]): number[] {
+    return pairs.map(([from, to]) => localOf(from).transfer(localOf(to), [CREATE]).target[0]);
+  }
+
+  closeTogether(peers: readonly ConformancePeer[]): void {
+    for (const peer of peers) localOf(peer).close();
+  }
+
+  homesOf(peers: readonly ConformancePeer[]): number[] {
+    return peers.map(() => 0);
+  }
+
+  perform({ program, hasSideChannel, peers, handles }: Play): PlayReport {
+    const parts = peers.map((peer, i) => ({ index: i, handles: handles[i], peer: localOf(peer) }));
+    const turns = new Uint8Array(program.length / SCHEDULE_BYTES);
+    const sideChannel = {
+      isTurnOf: (schedule: number, step: number) => turns[schedule] === step,
+      setTurn: (schedule: number, step: number) => void (turns[schedule] = step),
+    };
+    const participant = new Participant(parts, program, hasSideChannel ? sideChannel : null);
+    while (participant.advance() && participant.failure === null);
+    const { failure, received, isDone } = participant;
+    return { failure: failure ?? (isDone ? null : 'a message was lost'), received };
   }
 
   stranger(): ConformancePeer {
@@ -64,6 +103,11 @@ export class LocalConformanceDomain implements ConformanceDomain {
   close(): void {
     for (const peer of this.peers) peer.close();
   }
+}
+
+function localOf(peer: ConformancePeer): LocalConformancePeer {
+  if (peer instanceof LocalConformancePeer) return peer;
+  throw new Error('a peer of another domain');
 }
 
 class LocalConformancePeer implements ConformancePeer {

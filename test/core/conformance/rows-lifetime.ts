@@ -197,21 +197,22 @@ const HIVE_HANDLES = 100;
 /** As upstream's 2016 selftest: every child holds handles to its siblings, the parent one to each child. */
 async function hive(scene: Scene): Promise<void> {
   const parent = await scene.peer();
-  const children = await scene.peers(HIVE_PEERS);
-  const ofParent: number[] = [];
-  for (const [i, child] of children.entries()) {
-    const { target } = await child.transfer(parent, [CREATE]);
-    ofParent.push(...target);
-    for (let k = 1; k <= HIVE_HANDLES; k++) {
-      await child.transfer(children[(i + k) % HIVE_PEERS], [CREATE]);
-    }
-  }
+  const children = await scene.domain.openPeers(HIVE_PEERS);
+  const ofParent = await scene.domain.connect(children.map((child) => [child, parent] as const));
+  await scene.domain.connect(
+    children.flatMap((child, i) =>
+      Array.from(
+        { length: HIVE_HANDLES },
+        (_, k) => [child, children[(i + 1 + k) % HIVE_PEERS]] as const,
+      ),
+    ),
+  );
   expect(await scene.domain.counts()).toEqual({
     peers: HIVE_PEERS + 1,
     nodes: HIVE_PEERS * (HIVE_HANDLES + 1),
     handles: HIVE_PEERS * (HIVE_HANDLES + 1),
   });
-  await Promise.all(children.map(async (child) => await child.close()));
+  await scene.domain.closeTogether(children);
   const released = await scene.drain(parent);
   expect(released.every(({ type }) => type === 1)).toBe(true);
   expect(released.map(({ id }) => id).toSorted((a, b) => a - b)).toEqual(

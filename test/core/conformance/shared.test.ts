@@ -2,10 +2,7 @@ import { afterAll } from 'vitest';
 import type { Maxima } from '#core/index.js';
 import { MemberProcess } from '../shared/member-process.js';
 import { ProcessConformanceDomain } from '../shared/process-domain.js';
-
-// A schedule takes some twenty round trips between processes; ordering at full speed is tested in shared/order.test.ts.
-process.env['CONFORMANCE_SCHEDULES'] ??= '500';
-const { runConformance } = await import('./runner.js');
+import { runConformance } from './runner.js';
 
 const processes = [0, 1, 2].map(() => new MemberProcess());
 let last: ProcessConformanceDomain | undefined;

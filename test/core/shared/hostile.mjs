@@ -23,12 +23,16 @@ const random = (limit) => {
   return Math.floor((state / 2 ** 32) * limit);
 };
 
+/** Processes of the domain, in the order in which they were admitted. */
+const SERVICE = 1;
+const BYSTANDER = 2;
+
 const local = new LocalDomain();
 const domain = SharedDomain.join(path, { local, maxima });
 if (!domain.awaitReady(10_000)) throw new Error('not admitted');
 const peer = local.openPeer({ user: new ResourceUser(process.getuid(), maxima) });
 const root = domain.copyRoot(peer);
-const { link, channel } = domain.connections[0];
+const { link, channel } = domain.connections.all[0];
 const { writer } = channel;
 const header = new Int32Array(writer.bytes.buffer, writer.bytes.byteOffset - 256, 64);
 
@@ -153,16 +157,42 @@ const attacks = {
         [ReleaseOffset.Count, 9],
       ]),
     ),
-  'invented nonce': () =>
-    entry(
-      EntryType.Claim,
-      CLAIM_BYTES,
+  'claim of what nobody has granted': () => {
+    const claim = (grantor, as) =>
+      entry(
+        EntryType.Claim,
+        CLAIM_BYTES,
+        words([
+          [ClaimOffset.Grantor, grantor],
+          [ClaimOffset.Nonce, 1],
+          [ClaimOffset.As, as],
+        ]),
+      );
+    for (const grantor of [SERVICE, BYSTANDER, domain.id, 12_345])
+      claim(grantor, 0x9000_0000 + grantor);
+  },
+  'node of a third process that was never granted': () =>
+    message(
+      80,
       words([
-        [ClaimOffset.Grantor, 1],
-        [ClaimOffset.Nonce, 1],
-        [ClaimOffset.As, 0x8000_0001],
+        [MessageOffset.Handles, 1],
+        [64, 3],
+        [68, 1],
+        [76, BYSTANDER],
       ]),
     ),
+  'nodes of many users': () => {
+    const first = 1000 * Number(seedText);
+    for (let uid = first; uid < first + 300; uid++) {
+      const reference = [
+        [64, 3],
+        [68, uid],
+        [72, uid],
+        [76, BYSTANDER],
+      ];
+      message(80, words([[MessageOffset.Handles, 1], ...reference]));
+    }
+  },
   'credit that is not due': () =>
     entry(
       EntryType.Credit,
@@ -176,7 +206,7 @@ const attacks = {
     for (let i = 0; i < 2000; i++) message(64, () => {});
   },
   'garbage for the authority': () => {
-    domain.control.send({ kind: 'hello', version: 1, maxima: 'none' });
+    domain.membership.authority.socket.send({ kind: 'hello', version: 1, maxima: 'none' });
     entry(99, 64, () => {});
   },
   'unexpected descriptors': () => {

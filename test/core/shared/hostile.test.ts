@@ -26,7 +26,6 @@ const ATTACKS: readonly (readonly [attack: string, says: RegExp])[] = [
   ['node of the receiver as that of a third', /a node of one of us/],
   ['release twice', /it holds no handle 4294967295/],
   ['release of more than there is', /9 of 1 references/],
-  ['invented nonce', /has granted nothing under 1/],
   ['credit that is not due', /a credit for trace 1/],
   ['more than its quota', /more than its share/],
   ['garbage for the authority', /type 99|expelled/],
@@ -34,6 +33,12 @@ const ATTACKS: readonly (readonly [attack: string, says: RegExp])[] = [
   ['words flipped while they are read', /channel to process/],
   ['tail that runs away', /type 99/],
 ];
+
+/** What is no fault of the one who does it, as far as anybody can tell. */
+const HARMLESS = [
+  'claim of what nobody has granted',
+  'node of a third process that was never granted',
+] as const;
 
 const CALLS = 50;
 
@@ -70,6 +75,38 @@ describe('a process that breaks the rules of the shared domain', () => {
     expect(aboutChannel.length).toBeLessThanOrEqual(1);
     await service.until(() => service.local.chargedTo([service.user]) === before.charged);
     expect(service.resources()).toEqual(before);
+  });
+
+  test.each(HARMLESS)('%s: a handle without a node, nothing else', async (attack) => {
+    const before = service.resources();
+    service.diagnostics.length = 0;
+    const hostile = service.fork('hostile.mjs', attack, service.path, '1');
+    await once(hostile, 'message');
+    expect(await bystander.call(CALLS)).toEqual({ answered: CALLS, lost: false });
+    const ended = once(hostile, 'exit');
+    hostile.kill('SIGKILL');
+    await ended;
+    await service.until(() => service.authority.memberCount === 2);
+    await service.until(() => service.local.chargedTo([service.user]) === before.charged);
+    const { peersWithLinks, ...after } = service.resources();
+    expect(before).toMatchObject(after);
+    expect(peersWithLinks).toBeLessThanOrEqual(before.peersWithLinks + 1); // for a user named here first
+    expect(service.diagnostics).toEqual([]);
+  });
+
+  test('nodes of ever more users of a third process: what stands for them is given back', async () => {
+    const before = service.resources();
+    for (let round = 1; round <= 4; round++) {
+      const hostile = service.fork('hostile.mjs', 'nodes of many users', service.path, `${round}`);
+      await once(hostile, 'message');
+      const ended = once(hostile, 'exit');
+      hostile.kill('SIGKILL');
+      await ended;
+      await service.until(() => service.authority.memberCount === 2);
+      expect(await bystander.call(CALLS)).toEqual({ answered: CALLS, lost: false });
+    }
+    const { peersWithLinks } = service.resources();
+    expect(peersWithLinks).toBeLessThan(before.peersWithLinks + 3 * 300);
   });
 
   test('death in the middle of a transaction: nothing of it is seen, no rule was broken', async () => {

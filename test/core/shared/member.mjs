@@ -1,20 +1,33 @@
 // A process of a shared domain that does what its parent says: one request, one answer, over Node's IPC channel.
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import {
   DescriptorSet,
   LocalDomain,
+  NewNode,
   PeerById,
   ReceivedType,
   ResourceUser,
   TRANSFER_CREATE,
 } from '#core/index.js';
-import { socketPair, watchReadable } from '#core/linux/index.js';
+import {
+  FutexResult,
+  futexWait,
+  futexWake,
+  SharedMapping,
+  socketPair,
+  watchReadable,
+} from '#core/linux/index.js';
 import { Authority, SharedDomain } from '#core/shared/index.js';
+import { Participant } from '../conformance/participant.mjs';
 import { Chatter } from './chatter.mjs';
 import { openPipe, isHungUp } from './pipe.mjs';
 
 /** Couriers carry handles between processes: what TRANSFER does between two peers that one process can see. */
 const COURIER_UID = 4_000_000;
+/** Nothing that is awaited takes this long, unless something is wrong. */
+const PATIENCE_MS = 20_000;
+/** A wait that is as short as this is woken through futexes only. */
+const BRIEF_MS = 5;
 const COURIER_MAXIMA = { objects: 2 ** 24, bytes: 2 ** 30, descriptors: 16 };
 
 class Member {
@@ -89,6 +102,50 @@ class Member {
     while (this.domain.beforeSleep());
   }
 
+  /** Plays the parts of peers of this process (participant.mjs). */
+  play(parts, program, progress) {
+    const own = parts.map((part) => ({ ...part, peer: this.peers.get(part.id) }));
+    const sideChannel = progress === null ? null : new SideChannel(progress, this.domain);
+    const participant = new Participant(own, program, sideChannel);
+    while (!participant.isDone && participant.failure === null) {
+      const seen = sideChannel?.position;
+      const delivered = this.domain.dispatch();
+      if (participant.advance()) sideChannel?.tell();
+      else if (sideChannel !== null && !participant.hasPlayed) {
+        if (!sideChannel.wait(seen)) break;
+      } else if (delivered === 0 && this.domain.wait(PATIENCE_MS) === 0) break;
+    }
+    sideChannel?.close();
+    const { failure, received, isDone } = participant;
+    return { failure: failure ?? (isDone ? null : 'a message was lost'), received };
+  }
+
+  serve(peer) {
+    let waits = 0;
+    let inVain = 0;
+    for (let isOver = false; !isOver;) {
+      waits++;
+      if (!peer.readable && this.domain.wait(BRIEF_MS) === 0) inVain++;
+      for (let next = peer.receive(); next !== undefined; next = peer.receive()) {
+        if (next.type !== ReceivedType.User) continue;
+        if (Buffer.from(next.data).toString() === 'stop') isOver = true;
+        peer.send([next.transfers.at(-1)], { data: [next.data] });
+      }
+    }
+    return { waits, inVain };
+  }
+
+  call(peer, handle, times, stops) {
+    for (let i = 1; i <= times; i++) {
+      const text = stops && i === times ? 'stop' : 'call';
+      peer.send([handle], { data: [Buffer.from(text)], newNode: NewNode.OneShot });
+      while (!peer.readable) if (this.domain.wait(PATIENCE_MS) === 0) return i - 1;
+      const { type } = peer.receive();
+      if (type !== ReceivedType.User) return i - 1;
+    }
+    return times;
+  }
+
   openPeer(id, uid) {
     let user = this.users.get(uid);
     if (user === undefined) this.users.set(uid, (user = new ResourceUser(uid, this.maxima)));
@@ -123,6 +180,45 @@ class Member {
   }
 }
 
+/** What processes tell each other beside the domain: a word for each schedule, and one that changes with any of them. */
+class SideChannel {
+  constructor(path, domain) {
+    this.domain = domain;
+    const fd = openSync(path, 'r+');
+    this.mapping = SharedMapping.map(fd, fstatSync(fd).size, { writable: true });
+    closeSync(fd);
+    this.turns = this.mapping.words.subarray(1);
+  }
+
+  isTurnOf(schedule, step) {
+    if (Atomics.load(this.turns, schedule) !== step) return false;
+    this.domain.catchUp();
+    return true;
+  }
+
+  setTurn(schedule, step) {
+    Atomics.store(this.turns, schedule, step);
+  }
+
+  get position() {
+    return Atomics.load(this.mapping.words, 0);
+  }
+
+  tell() {
+    Atomics.add(this.mapping.words, 0, 1);
+    futexWake(this.mapping.address, 2 ** 30);
+  }
+
+  /** False when nobody has told anything for too long. */
+  wait(seen) {
+    return futexWait(this.mapping.address, seen, PATIENCE_MS) !== FutexResult.TimedOut;
+  }
+
+  close() {
+    this.mapping.unmap();
+  }
+}
+
 let member;
 let chatter;
 const received = new Map();
@@ -139,6 +235,9 @@ const requests = {
     else member.couriers.set(index, handle);
   },
   openPeer: ({ id, uid }) => void member.openPeer(id, uid),
+  openPeers: ({ ids, uid }) => {
+    for (const id of ids) member.openPeer(id, uid);
+  },
   transfer: ({ from, to, entries, options }) =>
     member.peers.get(from).transfer(target(to), entries, options),
   transferOut: ({ from, process, entries, options, label }) => {
@@ -153,6 +252,25 @@ const requests = {
     const handles = await member.collect(label);
     const copies = handles.map((id) => ({ flags: 0, id }));
     const { target: ids } = member.courier.transfer(member.peers.get(to), copies);
+    member.courier.release(handles);
+    return ids;
+  },
+  connectOut: ({ from, process, label }) => {
+    const create = [{ flags: TRANSFER_CREATE, id: -1 }];
+    const handles = from.map(
+      (id) => member.peers.get(id).transfer(member.courier, create).target[0],
+    );
+    member.post(process, label, handles);
+    member.courier.release(handles);
+  },
+  connectIn: async ({ to, label }) => {
+    const handles = await member.collect(label);
+    const ids = handles.map((id, i) => {
+      const { target: copies } = member.courier.transfer(member.peers.get(to[i]), [
+        { flags: 0, id },
+      ]);
+      return copies[0];
+    });
     member.courier.release(handles);
     return ids;
   },
@@ -183,6 +301,26 @@ const requests = {
   },
   readable: ({ id }) => member.peers.get(id).readable,
   closePeer: ({ id }) => member.peers.get(id).close(),
+  closePeers: ({ ids }) => {
+    for (const id of ids) member.peers.get(id).close();
+  },
+  setFull: ({ id, isFull }) => void (member.peers.get(id).peer.isFull = isFull),
+  counters: () => member.domain.counters,
+  /** Blocks the thread until something is there to be received, or too long. */
+  wait: ({ id }) => {
+    const peer = member.peers.get(id);
+    while (!peer.readable) if (member.domain.wait(PATIENCE_MS) === 0) return 'nothing came';
+    return 'readable';
+  },
+  /**
+   * Answers calls through the handle that comes with each, blocking the thread, until one says 'stop'. Returns how many
+   * waits have ended with nothing, and how many there were.
+   */
+  serve: ({ id }) => member.serve(member.peers.get(id)),
+  /** Calls through a handle, blocking the thread, that many times; the last one says 'stop' if `stops`. */
+  call: ({ id, handle, times, stops }) => member.call(member.peers.get(id), handle, times, stops),
+  perform: ({ parts, path, progress }) =>
+    member.play(parts, new Uint8Array(readFileSync(path)), progress),
   pump: () => {
     member.pump();
     const { sent, delivered } = member.domain.counters;

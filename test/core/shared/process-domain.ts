@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CommandOptions, Maxima, ReceiveSpace, TransferEntry } from '#core/index.js';
@@ -8,10 +8,27 @@ import type {
   ConformancePeer,
   ConformanceReceived,
   Counts,
+  Pair,
+  Play,
+  PlayReport,
 } from '../conformance/domain.js';
+import { SCHEDULE_BYTES } from '../conformance/schedules.js';
 import { MemberProcess } from './member-process.js';
 
 const DEFAULT_UID = 1000;
+/** Handles that one message carries from courier to courier. */
+const PARCEL_MAX = 2000;
+
+/** Numbers of two processes, neither of them 0. */
+type Acquaintance = readonly [number, number];
+
+function everyPair(processes: number): Acquaintance[] {
+  const pairs: Acquaintance[] = [];
+  for (let one = 1; one < processes; one++) {
+    for (let other = one + 1; other < processes; other++) pairs.push([one, other]);
+  }
+  return pairs;
+}
 
 interface State {
   readonly charged: number;
@@ -41,31 +58,98 @@ export class ProcessConformanceDomain implements ConformanceDomain {
     this.isTight = isTight;
   }
 
-  /** `isTight`: senders are to know at once what receivers have left, so every send is waited for. */
+  /**
+   * `isTight`: senders are to know at once what receivers have left, so every send is waited for. `acquaintances`: pairs
+   * of processes that are introduced to each other, by default all; the first, the authority, knows everybody.
+   */
   static async open(
     processes: readonly MemberProcess[],
     maxima: Maxima,
     isTight: boolean,
+    acquaintances?: readonly Acquaintance[],
   ): Promise<ProcessConformanceDomain> {
     const domain = new ProcessConformanceDomain(processes, isTight);
     const path = join(domain.directory, 'authority');
     for (const [index, process] of processes.entries()) {
       await process.request('join', { path, index, maxima, isAuthority: index === 0 });
     }
-    await domain.introduceAll();
+    await domain.introduce(acquaintances ?? everyPair(processes.length));
     await domain.settle();
     domain.baseline = await domain.sum();
     return domain;
   }
 
   async openPeer(uid?: number): Promise<ConformancePeer> {
+    return await this.openPeerIn((uid ?? this.peers.length) % this.processes.length, uid);
+  }
+
+  async openPeerIn(home: number, account = DEFAULT_UID): Promise<ProcessPeer> {
     const id = this.peers.length;
-    const account = uid ?? DEFAULT_UID;
-    const process = this.processes[(uid ?? id) % this.processes.length];
+    const process = this.processes[home];
     await process.request('openPeer', { id, uid: account });
     const peer = new ProcessPeer(this, process, id);
     this.peers.push(peer);
     return peer;
+  }
+
+  async openPeers(count: number): Promise<ConformancePeer[]> {
+    const peers = Array.from({ length: count }, (_, i) => {
+      const id = this.peers.length + i;
+      return new ProcessPeer(this, this.processes[id % this.processes.length], id);
+    });
+    await this.inEachProcess(peers, 'openPeers', { uid: DEFAULT_UID });
+    this.peers.push(...peers);
+    return peers;
+  }
+
+  async connect(pairs: readonly Pair[]): Promise<number[]> {
+    const handles: number[] = [];
+    await Promise.all(
+      this.parcelsOf(pairs as readonly ProcessPair[]).map(async ({ from, to, places }) => {
+        const of = (k: 0 | 1) => places.map((i) => (pairs[i] as ProcessPair)[k].id);
+        const label = `connect ${this.token()}`;
+        const process = this.processes.indexOf(to);
+        await from.request('connectOut', { from: of(0), process, label });
+        const ids = await to.request<number[]>('connectIn', { to: of(1), label });
+        for (const [k, i] of places.entries()) handles[i] = ids[k];
+      }),
+    );
+    return handles;
+  }
+
+  async closeTogether(peers: readonly ConformancePeer[]): Promise<void> {
+    await this.inEachProcess(peers as readonly ProcessPeer[], 'closePeers');
+    for (const peer of peers as readonly ProcessPeer[]) peer.isOpen = false;
+    await this.settle();
+  }
+
+  homesOf(peers: readonly ConformancePeer[]): number[] {
+    return (peers as readonly ProcessPeer[]).map(({ process }) => this.processes.indexOf(process));
+  }
+
+  async perform({ program, hasSideChannel, peers, handles }: Play): Promise<PlayReport> {
+    const path = join(this.directory, `program ${this.token()}`);
+    writeFileSync(path, program);
+    const progress = hasSideChannel ? `${path}, progress` : null;
+    if (progress !== null) {
+      writeFileSync(progress, '');
+      truncateSync(progress, (program.length / SCHEDULE_BYTES + 1) * 4);
+    }
+    const parts = (peers as readonly ProcessPeer[]).map(({ id, process }, index) => ({
+      process,
+      part: { id, index, handles: handles[index] },
+    }));
+    const reports = await Promise.all(
+      this.processes.map((process) => {
+        const own = parts.filter((of) => of.process === process).map(({ part }) => part);
+        return process.request<PlayReport>('perform', { parts: own, path, progress });
+      }),
+    );
+    const failures = reports.flatMap(({ failure }) => failure ?? []);
+    return {
+      failure: failures.length === 0 ? null : failures.join('; '),
+      received: reports.reduce((sum, { received }) => sum + received, 0),
+    };
   }
 
   stranger(): ConformancePeer {
@@ -136,7 +220,7 @@ export class ProcessConformanceDomain implements ConformanceDomain {
     rmSync(this.directory, { recursive: true });
   }
 
-  private async introduceAll(): Promise<void> {
+  private async introduce(acquaintances: readonly Acquaintance[]): Promise<void> {
     const [authority, ...others] = this.processes;
     for (const [i, process] of others.entries()) {
       const index = i + 1;
@@ -144,14 +228,42 @@ export class ProcessConformanceDomain implements ConformanceDomain {
       await process.request('introduce', { from: index, to: 0, label });
       await authority.request('meet', { index, label });
     }
-    for (const [i, process] of others.entries()) {
-      for (let carrying = 1; carrying <= others.length; carrying++) {
-        if (carrying === i + 1) continue;
-        const label = `meet ${carrying}`;
-        await authority.request('introduce', { from: 0, to: i + 1, carrying, label });
-        await process.request('meet', { index: carrying, label });
+    for (const [one, other] of acquaintances) {
+      await this.tellAbout(one, other);
+      await this.tellAbout(other, one);
+    }
+  }
+
+  /** Process `to` gets a handle to the courier of process `about` from the first one. */
+  private async tellAbout(to: number, about: number): Promise<void> {
+    const label = `meet ${about}`;
+    await this.processes[0].request('introduce', { from: 0, to, carrying: about, label });
+    await this.processes[to].request('meet', { index: about, label });
+  }
+
+  /** Pairs between the same two processes, as places in `pairs`, in parcels of a size that one message can carry. */
+  private parcelsOf(pairs: readonly ProcessPair[]) {
+    const parcels: { from: MemberProcess; to: MemberProcess; places: number[] }[] = [];
+    for (const from of this.processes) {
+      for (const to of this.processes) {
+        const places = [...pairs.keys()].filter(
+          (i) => pairs[i][0].process === from && pairs[i][1].process === to,
+        );
+        for (let at = 0; at < places.length; at += PARCEL_MAX) {
+          parcels.push({ from, to, places: places.slice(at, at + PARCEL_MAX) });
+        }
       }
     }
+    return parcels;
+  }
+
+  private async inEachProcess(peers: readonly ProcessPeer[], kind: string, fields: object = {}) {
+    await Promise.all(
+      this.processes.map((process) => {
+        const ids = peers.filter((peer) => peer.process === process).map(({ id }) => id);
+        return process.request(kind, { ids, ...fields });
+      }),
+    );
   }
 
   private async states(): Promise<State[]> {
@@ -171,11 +283,13 @@ export class ProcessConformanceDomain implements ConformanceDomain {
   }
 }
 
-class ProcessPeer implements ConformancePeer {
+type ProcessPair = readonly [from: ProcessPeer, to: ProcessPeer];
+
+export class ProcessPeer implements ConformancePeer {
   readonly id: number | string;
   readonly process: MemberProcess;
   private readonly domain: ProcessConformanceDomain;
-  private isOpen = true;
+  isOpen = true;
 
   constructor(domain: ProcessConformanceDomain, process: MemberProcess, id: number | string) {
     this.domain = domain;

@@ -1,0 +1,64 @@
+import { DescriptorSet } from '#core/index.js';
+import { closeFd } from '#core/linux/index.js';
+import { UNIX_FDS_MAX } from '#bridge/wire/limits.js';
+
+import type { Deadline } from './deadlines.js';
+import type { Shim } from './shim.js';
+
+/** The descriptors that a client has sent: each message claims as many as it says, and none may wait for ever. */
+export class DescriptorClaims {
+  private readonly shim: Shim;
+  private deadline: Deadline | null = null;
+
+  constructor(shim: Shim) {
+    this.shim = shim;
+  }
+
+  /** Takes the descriptors that came with a message. False: the connection is closed, they did not come. */
+  claim(count: number): boolean {
+    const { host, inflow } = this.shim;
+    const limit = Math.min(host.limits.maxMessageUnixFds, UNIX_FDS_MAX);
+    const fds = count <= limit ? inflow.claimDescriptors(count) : undefined;
+    if (fds === undefined) {
+      host.close(this.shim, this.fault(count, limit));
+      return false;
+    }
+    this.cancel();
+    host.descriptors = new DescriptorSet(fds, closeFd);
+    return true;
+  }
+
+  /** Descriptors whose message does not come cannot be kept longer than pending_fd_timeout. */
+  // hot
+  review(): void {
+    const hasWaiting = this.shim.live && this.shim.inflow.descriptorCount > 0;
+    if (hasWaiting && this.deadline === null) this.watch();
+    else if (!hasWaiting && this.deadline !== null) this.cancel();
+  }
+
+  cancel(): void {
+    if (this.deadline === null) return;
+    this.shim.host.deadlines.cancel(this.deadline);
+    this.deadline = null;
+  }
+
+  private watch(): void {
+    const { shim } = this;
+    const { host } = shim;
+    const { pendingFdTimeoutMs } = host.limits;
+    this.deadline = host.deadlines.add(performance.now() + pendingFdTimeoutMs, () => {
+      this.deadline = null;
+      const limit = `pending_fd_timeout=${pendingFdTimeoutMs} ms`;
+      host.close(shim, `its file descriptors waited ${limit} for their message`);
+    });
+  }
+
+  private fault(count: number, limit: number): string {
+    if (count > limit) {
+      return `its message brings ${count} file descriptors, more than max_message_unix_fds=${limit}`;
+    }
+    return this.shim.hasUnixFds
+      ? `its message announces ${count} file descriptors that did not come`
+      : 'it sent file descriptors without having negotiated them';
+  }
+}

@@ -1,0 +1,157 @@
+import { closeFd, lookupUser } from '#core/linux/index.js';
+import type { Credentials } from '#bridge/registry/connection.js';
+import { SaslServer } from '#bridge/sasl/server.js';
+import { canConnect, type BusLimits } from '#policy/index.js';
+
+import { CONSOLE_PATHS, isAtConsole } from './console.js';
+import { Handshake } from './handshake.js';
+import type { Host } from './host.js';
+import { Listener } from './listener.js';
+import { Lobby } from './lobby.js';
+import { Shim } from './shim.js';
+import { isSameUserInNamespace } from './uid-map.js';
+import { NOBODY } from './users.js';
+
+/** Time enough for a host that has nothing else to do; a client that connects does not notice. */
+const GIVE_WAY_MS = 1;
+
+/** Where clients come in: they are accepted, authenticate, and become peers if the policy lets them. */
+export class Entrance {
+  readonly lobby: Lobby;
+  private readonly host: Host;
+  private readonly listeners: Listener[] = [];
+
+  constructor(host: Host) {
+    this.host = host;
+    this.lobby = new Lobby(host.limits, host.deadlines, {
+      expired: (fd) => this.expired(fd),
+      setAccepting: (isAccepting) => this.setAccepting(isAccepting),
+    });
+  }
+
+  setLimits(limits: BusLimits): void {
+    this.lobby.setLimits(limits);
+  }
+
+  listen(fd: number): void {
+    const listener = new Listener(this.host, fd);
+    this.listeners.push(listener);
+    this.host.poller.watch(listener);
+  }
+
+  /** Lets nobody in any more. */
+  close(): void {
+    for (const listener of this.listeners.splice(0)) this.host.poller.close(listener.fd);
+  }
+
+  /** Whether other hosts of this bus, which accept on the same sockets, carry less. */
+  get isCrowded(): boolean {
+    const { options, directory, connected } = this.host;
+    const { hostCount = 1 } = options;
+    const { numbered, nativeCount } = directory;
+    return hostCount > 1 && connected.size * hostCount > numbered.size - nativeCount;
+  }
+
+  /** Lets another host accept who knocks; if none does so soon, it is for us. */
+  giveWay(listener: Listener): void {
+    const { poller, deadlines } = this.host;
+    poller.ignore(listener.fd);
+    deadlines.add(performance.now() + GIVE_WAY_MS, () => {
+      if (!this.listeners.includes(listener)) return;
+      poller.watch(listener);
+      listener.accept();
+    });
+  }
+
+  /** A socket was accepted: it has to authenticate first. */
+  accepted(fd: number, credentials: Credentials, canPassUnixFds: boolean): void {
+    const server = this.newSaslServer(credentials, canPassUnixFds);
+    const handshake = new Handshake(this.host, fd, credentials, server, canPassUnixFds);
+    this.host.poller.watch(handshake);
+    this.lobby.enter(fd);
+  }
+
+  /** The handshake is over: the connection becomes a peer, if the policy lets this user in. */
+  authenticated(
+    handshake: Handshake,
+    uid: number | undefined,
+    hasUnixFds: boolean,
+    rest: Uint8Array,
+  ): void {
+    const { host } = this;
+    const atConsole = uid !== undefined && this.sitsHere(uid);
+    const credentials = { ...handshake.credentials, uid, atConsole };
+    if (!this.isWelcome(credentials)) {
+      const who = uid === undefined ? 'an anonymous client' : `uid ${uid}`;
+      return this.endHandshake(handshake, `the policy lets ${who} not connect`);
+    }
+    const shim = new Shim(host, handshake.fd, hasUnixFds, uid ?? NOBODY);
+    shim.credentials = credentials;
+    host.adopt(shim);
+    host.registry.admit(shim, credentials);
+    shim.feed(rest, handshake.descriptors);
+  }
+
+  endHandshake(handshake: Handshake, reason: string | undefined): void {
+    const { poller } = this.host;
+    if (poller.at(handshake.fd) !== handshake) return;
+    if (reason !== undefined) {
+      const { pid, uid } = handshake.credentials;
+      this.host.log('warn', `connection refused: ${reason}`, { pid, uid });
+    }
+    for (const fd of handshake.descriptors) closeFd(fd);
+    if (handshake.credentials.pidFd !== undefined) closeFd(handshake.credentials.pidFd);
+    this.lobby.leave(handshake.fd);
+    poller.close(handshake.fd);
+  }
+
+  /** Whether a user is at the console; asked only where some rule wants to know. */
+  sitsHere(uid: number): boolean {
+    const { atConsole, notAtConsole } = this.host.grants.rules;
+    if (atConsole.length === 0 && notAtConsole.length === 0) return false;
+    return isAtConsole(uid, lookupUser(uid)?.name, CONSOLE_PATHS);
+  }
+
+  private isWelcome({ uid, gid, groups, atConsole }: Credentials): boolean {
+    const { options, grants } = this.host;
+    if (uid === undefined) return options.allowAnonymous;
+    const gids = groups ?? (gid === undefined ? [] : [gid]);
+    return canConnect(grants.rules, { uid, gids, atConsole }, options.uid).allowed;
+  }
+
+  private newSaslServer(credentials: Credentials, canPassUnixFds: boolean): SaslServer {
+    const { guid, mechanisms, randomBytes, cookies } = this.host.options;
+    return new SaslServer({
+      guid,
+      mechanisms,
+      peerUid: credentials.uid,
+      canPassFds: canPassUnixFds,
+      randomBytes,
+      ...(cookies !== undefined && { cookies }),
+      mapsTo: (claimedUid) => mayClaim(credentials, claimedUid),
+    });
+  }
+
+  private expired(fd: number): void {
+    const { host } = this;
+    const endpoint = host.poller.at(fd);
+    const within = `within auth_timeout=${host.limits.authTimeoutMs} ms`;
+    if (endpoint instanceof Handshake) {
+      this.endHandshake(endpoint, `it did not authenticate ${within}`);
+    } else if (endpoint instanceof Shim) host.close(endpoint, `it did not say Hello ${within}`);
+  }
+
+  private setAccepting(isAccepting: boolean): void {
+    const { poller } = this.host;
+    for (const listener of this.listeners) {
+      if (isAccepting) poller.watch(listener);
+      else poller.ignore(listener.fd);
+    }
+  }
+}
+
+/** A client in a user namespace names the uid that it has there. */
+function mayClaim({ uid, pid, pidFd }: Credentials, claimedUid: number): boolean {
+  if (uid === undefined || pid === undefined || pidFd === undefined) return false;
+  return isSameUserInNamespace({ uid, pid, pidFd }, claimedUid);
+}

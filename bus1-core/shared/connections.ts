@@ -1,0 +1,43 @@
+import { EPOLLET, EPOLLIN, EPOLLRDHUP, type Epoll } from '../linux/index.js';
+import type { Connection } from './connection.js';
+
+/** The connections of a process, and the descriptors by which it learns that one has something for it, or is over. */
+export class Connections {
+  /** replaced, never changed: whoever goes through them may close some */
+  all: readonly Connection[] = [];
+  private readonly epoll: Epoll;
+  private readonly bySocket = new Map<number, Connection>();
+
+  constructor(epoll: Epoll) {
+    this.epoll = epoll;
+  }
+
+  add(connection: Connection): void {
+    const { bell, socket } = connection.channel;
+    this.all = [...this.all, connection];
+    this.bySocket.set(socket.fd, connection);
+    this.epoll.add(bell.fd, EPOLLIN | EPOLLET);
+    this.epoll.add(socket.fd, EPOLLRDHUP | EPOLLET);
+  }
+
+  /** Before its channel is closed. False when it was removed before. */
+  remove(connection: Connection): boolean {
+    if (!this.all.includes(connection)) return false;
+    const { bell, socket } = connection.channel;
+    this.all = this.all.filter((other) => other !== connection);
+    this.bySocket.delete(socket.fd);
+    this.epoll.remove(bell.fd);
+    this.epoll.remove(socket.fd);
+    return true;
+  }
+
+  to(process: number): Connection | undefined {
+    return this.all.find(({ link }) => link.identity.id === process);
+  }
+
+  /** The socket `fd` has hung up, if it is one of these. */
+  noteEvent(fd: number): void {
+    const connection = this.bySocket.get(fd);
+    if (connection !== undefined) connection.hasHungUp = true;
+  }
+}

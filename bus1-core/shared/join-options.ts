@@ -1,0 +1,33 @@
+import type { Handle } from '../handle.js';
+import type { LocalDomain } from '../local/domain.js';
+import type { Maxima } from '../quota.js';
+
+export interface JoinOptions {
+  /** the peers of this process */
+  readonly local: LocalDomain;
+  /** what each user of this process may have charged to it by peers of other processes */
+  readonly maxima: Maxima;
+  /** only for the process of the authority: its node is what every other member gets a handle to */
+  readonly root?: Handle;
+  /** told once why a channel was closed, or an introduction failed */
+  readonly onDiagnostic?: (text: string) => void;
+  /**
+   * Runs `flush` soon, when something was given back outside `dispatch`. A host whose loop calls
+   * `beforeSleep` each turn
+   * needs none; by default a microtask does it.
+   */
+  readonly schedule?: (flush: () => void) => void;
+  /** how long `wait` looks for something before it sleeps, in us; 0 by default: it burns a core meanwhile */
+  readonly spinUs?: number;
+}
+
+/** What has happened, and what there is, between this process and others. */
+export interface SharedCounters {
+  readonly channels: number;
+  readonly entriesWaiting: number;
+  /** entries written to other processes, and taken from them */
+  readonly sent: number;
+  readonly delivered: number;
+  readonly wakeupsSent: number;
+  readonly channelsBroken: number;
+}

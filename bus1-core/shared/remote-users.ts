@@ -1,0 +1,100 @@
+import type { LocalDomain } from '../local/domain.js';
+import type { Peer } from '../peer.js';
+import { ResourceUser, Slot, type Maxima } from '../quota.js';
+import type { Sink } from '../sink.js';
+
+const SWEEP_MIN_PEERS = 64;
+
+/**
+ * The users of another process as far as this one knows what they have left, and for each the peers that own its
+ * proxies here.
+ */
+export class RemoteUsers {
+  private readonly local: LocalDomain;
+  private readonly sink: Sink;
+  /** of a user that is new */
+  private readonly maxima: () => Maxima;
+  private readonly users = new Map<number, ResourceUser>();
+  /** by user, and by what they take */
+  private readonly peers = new Map<string, Peer>();
+  /** how many peers are worth a look for those that own nothing */
+  private sweepAt = SWEEP_MIN_PEERS;
+  private last: Peer | null = null;
+  /** what this process was told last about each user: claims, and use by others in each slot */
+  private readonly windows = new Map<number, readonly number[]>();
+
+  constructor(local: LocalDomain, sink: Sink, maxima: () => Maxima) {
+    this.local = local;
+    this.sink = sink;
+    this.maxima = maxima;
+  }
+
+  peerFor(uid: number, takesDescriptors: boolean): Peer {
+    const { last } = this;
+    if (last !== null && last.user.uid === uid && last.takesDescriptors === takesDescriptors) {
+      return last;
+    }
+    return (this.last = this.findPeer(uid, takesDescriptors));
+  }
+
+  private findPeer(uid: number, takesDescriptors: boolean): Peer {
+    const key = takesDescriptors ? `${uid}` : `${uid} without descriptors`;
+    let peer = this.peers.get(key);
+    if (peer === undefined) {
+      peer = this.local.openPeer({ user: this.userFor(uid), sink: this.sink });
+      peer.takesDescriptors = takesDescriptors;
+      this.peers.set(key, peer);
+    }
+    return peer;
+  }
+
+  /** Others have taken this much of a user. */
+  setWindow(uid: number, figures: readonly number[]): void {
+    const user = this.userFor(uid);
+    const told = this.windows.get(uid) ?? [0, 0, 0, 0];
+    user.activeClaims += figures[0] - told[0];
+    for (let slot = 0; slot < 3; slot++) {
+      user.available[slot] -= figures[1 + slot] - told[1 + slot];
+    }
+    this.windows.set(uid, [...figures]);
+  }
+
+  /** Forgets peers that own nothing, and users that nothing is charged to. Not during a transaction. */
+  sweep(): void {
+    if (this.peers.size < this.sweepAt) return;
+    for (const [key, peer] of this.peers) {
+      const { user } = peer;
+      const isUsed = user.used(Slot.Objects) + user.used(Slot.Bytes) + user.used(Slot.Descriptors);
+      if (peer.firstNode !== null || peer.firstHandle !== null || isUsed !== 0) continue;
+      peer.close();
+      this.peers.delete(key);
+      if (!this.windows.has(user.uid)) this.users.delete(user.uid);
+    }
+    this.last = null;
+    this.sweepAt = Math.max(SWEEP_MIN_PEERS, this.peers.size * 2);
+  }
+
+  closePeers(): void {
+    for (const peer of this.peers.values()) peer.close();
+  }
+
+  /** Adds the peers, their nodes and their handles. */
+  count(counts: { peers: number; nodes: number; handles: number }): void {
+    for (const peer of this.peers.values()) {
+      counts.peers++;
+      for (let node = peer.firstNode; node !== null; node = node.nextOwned) counts.nodes++;
+      for (let handle = peer.firstHandle; handle !== null; handle = handle.nextOwned) {
+        counts.handles++;
+      }
+    }
+  }
+
+  private userFor(uid: number): ResourceUser {
+    let user = this.users.get(uid);
+    if (user === undefined) {
+      user = new ResourceUser(uid, this.maxima());
+      this.users.set(uid, user);
+    }
+    return user;
+  }
+}

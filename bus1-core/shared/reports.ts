@@ -1,0 +1,98 @@
+import type { Channel } from './channel.js';
+import { writeCredit, writeTraceEnd, writeWindow, type EntrySink } from './control-entries.js';
+import type { RingWriter } from './ring.js';
+import type { IncomingTrace, IncomingTraces, OutgoingTraces } from './traces.js';
+
+/** Fewer objects given back are not worth waking anybody for. */
+const QUIET_CREDITS_MIN = 8;
+/** Fewer messages received are not worth an entry while synchronous calls go to and fro. */
+const BUSY_CREDITS_MIN = 32;
+
+/** What reports need of the link that they are about. */
+export interface ReportingLink extends EntrySink {
+  readonly channel: Channel | null;
+  readonly incoming: IncomingTraces;
+  readonly outgoing: OutgoingTraces;
+  /** a transaction of this link alone */
+  post(write: () => void): void;
+}
+
+/** What the other side of a link has to know to judge its own sends: what was given back, what others have taken. */
+export class Reports {
+  private readonly link: ReportingLink;
+  private readonly credits: IncomingTrace[] = [];
+  /** behind the figures that were sent last */
+  private windowEnd: { readonly ring: RingWriter; readonly position: number } | null = null;
+  /** objects credited without waking the other side since it last slept as it does now */
+  private quietCredits = 0;
+  private quietSince = 0;
+  /** discharges since the last report */
+  private creditsSince = 0;
+
+  constructor(link: ReportingLink) {
+    this.link = link;
+  }
+
+  owesCredit(trace: IncomingTrace): void {
+    this.creditsSince++;
+    if (!this.credits.includes(trace)) this.credits.push(trace);
+  }
+
+  /** Reports what has changed. `isBusy`: only if there is much, as this is done again soon. */
+  flush(isBusy: boolean): void {
+    if (isBusy && this.creditsSince < BUSY_CREDITS_MIN) return;
+    this.creditsSince = 0;
+    const { channel, outgoing } = this.link;
+    if (this.credits.length > 0 || outgoing.ended.length > 0) {
+      this.link.post(() => this.writeCredits());
+    }
+    if (channel !== null) this.flushWindows(channel);
+  }
+
+  /** One set of figures at a time: who does not read them needs no newer ones yet. */
+  private flushWindows({ writer }: Channel): void {
+    if (this.windowEnd !== null && !this.windowEnd.ring.hasPassed(this.windowEnd.position)) return;
+    this.windowEnd = null;
+    for (const target of this.link.incoming.users.values()) {
+      if (!target.hasChanged()) continue;
+      const others = target.others();
+      if (others.every((figure, i) => figure === target.told[i])) continue;
+      for (let i = 0; i < 4; i++) target.told[i] = others[i];
+      this.link.post(() => {
+        this.link.outbox.isQuiet = true;
+        writeWindow(this.link, target.user.uid, others);
+      });
+      this.windowEnd = { ring: writer, position: writer.head };
+    }
+  }
+
+  private writeCredits(): void {
+    const { link, credits } = this;
+    const { ended } = link.outgoing;
+    link.outbox.isQuiet = !this.isWorthWaking();
+    for (const trace of credits) {
+      writeCredit(link, trace.id, trace.objects, trace.bytes, trace.descriptors);
+      trace.objects = 0;
+      trace.bytes = 0;
+      trace.descriptors = 0;
+    }
+    credits.length = 0;
+    for (const id of ended) writeTraceEnd(link, id);
+    ended.length = 0;
+  }
+
+  /** Only a sleeper that has got back as much as it is still waiting for, and not just a little. */
+  private isWorthWaking(): boolean {
+    const sleepWord = this.link.channel?.page.sleepWord ?? 0;
+    if (sleepWord !== this.quietSince) this.quietCredits = 0;
+    this.quietSince = sleepWord;
+    let outstanding = 0;
+    for (const { objects, target } of this.credits) {
+      this.quietCredits += objects;
+      outstanding += target.used[0];
+    }
+    if (this.quietCredits < Math.max(QUIET_CREDITS_MIN, outstanding)) return false;
+    this.quietCredits = 0;
+    return true;
+  }
+}

@@ -1,0 +1,52 @@
+import type { Handle } from '../handle.js';
+import type { LocalDomain } from '../local/domain.js';
+import type { Peer } from '../peer.js';
+import type { ChannelMessage } from './control-messages.js';
+import { ReferenceFlag, ROOT_ID } from './layout.js';
+import type { Link } from './link.js';
+
+/** The node that every member of a domain gets a handle to, as one of them sees it. */
+export class Root {
+  private readonly local: LocalDomain;
+  /** holds the handle */
+  private readonly holder: Peer;
+  /** the root itself, in the process that has it */
+  private readonly own: Handle | undefined;
+  /** the process that has it, 0 for none; -1 before that is known */
+  private process = -1;
+  private handle: Handle | null = null;
+
+  constructor(local: LocalDomain, holder: Peer, own: Handle | undefined) {
+    this.local = local;
+    this.holder = holder;
+    this.own = own;
+  }
+
+  /** The authority has said which process has the root. */
+  expectFrom(process: number): void {
+    this.process = process;
+  }
+
+  /** There is none, or this process has a handle to it. */
+  get isSettled(): boolean {
+    return this.process === 0 || this.handle?.live === true;
+  }
+
+  /** A handle held by `to`. @throws Error when there is no root, or not yet */
+  copy(to: Peer): Handle {
+    if (this.handle?.live !== true) throw new Error('the domain has no root node, or not yet');
+    return this.holder.copyHandle(this.handle, to);
+  }
+
+  /** A new channel is the one that the root travels on, in this or in the other direction, or it is not. */
+  exchange({ root }: ChannelMessage, link: Link): void {
+    if (root === 'to-peer' && this.own?.live === true) {
+      link.exports.addRoot(this.own.owner.copyHandle(this.own, link.ownPeer));
+    } else if (root === 'from-peer') {
+      this.local.begin();
+      const node = link.import(ROOT_ID, ReferenceFlag.TakesDescriptors, link.identity.uid);
+      this.handle = this.local.makeHandle(this.holder, node);
+      this.local.commit();
+    }
+  }
+}

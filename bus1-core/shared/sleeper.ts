@@ -1,0 +1,82 @@
+import { FutexResult, FutexWaiters, type Epoll } from '../linux/index.js';
+import { monotonicNs } from './clock.js';
+import type { Connection } from './connection.js';
+import { SleepMode } from './layout.js';
+import type { OwnPage } from './page.js';
+
+/**
+ * How long a wait sleeps on the bell words, which wakes it sooner than a descriptor does, but not for what happens to
+ * sockets: the death of another process, or an introduction. Whoever has waited this long is in no such hurry.
+ */
+const BRIEF_NS = 10e6;
+
+/** Puts the thread to sleep, so that others know how to wake it. */
+export class Sleeper {
+  private readonly page: OwnPage;
+  private readonly epoll: Epoll;
+  private readonly hasWork: () => boolean;
+  private readonly waiters = new FutexWaiters();
+  private briefEndNs = -1;
+
+  /** `hasWork`: whether there is something to be delivered. */
+  constructor(page: OwnPage, epoll: Epoll, hasWork: () => boolean) {
+    this.page = page;
+    this.epoll = epoll;
+    this.hasWork = hasWork;
+  }
+
+  /** Announces the sleep, then looks once more: whoever writes after that look sees the announcement. */
+  announce(mode: SleepMode): boolean {
+    this.page.sleep(mode);
+    if (!this.hasWork()) return true;
+    this.page.wake();
+    return false;
+  }
+
+  /** True as soon as there is something. */
+  spin(endNs: number): boolean {
+    for (let nowNs = 0; nowNs < endNs; nowNs = monotonicNs()) if (this.hasWork()) return true;
+    return false;
+  }
+
+  /** A wait begins. */
+  begin(): void {
+    this.briefEndNs = -1;
+  }
+
+  /** Whether the wait has not lasted long yet. */
+  isBrief(nowNs: number): boolean {
+    if (this.briefEndNs < 0) this.briefEndNs = nowNs + BRIEF_NS;
+    return nowNs < this.briefEndNs;
+  }
+
+  /**
+   * Sleeps on the bell words of `connections` until something has arrived, perhaps, or `deadlineNs`, or for as long as
+   * that is a good way to sleep. Returns how many events of the epoll instance there are to be handled.
+   */
+  sleepBriefly(connections: readonly Connection[], deadlineNs: number): number {
+    if (!this.addBells(connections)) return this.sleep(deadlineNs - monotonicNs());
+    if (!this.announce(SleepMode.Futex)) return 0;
+    const result = this.waiters.wait(Math.min(deadlineNs, this.briefEndNs));
+    this.page.wake();
+    return result === FutexResult.TimedOut ? this.epoll.wait(0) : 0;
+  }
+
+  /** The same, on descriptors, for at most `lengthNs`. */
+  sleep(lengthNs: number): number {
+    if (!this.announce(SleepMode.Doorbell)) return 0;
+    const events = this.epoll.wait(lengthNs === Infinity ? -1 : Math.ceil(lengthNs / 1e6));
+    this.page.wake();
+    return events;
+  }
+
+  /** False when there are too many, or none. */
+  private addBells(connections: readonly Connection[]): boolean {
+    this.waiters.begin();
+    for (const { channel } of connections) {
+      const { bellOfOwn } = channel;
+      if (!this.waiters.add(bellOfOwn.bellAddress, bellOfOwn.bell)) return false;
+    }
+    return connections.length > 0;
+  }
+}

@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import type { Connection } from '../../../bus1-core/shared/connection.js';
+import { Merge } from '#core/shared/merge.js';
+
+/** A channel as the merge sees it: entries are their stamps. */
+class FakeConnection {
+  isBlocked = false;
+  stampNs = -1;
+  horizon = 0;
+  readonly link = { isOpen: true };
+  readonly entries: number[] = [];
+  /** called when the merge looks at the ring */
+  onLook = () => {};
+  private seen = 0;
+  private taken = 0;
+
+  readonly channel = {
+    switches: 0,
+    ring: () => {},
+    reader: {
+      look: () => {
+        this.seen = this.entries.length;
+        this.onLook();
+        return this.seen > this.taken;
+      },
+      horizon: 0,
+      isBefore: (position: number) => this.taken < position,
+      publish: () => false,
+    },
+  };
+
+  readonly input = {
+    nextStampNs: () => (this.taken < this.seen ? this.entries[this.taken] : Infinity),
+  };
+
+  constructor() {
+    Object.defineProperty(this.channel.reader, 'horizon', { get: () => this.seen });
+  }
+
+  take(): number {
+    return this.entries[this.taken++];
+  }
+}
+
+function openMerge() {
+  const delivered: number[] = [];
+  const merge = new Merge({
+    isHolding: false,
+    fail: (_, error) => {
+      throw error;
+    },
+    take: (connection) => {
+      delivered.push((connection as unknown as FakeConnection).take());
+      return true;
+    },
+  });
+  const connections = [new FakeConnection(), new FakeConnection()];
+  const run = () => merge.run(connections as unknown as Connection[]);
+  return { run, delivered, connections };
+}
+
+test('what several processes have committed is delivered by stamps', () => {
+  const { run, delivered, connections } = openMerge();
+  connections[0].entries.push(1, 4, 5);
+  connections[1].entries.push(2, 3, 6);
+  run();
+  expect(delivered).toEqual([1, 2, 3, 4, 5, 6]);
+});
+
+test('a cause that is committed behind the back of the first look comes before its effect', () => {
+  const { run, delivered, connections } = openMerge();
+  const [ofCause, ofEffect] = connections;
+  ofCause.onLook = () => {
+    ofCause.onLook = () => {};
+    ofCause.entries.push(1);
+    ofEffect.entries.push(2);
+  };
+  run();
+  run();
+  expect(delivered).toEqual([1, 2]);
+});
+
+test('what only the second look has found is not delivered behind the rest: its cause may be still unseen', () => {
+  const { run, delivered, connections } = openMerge();
+  const [ofCause, ofEffect] = connections;
+  ofEffect.entries.push(1);
+  let looks = 0;
+  ofCause.onLook = () => {
+    if (++looks !== 2) return;
+    ofCause.entries.push(2);
+    ofEffect.entries.push(3);
+  };
+  run();
+  expect(delivered).toEqual([1]);
+  run();
+  expect(delivered).toEqual([1, 2, 3]);
+});
