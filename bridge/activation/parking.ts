@@ -149,7 +149,8 @@ export class Parking implements Sink {
   }
 
   private send(parked: ParkedMessage, owner: Connection): SendStatus {
-    const name = owner.nameHandles.get(parked.name);
+    const isUnique = parked.name.startsWith(':');
+    const name = isUnique ? owner.inbox : owner.nameHandles.get(parked.name);
     if (name === undefined) return SendStatus.BadHandle;
     const message = this.message.clear();
     message.note = this.envelope;

@@ -1,4 +1,4 @@
-import type { Handle } from '#core/index.js';
+import type { Handle, Message } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { NameChange } from '#bridge/registry/names.js';
@@ -16,6 +16,8 @@ export interface AttachedBus {
   claim(connection: Connection, name: string, flags: number, decided: Decided): boolean;
   /** A connection does not stand in the queue for this name any more. */
   nameLeft(name: string, connection: Connection): void;
+  /** A broadcast of a native peer's: heard over there if it owns an exported name. */
+  emitted(connection: Connection, message: Message): void;
   nameChanged(change: NameChange<Connection>): void;
   /** AddMatch: false: the rule is about nothing over there, and `decided` is not called. */
   subscribe(rule: MatchRule, connection: Connection, decided: Decided): boolean;

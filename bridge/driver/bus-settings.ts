@@ -36,6 +36,8 @@ export interface BusSettings {
   figures(): Readonly<Record<string, number>>;
   /** uid, objects, bytes and descriptors charged to each user, and to whom of them on whose behalf */
   userAccounting(): readonly unknown[];
+  /** runs `action` when so much time has passed */
+  after(delayMs: number, action: () => void): void;
   /** a copy of a descriptor, for a message; undefined when there are too many */
   duplicateDescriptor(fd: number): number | undefined;
   closeDescriptor(this: void, fd: number): void;

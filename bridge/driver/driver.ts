@@ -1,7 +1,6 @@
 import {
   DescriptorSet,
   Message,
-  NewNode,
   ReceivedType,
   type Handle,
   type LocalDomain,
@@ -16,12 +15,11 @@ import {
   controlMessage,
   parseControl,
 } from '#bridge/registry/control-message.js';
-import { DRIVER_NUMBER, Envelope, uniqueName } from '#bridge/registry/envelope.js';
+import { uniqueName } from '#bridge/registry/envelope.js';
 import type { Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { Mirrors } from '#bridge/registry/mirrors.js';
 import type { NameChange } from '#bridge/registry/names.js';
-import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import { Registry } from '#bridge/registry/registry.js';
 import { validateBody } from '#bridge/wire/body.js';
 import { MessageHeader } from '#bridge/wire/header.js';
@@ -33,15 +31,13 @@ import {
 } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
-import type { Facet } from '#policy/index.js';
-
 import type { BusSettings } from './bus-settings.js';
 import type { DomainAccess } from './domain-access.js';
 import { Door } from './door.js';
 import { dispatch, isHello, refuseUnregistered } from './dispatch.js';
 import { nameSignal } from './messages.js';
 import type { DriverInterface } from './method.js';
-import { Witness } from './witness.js';
+import { Voice } from './voice.js';
 
 /** The header of a message of the driver's; it knows the rest. */
 export type OwnMessageFields = Omit<MessageFields, 'serial' | 'sender'>;
@@ -68,13 +64,10 @@ export class Driver {
   /** answers of Debug.Stats are numbered */
   statsSerial = 0;
 
-  private readonly message = new Message();
+  private readonly voice: Voice;
   private readonly control = new Message();
-  private readonly witness = new Witness(() => this.registry);
-  private readonly envelope = new Envelope();
   private readonly settleShims: () => void;
   private nextNumber = 0;
-  private broadcastSerial = 0;
   private door: Door | null = null;
 
   /**
@@ -93,14 +86,13 @@ export class Driver {
     this.settings = settings;
     this.interfaces = interfaces;
     this.settleShims = settleShims;
-    this.envelope.senderNumber = DRIVER_NUMBER;
     this.peer = domain.openPeer({ user, onArrival });
+    this.voice = new Voice(this.peer, () => this.registry);
     this.registry = new Registry(domain, user, grants, onArrival, {
       nameChanged: (change) => this.announce(change),
       connectionGone: (connection) => this.connectionGone(connection),
       monitorGone: (connection) => this.forgetUser(connection),
-      withheld: (envelope, sender, facet) =>
-        this.witness.showRefusal(envelope.header, sender, facet),
+      withheld: (envelope, sender, facet) => this.voice.showRefusal(envelope, sender, facet),
       parkingFor: (name, sender) =>
         this.settings.activator.parkingFor(name, sender) ??
         this.settings.attached?.gateFor(name, sender),
@@ -185,6 +177,9 @@ export class Driver {
     );
     this.registry.peer.send(handle, bytes);
     this.settleShims();
+    if (connection.process === 0 || !handle.live) return;
+    const giveUp = this.mirrors.expectRelease(handle);
+    this.settings.after(WITHDRAWAL_MAX_MS, giveUp);
   }
 
   /** Takes a connection out of the queue for a name, in which it stands. */
@@ -198,48 +193,29 @@ export class Driver {
   /** Tells a connection about a name of its own. One that has left is told in vain, but monitors see it. */
   signalTo(to: Connection, member: 'NameAcquired' | 'NameLost', body: readonly [string]): void {
     const { facet } = this.registry.grants.fromDriver(to);
-    this.post(to.driverInbox, body, nameSignal(to, member), facet);
+    this.voice.post(to.driverInbox, body, nameSignal(to, member), facet);
   }
 
   /** Sends a message of the driver's to one connection, whatever that has subscribed to. */
   sendTo(to: Connection, fields: OwnMessageFields, body: readonly unknown[]): void {
     const { facet } = this.registry.grants.fromDriver(to);
-    this.post(to.driverInbox, body, { ...fields, serial: to.nextSerial() }, facet);
+    this.voice.post(to.driverInbox, body, { ...fields, serial: to.nextSerial() }, facet);
   }
 
   /** Shows monitors a message of the driver's whose addressee has yet to come; then it is for `sendShown`. */
   showEarly(fields: OwnMessageFields, body: readonly unknown[]): void {
-    const message = this.compose(body, { ...fields, serial: this.nextBroadcastSerial() });
-    this.registry.capture(this.envelope, message, undefined);
+    this.voice.show(body, { ...fields, serial: this.voice.nextBroadcastSerial() });
   }
 
   /** Like `sendTo`, for what monitors have seen already. */
   sendShown(to: Connection, fields: OwnMessageFields, body: readonly unknown[]): void {
     const { facet } = this.registry.grants.fromDriver(to);
-    const message = this.compose(body, { ...fields, serial: to.nextSerial() });
-    this.pass(to.driverInbox, message, facet);
+    this.voice.postUnseen(to.driverInbox, body, { ...fields, serial: to.nextSerial() }, facet);
   }
 
   /** Sends a signal of the driver's to everybody who subscribed to it. */
   broadcast(member: string, signature: string, body: readonly unknown[]): void {
-    const message = this.compose(body, {
-      type: MessageType.Signal,
-      flags: MessageFlag.NoReplyExpected,
-      serial: this.nextBroadcastSerial(),
-      path: DRIVER_PATH,
-      interface: DRIVER_NAME,
-      member,
-      signature,
-    });
-    this.registry.capture(this.envelope, message, undefined);
-    if (!this.registry.mirrors.isBehind) {
-      this.registry.broadcast(this.envelope, message, undefined);
-      return;
-    }
-    const bytes = message.copyBytes();
-    this.registry.mirrors.whenSettled(() => {
-      this.registry.broadcast(this.envelope, this.composed(bytes), undefined);
-    });
+    this.voice.broadcast(member, signature, body);
   }
 
   /**
@@ -264,7 +240,7 @@ export class Driver {
       descriptors.length === 0
         ? null
         : new DescriptorSet(descriptors, this.settings.closeDescriptor);
-    this.post(
+    this.voice.post(
       handle,
       body,
       {
@@ -296,7 +272,7 @@ export class Driver {
     this.announceDeparture(connection);
     for (const name of registry.names.joinedNamesOf(connection)) this.takeName(name, connection);
     connection.isMonitor = true;
-    this.say(connection.driverInbox, controlBytes(ControlCode.BecomeMonitor));
+    this.voice.instruct(connection.driverInbox, controlBytes(ControlCode.BecomeMonitor));
     this.settleShims();
     registry.run();
     registry.watch(capture, rules, connection);
@@ -305,7 +281,7 @@ export class Driver {
   /** Shows monitors what a connection in another process has sent. */
   showFrom(connection: Connection, bytes: Uint8Array): void {
     if (this.registry.monitors.count === 0) return;
-    this.registry.capture(this.envelope, this.composed(bytes), connection);
+    this.voice.showFrom(connection, bytes);
   }
 
   /** Shows monitors what came before a connection was known: a Hello with the name that it brought. */
@@ -313,7 +289,7 @@ export class Driver {
     if (!this.registry.isObserved) return;
     const { uniqueName: sender } = connection;
     const bytes = encodeMessage({ ...message, sender }, message.body, message.littleEndian);
-    this.registry.capture(this.envelope, this.composed(bytes), connection);
+    this.voice.showFrom(connection, bytes);
   }
 
   /** Tells a connection's shim to close it. */
@@ -333,7 +309,7 @@ export class Driver {
     else if (connection.isNative && !isSound(entry)) this.rejected(connection, entry);
     else this.receivedCall(connection, entry);
     const isElsewhere = connection.process !== 0 && !connection.isNative;
-    if (isDBus && isElsewhere) this.say(connection.driverInbox, DEALT);
+    if (isDBus && isElsewhere) this.voice.instruct(connection.driverInbox, DEALT);
   }
 
   /** Nobody has looked at what a native peer sends. */
@@ -369,7 +345,7 @@ export class Driver {
         message.body,
         message.littleEndian,
       );
-      this.registry.eavesdrop(this.envelope, this.composed(heard), connection);
+      this.voice.letOverhear(connection, heard);
     }
   }
 
@@ -377,8 +353,8 @@ export class Driver {
   private passOn(connection: Connection, message: DecodedMessage): void {
     const { body, littleEndian } = message;
     const bytes = encodeMessage({ ...message, sender: connection.uniqueName }, body, littleEndian);
-    this.registry.capture(this.envelope, this.composed(bytes), connection);
-    this.registry.broadcast(this.envelope, this.composed(bytes), connection);
+    this.voice.showFrom(connection, bytes);
+    this.settings.attached?.emitted(connection, this.voice.broadcastFrom(connection, bytes));
   }
 
   private receivedControl(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
@@ -418,72 +394,10 @@ export class Driver {
     this.signalTo(connection, 'NameLost', [name]);
     this.nameOwnerChanged(name, name, '');
   }
-
-  private post(
-    handle: Handle,
-    body: readonly unknown[],
-    fields: MessageFields,
-    facet: Facet | null,
-    descriptors: DescriptorSet | null = null,
-  ): void {
-    const message = this.compose(body, fields);
-    message.descriptors = descriptors;
-    this.registry.capture(this.envelope, message, undefined);
-    this.pass(handle, message, facet);
-  }
-
-  /** Sends what was composed, if the receiver's policy lets it pass. */
-  private pass(handle: Handle, message: Message, facet: Facet | null): void {
-    if (facet !== null && !facet.check(this.envelope.header)) {
-      this.witness.showRefusal(this.envelope.header, undefined, facet);
-      return;
-    }
-    if (this.registry.mirrors.isBehind) this.passLater(handle, message);
-    else this.peer.send(handle, message);
-  }
-
-  /** Other hosts have to know first what this is about, or what was said before it. */
-  private passLater(handle: Handle, message: Message): void {
-    const bytes = message.copyBytes();
-    const descriptors = message.descriptors?.retain() ?? null;
-    this.registry.mirrors.whenSettled(() => {
-      const again = this.composed(bytes);
-      again.descriptors = descriptors;
-      if (handle.live) this.peer.send(handle, again);
-      descriptors?.drop();
-      if (handle.live && handle.node.oneShot) this.peer.release(handle);
-    });
-  }
-
-  /** Sends a message of our own behind all that was passed before. */
-  private say(handle: Handle, bytes: Uint8Array): void {
-    this.registry.mirrors.whenSettled(() => {
-      const message = this.control.clear();
-      message.addPiece(bytes, 0, bytes.length);
-      if (handle.live) this.peer.send(handle, message);
-    });
-  }
-
-  /** For what has no addressee yet, or many. */
-  private nextBroadcastSerial(): number {
-    this.broadcastSerial = (this.broadcastSerial % 0xffffffff) + 1;
-    return this.broadcastSerial;
-  }
-
-  private compose(body: readonly unknown[], fields: MessageFields): Message {
-    return this.composed(encodeMessage({ ...fields, sender: DRIVER_NAME }, body));
-  }
-
-  private composed(bytes: Uint8Array): Message {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.envelope.header.scan(bytes, view, 0, bytes.length);
-    const message = this.message.clear();
-    message.note = this.envelope;
-    message.newNode = NewNode.None;
-    message.addPiece(bytes, 0, bytes.length);
-    return message;
-  }
 }
+
+/** A native peer may not hold up the bus by keeping the node of a name that is not its any more. */
+const WITHDRAWAL_MAX_MS = 500;
 
 const DEALT = controlBytes(ControlCode.Dealt);
 

@@ -37,6 +37,7 @@ export function busSettings(host: Host): BusSettings {
     incompleteConnections: () => host.incompleteConnections,
     figures: () => hostFigures(host),
     userAccounting: () => userAccounting(host),
+    after: (delayMs, action) => void host.at(performance.now() + delayMs, action),
     duplicateDescriptor: (fd) => duplicateOrNone(fd),
     closeDescriptor: closeFd,
   };

@@ -13,6 +13,7 @@ import { Translator } from '#bridge/translation/translator.js';
 import { busSettings } from './bus-settings.js';
 import type { Host } from './host.js';
 import type { HostOptions } from './host-options.js';
+import { Guard } from './guard.js';
 import { INBOX, Lookup } from './node-contexts.js';
 import type { RegistryAccess } from './registry-access.js';
 import type { Shim } from './shim.js';
@@ -25,6 +26,7 @@ export class LocalRegistry implements RegistryAccess {
   /** the other bus that this one is attached to */
   readonly attachment: Attachment | null;
   private readonly translator: Translator | null;
+  private readonly guard: Guard;
   private readonly host: Host;
 
   /** @param runControls lets shims do at once what they were told by control messages */
@@ -46,12 +48,15 @@ export class LocalRegistry implements RegistryAccess {
     this.directory.onOwnerChange = ({ name, oldOwner }) => {
       /* who lives elsewhere may take its time to let go of the name */
       if (oldOwner !== undefined && oldOwner.process !== 0) host.forgetName(name);
+      this.guard.forget(name);
     };
+    this.guard = new Guard(this.driver, user, onArrival);
     this.activator = new Activator(host, this.driver, user, onArrival);
     const { mappings = [] } = host.options;
     this.translator = mappings.length === 0 ? null : new Translator(host, mappings);
     this.directory.translatorFor = (name, sender, owner) =>
-      this.translator?.handleFor(name, sender, owner);
+      this.translator?.handleFor(name, sender, owner) ??
+      (owner && this.guard.handleFor(name, sender, owner));
   }
 
   admit(shim: Shim, credentials: Credentials): void {
@@ -84,6 +89,7 @@ export class LocalRegistry implements RegistryAccess {
     this.activator.run();
     /* what somebody lets go of while leaving is told before that he has left */
     this.translator?.run();
+    this.guard.run();
     this.driver.run();
     this.attachment?.run();
   }

@@ -46,6 +46,16 @@ class ReportRequest {
   }
 }
 
+/** The `context` of the handle to a name node that somebody in another process has yet to release. */
+class Departure {
+  /** of the change that is complete when it has */
+  readonly version: number;
+
+  constructor(version: number) {
+    this.version = version;
+  }
+}
+
 interface ReportRound {
   awaited: number;
   readonly done: () => void;
@@ -64,6 +74,7 @@ export class Mirrors {
   private readonly registry: Registry;
   private readonly mirrors = new Set<Mirror>();
   private readonly message = new Message();
+  private readonly departures = new Set<Departure>();
   private readonly waiting: Waiting[] = [];
   private version = 0;
 
@@ -94,7 +105,20 @@ export class Mirrors {
 
   /** Whether something that is said now could be known sooner than what it is about. */
   get isBehind(): boolean {
-    return this.mirrors.size > 0 && (this.waiting.length > 0 || this.oldest < this.version);
+    if (this.mirrors.size === 0 && this.departures.size === 0) return this.waiting.length > 0;
+    return this.waiting.length > 0 || this.oldest < this.version;
+  }
+
+  /**
+   * The node behind `handle` is to be released by a process that has been told: until it is, or that takes longer than
+   * it may, messages could still go there. Returns how to wait for it no longer.
+   */
+  expectRelease(handle: Handle): () => void {
+    this.version++;
+    const departure = new Departure(this.version);
+    handle.context = departure;
+    this.departures.add(departure);
+    return () => this.departed(departure);
   }
 
   /** Runs `action` when every mirror knows what has been published so far, and in the order of the calls. */
@@ -152,15 +176,22 @@ export class Mirrors {
 
   /** The node of a mirror is gone; false: that was none. */
   lost({ context }: Handle): boolean {
-    if (!(context instanceof Mirror)) return false;
-    this.mirrors.delete(context);
-    this.runSettled();
+    if (context instanceof Departure) this.departed(context);
+    else if (context instanceof Mirror) {
+      this.mirrors.delete(context);
+      this.runSettled();
+    } else return false;
     return true;
+  }
+
+  private departed(departure: Departure): void {
+    if (this.departures.delete(departure)) this.runSettled();
   }
 
   private get oldest(): number {
     let oldest = this.version;
     for (const { version } of this.mirrors) oldest = Math.min(oldest, version);
+    for (const { version } of this.departures) oldest = Math.min(oldest, version - 1);
     return oldest;
   }
 

@@ -1,4 +1,4 @@
-import type { Handle } from '#core/index.js';
+import type { Handle, Message } from '#core/index.js';
 import type { AttachedBus, Decided } from '#bridge/driver/attached-bus.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Connection } from '#bridge/registry/connection.js';
@@ -36,6 +36,10 @@ export class DriverSide implements AttachedBus {
 
   nameLeft(name: string, connection: Connection): void {
     this.attachment.exports.release(connection, name);
+  }
+
+  emitted(connection: Connection, message: Message): void {
+    this.attachment.emitted(connection, message);
   }
 
   nameChanged({ name, newOwner }: NameChange<Connection>): void {

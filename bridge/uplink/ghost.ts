@@ -222,12 +222,11 @@ export class Ghost extends StandIn {
     if (owner === undefined || handle === undefined || this.attachment.ghosts.isGhost(owner)) {
       return this.resolveUnowned(uplink, header, name);
     }
-    const route = this.newRoute(
-      name,
-      handle,
-      registry.grants.between(this.connection, owner),
-      false,
-    );
+    const { uniqueName } = owner;
+    const translated = isUplink && registry.translatorFor?.(uniqueName, this.connection, owner);
+    const grant = registry.grants.between(this.connection, owner);
+    const route = this.newRoute(name, translated || handle, grant, false);
+    if (translated) registry.peer.release(translated);
     this.routes.add(route);
     return route;
   }

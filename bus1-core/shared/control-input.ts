@@ -116,7 +116,7 @@ export class ControlInput {
 
   private takeGrant(record: Export, to: number, nonce: number): void {
     this.context.noteGrant(this.link.identity.id);
-    if (this.context.isGone(to)) return;
+    if (this.context.isGone(to) && this.context.linkTo(to) === undefined) return;
     this.context.grants.add(this.link.identity.id, nonce, to, record.handle?.node ?? null);
   }
 

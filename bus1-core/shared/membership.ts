@@ -66,7 +66,10 @@ export class Membership implements InputContext, AuthorityListener {
     if (!this.connections.remove(connection)) return;
     input.close();
     link.close();
-    if (this.links.isGone(link.identity.id)) this.links.remove(link);
+    const { id } = link.identity;
+    if (!this.links.isGone(id)) return;
+    this.grants.revoke(id);
+    this.links.remove(link);
   }
 
   close(): void {
@@ -145,9 +148,10 @@ export class Membership implements InputContext, AuthorityListener {
 
   private forget(process: number): void {
     this.links.markGone(process);
-    this.grants.revoke(process);
     this.authority.introductions.forget(process);
     const connection = this.connections.to(process);
+    /* what it has committed still counts, and may rest on what it was granted */
+    if (connection === undefined) this.grants.revoke(process);
     if (connection !== undefined) {
       connection.hasHungUp = true;
       return;

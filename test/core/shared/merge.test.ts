@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Connection } from '../../../bus1-core/shared/connection.js';
+import type { Connection } from '#core/shared/connection.js';
 import { Merge } from '#core/shared/merge.js';
 
 /** A channel as the merge sees it: entries are their stamps. */

@@ -1,0 +1,87 @@
+import type { Handle, Message, Node, Sink, Trace } from '#core/index.js';
+import type { Arrival, HandleContext, NodeContext } from './contexts.js';
+
+/** In place of what was dealt with. */
+const NOTHING: Arrival = { isReply: false, deal() {} };
+/** Places that are kept for what arrives next. */
+const KEPT_MAX = 4096;
+
+/**
+ * The sink of this process's peer: whatever arrives is noted during the transaction that brings it, and dealt with
+ * when that is over, in order.
+ */
+export class Arrivals implements Sink {
+  /** set by whoever calls `deal` when it is done: nothing has to be scheduled meanwhile */
+  isAttended = false;
+  private readonly onFault: (error: unknown) => void;
+  private readonly items: Arrival[] = [];
+  /** index of the oldest item, and of the one to come */
+  private head = 0;
+  private tail = 0;
+  private isScheduled = false;
+  /** a promise was settled, and what waits for it has not run yet */
+  private hasSettled = false;
+  private readonly dealLater = (): void => {
+    this.isScheduled = false;
+    this.hasSettled = false;
+    this.deal();
+  };
+
+  constructor(onFault: (error: unknown) => void) {
+    this.onFault = onFault;
+  }
+
+  get isEmpty(): boolean {
+    return this.head === this.tail;
+  }
+
+  accept(node: Node, message: Message, trace: Trace): void {
+    try {
+      (node.context as NodeContext).accept(message, trace);
+    } catch (error) {
+      this.onFault(error);
+    }
+  }
+
+  nodeReleased(handle: Handle): void {
+    (handle.context as HandleContext | null)?.lost();
+  }
+
+  handleReleased(node: Node): void {
+    (node.context as NodeContext | null)?.unreachable();
+  }
+
+  // hot
+  push(arrival: Arrival): void {
+    this.items[this.tail++] = arrival;
+    if (!this.isAttended) this.schedule();
+  }
+
+  schedule(): void {
+    if (this.isScheduled || this.isEmpty) return;
+    this.isScheduled = true;
+    queueMicrotask(this.dealLater);
+  }
+
+  /**
+   * Deals with all that has arrived. What comes after a reply waits for a microtask, so that a signal which was sent
+   * after a reply is seen after it; with `isBlocking` no microtask can run, and nothing waits for one.
+   */
+  // hot
+  deal(isBlocking = false): void {
+    while (this.head < this.tail) {
+      const next = this.items[this.head];
+      if (next.isReply) this.hasSettled = true;
+      else if (this.hasSettled && !isBlocking) return this.schedule();
+      this.items[this.head++] = NOTHING;
+      try {
+        next.deal();
+      } catch (error) {
+        this.onFault(error);
+      }
+    }
+    this.head = 0;
+    this.tail = 0;
+    if (this.items.length > KEPT_MAX) this.items.length = KEPT_MAX;
+  }
+}

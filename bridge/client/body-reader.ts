@@ -1,0 +1,180 @@
+import { ARRAY_MAX_BYTES } from '#bridge/wire/limits.js';
+import { isObjectPathBytes } from '#bridge/wire/names.js';
+import type { ParsedSignature } from '#bridge/wire/signature.js';
+import { TypeCode } from '#bridge/wire/types.js';
+import { decodeBody } from '#bridge/wire/unmarshal.js';
+import { isUtf8 } from '#bridge/wire/utf8.js';
+import { mayRefer, replaceReferences } from './body-values.js';
+import { BYTE_ARRAY, flatCodes } from './flat-signature.js';
+import { handleIndex } from './handle-path.js';
+
+/** What came with a message beside its bytes, for the values that name it. */
+export interface MessageReferences {
+  /** undefined when the message has no such handle */
+  capability(index: number): unknown;
+  /** @throws Error when the message has no such descriptor */
+  descriptor(index: number): number;
+}
+
+/**
+ * Reads bodies out of memory that is overwritten by the next message: nothing in a result refers to it. Simple bodies
+ * are read here; `decodeBody` reads all others, and explains what is wrong.
+ */
+export class BodyReader {
+  private bytes: Uint8Array = new Uint8Array(0);
+  private view: DataView = new DataView(this.bytes.buffer);
+  private buffer: Buffer = Buffer.alloc(0);
+  private base = 0;
+  private end = 0;
+  private at = 0;
+
+  /**
+   * The values of a little-endian body, or of one in the other order. `references` is null when the message carried
+   * nothing.
+   *
+   * @throws WireError, and whatever `references` throws
+   */
+  read(
+    signature: ParsedSignature,
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    littleEndian: boolean,
+    references: MessageReferences | null,
+  ): unknown[] {
+    if (start === end && signature.types.length === 0) return [];
+    this.open(bytes, view, start, end);
+    const { text } = signature;
+    const codes = littleEndian && references === null ? flatCodes(text) : null;
+    const values = codes === null ? undefined : this.readFlat(codes);
+    if (values !== undefined) return values;
+    const decoded = decodeBody(text, bytes.subarray(start, end), littleEndian);
+    return mayRefer(text) ? resolve(signature, decoded, references) : decoded;
+  }
+
+  // hot
+  private open(bytes: Uint8Array, view: DataView, start: number, end: number): void {
+    if (this.bytes !== bytes) {
+      this.bytes = bytes;
+      this.view = view;
+      this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    this.base = start;
+    this.end = end;
+    this.at = start;
+  }
+
+  /** Undefined for anything out of the ordinary. */
+  // hot
+  private readFlat(codes: Uint8Array): unknown[] | undefined {
+    const values: unknown[] = [];
+    for (let i = 0; i < codes.length; i++) {
+      const value = this.readValue(codes[i]);
+      if (value === undefined) return undefined;
+      values.push(value);
+    }
+    return this.at === this.end ? values : undefined;
+  }
+
+  // hot
+  private readValue(code: number): unknown {
+    switch (code) {
+      case TypeCode.String:
+      case TypeCode.ObjectPath:
+        return this.readText(code);
+      case BYTE_ARRAY:
+        return this.readBytes();
+      case TypeCode.Byte:
+        return this.at < this.end ? this.bytes[this.at++] : undefined;
+      case TypeCode.UInt32:
+        return this.take(4) ? this.view.getUint32(this.at - 4, true) : undefined;
+      case TypeCode.Int32:
+        return this.take(4) ? this.view.getInt32(this.at - 4, true) : undefined;
+      case TypeCode.Double:
+        return this.take(8) ? this.view.getFloat64(this.at - 8, true) : undefined;
+      case TypeCode.Boolean: {
+        const word = this.take(4) ? this.view.getUint32(this.at - 4, true) : 2;
+        return word > 1 ? undefined : word === 1;
+      }
+      default:
+        return this.readOther(code);
+    }
+  }
+
+  private readOther(code: number): unknown {
+    const { view } = this;
+    switch (code) {
+      case TypeCode.Int16:
+        return this.take(2) ? view.getInt16(this.at - 2, true) : undefined;
+      case TypeCode.UInt16:
+        return this.take(2) ? view.getUint16(this.at - 2, true) : undefined;
+      case TypeCode.Int64:
+        return this.take(8) ? view.getBigInt64(this.at - 8, true) : undefined;
+      case TypeCode.UInt64:
+        return this.take(8) ? view.getBigUint64(this.at - 8, true) : undefined;
+      default:
+        return undefined; // 'h' without descriptors
+    }
+  }
+
+  private readText(code: number): string | undefined {
+    if (!this.take(4)) return undefined;
+    const { bytes, at } = this;
+    const length = this.view.getUint32(at - 4, true);
+    const end = at + length;
+    if (length >= this.end - at || bytes[end] !== 0) return undefined;
+    const isValid =
+      code === TypeCode.String
+        ? isUtf8(bytes, this.view, at, length)
+        : isObjectPathBytes(bytes, at, length);
+    if (!isValid) return undefined;
+    this.at = end + 1;
+    return this.buffer.toString('utf8', at, end);
+  }
+
+  // hot
+  private readBytes(): Uint8Array | undefined {
+    if (!this.take(4)) return undefined;
+    const { at } = this;
+    const length = this.view.getUint32(at - 4, true);
+    if (length > this.end - at || length > ARRAY_MAX_BYTES) return undefined;
+    this.at = at + length;
+    return copyOf(this.bytes, at, length);
+  }
+
+  /** Goes past a value of `size` bytes, and the padding in front of it. */
+  // hot
+  private take(size: number): boolean {
+    const { bytes, base, end } = this;
+    let { at } = this;
+    while (((at - base) & (size - 1)) !== 0) if (at >= end || bytes[at++] !== 0) return false;
+    this.at = at + size;
+    return this.at <= end;
+  }
+}
+
+/** Longer arrays are in memory that was not filled with zeros first. */
+const ZEROED_MAX_BYTES = 4096;
+
+function copyOf(bytes: Uint8Array, at: number, length: number): Uint8Array {
+  if (length <= ZEROED_MAX_BYTES) return bytes.slice(at, at + length);
+  const copy = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  copy.set(bytes.subarray(at, at + length));
+  return copy;
+}
+
+function resolve(
+  { types }: ParsedSignature,
+  values: readonly unknown[],
+  references: MessageReferences | null,
+): unknown[] {
+  return replaceReferences(types, values, (code, value) => {
+    if (code === TypeCode.UnixFd) {
+      if (references === null) throw new Error('a descriptor that did not come along');
+      return references.descriptor(value as number);
+    }
+    const index = handleIndex(value as string);
+    return (index < 0 ? undefined : references?.capability(index)) ?? value;
+  });
+}

@@ -1,0 +1,48 @@
+import type { CompleteType } from '#bridge/wire/signature.js';
+import { signatureTypes } from '#bridge/wire/signature.js';
+import { TypeCode, Variant } from '#bridge/wire/types.js';
+
+/** Whether a body of this signature can have values that stand for something beside the bytes: `o`, `h`, variants. */
+export function mayRefer(signature: string): boolean {
+  return /[ohv]/.test(signature);
+}
+
+/** What becomes of one value of type `o` or `h`. */
+export type Replacement = (code: number, value: unknown) => unknown;
+
+/** A copy of a body in which each value of type `o` and `h`, at any depth, is replaced. */
+export function replaceReferences(
+  types: readonly CompleteType[],
+  values: readonly unknown[],
+  replacement: Replacement,
+): unknown[] {
+  return values.map((value, i) =>
+    i < types.length ? replace(types[i], value, replacement) : value,
+  );
+}
+
+/** What is not of its type is left as it is: marshalling it tells what is wrong. */
+function replace(type: CompleteType, value: unknown, replacement: Replacement): unknown {
+  if (type.code === TypeCode.ObjectPath || type.code === TypeCode.UnixFd) {
+    return replacement(type.code, value);
+  }
+  if (type.code === TypeCode.Variant) {
+    if (!(value instanceof Variant) || !mayRefer(value.signature)) return value;
+    const [inner] = signatureTypes(value.signature);
+    return new Variant(value.signature, replace(inner, value.value, replacement));
+  }
+  if (!mayRefer(type.text)) return value;
+  if (value instanceof Map) {
+    const [key, entry] = type.children[0].children;
+    const pairs = Array.from(value, ([k, v]): [unknown, unknown] => [
+      replace(key, k, replacement),
+      replace(entry, v, replacement),
+    ]);
+    return new Map(pairs);
+  }
+  if (!Array.isArray(value)) return value;
+  const isStruct = type.code === TypeCode.StructBegin;
+  return value.map((element, i) =>
+    replace(type.children[isStruct ? i : 0] ?? type, element, replacement),
+  );
+}

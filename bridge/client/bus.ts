@@ -1,0 +1,262 @@
+import { Subject, type Observable } from 'rxjs';
+import type { Capability } from './capability.js';
+import { Driver, DRIVER_NAME } from './driver.js';
+import { exportObject, unexportObject, type ExportOptions } from './exported-object.js';
+import type { HeldHandle } from './held-handle.js';
+import type { IncomingCall } from './incoming-call.js';
+import type { CallOptions, InterfaceDescription, Proxy } from './interface-description.js';
+import { KnownNames } from './known-names.js';
+import type { Member } from './member.js';
+import type { Broadcast, MethodCall, NamedCall, Reply } from './method-call.js';
+import { ObjectTree } from './object-tree.js';
+import {
+  OwnNames,
+  type NameFlags,
+  type ReleaseNameReply,
+  type RequestNameReply,
+} from './own-names.js';
+import { openProxy } from './proxy.js';
+import { listOf, type ServedInterfaces } from './served-interface.js';
+import type { ServedObject } from './served-object.js';
+import type { Signal } from './signal.js';
+import { signalRule, type SignalRule } from './signal-rule.js';
+import { Stream } from './stream.js';
+import { Subscriptions } from './subscriptions.js';
+
+/** Signals of the bus whose first argument is a name that has another owner now. */
+const OWNER_SIGNALS: readonly string[] = ['NameOwnerChanged', 'NameAcquired', 'NameLost'];
+
+/**
+ * A bus, as a process sees it that has joined its domain: `join` makes one. The process stays alive while a call waits,
+ * something is served or owned, or somebody subscribes.
+ */
+export class Bus {
+  /** such as `:1.42` */
+  readonly uniqueName: string;
+  /** resolves with the reason when this was closed, or when the bridge is gone: conversations that have begun go on */
+  readonly closed: Promise<string>;
+  readonly #member: Member;
+  readonly #driver: Driver;
+  readonly #objects: ObjectTree;
+  readonly #names: KnownNames;
+  readonly #own: OwnNames;
+  readonly #subscriptions: Subscriptions;
+  /** of one bus; made with the inbox, before there is a bus */
+  readonly #events: BusEvents;
+
+  /** Called by `join`. */
+  constructor(driver: Driver, uniqueName: string, driverHandle: HeldHandle, events: BusEvents) {
+    const { member } = driver;
+    this.uniqueName = uniqueName;
+    this.#member = member;
+    this.#driver = driver;
+    this.#events = events;
+    this.#objects = events.objects;
+    this.#names = new KnownNames(driver);
+    this.#names.keep(DRIVER_NAME, driverHandle);
+    this.#own = new OwnNames(driver, events);
+    this.#subscriptions = new Subscriptions(driver);
+    events.signals.subscribe((signal) => this.#deliver(signal));
+    member.calls.sender = uniqueName;
+    member.signals = (rule) => this.#bodies(rule);
+    this.closed = new Promise((resolve) => {
+      driver.onGone(() => resolve('the process of the bridge is gone'));
+      void member.closed.then(resolve);
+    });
+  }
+
+  /** Calls a method of whoever owns `destination`. @throws like `Capability.call`, and DBusError `ServiceUnknown` */
+  call(call: NamedCall): Promise<Reply> {
+    return this.#callFor(call.destination, call, (reply) => reply);
+  }
+
+  /** The same, blocking the thread for `timeoutMs` at most, 25 s by default; -1 without end. */
+  callSync(call: NamedCall): Reply {
+    const target =
+      this.#names.find(call.destination) ??
+      this.#names.resolveSync(call.destination, call.timeoutMs);
+    return this.#member.calls.callSync(target, call);
+  }
+
+  /** The owner of a name, or what starts it. @throws DBusError `ServiceUnknown`, ClientError */
+  async resolve(name: string, options: CallOptions = {}): Promise<Capability> {
+    return this.#names.capability(await this.#names.resolve(name, options));
+  }
+
+  /** The same, blocking the thread. */
+  resolveSync(name: string, timeoutMs?: number): Capability {
+    return this.#names.capability(this.#names.resolveSync(name, timeoutMs));
+  }
+
+  /** An object of whoever owns `name`, by one of its interfaces. Follows the name to its next owner. */
+  proxy<D extends InterfaceDescription>(description: D, name: string, path: string): Proxy<D> {
+    return openProxy(description, {
+      call: (call, convert) => this.#callFor(name, { ...call, path }, convert),
+      signals: (rule) => this.#bodies({ ...rule, path, sender: name }),
+    });
+  }
+
+  /**
+   * Serves an object at a path, under all names of this process. Its interfaces are made by `implement`; the standard
+   * ones (Introspectable, Properties, Peer) come by themselves.
+   *
+   * @throws TypeError when the path is taken or not valid
+   */
+  serve(path: string, interfaces: ServedInterfaces): ServedObject {
+    const member = this.#member;
+    member.mustBeOpen();
+    const object = this.#objects.add(path, listOf(interfaces), {
+      emit: (signal) => this.emit(signal),
+      close: () => member.unhold(),
+      diagnose: (error) => member.diagnose(error),
+    });
+    member.hold();
+    return object;
+  }
+
+  /** Takes calls to paths at which nothing is served; a handler that returns false leaves one alone. */
+  serveElsewhere(handler: ((call: IncomingCall) => boolean) | undefined): void {
+    if ((handler === undefined) !== (this.#objects.fallback === undefined)) {
+      if (handler === undefined) this.#member.unhold();
+      else this.#member.hold();
+    }
+    this.#objects.fallback = handler;
+  }
+
+  /** Makes an object that is reached by a capability instead of a path. It lives as long as somebody has one. */
+  export(interfaces: ServedInterfaces, options?: ExportOptions): Capability {
+    return exportObject(this.#member, listOf(interfaces), options);
+  }
+
+  /** Ends an object that `export` made: all who have a capability to it lose that. */
+  unexport(capability: Capability): void {
+    unexportObject(this.#member, capability);
+  }
+
+  /** Asks for a name. @throws DBusError, ClientError */
+  requestName(name: string, flags: NameFlags = {}): Promise<RequestNameReply> {
+    return this.#own.request(name, flags);
+  }
+
+  /** The same, blocking the thread. */
+  requestNameSync(name: string, flags: NameFlags = {}): RequestNameReply {
+    return this.#own.requestSync(name, flags);
+  }
+
+  /** Gives a name back, or a place in its queue. */
+  releaseName(name: string): Promise<ReleaseNameReply> {
+    return this.#own.release(name);
+  }
+
+  /** The same, blocking the thread. */
+  releaseNameSync(name: string): ReleaseNameReply {
+    return this.#own.releaseSync(name);
+  }
+
+  /** Names that this process becomes the owner of. */
+  get nameAcquired(): Observable<string> {
+    return this.#own.acquired;
+  }
+
+  /** Names that this process loses. */
+  get nameLost(): Observable<string> {
+    return this.#own.lost;
+  }
+
+  /**
+   * Signals by a rule, an object or the text of a match rule. The bus is asked for them while somebody subscribes or
+   * iterates; an iterator keeps up to `bufferMax` for a reader that is busy, and then ends with `SignalsLost`.
+   *
+   * @throws TypeError for a rule that is not valid
+   */
+  signals(rule: SignalRule | string, bufferMax?: number): Stream<Signal> {
+    const parsed = signalRule(rule);
+    return new Stream((observer) => this.#subscriptions.add(parsed, observer), bufferMax);
+  }
+
+  /** Sends a signal to all who subscribe. @throws ClientError */
+  emit(signal: Broadcast): void {
+    this.#driver.emit(signal);
+  }
+
+  /** Resolves when the bus has dealt with all that was sent to it: from then on subscriptions count everywhere. */
+  settled(): Promise<void> {
+    return this.#driver.call('GetId', '', [], () => {});
+  }
+
+  /**
+   * Blocks the thread until something has arrived and was dealt with: true; or `timeoutMs` (-1: no end) have passed:
+   * false. A service without a loop calls it again and again; promises of its handlers are not settled meanwhile.
+   */
+  wait(timeoutMs: number): boolean {
+    return this.#member.wait(timeoutMs);
+  }
+
+  /** Leaves the domain. Names and objects are gone, and calls that wait are rejected with BusClosedError. */
+  close(): void {
+    this.#events.disconnect('close() was called');
+    this.#own.complete();
+    this.#subscriptions.complete();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  #callFor<T>(name: string, call: MethodCall, convert: (reply: Reply) => T): Promise<T> {
+    const { calls } = this.#member;
+    const known = this.#names.find(name);
+    if (known !== undefined) return calls.callFor(known, call, convert);
+    const { signal, timeoutMs } = call;
+    return this.#names.resolve(name, { signal, timeoutMs }).then((held) => {
+      // The name may have passed to somebody else in between.
+      const isLost = held.handle === undefined && this.#member.isOpen;
+      return isLost ? this.#callFor(name, call, convert) : calls.callFor(held, call, convert);
+    });
+  }
+
+  #bodies(rule: SignalRule): Stream<readonly unknown[]> {
+    const parsed = signalRule(rule);
+    return new Stream((observer) =>
+      this.#subscriptions.add(parsed, {
+        next: ({ body }) => observer.next(body),
+        error: (error) => observer.error(error),
+        complete: () => observer.complete(),
+      }),
+    );
+  }
+
+  #deliver(signal: Signal): void {
+    if (signal.sender === DRIVER_NAME) {
+      this.#own.note(signal);
+      this.#subscriptions.owners.note(signal);
+      if (OWNER_SIGNALS.includes(signal.member)) this.#names.forget(String(signal.body[0]));
+    }
+    this.#subscriptions.deliver(signal);
+  }
+}
+
+/** What arrives for a connection, at its inbox and its names. */
+export class BusEvents {
+  readonly objects = new ObjectTree();
+  readonly signals = new Subject<Signal>();
+  private readonly member: Member;
+
+  constructor(member: Member) {
+    this.member = member;
+  }
+
+  // hot
+  take(call: IncomingCall): void {
+    this.objects.take(call);
+  }
+
+  takeSignal(signal: Signal): void {
+    this.signals.next(signal);
+  }
+
+  disconnect(reason: string): void {
+    this.member.close(reason);
+  }
+}

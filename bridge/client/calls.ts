@@ -1,0 +1,287 @@
+import {
+  DescriptorSet,
+  Message,
+  NewNode,
+  SendStatus,
+  type Handle,
+  type Node,
+} from '#core/index.js';
+import { closeFd, duplicate } from '#core/linux/index.js';
+import { WireError, WireFault } from '#bridge/wire/faults.js';
+import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { BodyWriter } from './body-writer.js';
+import { ClientError } from './errors.js';
+import type { HeldHandle } from './held-handle.js';
+import {
+  EMPTY_REPLY,
+  type Broadcast,
+  type Content,
+  type MethodCall,
+  type Reply,
+} from './method-call.js';
+import type { Member } from './member.js';
+import { OutgoingHeader } from './outgoing-header.js';
+import { PendingReply } from './pending.js';
+import type { IncomingCall } from './incoming-call.js';
+
+/** How long a synchronous call waits unless told otherwise: as long as with the reference implementation of D-Bus. */
+export const SYNC_TIMEOUT_MS = 25_000;
+
+const NO_VALUES: readonly unknown[] = [];
+
+/** Sends calls, replies and signals, as D-Bus messages on the nodes that they are for. */
+export class Calls {
+  /** own unique name: sender of all that is sent; undefined without a bus */
+  sender: string | undefined;
+  private readonly member: Member;
+  private readonly message = new Message();
+  private readonly body = new BodyWriter();
+  private lastSerial = 0;
+
+  constructor(member: Member) {
+    this.member = member;
+  }
+
+  call(target: HeldHandle, call: MethodCall): Promise<Reply> {
+    return this.callFor(target, call, (reply) => reply);
+  }
+
+  /** Resolves with what `convert` makes of the reply, at once when that is there. `handles` travel with the call. */
+  callFor<T>(
+    target: HeldHandle,
+    call: MethodCall,
+    convert: (reply: Reply) => T,
+    handles?: readonly Handle[],
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      call.signal?.throwIfAborted();
+      if (call.noReply === true) {
+        this.sendCall(target, call, null);
+        return resolve(convert(EMPTY_REPLY));
+      }
+      const pending = new PendingReply(this.member, target.destination, call.member);
+      pending.settles((reply) => resolve(convert(reply)), reject);
+      this.sendCall(target, call, pending, handles);
+    });
+  }
+
+  callSync(target: HeldHandle, call: MethodCall, handles?: readonly Handle[]): Reply {
+    if (call.noReply === true) {
+      this.sendCall(target, call, null);
+      return EMPTY_REPLY;
+    }
+    const pending = new PendingReply(this.member, target.destination, call.member);
+    const handle = this.sendCall(target, call, pending, handles);
+    const isOwn = handle.node.owner === this.member.peer;
+    this.member.await(pending, call.timeoutMs ?? SYNC_TIMEOUT_MS, isOwn);
+    return pending.result();
+  }
+
+  /** To one receiver. */
+  signal(target: HeldHandle, signal: Content & { readonly interface: string }): void {
+    this.sendSignal(target, signal, target.destination);
+  }
+
+  /** To all who have subscribed, by way of `driver`. */
+  broadcast(driver: HeldHandle, signal: Broadcast): void {
+    this.sendSignal(driver, signal, undefined);
+  }
+
+  private sendSignal(target: HeldHandle, signal: Content, destination: string | undefined): void {
+    const handle = target.use();
+    const message = this.message.clear();
+    this.compose(target, MessageType.Signal, MessageFlag.NoReplyExpected, signal, destination);
+    this.transmit(handle, message, signal.member);
+    target.forgetIfUsedUp(handle);
+  }
+
+  /** Answers a call. @throws WireError, ClientError */
+  // hot
+  reply(call: IncomingCall, handle: Handle, signature: string, values: readonly unknown[]): void {
+    const { header } = call;
+    const message = this.message.clear();
+    let answer = header.replyHeader;
+    if (answer === null || answer.fields.signature !== signature) {
+      answer = this.replyHeader(header.sender, signature, 0);
+      header.replyHeader = answer;
+    }
+    message.addPiece(answer.bytes, 0, answer.bytes.length);
+    this.body.write(signature, values, message);
+    const unixFds = this.body.descriptors.length;
+    if (unixFds > 0) {
+      answer = this.replyHeader(header.sender, signature, unixFds);
+      replaceHeader(message, answer);
+    }
+    answer.patch(this.nextSerial(), message.lengthBytes - answer.bytes.length);
+    answer.patchReplySerial(call.serial);
+    this.transmit(handle, message, call.member);
+  }
+
+  fail(call: IncomingCall, handle: Handle, errorName: string, text: string): void {
+    const { sender: destination } = call.header;
+    const fields = {
+      flags: MessageFlag.NoReplyExpected,
+      destination,
+      sender: this.sender,
+      unixFds: 0,
+    };
+    const answer = new OutgoingHeader({
+      type: MessageType.Error,
+      errorName,
+      signature: 's',
+      ...fields,
+    });
+    const message = this.message.clear();
+    message.addPiece(answer.bytes, 0, answer.bytes.length);
+    this.body.write('s', [text], message);
+    answer.patch(this.nextSerial(), message.lengthBytes - answer.bytes.length);
+    answer.patchReplySerial(call.serial);
+    this.transmit(handle, message, call.member);
+  }
+
+  /** Sends a message that is not D-Bus; the answer, if any, goes to `context`. */
+  sendControl(
+    target: HeldHandle,
+    bytes: Uint8Array,
+    transfers: readonly Handle[],
+    context: unknown,
+  ): Node | null {
+    const handle = target.use();
+    const message = this.message.clear();
+    this.body.descriptors.length = 0;
+    message.addPiece(bytes, 0, bytes.length);
+    for (const transfer of transfers) message.addTransfer(transfer);
+    if (context !== null) {
+      message.newNode = NewNode.OneShot;
+      message.newNodeContext = context;
+    }
+    this.transmit(handle, message, 'a request');
+    return message.createdNode;
+  }
+
+  // hot
+  private sendCall(
+    target: HeldHandle,
+    call: MethodCall,
+    pending: PendingReply | null,
+    handles?: readonly Handle[],
+  ): Handle {
+    const handle = target.use();
+    const message = this.message.clear();
+    let flags = pending === null ? MessageFlag.NoReplyExpected : 0;
+    if (call.noAutoStart === true) flags |= MessageFlag.NoAutoStart;
+    if (call.allowInteractiveAuthorization === true)
+      flags |= MessageFlag.AllowInteractiveAuthorization;
+    this.compose(target, MessageType.MethodCall, flags, call, target.destination);
+    if (handles !== undefined) for (const each of handles) message.addTransfer(each);
+    if (pending !== null) {
+      message.newNode = NewNode.OneShot;
+      message.newNodeContext = pending;
+    }
+    this.transmit(handle, message, call.member);
+    if (pending !== null) pending.begin(message.createdNode, call);
+    target.forgetIfUsedUp(handle);
+    return handle;
+  }
+
+  /** Makes `this.message` a call or a signal. */
+  // hot
+  private compose(
+    { headers }: HeldHandle,
+    type: number,
+    flags: number,
+    content: Content,
+    destination: string | undefined,
+  ): void {
+    const { message, sender } = this;
+    const { path = '/', interface: iface, member, signature = '', body = NO_VALUES } = content;
+    let header = headers.find(type, flags, path, iface, member, destination, sender, signature, 0);
+    message.addPiece(header.bytes, 0, header.bytes.length);
+    this.body.write(signature, body, message);
+    const unixFds = this.body.descriptors.length;
+    if (unixFds > 0) {
+      header = headers.find(
+        type,
+        flags,
+        path,
+        iface,
+        member,
+        destination,
+        sender,
+        signature,
+        unixFds,
+      );
+      replaceHeader(message, header);
+    }
+    header.patch(this.nextSerial(), message.lengthBytes - header.bytes.length);
+  }
+
+  /** @throws ClientError */
+  // hot
+  private transmit(handle: Handle, message: Message, what: string): void {
+    if (message.lengthBytes > MESSAGE_MAX_BYTES)
+      throw new WireError(WireFault.MessageTooLong, what);
+    const { peer } = this.member;
+    const { descriptors } = this.body;
+    const set =
+      descriptors.length === 0 ? null : new DescriptorSet(descriptors.map(duplicate), closeFd);
+    message.descriptors = set;
+    try {
+      let status = peer.send(handle, message);
+      if (status === SendStatus.OverQuota) {
+        // What was given back meanwhile is known after a look at what has arrived.
+        this.member.lookAround();
+        status = peer.send(handle, message);
+      }
+      if (status !== SendStatus.Sent) throw refusal(status, what);
+    } finally {
+      if (set !== null) descriptors.length = 0;
+      set?.drop();
+    }
+  }
+
+  private replyHeader(
+    destination: string | undefined,
+    signature: string,
+    unixFds: number,
+  ): OutgoingHeader {
+    const { sender } = this;
+    const { MethodReturn: type } = MessageType;
+    return new OutgoingHeader({
+      type,
+      flags: MessageFlag.NoReplyExpected,
+      destination,
+      sender,
+      signature,
+      unixFds,
+    });
+  }
+
+  // hot
+  private nextSerial(): number {
+    this.lastSerial = (this.lastSerial % 0xffff_ffff) + 1;
+    return this.lastSerial;
+  }
+}
+
+/** The first piece of a message, now that it is known how many descriptors come with it. */
+function replaceHeader(message: Message, { bytes }: OutgoingHeader): void {
+  message.lengthBytes += bytes.length - message.lengths[0];
+  message.pieces[0] = bytes;
+  message.lengths[0] = bytes.length;
+}
+
+function refusal(status: SendStatus, what: string): ClientError {
+  switch (status) {
+    case SendStatus.OverQuota:
+      return new ClientError(
+        'OverQuota',
+        `${what}: the receiver has as much waiting as it may have; send less at once`,
+      );
+    case SendStatus.NoDescriptors:
+      return new ClientError('NoDescriptors', `${what}: the receiver takes no file descriptors`);
+    default:
+      return new ClientError('CapabilityLost', `${what}: a handle that was to be used is gone`);
+  }
+}

@@ -1,0 +1,87 @@
+import type { Handle } from '#core/index.js';
+import type { HandleReference } from './body-writer.js';
+import type { HeldHandle } from './held-handle.js';
+import type { InterfaceDescription, Proxy } from './interface-description.js';
+import type { Content, MethodCall, Reply } from './method-call.js';
+import { openProxy } from './proxy.js';
+
+/** Handles of capabilities that nobody has any more are given back. */
+const dropped = new FinalizationRegistry<HeldHandle>((held) => held.release());
+
+/**
+ * The right to send to one object, wherever it is. It can be stored, compared, passed on in any argument or result of
+ * type `o`, and it can be lost. It is given back by `release`, or when it is garbage-collected.
+ */
+export class Capability implements HandleReference {
+  readonly #held: HeldHandle;
+
+  constructor(held: HeldHandle) {
+    this.#held = held;
+    dropped.register(this, held, this);
+  }
+
+  /** Whether the object is still there, as far as is known here. */
+  get live(): boolean {
+    return this.#held.handle !== undefined;
+  }
+
+  /** The name that it was found by, if any. */
+  get name(): string | undefined {
+    return this.#held.destination;
+  }
+
+  /**
+   * Calls a method.
+   *
+   * @throws DBusError what it was answered with; `NoReply` at once when the other side is gone
+   * @throws ClientError when it could not be sent, or the time is over; and the reason of an aborted `signal`
+   */
+  call(call: MethodCall): Promise<Reply> {
+    return this.#held.member.calls.call(this.#held, call);
+  }
+
+  /** The same, blocking the thread for `timeoutMs` at most, 25 s by default; -1 without end. */
+  callSync(call: MethodCall): Reply {
+    return this.#held.member.calls.callSync(this.#held, call);
+  }
+
+  /** Sends a signal to this object alone. @throws ClientError */
+  signal(signal: Content & { readonly interface: string }): void {
+    this.#held.member.calls.signal(this.#held, signal);
+  }
+
+  /** Calls `listener` once if the object goes away; returns how to take that back. Not after `release`. */
+  onRelease(listener: () => void): () => void {
+    return this.#held.listen(listener, this);
+  }
+
+  /** Gives the handle back. The last one of all that is released ends the object. */
+  release(): void {
+    dropped.unregister(this);
+    this.#held.release();
+  }
+
+  /**
+   * Whether both lead to the same object. False also when nobody here can know that they do: when they came by way of
+   * two different processes.
+   */
+  equals(other: Capability): boolean {
+    if (this === other) return true;
+    const node = this.#held.handle?.node;
+    return node !== undefined && node === other.#held.handle?.node;
+  }
+
+  /** The object by one of its interfaces. */
+  as<D extends InterfaceDescription>(description: D, path = '/'): Proxy<D> {
+    const held = this.#held;
+    return openProxy(description, {
+      call: (call, convert) => held.member.calls.callFor(held, { ...call, path }, convert),
+      signals: (rule) => held.member.signals({ ...rule, path, sender: held.destination }),
+    });
+  }
+
+  /** For those who write messages. @throws ClientError */
+  handleToSend(): Handle {
+    return this.#held.use();
+  }
+}

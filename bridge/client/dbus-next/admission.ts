@@ -1,0 +1,80 @@
+import type { Handle, Message } from '#core/index.js';
+import { SystemError } from '#core/linux/index.js';
+import { authorityPaths } from '#bridge/client/authority-address.js';
+import { Driver, DRIVER_NAME } from '#bridge/client/driver.js';
+import { ClientError } from '#bridge/client/errors.js';
+import { HeldHandle } from '#bridge/client/held-handle.js';
+import type { Member } from '#bridge/client/member.js';
+import { Pending } from '#bridge/client/pending.js';
+import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
+import { BusMember } from './bus-member.js';
+
+const TIMEOUT_MS = 10_000;
+
+/** A program of dbus-next expects to be sent whatever is for it: there is more room than in a native process. */
+const MAXIMA = { objects: 1 << 20, bytes: 1 << 28, descriptors: 1024 };
+
+/** Reaches the first authority of an address that listens. @throws ClientError `JoinFailed` */
+export function reachAuthority(
+  address: string | undefined,
+  onDiagnostic: (text: string) => void,
+): BusMember {
+  const failures: string[] = [];
+  for (const path of authorityPaths(address, process.env)) {
+    try {
+      return new BusMember(path, { maxima: MAXIMA, onDiagnostic });
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      failures.push(`'${path.replace('\0', '@')}': ${error.message}`);
+    }
+  }
+  const instead = `to use the D-Bus socket of another bus, import 'dbus-next' itself`;
+  const start = `start one there, such as by 'bus1-bridge run --address ADDRESS'`;
+  throw new ClientError(
+    'JoinFailed',
+    `no bridge can be reached at ${failures.join(', ')}; ${start}; ${instead}`,
+  );
+}
+
+/**
+ * Becomes a connection of the bus, whose messages arrive at the node behind `inbox`. Resolves with the way to the bus.
+ *
+ * @throws ClientError `JoinFailed`
+ */
+export async function enter(
+  member: Member,
+  inbox: Handle,
+  takesDescriptors: boolean,
+): Promise<Driver> {
+  await member.awaitAdmission(TIMEOUT_MS);
+  const root = new HeldHandle(member, member.shared.copyRoot(member.peer));
+  try {
+    return await new Promise<Driver>((resolve, reject) => {
+      const pending = new PendingAdmission(member);
+      pending.settles(resolve, reject);
+      const bytes = controlBytes(ControlCode.Admit, JSON.stringify({ takesDescriptors }));
+      const node = member.calls.sendControl(root, bytes, [inbox], pending);
+      pending.begin(node, { timeoutMs: TIMEOUT_MS });
+    });
+  } finally {
+    root.release();
+    if (member.isOpen) member.peer.release(inbox);
+  }
+}
+
+/** The bridge's answer: handles to the driver and to the registry, or why not. */
+class PendingAdmission extends Pending<Driver> {
+  readonly what = 'the request to be admitted to the bus';
+
+  protected read(message: Message): void {
+    const { code, text } = parseControl(message.copyBytes());
+    const [driver, registry] = message.received.slice(0, message.receivedCount);
+    if (code === ControlCode.Admitted && driver !== undefined && registry !== undefined) {
+      const held = new HeldHandle(this.member, driver, DRIVER_NAME);
+      this.value = new Driver(this.member, held, new HeldHandle(this.member, registry));
+      return;
+    }
+    const why = code === ControlCode.Refused ? text : 'the answer cannot be understood';
+    this.error = new ClientError('JoinFailed', `the bus does not let this process in: ${why}`);
+  }
+}

@@ -1,0 +1,105 @@
+import { DRIVER_NAME, type Driver } from '#bridge/client/driver.js';
+import { MessageType } from '#bridge/wire/types.js';
+import type { BusMessage } from './library.js';
+import { keep, type Body } from './message-sender.js';
+
+/** The bridge has passed a broadcast on by then, or is stopped: nobody waits for it any longer. */
+const WAIT_MAX_MS = 100;
+
+/**
+ * Keeps the order that programs know from a bus: what was sent after a broadcast arrives after it, such as the reply of
+ * a method that has emitted a signal. A broadcast goes by way of the bridge, and the rest does not: so that waits until
+ * the bridge has answered something that was asked after the broadcast.
+ */
+export class BroadcastOrder {
+  private readonly driver: Driver;
+  private readonly send: (message: BusMessage, body: Body) => void;
+  private readonly onEmpty: () => void;
+  private held: { readonly message: BusMessage; readonly body: Body }[] = [];
+  /** of the last broadcast, until the bridge was asked */
+  private broadcastMs: number | undefined;
+  private isAsking = false;
+  private isBridgeLate = false;
+
+  /** `send` does not throw. */
+  constructor(
+    driver: Driver,
+    send: (message: BusMessage, body: Body) => void,
+    onEmpty: () => void,
+  ) {
+    this.driver = driver;
+    this.send = send;
+    this.onEmpty = onEmpty;
+  }
+
+  get isEmpty(): boolean {
+    return this.held.length === 0;
+  }
+
+  /** True when the message has to wait: it is sent later. */
+  hold(message: BusMessage, body: Body): boolean {
+    if (this.isEmpty && !this.mustWait(message)) {
+      this.note(message);
+      return false;
+    }
+    this.held.push({ message, body: keep(body) });
+    if (!this.isAsking) this.ask();
+    return true;
+  }
+
+  /** Nothing is going to be sent any more. */
+  clear(): void {
+    for (const { body } of this.held.splice(0)) body.descriptors?.drop();
+  }
+
+  private note({ type, destination }: BusMessage): void {
+    if (type === MessageType.Signal && destination === undefined) {
+      this.broadcastMs = performance.now();
+    }
+  }
+
+  private mustWait({ type, destination }: BusMessage): boolean {
+    if (this.broadcastMs === undefined || this.isBridgeLate) return false;
+    const isBroadcast = type === MessageType.Signal && destination === undefined;
+    const isForBus = isBroadcast || destination === DRIVER_NAME;
+    return !isForBus && performance.now() - this.broadcastMs < WAIT_MAX_MS;
+  }
+
+  private ask(): void {
+    this.broadcastMs = undefined;
+    this.isAsking = true;
+    let isOver = false;
+    const proceed = (): void => {
+      if (isOver) return;
+      isOver = true;
+      this.isAsking = false;
+      this.release();
+    };
+    const timer = setTimeout(() => {
+      this.isBridgeLate = true;
+      proceed();
+    }, WAIT_MAX_MS);
+    const answered = (): void => {
+      clearTimeout(timer);
+      this.isBridgeLate = false;
+      proceed();
+    };
+    this.driver.call('GetId', '', [], () => {}).then(answered, answered);
+  }
+
+  private release(): void {
+    const messages = this.held;
+    for (let i = 0; i < messages.length; i++) {
+      const { message, body } = messages[i];
+      if (this.mustWait(message)) {
+        this.held = messages.slice(i);
+        return this.ask();
+      }
+      this.note(message);
+      this.send(message, body);
+      body.descriptors?.drop();
+    }
+    this.held = [];
+    this.onEmpty();
+  }
+}

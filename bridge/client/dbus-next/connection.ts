@@ -1,0 +1,162 @@
+import { EventEmitter } from 'node:events';
+import { debuglog } from 'node:util';
+import { ClientError } from '#bridge/client/errors.js';
+import { Inbox } from '#bridge/client/inbox.js';
+import type { CallTaker, IncomingCall } from '#bridge/client/incoming-call.js';
+import type { Signal, SignalTaker } from '#bridge/client/signal.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { enter, reachAuthority } from './admission.js';
+import type { BusMember } from './bus-member.js';
+import { busError, errorAnswer, expectsAnswer } from './failure.js';
+import { library, type BusConnection, type BusMessage } from './library.js';
+import { keep, type Body } from './message-sender.js';
+import { Router } from './router.js';
+
+/** `NODE_DEBUG=bus1-bridge` shows what nobody else would hear of, such as messages that were dropped. */
+const debug = debuglog('bus1-bridge');
+
+/**
+ * What dbus-next's MessageBus has in place of a socket: handles. A call goes straight to the process that owns the
+ * name; only what is for the bus itself goes to the bridge.
+ */
+export class Connection extends EventEmitter implements BusConnection, CallTaker, SignalTaker {
+  /** as much of a socket as dbus-next looks at */
+  readonly stream = { writable: true, end: (): void => this.end() };
+  private member: BusMember | undefined;
+  private router: Router | undefined;
+  /** the first message, which MessageBus sends by itself; all others wait for the answer */
+  private hello: BusMessage | undefined;
+  private isGreeted = false;
+  private early: { readonly message: BusMessage; readonly body: Body }[] = [];
+  /** why nothing can be sent, or not any more */
+  private failure: Error | undefined;
+  /** the program has closed it, and waits for nothing */
+  private isOver = false;
+
+  /** Begins to join the bus at `address`; what comes of that is an event. */
+  constructor(address: string | undefined, takesDescriptors: boolean) {
+    super();
+    try {
+      const member = reachAuthority(address, (text) => debug('%s', text));
+      this.member = member;
+      member.takesDescriptors = takesDescriptors;
+      member.hold();
+      this.open(member, takesDescriptors).catch((error: unknown) => this.fail(error));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Sends a message. @throws Error for one that cannot be sent */
+  message(message: BusMessage): void {
+    this.hello ??= message;
+    if (message === this.hello) return;
+    if (!this.stream.writable) return this.refuse(message);
+    const body = this.member!.calls.encode(message);
+    try {
+      if (this.isGreeted) this.router!.route(message, body);
+      else this.early.push({ message, body: keep(body) });
+    } finally {
+      body.descriptors?.drop();
+    }
+  }
+
+  take(call: IncomingCall): void {
+    const { type, flags, path, interface: iface, member, destination, signature } = call.header;
+    if ((flags & MessageFlag.NoReplyExpected) === 0) this.router?.expectAnswer(call);
+    this.deliver({
+      type,
+      flags,
+      serial: call.serial,
+      path,
+      interface: iface,
+      member,
+      destination,
+      sender: call.sender,
+      signature: signature.text,
+      body: call.body,
+    });
+  }
+
+  takeSignal(signal: Signal): void {
+    const { path, interface: iface, member, destination, sender, signature, body } = signal;
+    const type = MessageType.Signal;
+    const fields = { type, path, interface: iface, member, destination, sender, signature, body };
+    this.deliver({ ...fields, serial: null, flags: MessageFlag.NoReplyExpected });
+  }
+
+  private async open(member: BusMember, takesDescriptors: boolean): Promise<void> {
+    const { node, handle } = member.peer.createNode();
+    node.context = new Inbox(member, this, (reason) => this.disconnected(reason));
+    const driver = await enter(member, handle, takesDescriptors);
+    this.router = new Router(member, driver, this, this.deliver);
+    // Who still has a handle to this process keeps it alive; as with a socket, the bus alone does no longer.
+    driver.onGone(() => member.unhold());
+    this.router.route(this.hello!, member.calls.encode(this.hello!));
+  }
+
+  private readonly deliver = (message: BusMessage): void => {
+    if (this.isOver) return;
+    if (!this.isGreeted && message.replySerial === this.hello?.serial) this.greeted(message);
+    this.emit('message', new library.Message(message));
+  };
+
+  private greeted({ body = [] }: BusMessage): void {
+    this.isGreeted = true;
+    this.member!.calls.sender = String(body[0]);
+    for (const { message, body: kept } of this.early.splice(0)) {
+      try {
+        this.router!.route(message, kept);
+      } catch (error) {
+        if (expectsAnswer(message)) queueMicrotask(() => this.deliver(errorAnswer(message, error)));
+      } finally {
+        kept.descriptors?.drop();
+      }
+    }
+    if (!this.stream.writable) this.closeWhenSent();
+  }
+
+  private refuse({ type }: BusMessage): void {
+    // An answer that a program has only now: its caller knows already that it is gone.
+    if (type === MessageType.MethodReturn || type === MessageType.Error) return;
+    throw this.failure ?? new Error('the bus was disconnected: nothing can be sent any more');
+  }
+
+  /** The program wants no more of it; what it has sent before arrives. */
+  private end(): void {
+    if (!this.stream.writable) return;
+    this.stream.writable = false;
+    if (this.isGreeted) this.closeWhenSent();
+  }
+
+  private closeWhenSent(): void {
+    this.router!.whenIdle(() => {
+      this.isOver = true;
+      this.member!.close('disconnect() was called');
+      process.nextTick(() => this.emit('end'));
+    });
+  }
+
+  /** By the bus. */
+  private disconnected(reason: string): void {
+    const failure = busError(new ClientError('Disconnected', reason));
+    this.failure = failure;
+    this.stream.writable = false;
+    this.router?.close(failure);
+    this.member!.close(reason);
+    process.nextTick(() => this.emit('end'));
+  }
+
+  /** There will be no connection. */
+  private fail(error: unknown): void {
+    const failure = busError(error);
+    this.failure = failure;
+    this.stream.writable = false;
+    this.member?.close('this process could not join');
+    for (const { message, body } of this.early.splice(0)) {
+      body.descriptors?.drop();
+      if (expectsAnswer(message)) this.deliver(errorAnswer(message, failure));
+    }
+    process.nextTick(() => this.emit('error', failure));
+  }
+}

@@ -1,0 +1,56 @@
+import { DRIVER_NAME } from '#bridge/client/driver.js';
+import { ClientError, DBusError, ErrorName, type ClientErrorCode } from '#bridge/client/errors.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { library, type BusMessage } from './library.js';
+
+/** How a failure of the native API is called on a bus. */
+const ERROR_NAMES: Partial<Record<ClientErrorCode, string>> = {
+  JoinFailed: 'org.freedesktop.DBus.Error.NoServer',
+  BusClosed: 'org.freedesktop.DBus.Error.Disconnected',
+  Disconnected: 'org.freedesktop.DBus.Error.Disconnected',
+  CapabilityLost: ErrorName.NoReply,
+  OverQuota: ErrorName.LimitsExceeded,
+  NoDescriptors: ErrorName.NotSupported,
+};
+
+/** An error as programs that use dbus-next know it: with a `type`. */
+export function busError(error: unknown): Error {
+  if (error instanceof DBusError) return new library.DBusError(error.name, error.message);
+  if (!(error instanceof ClientError))
+    return error instanceof Error ? error : new Error(String(error));
+  return new library.DBusError(ERROR_NAMES[error.code] ?? ErrorName.Failed, error.message);
+}
+
+/**
+ * What a bus would answer to a call that came to nothing. Programs compare these texts, which therefore are
+ * dbus-daemon's (`bus/dispatch.c`, `bus/activation.c`, `bus/connection.c`).
+ */
+export function errorAnswer(call: BusMessage, error: unknown): BusMessage {
+  const known = busError(error);
+  const type = known instanceof library.DBusError ? known.type : ErrorName.Failed;
+  const [errorName, text] = inWordsOfTheBus(call, type, known.message);
+  return {
+    type: MessageType.Error,
+    serial: null,
+    errorName,
+    replySerial: call.serial!,
+    sender: DRIVER_NAME,
+    signature: 's',
+    body: [text],
+  };
+}
+
+function inWordsOfTheBus(call: BusMessage, type: string, text: string): [string, string] {
+  const { destination, flags = 0 } = call;
+  if (type === ErrorName.ServiceUnknown) {
+    if ((flags & MessageFlag.NoAutoStart) === 0)
+      return [type, `The name ${destination} was not provided by any .service files`];
+    return [ErrorName.NameHasNoOwner, `Name "${destination}" does not exist`];
+  }
+  if (type !== ErrorName.NoReply) return [type, text];
+  return [type, 'Message recipient disconnected from message bus without replying'];
+}
+
+export function expectsAnswer({ type, flags = 0 }: BusMessage): boolean {
+  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
+}

@@ -1,0 +1,78 @@
+import { ClientError } from '#bridge/client/errors.js';
+import type { BusMessage } from './library.js';
+import { keep, type Body } from './message-sender.js';
+
+/** What a lane does with its messages. */
+export interface LaneEnd {
+  /** False when there is no room for the message now. @throws what it failed with */
+  send(message: BusMessage, body: Body): boolean;
+  /** the message is not going to be sent */
+  fail(message: BusMessage, error: unknown): void;
+  /** nothing waits any more */
+  empty(): void;
+}
+
+/** Nobody says when a receiver has room again. */
+const RETRY_MS = 1;
+/** A receiver that takes nothing for so long is stuck. */
+const STUCK_MS = 10_000;
+
+/**
+ * Messages to one destination that have to wait, in order: for its owner to be found, or for room there. A program that
+ * uses dbus-next does not expect to be told to send less.
+ */
+export class Lane {
+  private readonly end: LaneEnd;
+  private readonly items: { readonly message: BusMessage; readonly body: Body }[] = [];
+  private head = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private stuckSince: number | undefined;
+
+  constructor(end: LaneEnd) {
+    this.end = end;
+  }
+
+  add(message: BusMessage, body: Body): void {
+    this.items.push({ message, body: keep(body) });
+  }
+
+  /** Sends as many as there is room for, and the others as soon as there is. */
+  flush(): void {
+    while (this.head < this.items.length) {
+      const { message, body } = this.items[this.head];
+      try {
+        if (!this.end.send(message, body)) return this.flushLater(message);
+      } catch (error) {
+        this.end.fail(message, error);
+      }
+      this.pass();
+    }
+    this.end.empty();
+  }
+
+  /** None of them is going to be sent. */
+  abandon(error: unknown): void {
+    clearTimeout(this.timer);
+    while (this.head < this.items.length) {
+      this.end.fail(this.items[this.head].message, error);
+      this.pass();
+    }
+    this.end.empty();
+  }
+
+  private pass(): void {
+    this.items[this.head++].body.descriptors?.drop();
+    this.stuckSince = undefined;
+  }
+
+  private flushLater({ destination = 'the bus' }: BusMessage): void {
+    const now = performance.now();
+    this.stuckSince ??= now;
+    if (now - this.stuckSince < STUCK_MS) {
+      this.timer = setTimeout(() => this.flush(), RETRY_MS);
+      return;
+    }
+    const why = `${destination} has as much waiting as it may have, and takes nothing of it`;
+    this.abandon(new ClientError('OverQuota', why));
+  }
+}

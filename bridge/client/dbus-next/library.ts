@@ -1,0 +1,73 @@
+import type { EventEmitter } from 'node:events';
+import { createRequire } from 'node:module';
+import type { Message, MessageBus } from 'dbus-next';
+
+/** A message as dbus-next has it: an instance of its class `Message`, or an object of this shape. */
+export interface BusMessage {
+  readonly type: number;
+  readonly serial: number | null;
+  readonly path?: string | undefined;
+  readonly interface?: string | undefined;
+  readonly member?: string | undefined;
+  readonly errorName?: string | undefined;
+  readonly replySerial?: number | undefined;
+  readonly destination?: string | undefined;
+  readonly sender?: string | undefined;
+  readonly signature?: string | undefined;
+  readonly body?: readonly unknown[] | undefined;
+  readonly flags?: number | undefined;
+}
+
+/** What dbus-next's MessageBus needs of a connection. It listens for `message` and `error`. */
+export interface BusConnection extends EventEmitter {
+  readonly stream: { readonly writable: boolean; end(): void };
+  /** @throws Error for a message that cannot be sent */
+  message(message: BusMessage): void;
+}
+
+/** A value with its type, as dbus-next has it. */
+export interface BusVariant {
+  readonly signature: string;
+  readonly value: unknown;
+}
+
+/** The part of dbus-next's MessageBus that its own classes use, too. */
+interface InternalBus extends MessageBus {
+  /** without the reference counts that it has in mind: asks the bus each time */
+  _addMatch(rule: string): Promise<unknown>;
+  _removeMatch(rule: string): Promise<unknown>;
+  readonly _connection: BusConnection;
+}
+
+interface Library {
+  readonly Message: new (fields: BusMessage) => Message;
+  readonly Variant: new (signature: string, value: unknown) => BusVariant;
+  readonly DBusError: new (type: string, text: string) => Error & { readonly type: string };
+}
+
+interface LibraryOptions {
+  getBigIntCompat(): boolean;
+}
+
+/** Stands for long integers where programs were told to do without bigint. */
+interface Jsbi {
+  BigInt(text: string): unknown;
+}
+
+// Its modules below lib/ have no types, and it is CommonJS: nothing but `require` gives the same classes to everybody.
+const require = createRequire(import.meta.url);
+
+export const library = require('dbus-next') as Library;
+export const LibraryBus = require('dbus-next/lib/bus.js') as new (
+  connection: BusConnection,
+) => InternalBus;
+
+const options = require('dbus-next/lib/library-options.js') as LibraryOptions;
+let jsbi: Jsbi | undefined;
+
+/** A long integer as programs want it: see dbus-next's `setBigIntCompat`. */
+export function longInteger(value: bigint): unknown {
+  if (!options.getBigIntCompat()) return value;
+  jsbi ??= createRequire(require.resolve('dbus-next'))('jsbi') as Jsbi;
+  return jsbi.BigInt(String(value));
+}

@@ -1,0 +1,173 @@
+import { DescriptorSet, Message, NewNode, SendStatus, type Handle } from '#core/index.js';
+import { closeFd, duplicate } from '#core/linux/index.js';
+import { Calls } from '#bridge/client/calls.js';
+import { ErrorName } from '#bridge/client/errors.js';
+import type { HeldHandle } from '#bridge/client/held-handle.js';
+import type { IncomingCall } from '#bridge/client/incoming-call.js';
+import type { Member } from '#bridge/client/member.js';
+import { OutgoingHeader } from '#bridge/client/outgoing-header.js';
+import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
+import { MessageType } from '#bridge/wire/types.js';
+import { library, type BusMessage } from './library.js';
+import type { PendingMessage } from './pending-message.js';
+import { ValueWriter } from './value-writer.js';
+
+/** A body on its way: the first `length` of `bytes`. */
+export interface Body {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  readonly descriptors: DescriptorSet | null;
+}
+
+/** A body that stays good. Drop its descriptors when it was sent. */
+export function keep({ bytes, length, descriptors }: Body): Body {
+  return { bytes: bytes.slice(0, length), length, descriptors: descriptors?.retain() ?? null };
+}
+
+/** Sends messages of dbus-next on the nodes that they are for. Serials are those of the messages. */
+export class MessageSender extends Calls {
+  /** otherwise a message that has descriptors is refused */
+  takesDescriptors = false;
+  private readonly home: Member;
+  private readonly outgoing = new Message();
+  private readonly values = new ValueWriter();
+  private answer: { readonly message: BusMessage; readonly body: Body } | undefined;
+
+  constructor(member: Member) {
+    super(member);
+    this.home = member;
+  }
+
+  /** The body of a message, good until the next one is encoded. @throws Error for what does not fit its signature */
+  encode({ signature = '', body = [] }: BusMessage): Body {
+    const { values } = this;
+    values.write(signature, body);
+    const { bytes, length, descriptors } = values;
+    if (length > MESSAGE_MAX_BYTES) {
+      throw new library.DBusError(ErrorName.LimitsExceeded, `a body of ${length} bytes`);
+    }
+    if (descriptors.length === 0) return { bytes, length, descriptors: null };
+    if (!this.takesDescriptors) {
+      const how = 'open the bus with { negotiateUnixFd: true }';
+      throw new library.DBusError(ErrorName.NotSupported, `to send file descriptors, ${how}`);
+    }
+    const set = new DescriptorSet(descriptors.map(duplicate), closeFd);
+    return { bytes, length, descriptors: set };
+  }
+
+  /**
+   * Sends a call, whose answer goes to `pending`, or a signal. False when the receiver has no room for it now.
+   *
+   * @throws DBusError, ClientError
+   */
+  send(
+    target: HeldHandle,
+    message: BusMessage,
+    body: Body,
+    pending: PendingMessage | null,
+  ): boolean {
+    const {
+      type,
+      flags = 0,
+      path,
+      interface: iface,
+      member,
+      destination,
+      signature = '',
+    } = message;
+    const { headers } = target;
+    const { sender } = this;
+    const fds = body.descriptors?.count ?? 0;
+    const handle = target.use();
+    const header = headers.find(
+      type,
+      flags,
+      path!,
+      iface,
+      member!,
+      destination,
+      sender,
+      signature,
+      fds,
+    );
+    const status = this.transmitAs(header, message, body, handle, pending);
+    target.forgetIfUsedUp(handle);
+    if (status === SendStatus.OverQuota) return false;
+    if (status !== SendStatus.Sent) throw refusal(status, member);
+    pending?.begin(this.outgoing.createdNode, undefined);
+    return true;
+  }
+
+  /** Answers `call` with a method return or an error. @throws DBusError */
+  respond(call: IncomingCall, message: BusMessage, body: Body): void {
+    this.answer = { message, body };
+    call.reply();
+    this.answer = undefined;
+  }
+
+  /** Called by the call that `respond` is about, unless its caller is gone. */
+  override reply(call: IncomingCall, handle: Handle): void {
+    const { message, body } = this.answer!;
+    const header = this.headerOf(call, message, body.descriptors?.count ?? 0);
+    header.patchReplySerial(call.serial);
+    const status = this.transmitAs(header, message, body, handle, null);
+    if (status !== SendStatus.Sent) throw refusal(status, call.member);
+  }
+
+  private headerOf(call: IncomingCall, message: BusMessage, unixFds: number): OutgoingHeader {
+    const { sender: destination } = call.header;
+    const { type, flags = 0, errorName, signature = '' } = message;
+    const known = call.header.replyHeader?.fields;
+    const isKnown =
+      known?.type === type &&
+      known.errorName === errorName &&
+      known.signature === signature &&
+      known.flags === flags &&
+      known.unixFds === unixFds;
+    if (isKnown) return call.header.replyHeader!;
+    const { sender } = this;
+    const fields = { type, flags, errorName, destination, sender, signature, unixFds };
+    const header = new OutgoingHeader(fields);
+    if (type === MessageType.MethodReturn) call.header.replyHeader = header;
+    return header;
+  }
+
+  private transmitAs(
+    header: OutgoingHeader,
+    { serial }: BusMessage,
+    body: Body,
+    handle: Handle,
+    context: PendingMessage | null,
+  ): SendStatus {
+    const { outgoing } = this;
+    outgoing.clear();
+    header.patch(serial!, body.length);
+    outgoing.addPiece(header.bytes, 0, header.bytes.length);
+    if (body.length > 0) outgoing.addPiece(body.bytes, 0, body.length);
+    outgoing.descriptors = body.descriptors;
+    if (context !== null) {
+      outgoing.newNode = NewNode.OneShot;
+      outgoing.newNodeContext = context;
+    }
+    const status = this.home.peer.send(handle, outgoing);
+    if (status !== SendStatus.OverQuota) return status;
+    // What was given back meanwhile is known after a look at what has arrived.
+    this.home.lookAround();
+    return this.home.peer.send(handle, outgoing);
+  }
+}
+
+function refusal(status: SendStatus, member = 'a message'): Error {
+  switch (status) {
+    case SendStatus.OverQuota: {
+      const why = 'the receiver has as much waiting as it may have';
+      return new library.DBusError(ErrorName.LimitsExceeded, `${member}: ${why}`);
+    }
+    case SendStatus.NoDescriptors: {
+      const why = 'the receiver takes no file descriptors';
+      return new library.DBusError(ErrorName.NotSupported, `${member}: ${why}`);
+    }
+    default:
+      return new library.DBusError(ErrorName.NoReply, `${member}: the receiver is gone`);
+  }
+}

@@ -1,0 +1,71 @@
+import type { Message } from '#core/index.js';
+import type { Driver } from '#bridge/client/driver.js';
+import { DBusError, ErrorName } from '#bridge/client/errors.js';
+import { HeldHandle } from '#bridge/client/held-handle.js';
+import type { Member } from '#bridge/client/member.js';
+import { Pending } from '#bridge/client/pending.js';
+import { ControlCode, controlBytes, Resolution } from '#bridge/registry/control-message.js';
+
+/** The owner of a name, or what starts one. */
+export class Owner extends HeldHandle {
+  /** undefined until it has been started; it answers under this name, whatever process it is */
+  uniqueName: string | undefined;
+}
+
+/** Handles to the owners of names, asked for once and kept until the name is gone. */
+export class Owners {
+  private readonly driver: Driver;
+  private readonly known = new Map<string, Owner>();
+
+  constructor(driver: Driver) {
+    this.driver = driver;
+  }
+
+  /** Undefined when the bridge has to be asked. */
+  find(name: string): Owner | undefined {
+    const owner = this.known.get(name);
+    if (owner === undefined || owner.handle !== undefined) return owner;
+    this.known.delete(name);
+    return undefined;
+  }
+
+  /** @throws DBusError `ServiceUnknown`, ClientError `Disconnected` */
+  async resolve(name: string): Promise<Owner> {
+    const { member, names } = this.driver;
+    const owner = await new Promise<Owner>((resolve, reject) => {
+      const pending = new PendingOwner(member, name);
+      pending.settles(resolve, reject);
+      const bytes = controlBytes(ControlCode.Resolve, name);
+      pending.begin(member.calls.sendControl(names, bytes, [], pending), undefined);
+    });
+    this.known.set(name, owner);
+    return owner;
+  }
+}
+
+/** Answered with a byte that says what was found, the number of the owner (-1: none yet), and a handle. */
+class PendingOwner extends Pending<Owner> {
+  private readonly name: string;
+
+  constructor(member: Member, name: string) {
+    super(member);
+    this.name = name;
+  }
+
+  get what(): string {
+    return `the question who owns '${this.name}'`;
+  }
+
+  protected read(message: Message): void {
+    const bytes = message.copyBytes();
+    const [resolution] = bytes;
+    const handle = message.receivedCount > 0 ? message.received[0] : undefined;
+    if (resolution === Resolution.Unowned || handle === undefined) {
+      this.error = new DBusError(ErrorName.ServiceUnknown, `nobody owns '${this.name}'`);
+      return;
+    }
+    this.value = new Owner(this.member, handle, this.name);
+    const number = new DataView(bytes.buffer, bytes.byteOffset).getInt32(1, true);
+    if (number >= 0) this.value.uniqueName = `:1.${number}`;
+  }
+}

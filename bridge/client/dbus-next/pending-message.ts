@@ -1,0 +1,62 @@
+import type { Message } from '#core/index.js';
+import { DBusError, ErrorName } from '#bridge/client/errors.js';
+import { Pending } from '#bridge/client/pending.js';
+import { MessageType } from '#bridge/wire/types.js';
+import type { BusMember } from './bus-member.js';
+import type { BusMessage } from './library.js';
+import type { Owner } from './owners.js';
+
+/** A call that was sent: its value is the method return, or the error. */
+export class PendingMessage extends Pending<BusMessage> {
+  /** what an answer says that it comes from, when there is nobody here who knows whether that is right */
+  claimedSender: string | undefined;
+  private readonly home: BusMember;
+  private readonly request: BusMessage;
+  /** undefined for calls to the bus itself */
+  private readonly owner: Owner | undefined;
+
+  constructor(member: BusMember, request: BusMessage, owner: Owner | undefined) {
+    super(member);
+    this.home = member;
+    this.request = request;
+    this.owner = owner;
+  }
+
+  get what(): string {
+    return `the call ${this.request.member}`;
+  }
+
+  protected read(message: Message): void {
+    const { reader } = this.home;
+    if (!reader.read(message, message.receivedCount)) {
+      this.error = new DBusError(ErrorName.NoReply, `a malformed answer: ${reader.fault}`);
+      return;
+    }
+    const { type, flags, errorName, signature, destination } = reader.header;
+    if (type !== MessageType.MethodReturn && type !== MessageType.Error) {
+      reader.references?.closeDescriptors();
+      this.error = new DBusError(ErrorName.NoReply, 'an answer that is none');
+      return;
+    }
+    this.value = {
+      type,
+      flags,
+      serial: reader.serial,
+      errorName,
+      replySerial: this.request.serial!,
+      sender: this.senderOf(message.origin),
+      destination,
+      signature: signature.text,
+      body: reader.body,
+    };
+  }
+
+  /** Whoever answers has got the right to do so from the owner of the name, and speaks for it. */
+  private senderOf(origin: number): string | undefined {
+    const { header } = this.home.reader;
+    const known = this.home.senders.of(header, origin);
+    if (known !== undefined || this.owner === undefined) return known;
+    if (this.owner.uniqueName === undefined) this.claimedSender = header.sender;
+    return this.owner.uniqueName === header.sender ? header.sender : undefined;
+  }
+}

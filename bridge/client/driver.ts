@@ -1,0 +1,71 @@
+import type { Handle } from '#core/index.js';
+import { ClientError } from './errors.js';
+import type { HeldHandle } from './held-handle.js';
+import type { Member } from './member.js';
+import type { Broadcast, Reply } from './method-call.js';
+
+export const DRIVER_NAME = 'org.freedesktop.DBus';
+export const DRIVER_PATH = '/org/freedesktop/DBus';
+
+/** `org.freedesktop.DBus` and the registry of names, as this connection reaches them. */
+export class Driver {
+  readonly member: Member;
+  private readonly driver: HeldHandle;
+  private readonly registry: HeldHandle;
+
+  constructor(member: Member, driver: HeldHandle, registry: HeldHandle) {
+    this.member = member;
+    this.driver = driver;
+    this.registry = registry;
+  }
+
+  /** @throws ClientError `Disconnected` when the bridge is gone */
+  get target(): HeldHandle {
+    return this.reachable(this.driver);
+  }
+
+  /** @throws ClientError `Disconnected` when the bridge is gone */
+  get names(): HeldHandle {
+    return this.reachable(this.registry);
+  }
+
+  call<T>(
+    member: string,
+    signature: string,
+    body: readonly unknown[],
+    convert: (reply: Reply) => T,
+    handles?: readonly Handle[],
+  ): Promise<T> {
+    try {
+      const call = { path: DRIVER_PATH, interface: DRIVER_NAME, member, signature, body };
+      return this.member.calls.callFor(this.target, call, convert, handles);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  callSync(
+    member: string,
+    signature: string,
+    body: readonly unknown[],
+    handles?: readonly Handle[],
+  ): Reply {
+    const call = { path: DRIVER_PATH, interface: DRIVER_NAME, member, signature, body };
+    return this.member.calls.callSync(this.target, call, handles);
+  }
+
+  emit(signal: Broadcast): void {
+    this.member.calls.broadcast(this.target, signal);
+  }
+
+  onGone(listener: () => void): void {
+    this.driver.listen(listener, this);
+  }
+
+  private reachable(held: HeldHandle): HeldHandle {
+    this.member.mustBeOpen();
+    if (held.handle !== undefined) return held;
+    const why = 'the process of the bridge is gone: there are no new names, matches or broadcasts';
+    throw new ClientError('Disconnected', `${why}; conversations that have begun go on`);
+  }
+}

@@ -1,0 +1,79 @@
+/** Names of errors that this library raises itself, or that callers often compare with (`DBusError.name`). */
+export const ErrorName = {
+  Failed: 'org.freedesktop.DBus.Error.Failed',
+  NoReply: 'org.freedesktop.DBus.Error.NoReply',
+  ServiceUnknown: 'org.freedesktop.DBus.Error.ServiceUnknown',
+  NameHasNoOwner: 'org.freedesktop.DBus.Error.NameHasNoOwner',
+  AccessDenied: 'org.freedesktop.DBus.Error.AccessDenied',
+  InvalidArgs: 'org.freedesktop.DBus.Error.InvalidArgs',
+  LimitsExceeded: 'org.freedesktop.DBus.Error.LimitsExceeded',
+  NotSupported: 'org.freedesktop.DBus.Error.NotSupported',
+  UnknownObject: 'org.freedesktop.DBus.Error.UnknownObject',
+  UnknownInterface: 'org.freedesktop.DBus.Error.UnknownInterface',
+  UnknownMethod: 'org.freedesktop.DBus.Error.UnknownMethod',
+  UnknownProperty: 'org.freedesktop.DBus.Error.UnknownProperty',
+  PropertyReadOnly: 'org.freedesktop.DBus.Error.PropertyReadOnly',
+} as const;
+
+/**
+ * What a call was answered with instead of a reply. A handler throws one to answer a call with it: `name` is the name
+ * of the D-Bus error, such as `org.example.Error.NotFound`.
+ */
+export class DBusError extends Error {
+  readonly code = 'DBusError';
+  /** everything that came with the error; the message is the first of it, if that is a string */
+  readonly body: readonly unknown[];
+
+  constructor(name: string, message: string, body: readonly unknown[] = [message]) {
+    super(message);
+    this.name = name;
+    this.body = body;
+  }
+}
+
+/** Why something could not be done that is not an answer of the other side; `code` is stable. */
+export class ClientError extends Error {
+  readonly code: ClientErrorCode;
+
+  constructor(code: ClientErrorCode, message: string) {
+    super(message);
+    this.name = 'ClientError';
+    this.code = code;
+  }
+}
+
+export type ClientErrorCode =
+  /** nothing listens at the address, or it does not let this process in */
+  | 'JoinFailed'
+  /** the bus or domain was closed in this process */
+  | 'BusClosed'
+  /** the process of the bridge is gone: no new names, conversations that have begun go on */
+  | 'Disconnected'
+  /** `timeoutMs` have passed */
+  | 'Timeout'
+  /** the object behind a capability is gone, or the capability was released */
+  | 'CapabilityLost'
+  /** the receiver has as much waiting as it may have */
+  | 'OverQuota'
+  /** the receiver takes no file descriptors */
+  | 'NoDescriptors'
+  /** a synchronous call to this process itself, whose handler has to wait for something else */
+  | 'WouldDeadlock'
+  /** an iterator over signals was read too slowly */
+  | 'SignalsLost';
+
+/** The bus or the domain was closed. */
+export class BusClosedError extends ClientError {
+  constructor(reason: string) {
+    super('BusClosed', `the bus is closed: ${reason}`);
+    this.name = 'BusClosedError';
+  }
+}
+
+/** A deadline has passed. */
+export class TimeoutError extends ClientError {
+  constructor(what: string, timeoutMs: number) {
+    super('Timeout', `${what} was not answered within ${timeoutMs} ms`);
+    this.name = 'TimeoutError';
+  }
+}

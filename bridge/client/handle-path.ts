@@ -1,0 +1,13 @@
+/** An argument of type `o` that is a capability: the index of its handle among those that the message carries. */
+const PREFIX = '/org/bus1/handle/';
+
+export function handlePath(index: number): string {
+  return PREFIX + index;
+}
+
+/** The index, or -1 for any other path. */
+export function handleIndex(path: string): number {
+  if (!path.startsWith(PREFIX)) return -1;
+  const digits = path.slice(PREFIX.length);
+  return /^(?:0|[1-9]\d{0,8})$/.test(digits) ? Number(digits) : -1;
+}

@@ -1,0 +1,77 @@
+import type { Handle } from '#core/index.js';
+import type { HandleContext } from './contexts.js';
+import { ClientError } from './errors.js';
+import { OutgoingHeaders } from './outgoing-header.js';
+import type { Member } from './member.js';
+
+/**
+ * A handle that this process holds, without the `Capability` that programs see: that one can be dropped, and the
+ * handle is given back.
+ */
+export class HeldHandle implements HandleContext {
+  readonly isReply = false;
+  readonly member: Member;
+  /** how calls through it are addressed, for a handle that was found by name */
+  readonly destination: string | undefined;
+  readonly headers = new OutgoingHeaders();
+  /** told once when the node is gone */
+  /** with each its capability, which must not be given back just because nobody else refers to it */
+  private readonly listeners = new Map<() => void, unknown>();
+  private current: Handle | null;
+
+  constructor(member: Member, handle: Handle, destination?: string) {
+    this.member = member;
+    this.current = handle;
+    this.destination = destination;
+    handle.context = this;
+  }
+
+  /** Undefined when it is gone. */
+  get handle(): Handle | undefined {
+    return this.current ?? undefined;
+  }
+
+  /** @throws ClientError when it is gone */
+  use(): Handle {
+    if (!this.member.isOpen) this.member.mustBeOpen();
+    if (this.current !== null) return this.current;
+    const what =
+      this.destination === undefined ? 'the object' : `the owner of '${this.destination}'`;
+    throw new ClientError(
+      'CapabilityLost',
+      `${what} is gone, or the capability was released: get a new one`,
+    );
+  }
+
+  /** The handle of a one-shot node ends with its use, and is used again for others. */
+  forgetIfUsedUp(handle: Handle): void {
+    if (!handle.live && this.current === handle) this.lost();
+  }
+
+  /** Calls `listener` once when the node is gone, and keeps `keeper` until then; returns how to take that back. */
+  listen(listener: () => void, keeper: unknown): () => void {
+    const once = (): void => listener(); // the same function may listen twice
+    this.listeners.set(once, keeper);
+    return () => void this.listeners.delete(once);
+  }
+
+  lost(): void {
+    this.current = null;
+    if (this.listeners.size > 0) this.member.arrivals.push(this);
+  }
+
+  deal(): void {
+    const listeners = [...this.listeners.keys()];
+    this.listeners.clear();
+    for (const listener of listeners) listener();
+  }
+
+  release(): void {
+    const handle = this.current;
+    this.current = null;
+    this.listeners.clear();
+    if (handle === null || !this.member.isOpen) return;
+    handle.context = null;
+    this.member.peer.release(handle);
+  }
+}

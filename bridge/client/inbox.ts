@@ -1,0 +1,38 @@
+import type { Message, Trace } from '#core/index.js';
+import { ControlCode, parseControl } from '#bridge/registry/control-message.js';
+import type { CallTaker } from './incoming-call.js';
+import type { Member } from './member.js';
+import { ReceivingNode } from './receiving-node.js';
+import type { SignalTaker } from './signal.js';
+
+/** Stands behind the node at which this process's unique name is reached. */
+export class Inbox extends ReceivingNode {
+  private readonly onDisconnect: (reason: string) => void;
+
+  constructor(
+    member: Member,
+    taker: CallTaker & SignalTaker,
+    onDisconnect: (reason: string) => void,
+  ) {
+    super(member, taker);
+    this.onDisconnect = onDisconnect;
+  }
+
+  /** What the bridge has to say. From anybody else it means nothing. */
+  protected override acceptControl(message: Message, trace: Trace): void {
+    const { code, text } = parseControl(message.copyBytes());
+    super.acceptControl(message, trace);
+    const { shared, senders, arrivals } = this.member;
+    if (shared.identityOf(message.origin)?.isTrusted !== true) return;
+    if (code === ControlCode.Introduce) {
+      const { name, process } = JSON.parse(text) as {
+        readonly name: string;
+        readonly process: number;
+      };
+      senders.introduce(name, process);
+    } else if (code === ControlCode.Disconnect) {
+      const reason = `the bus has disconnected this process: ${text}`;
+      arrivals.push({ isReply: false, deal: () => this.onDisconnect(reason) });
+    }
+  }
+}

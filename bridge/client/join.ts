@@ -1,0 +1,132 @@
+import type { Handle, Message } from '#core/index.js';
+import { SystemError } from '#core/linux/index.js';
+import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
+import { authorityPaths } from './authority-address.js';
+import { Bus, BusEvents } from './bus.js';
+import { Driver, DRIVER_NAME } from './driver.js';
+import { ClientError } from './errors.js';
+import { HeldHandle } from './held-handle.js';
+import { Inbox } from './inbox.js';
+import { Member, type MemberOptions } from './member.js';
+import { Pending } from './pending.js';
+
+export interface JoinOptions extends MemberOptions {
+  /** a D-Bus address, or `bus1:path=…`; that of the session bus by default */
+  readonly address?: string | undefined;
+  /** for all of it; 10 s by default */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const JOIN_TIMEOUT_MS = 10_000;
+
+/**
+ * Joins the domain of a bus: from then on this process is a connection of that bus, without a socket.
+ *
+ * @throws ClientError `JoinFailed`, DBusError, and the reason of an aborted `signal`
+ */
+export async function join(options: JoinOptions = {}): Promise<Bus> {
+  const { signal, timeoutMs = JOIN_TIMEOUT_MS } = options;
+  signal?.throwIfAborted();
+  const member = connect(options);
+  try {
+    await member.awaitAdmission(timeoutMs, signal);
+    const entrance = new Entrance(member);
+    const driver = await new Promise<Driver>((resolve, reject) => {
+      const pending = entrance.knock();
+      pending.settles(resolve, reject);
+      entrance.begin(pending, { timeoutMs, signal });
+    });
+    const name = await driver.call('Hello', '', [], ({ body }) => String(body[0]));
+    return entrance.enter(driver, name);
+  } catch (error) {
+    member.close('this process could not join');
+    throw error;
+  }
+}
+
+/** The same, blocking the thread. `signal` is not looked at. */
+export function joinSync(options: JoinOptions = {}): Bus {
+  const { timeoutMs = JOIN_TIMEOUT_MS } = options;
+  const member = connect(options);
+  try {
+    member.awaitAdmissionSync(timeoutMs);
+    const entrance = new Entrance(member);
+    const pending = entrance.knock();
+    entrance.begin(pending, {});
+    member.await(pending, timeoutMs, false);
+    const driver = pending.result();
+    return entrance.enter(driver, String(driver.callSync('Hello', '', []).body[0]));
+  } catch (error) {
+    member.close('this process could not join');
+    throw error;
+  }
+}
+
+/** The first authority that can be reached. */
+function connect(options: JoinOptions): Member {
+  const failures: string[] = [];
+  for (const path of authorityPaths(options.address, process.env)) {
+    try {
+      return new Member(path, options);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      failures.push(`'${path.replace('\0', '@')}': ${error.message}`);
+    }
+  }
+  const why = 'is a bridge running at this address, and does it take native peers?';
+  throw new ClientError(
+    'JoinFailed',
+    `no authority of a domain could be reached: ${failures.join('; ')}; ${why}`,
+  );
+}
+
+/** The way from a member of a domain to a connection of its bus. */
+class Entrance {
+  private readonly member: Member;
+  private readonly events: BusEvents;
+  private readonly inbox: Handle;
+  private readonly root: HeldHandle;
+
+  constructor(member: Member) {
+    this.member = member;
+    this.events = new BusEvents(member);
+    const { node, handle } = member.peer.createNode();
+    node.context = new Inbox(member, this.events, (reason) => this.events.disconnect(reason));
+    this.inbox = handle;
+    this.root = new HeldHandle(member, member.shared.copyRoot(member.peer));
+  }
+
+  knock(): PendingAdmission {
+    return new PendingAdmission(this.member);
+  }
+
+  begin(pending: PendingAdmission, options: Pick<JoinOptions, 'timeoutMs' | 'signal'>): void {
+    const bytes = controlBytes(ControlCode.Admit, JSON.stringify({ takesDescriptors: true }));
+    const node = this.member.calls.sendControl(this.root, bytes, [this.inbox], pending);
+    pending.begin(node, options);
+    this.member.peer.release(this.inbox);
+  }
+
+  enter(driver: Driver, uniqueName: string): Bus {
+    this.root.release();
+    return new Bus(driver, uniqueName, driver.target, this.events);
+  }
+}
+
+/** The bridge's answer: handles to the driver and to the registry, or why not. */
+class PendingAdmission extends Pending<Driver> {
+  readonly what = 'the request to be admitted to the bus';
+
+  protected read(message: Message): void {
+    const { code, text } = parseControl(message.copyBytes());
+    const [driver, registry] = message.received.slice(0, message.receivedCount);
+    if (code === ControlCode.Admitted && driver !== undefined && registry !== undefined) {
+      const held = new HeldHandle(this.member, driver, DRIVER_NAME);
+      this.value = new Driver(this.member, held, new HeldHandle(this.member, registry));
+      return;
+    }
+    const why = code === ControlCode.Refused ? text : 'the answer cannot be understood';
+    this.error = new ClientError('JoinFailed', `the bus does not let this process in: ${why}`);
+  }
+}

@@ -1,0 +1,116 @@
+import type { Message } from '#core/index.js';
+import { ControlCode, controlBytes, Resolution } from '#bridge/registry/control-message.js';
+import { parseBusName } from '#bridge/wire/names.js';
+import { Capability } from './capability.js';
+import { SYNC_TIMEOUT_MS } from './calls.js';
+import type { Driver } from './driver.js';
+import { DBusError, ErrorName } from './errors.js';
+import { HeldHandle } from './held-handle.js';
+import type { CallOptions } from './interface-description.js';
+import type { Member } from './member.js';
+import { Pending } from './pending.js';
+
+/** Handles to the owners of names, asked for once and kept until the name is gone. */
+export class KnownNames {
+  private readonly driver: Driver;
+  private readonly known = new Map<string, HeldHandle>();
+  private readonly asked = new Map<string, Promise<HeldHandle>>();
+
+  constructor(driver: Driver) {
+    this.driver = driver;
+  }
+
+  /** Undefined when the bus has to be asked. */
+  // hot
+  find(name: string): HeldHandle | undefined {
+    const held = this.known.get(name);
+    if (held === undefined || held.handle !== undefined) return held;
+    this.known.delete(name);
+    return undefined;
+  }
+
+  keep(name: string, held: HeldHandle): void {
+    this.known.set(name, held);
+  }
+
+  /** The name has another owner: the old one may not have heard of that yet, and must not be asked any more. */
+  forget(name: string): void {
+    this.known.get(name)?.release();
+    this.known.delete(name);
+  }
+
+  /** @throws DBusError `ServiceUnknown`, ClientError */
+  async resolve(name: string, options: CallOptions): Promise<HeldHandle> {
+    const found = this.find(name) ?? this.asked.get(name);
+    if (found !== undefined) return found;
+    const isShared = options.signal === undefined && options.timeoutMs === undefined;
+    const asking = new Promise<HeldHandle>((resolve, reject) => {
+      options.signal?.throwIfAborted();
+      const pending = this.ask(name);
+      pending.settles(resolve, reject);
+      this.send(name, pending, options);
+    });
+    if (isShared) {
+      this.asked.set(name, asking);
+      const forget = (): void => void this.asked.delete(name);
+      asking.then(forget, forget);
+    }
+    return asking;
+  }
+
+  /** @throws DBusError `ServiceUnknown`, ClientError */
+  resolveSync(name: string, timeoutMs = SYNC_TIMEOUT_MS): HeldHandle {
+    const found = this.find(name);
+    if (found !== undefined) return found;
+    const pending = this.ask(name);
+    this.send(name, pending, {});
+    this.driver.member.await(pending, timeoutMs, false);
+    return pending.result();
+  }
+
+  /** One more handle to what `held` leads to, for a program to keep. */
+  capability(held: HeldHandle): Capability {
+    const { member } = this.driver;
+    return new Capability(
+      new HeldHandle(member, member.peer.copyHandle(held.use()), held.destination),
+    );
+  }
+
+  private ask(name: string): PendingName {
+    if (parseBusName(name) === undefined) throw new TypeError(`'${name}' is no valid bus name`);
+    return new PendingName(this.driver.member, this, name);
+  }
+
+  private send(name: string, pending: PendingName, options: CallOptions): void {
+    const bytes = controlBytes(ControlCode.Resolve, name);
+    const node = this.driver.member.calls.sendControl(this.driver.names, bytes, [], pending);
+    pending.begin(node, options);
+  }
+}
+
+class PendingName extends Pending<HeldHandle> {
+  private readonly names: KnownNames;
+  private readonly name: string;
+
+  constructor(member: Member, names: KnownNames, name: string) {
+    super(member);
+    this.names = names;
+    this.name = name;
+  }
+
+  get what(): string {
+    return `the question who owns '${this.name}'`;
+  }
+
+  protected read(message: Message): void {
+    const [resolution] = message.copyBytes();
+    const handle = message.receivedCount > 0 ? message.received[0] : undefined;
+    if (resolution === Resolution.Unowned || handle === undefined) {
+      const why = `nobody owns the name '${this.name}', and no service file provides it`;
+      this.error = new DBusError(ErrorName.ServiceUnknown, why);
+      return;
+    }
+    this.value = new HeldHandle(this.member, handle, this.name);
+    this.names.keep(this.name, this.value);
+  }
+}

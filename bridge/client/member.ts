@@ -1,0 +1,240 @@
+import { geteuid, watchReadable, type LoopWatch } from '#core/linux/index.js';
+import { LocalDomain, ResourceUser, type Handle, type Maxima, type Peer } from '#core/index.js';
+import { SharedDomain } from '#core/shared/index.js';
+import { Arrivals } from './arrivals.js';
+import { Calls } from './calls.js';
+import { BusClosedError, ClientError, TimeoutError } from './errors.js';
+import type { SignalStream } from './interface-description.js';
+import { MessageReader } from './message-reader.js';
+import { Pending, type Awaited } from './pending.js';
+import { Senders } from './senders.js';
+import type { SignalRule } from './signal-rule.js';
+
+function noSignals(): never {
+  throw new ClientError(
+    'Disconnected',
+    'broadcasts go by a bus: an object without a name on one has no signals',
+  );
+}
+
+export interface MemberOptions {
+  /** what others may have waiting here, and keep of what is handed to this process */
+  readonly maxima?: Maxima | undefined;
+  /** how long a synchronous call looks for its reply before it sleeps, in us: it burns a core; 0 by default */
+  readonly spinUs?: number | undefined;
+  /** told why a channel to another process was closed, a message was dropped, or a handler's error went nowhere */
+  readonly onDiagnostic?: ((text: string) => void) | undefined;
+}
+
+/** A message may have 128 MiB, and one sender may take half of what is left. */
+const MAXIMA: Maxima = { objects: 1 << 16, bytes: 1 << 28, descriptors: 1024 };
+
+/** After so many rounds without a pause Node's loop gets its turn. */
+const ROUNDS_MAX = 32;
+
+/**
+ * This process as a member of a domain: its peer, what arrives for that, and Node's loop. It keeps the process alive
+ * while something is held: calls that wait, objects that are served, subscriptions.
+ */
+export class Member {
+  readonly local = new LocalDomain();
+  readonly shared: SharedDomain;
+  readonly peer: Peer;
+  readonly arrivals: Arrivals;
+  readonly senders: Senders;
+  readonly reader = new MessageReader(this);
+  readonly calls = new Calls(this);
+  isOpen = true;
+  /** resolves with the reason */
+  readonly closed: Promise<string>;
+  /** the bodies of broadcasts by a rule; without a bus there are none */
+  signals: (rule: SignalRule) => SignalStream<readonly unknown[]> = noSignals;
+  private resolveClosed: (reason: string) => void = () => {};
+  private readonly options: MemberOptions;
+  /** undefined while this is being constructed */
+  private readonly watch: LoopWatch | undefined;
+  private lastDiagnostic = '';
+  private holds = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private isTurnScheduled = false;
+  private onTurn: (() => void) | null = null;
+  private readonly turn = (): void => this.takeTurn();
+
+  /**
+   * Asks the authority at `pathOrFd` to be admitted; `awaitAdmission` waits for that. `makeRoot`: of the process of the
+   * authority.
+   *
+   * @throws SystemError
+   */
+  constructor(
+    pathOrFd: string | number,
+    options: MemberOptions,
+    makeRoot?: (founder: Member) => Handle,
+  ) {
+    this.options = options;
+    this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
+    this.arrivals = new Arrivals((error) => this.diagnose(error));
+    const { local } = this;
+    const { maxima = MAXIMA, spinUs = 0 } = options;
+    this.peer = local.openPeer({ user: new ResourceUser(geteuid(), maxima), sink: this.arrivals });
+    const onDiagnostic = (text: string): void => this.diagnose(text);
+    const root = makeRoot?.(this);
+    const joining = { local, maxima, spinUs, onDiagnostic };
+    this.shared = SharedDomain.join(pathOrFd, root === undefined ? joining : { ...joining, root });
+    this.senders = new Senders(this.shared);
+    this.watch = watchReadable(this.shared.fd, this.turn);
+    if (this.holds === 0) this.watch.unref();
+  }
+
+  /** Resolves when this process has been admitted. @throws ClientError, and the reason of an aborted `signal` */
+  async awaitAdmission(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    this.hold();
+    const overdue = AbortSignal.timeout(timeoutMs);
+    const over = signal === undefined ? overdue : AbortSignal.any([signal, overdue]);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.onTurn = () => {
+          if (this.shared.isReady) resolve();
+          else if (this.lastDiagnostic !== '') reject(this.notAdmitted());
+        };
+        over.addEventListener('abort', () =>
+          reject(signal?.aborted ? signal.reason : this.notAdmitted()),
+        );
+        this.takeTurn();
+      });
+    } finally {
+      this.onTurn = null;
+      this.unhold();
+    }
+  }
+
+  /** The same, blocking the thread. @throws ClientError */
+  awaitAdmissionSync(timeoutMs: number): void {
+    const isReady = this.shared.awaitReady(timeoutMs);
+    this.scheduleTurn();
+    if (!isReady) throw this.notAdmitted();
+  }
+
+  private notAdmitted(): ClientError {
+    const why = this.lastDiagnostic === '' ? 'the authority did not answer' : this.lastDiagnostic;
+    return new ClientError('JoinFailed', `this process was not admitted to the domain: ${why}`);
+  }
+
+  /** The process stays alive until `unhold`. */
+  // hot
+  hold(): void {
+    if (this.holds++ === 0 && this.isOpen) this.watch?.ref();
+  }
+
+  // hot
+  unhold(): void {
+    if (--this.holds === 0 && this.isOpen) this.watch?.unref();
+  }
+
+  /** Blocks the thread until `pending` was answered. `isOwn`: by this process itself. */
+  // hot
+  await(pending: Awaited, timeoutMs: number, isOwn: boolean): void {
+    if (!pending.isWaiting) return;
+    const { arrivals, shared } = this;
+    const wasAttended = arrivals.isAttended;
+    arrivals.isAttended = true;
+    if (isOwn) this.awaitOwn(pending);
+    const start = timeoutMs < 0 ? 0 : performance.now();
+    let leftMs = timeoutMs;
+    while (pending.isWaiting) {
+      shared.wait(leftMs);
+      if (!pending.isWaiting) break;
+      if (timeoutMs >= 0) leftMs = timeoutMs - (performance.now() - start);
+      if (timeoutMs >= 0 && leftMs <= 0) pending.end(new TimeoutError(pending.what, timeoutMs));
+    }
+    arrivals.isAttended = wasAttended;
+    if (!wasAttended) this.scheduleTurn();
+  }
+
+  private awaitOwn(pending: Awaited): void {
+    this.arrivals.deal(true);
+    if (!pending.isWaiting) return;
+    const why = `${pending.what}: it goes to this process itself, and its handler waits for something else`;
+    pending.end(new ClientError('WouldDeadlock', why));
+  }
+
+  /** Blocks the thread until something has arrived and was dealt with: true; or `timeoutMs` (-1: no end) are over. */
+  // hot
+  wait(timeoutMs: number): boolean {
+    this.mustBeOpen();
+    const { arrivals, shared } = this;
+    const wasAttended = arrivals.isAttended;
+    arrivals.isAttended = true;
+    const hasArrived = !arrivals.isEmpty || shared.wait(timeoutMs) > 0;
+    arrivals.deal(true);
+    arrivals.isAttended = wasAttended;
+    if (!wasAttended) this.scheduleTurn();
+    return hasArrived;
+  }
+
+  /** Takes what has arrived, to be dealt with later: quota may have been given back. */
+  lookAround(): void {
+    const { arrivals } = this;
+    const wasAttended = arrivals.isAttended;
+    arrivals.isAttended = true;
+    this.shared.dispatch();
+    arrivals.isAttended = wasAttended;
+    if (!wasAttended) this.scheduleTurn();
+  }
+
+  /** @throws BusClosedError */
+  mustBeOpen(): void {
+    if (!this.isOpen)
+      throw new BusClosedError('close() was called, or the bridge has disconnected this process');
+  }
+
+  diagnose(what: unknown): void {
+    const text = what instanceof Error ? (what.stack ?? what.message) : String(what);
+    this.lastDiagnostic = text;
+    this.options.onDiagnostic?.(text);
+  }
+
+  /** Leaves the domain. Whoever waits for something here is told. */
+  close(reason: string): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    const waiting: Awaited[] = [];
+    for (let node = this.peer.firstNode; node !== null; node = node.nextOwned) {
+      if (node.context instanceof Pending) waiting.push(node.context);
+    }
+    clearTimeout(this.timer);
+    this.watch?.close();
+    this.peer.close();
+    this.shared.close();
+    for (const pending of waiting) pending.end(new BusClosedError(reason));
+    this.resolveClosed(reason);
+  }
+
+  /** After something was taken outside of a turn: others believe this process to be awake, and do not wake it. */
+  private scheduleTurn(): void {
+    if (this.isTurnScheduled) return;
+    this.isTurnScheduled = true;
+    queueMicrotask(this.turn);
+  }
+
+  // hot
+  private takeTurn(): void {
+    this.isTurnScheduled = false;
+    const { arrivals, shared } = this;
+    if (!this.isOpen || arrivals.isAttended) return;
+    if (this.timer !== undefined) clearTimeout(this.timer);
+    arrivals.isAttended = true;
+    let rounds = 0;
+    do {
+      if (++rounds > ROUNDS_MAX) break;
+      shared.dispatch();
+      arrivals.deal();
+    } while (this.isOpen && shared.beforeSleep());
+    arrivals.isAttended = false;
+    if (!this.isOpen) return;
+    if (rounds > ROUNDS_MAX) setImmediate(this.turn);
+    const { timeoutMs } = shared;
+    this.timer = timeoutMs < 0 ? undefined : setTimeout(this.turn, timeoutMs);
+    this.onTurn?.();
+  }
+}

@@ -1,0 +1,60 @@
+import type { Driver } from './driver.js';
+import { DRIVER_NAME } from './driver.js';
+import type { Signal } from './signal.js';
+
+interface Watched {
+  count: number;
+  owner: string | undefined;
+}
+
+/** Who owns the names that rules name as sender: signals carry unique names. */
+export class NameOwners {
+  private readonly driver: Driver;
+  private readonly watched = new Map<string, Watched>();
+
+  constructor(driver: Driver) {
+    this.driver = driver;
+  }
+
+  readonly ownerOf = (name: string): string | undefined => this.watched.get(name)?.owner;
+
+  /** From when the promise resolves on, `ownerOf(name)` is right. */
+  async watch(name: string): Promise<void> {
+    const known = this.watched.get(name);
+    if (known !== undefined) {
+      known.count++;
+      return;
+    }
+    const entry: Watched = { count: 1, owner: undefined };
+    this.watched.set(name, entry);
+    const added = this.driver.call('AddMatch', 's', [ruleFor(name)], () => {});
+    // A name without an owner is no error here.
+    const asked = this.driver.call(
+      'GetNameOwner',
+      's',
+      [name],
+      ({ body }) => void (entry.owner = String(body[0])),
+    );
+    await added;
+    await asked.catch(() => {});
+  }
+
+  unwatch(name: string): void {
+    const entry = this.watched.get(name);
+    if (entry === undefined || --entry.count > 0) return;
+    this.watched.delete(name);
+    this.driver.call('RemoveMatch', 's', [ruleFor(name)], () => {}).catch(() => {});
+  }
+
+  /** A signal from the bus itself. */
+  note({ member, body }: Signal): void {
+    if (member !== 'NameOwnerChanged') return;
+    const [name, , owner] = body as readonly [string, string, string];
+    const entry = this.watched.get(name);
+    if (entry !== undefined) entry.owner = owner === '' ? undefined : owner;
+  }
+}
+
+function ruleFor(name: string): string {
+  return `type='signal',interface='${DRIVER_NAME}',member='NameOwnerChanged',sender='${DRIVER_NAME}',arg0='${name}'`;
+}

@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { Variant } from '#bridge/wire/types.js';
+import { DBusError, ErrorName } from './errors.js';
+import type { InterfaceDescription } from './interface-description.js';
+import { introspectionXml } from './introspection-xml.js';
+import type { ServedObject } from './served-object.js';
+import { implement, type ServedInterface, type ServedProperty } from './served-interface.js';
+
+/** The interfaces that every object has: D-Bus Specification, "Standard Interfaces". */
+export const PEER = 'org.freedesktop.DBus.Peer';
+export const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable';
+export const PROPERTIES = 'org.freedesktop.DBus.Properties';
+
+const NONE = {};
+
+const Peer: InterfaceDescription = {
+  name: PEER,
+  methods: { Ping: { in: '', out: '' }, GetMachineId: { in: '', out: 's' } },
+  signals: NONE,
+  properties: NONE,
+};
+
+const Introspectable: InterfaceDescription = {
+  name: INTROSPECTABLE,
+  methods: { Introspect: { in: '', out: 's' } },
+  signals: NONE,
+  properties: NONE,
+};
+
+const Properties: InterfaceDescription = {
+  name: PROPERTIES,
+  methods: {
+    Get: { in: 'ss', out: 'v' },
+    Set: { in: 'ssv', out: '' },
+    GetAll: { in: 's', out: 'a{sv}' },
+  },
+  signals: { PropertiesChanged: { args: 'sa{sv}as' } },
+  properties: NONE,
+};
+
+export const peer = implement(Peer, { methods: { Ping() {}, GetMachineId: machineId } });
+
+/** `children`: names of the objects below. */
+export function introspectable(
+  described: () => Iterable<InterfaceDescription>,
+  children: () => Iterable<string>,
+): ServedInterface {
+  return implement(Introspectable, {
+    methods: { Introspect: () => introspectionXml(described(), children()) },
+  });
+}
+
+export function properties(object: ServedObject): ServedInterface {
+  return implement(Properties, {
+    methods: {
+      async Get(iface: string, name: string) {
+        const property = propertyOf(object, iface, name);
+        if (property.get === undefined) {
+          throw new DBusError(ErrorName.AccessDenied, `the property ${name} cannot be read`);
+        }
+        return new Variant(property.type, await property.get());
+      },
+      async Set(iface: string, name: string, { signature, value }: Variant) {
+        const { type, set } = propertyOf(object, iface, name);
+        if (set === undefined) {
+          throw new DBusError(ErrorName.PropertyReadOnly, `the property ${name} cannot be set`);
+        }
+        if (signature !== type) {
+          const why = `the property ${name} is of type '${type}', not '${signature}'`;
+          throw new DBusError(ErrorName.InvalidArgs, why);
+        }
+        await set(value);
+        object.changed(iface, name);
+      },
+      GetAll: (iface: string) => allOf(object, iface),
+    },
+  });
+}
+
+async function allOf(object: ServedObject, iface: string): Promise<Map<string, Variant>> {
+  const values = new Map<string, Variant>();
+  if (iface !== '') mustHave(object, iface);
+  for (const served of object.interfaces.values()) {
+    if (iface !== '' && served.name !== iface) continue;
+    for (const [name, { type, get }] of served.properties) {
+      if (get !== undefined) values.set(name, new Variant(type, await get()));
+    }
+  }
+  return values;
+}
+
+function propertyOf(object: ServedObject, iface: string, name: string): ServedProperty {
+  if (iface !== '') mustHave(object, iface);
+  for (const served of object.interfaces.values()) {
+    const property =
+      iface === '' || served.name === iface ? served.properties.get(name) : undefined;
+    if (property !== undefined) return property;
+  }
+  throw new DBusError(ErrorName.UnknownProperty, `there is no property ${iface}.${name}`);
+}
+
+function mustHave(object: ServedObject, iface: string): void {
+  if (object.interfaces.has(iface)) return;
+  throw new DBusError(ErrorName.UnknownInterface, `the object has no interface ${iface}`);
+}
+
+function machineId(): string {
+  for (const path of ['/var/lib/dbus/machine-id', '/etc/machine-id']) {
+    try {
+      const id = readFileSync(path, 'utf8').trim();
+      if (/^[0-9a-f]{32}$/.test(id)) return id;
+    } catch {
+      continue;
+    }
+  }
+  throw new DBusError(ErrorName.Failed, 'this machine has no machine-id');
+}
+
+/** The changed properties of an interface, as PropertiesChanged tells them; a promise if a getter gives one. */
+export function changes(
+  { name, properties: known }: ServedInterface,
+  names: readonly string[],
+): readonly unknown[] | Promise<readonly unknown[]> | undefined {
+  const told = names.filter(
+    (each) => known.get(each)?.emitsChanged === undefined && known.get(each)?.get,
+  );
+  const invalidated = names.filter((each) => known.get(each)?.emitsChanged === 'invalidates');
+  if (told.length + invalidated.length === 0) return undefined;
+  const values = told.map((each) => known.get(each)!.get!());
+  const body = (all: readonly unknown[]): readonly unknown[] => {
+    const variants = all.map(
+      (value, i) => [told[i], new Variant(known.get(told[i])!.type, value)] as const,
+    );
+    return [name, new Map(variants), invalidated];
+  };
+  const isPromised = values.some((value) => value instanceof Promise);
+  return isPromised ? Promise.all(values).then(body) : body(values);
+}

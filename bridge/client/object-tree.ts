@@ -1,0 +1,84 @@
+import { parseObjectPath } from '#bridge/wire/names.js';
+import { DBusError, ErrorName } from './errors.js';
+import type { CallTaker, IncomingCall } from './incoming-call.js';
+import { INTROSPECTABLE, introspectable, PEER, peer } from './object-interfaces.js';
+import type { ServedInterface } from './served-interface.js';
+import { ServedObject, type ObjectHome } from './served-object.js';
+
+/** The objects that are served at paths, under every name of this process. */
+export class ObjectTree implements CallTaker {
+  /** takes calls to paths at which there is nothing; false: it does not want this one */
+  fallback: ((call: IncomingCall) => boolean) | undefined;
+  private readonly objects = new Map<string, ServedObject>();
+
+  /** @throws TypeError for a path that is not valid, or is taken */
+  add(
+    path: string,
+    served: readonly ServedInterface[],
+    home: Omit<ObjectHome, 'path' | 'children'>,
+  ): ServedObject {
+    if (parseObjectPath(path) === undefined)
+      throw new TypeError(`'${path}' is no valid object path`);
+    if (this.objects.has(path))
+      throw new TypeError(`there is an object at ${path} already: close() that first`);
+    const object = new ServedObject(served, {
+      path,
+      children: () => this.children(path),
+      emit: (signal) => home.emit(signal),
+      diagnose: (error) => home.diagnose(error),
+      close: () => {
+        if (this.objects.get(path) !== object) return;
+        this.objects.delete(path);
+        home.close();
+      },
+    });
+    this.objects.set(path, object);
+    return object;
+  }
+
+  // hot
+  take(call: IncomingCall): void {
+    const object = this.objects.get(call.header.path!);
+    if (object !== undefined) object.take(call);
+    else if (this.fallback?.(call) !== true) this.takeElsewhere(call);
+  }
+
+  /** Every path can be pinged, and those above objects can be introspected. */
+  private takeElsewhere(call: IncomingCall): void {
+    const { path, interface: iface, member } = call;
+    const children = this.children(path);
+    if (iface === PEER) return new ServedObject([peer], this.nowhere(children)).take(call);
+    const isIntrospect =
+      member === 'Introspect' && (iface === undefined || iface === INTROSPECTABLE);
+    if (isIntrospect && (children.size > 0 || path === '/')) {
+      const interfaces = [
+        peer,
+        introspectable(
+          () => [],
+          () => [],
+        ),
+      ].map(({ description }) => description);
+      const served = introspectable(
+        () => interfaces,
+        () => children,
+      );
+      return new ServedObject([served], this.nowhere(children)).take(call);
+    }
+    call.refuse(new DBusError(ErrorName.UnknownObject, `there is no object at ${path}`));
+  }
+
+  private nowhere(children: Iterable<string>): ObjectHome {
+    return { path: undefined, children: () => children, emit() {}, close() {}, diagnose() {} };
+  }
+
+  private children(path: string): Set<string> {
+    const prefix = path === '/' ? '/' : `${path}/`;
+    const names = new Set<string>();
+    for (const other of this.objects.keys()) {
+      if (other.length > prefix.length && other.startsWith(prefix)) {
+        names.add(other.slice(prefix.length).split('/', 1)[0]);
+      }
+    }
+    return names;
+  }
+}

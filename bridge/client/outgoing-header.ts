@@ -1,0 +1,182 @@
+import { WireError } from '#bridge/wire/faults.js';
+import { MessageHeader } from '#bridge/wire/header.js';
+import { EndianMark, FieldCode, MessageType } from '#bridge/wire/types.js';
+import { ByteWriter } from '#bridge/wire/writer.js';
+
+/** All of a header but what differs from one message to the next: serials and the length of the body. */
+export interface OutgoingFields {
+  readonly type: number;
+  readonly flags: number;
+  readonly path?: string | undefined;
+  readonly interface?: string | undefined;
+  readonly member?: string | undefined;
+  readonly errorName?: string | undefined;
+  readonly destination?: string | undefined;
+  readonly sender?: string | undefined;
+  readonly signature: string;
+  readonly unixFds: number;
+}
+
+const PROTOCOL_VERSION = 1;
+const BODY_LENGTH_OFFSET = 4;
+const SERIAL_OFFSET = 8;
+const FIELDS_LENGTH_OFFSET = 12;
+/** Of replies, whose first field it is: code, signature, NUL, then the word. */
+const REPLY_SERIAL_OFFSET = 20;
+
+/** The header of many messages, encoded once and patched for each of them. */
+export class OutgoingHeader {
+  readonly fields: OutgoingFields;
+  readonly bytes: Uint8Array;
+  private readonly view: DataView;
+
+  /** @throws WireError for a name, path or signature that is not valid */
+  constructor(fields: OutgoingFields) {
+    this.fields = fields;
+    this.bytes = encode(fields).slice();
+    this.view = new DataView(this.bytes.buffer);
+    const fault = new MessageHeader().scan(this.bytes, this.view, 0, this.bytes.length);
+    if (fault !== 0) throw new WireError(fault, describe(fields));
+  }
+
+  /** Makes it the header of one message. */
+  // hot
+  patch(serial: number, bodyBytes: number): void {
+    this.view.setUint32(BODY_LENGTH_OFFSET, bodyBytes, true);
+    this.view.setUint32(SERIAL_OFFSET, serial, true);
+  }
+
+  /** Of a method return or an error: which call it answers. */
+  // hot
+  patchReplySerial(serial: number): void {
+    this.view.setUint32(REPLY_SERIAL_OFFSET, serial, true);
+  }
+}
+
+function encode(fields: OutgoingFields): Uint8Array {
+  const writer = new ByteWriter(true);
+  writer.uint8(EndianMark.Little);
+  writer.uint8(fields.type);
+  writer.uint8(fields.flags);
+  writer.uint8(PROTOCOL_VERSION);
+  writer.uint32(0); /* length of the body */
+  writer.uint32(1); /* serial */
+  writer.uint32(0); /* length of the fields */
+  const start = writer.position;
+  if (fields.type === MessageType.MethodReturn || fields.type === MessageType.Error) {
+    word(writer, FieldCode.ReplySerial, 1);
+  }
+  text(writer, FieldCode.Path, 'o', fields.path);
+  text(writer, FieldCode.Interface, 's', fields.interface);
+  text(writer, FieldCode.Member, 's', fields.member);
+  text(writer, FieldCode.ErrorName, 's', fields.errorName);
+  text(writer, FieldCode.Destination, 's', fields.destination);
+  text(writer, FieldCode.Sender, 's', fields.sender);
+  if (fields.signature !== '') {
+    begin(writer, FieldCode.Signature, 'g');
+    writer.signature(fields.signature);
+  }
+  if (fields.unixFds > 0) word(writer, FieldCode.UnixFds, fields.unixFds);
+  writer.patchUint32(FIELDS_LENGTH_OFFSET, writer.position - start);
+  writer.align(8);
+  return writer.written();
+}
+
+function begin(writer: ByteWriter, code: number, type: string): void {
+  writer.align(8);
+  writer.uint8(code);
+  writer.signature(type);
+}
+
+function word(writer: ByteWriter, code: number, value: number): void {
+  begin(writer, code, 'u');
+  writer.uint32(value);
+}
+
+function text(writer: ByteWriter, code: number, type: string, value: string | undefined): void {
+  if (value === undefined) return;
+  begin(writer, code, type);
+  writer.string(value);
+}
+
+function describe({
+  path,
+  interface: iface,
+  member,
+  errorName,
+  destination,
+  signature,
+}: OutgoingFields): string {
+  const place = [destination, path, iface, member ?? errorName].filter(
+    (part) => part !== undefined,
+  );
+  return `message '${place.join(' ')}' with signature '${signature}'`;
+}
+
+/** Members whose headers are kept, and headers kept for one member; what is beyond that is encoded again. */
+const MEMBERS_MAX = 256;
+const HEADERS_PER_MEMBER_MAX = 16;
+
+/** The headers of calls and signals that go one way, by what they say. */
+export class OutgoingHeaders {
+  private readonly byMember = new Map<string, OutgoingHeader[]>();
+
+  /** @throws WireError */
+  // hot
+  find(
+    type: number,
+    flags: number,
+    path: string,
+    iface: string | undefined,
+    member: string,
+    destination: string | undefined,
+    sender: string | undefined,
+    signature: string,
+    unixFds: number,
+  ): OutgoingHeader {
+    const known = this.byMember.get(member);
+    if (known !== undefined) {
+      for (let i = 0; i < known.length; i++) {
+        const { fields } = known[i];
+        if (
+          fields.path === path &&
+          fields.interface === iface &&
+          fields.signature === signature &&
+          fields.flags === flags &&
+          fields.type === type &&
+          fields.unixFds === unixFds &&
+          fields.destination === destination &&
+          fields.sender === sender
+        ) {
+          return known[i];
+        }
+      }
+    }
+    const fields = {
+      type,
+      flags,
+      path,
+      interface: iface,
+      member,
+      destination,
+      sender,
+      signature,
+      unixFds,
+    };
+    return this.add(member, known, new OutgoingHeader(fields));
+  }
+
+  private add(
+    member: string,
+    known: OutgoingHeader[] | undefined,
+    header: OutgoingHeader,
+  ): OutgoingHeader {
+    if (known === undefined || known.length >= HEADERS_PER_MEMBER_MAX) {
+      if (this.byMember.size >= MEMBERS_MAX) this.byMember.clear();
+      this.byMember.set(member, [header]);
+    } else {
+      known.push(header);
+    }
+    return header;
+  }
+}

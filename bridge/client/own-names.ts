@@ -1,0 +1,158 @@
+import { Subject } from 'rxjs';
+import type { Handle, Message, Node, Trace } from '#core/index.js';
+import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
+import type { Driver } from './driver.js';
+import type { CallTaker } from './incoming-call.js';
+import { ReceivingNode } from './receiving-node.js';
+import type { Signal, SignalTaker } from './signal.js';
+
+/** How to ask for a name: D-Bus Specification, "org.freedesktop.DBus.RequestName". */
+export interface NameFlags {
+  /** another process that asks with `replaceExisting` may take the name over */
+  readonly allowReplacement?: boolean | undefined;
+  readonly replaceExisting?: boolean | undefined;
+  /** do not wait for the name if it is taken */
+  readonly doNotQueue?: boolean | undefined;
+}
+
+/** What came of asking: the values of the D-Bus Specification. */
+export const RequestNameReply = {
+  PrimaryOwner: 1,
+  InQueue: 2,
+  Exists: 3,
+  AlreadyOwner: 4,
+} as const;
+export type RequestNameReply = (typeof RequestNameReply)[keyof typeof RequestNameReply];
+
+/** What came of giving a name back: the values of the D-Bus Specification. */
+export const ReleaseNameReply = { Released: 1, NonExistent: 2, NotOwner: 3 } as const;
+export type ReleaseNameReply = (typeof ReleaseNameReply)[keyof typeof ReleaseNameReply];
+
+/** The names that this process has asked for. Each has a node, at which what is sent to the name arrives. */
+export class OwnNames {
+  /** names that this process has become the owner of, and such that it has lost */
+  readonly acquired = new Subject<string>();
+  readonly lost = new Subject<string>();
+  private readonly driver: Driver;
+  private readonly taker: CallTaker & SignalTaker;
+
+  constructor(driver: Driver, taker: CallTaker & SignalTaker) {
+    this.driver = driver;
+    this.taker = taker;
+  }
+
+  /** @throws DBusError, ClientError */
+  async request(name: string, flags: NameFlags): Promise<RequestNameReply> {
+    const { node, handle } = this.openNode();
+    try {
+      const asked = this.driver.call(
+        'RequestName',
+        'su',
+        [name, bitsOf(flags)],
+        ({ body }) => body[0],
+        [handle],
+      );
+      this.driver.member.peer.release(handle);
+      return (await asked) as RequestNameReply;
+    } catch (error) {
+      this.closeNode(node);
+      throw error;
+    }
+  }
+
+  /** @throws DBusError, ClientError */
+  requestSync(name: string, flags: NameFlags): RequestNameReply {
+    const { node, handle } = this.openNode();
+    try {
+      const { body } = this.driver.callSync('RequestName', 'su', [name, bitsOf(flags)], [handle]);
+      return body[0] as RequestNameReply;
+    } catch (error) {
+      this.closeNode(node);
+      throw error;
+    } finally {
+      if (this.driver.member.isOpen) this.driver.member.peer.release(handle);
+    }
+  }
+
+  release(name: string): Promise<ReleaseNameReply> {
+    return this.driver.call('ReleaseName', 's', [name], ({ body }) => body[0] as ReleaseNameReply);
+  }
+
+  releaseSync(name: string): ReleaseNameReply {
+    return this.driver.callSync('ReleaseName', 's', [name]).body[0] as ReleaseNameReply;
+  }
+
+  /** A signal from the bus itself. */
+  note({ member, body }: Signal): void {
+    const name = String(body[0]);
+    if (name.startsWith(':')) return; // the unique name: nobody asked for it
+    if (member === 'NameAcquired') this.acquired.next(name);
+    else if (member === 'NameLost') this.lost.next(name);
+  }
+
+  complete(): void {
+    this.acquired.complete();
+    this.lost.complete();
+  }
+
+  /** `argument` of ReleaseName: whether a node for a later turn is wanted in exchange, and the name. */
+  exchange(node: Node, argument: string): void {
+    const { member } = this.driver;
+    if (!member.isOpen) return;
+    this.closeNode(node);
+    if (!argument.startsWith('1')) return;
+    const { handle } = this.openNode();
+    const bytes = controlBytes(ControlCode.NameNode, argument.slice(1));
+    member.calls.sendControl(this.driver.target, bytes, [handle], null);
+    member.peer.release(handle);
+  }
+
+  private openNode(): { node: Node; handle: Handle } {
+    const { member } = this.driver;
+    member.mustBeOpen();
+    const opened = member.peer.createNode();
+    opened.node.context = new NameNode(this, this.driver, this.taker, opened.node);
+    return opened;
+  }
+
+  private closeNode(node: Node): void {
+    const { member } = this.driver;
+    if (!node.live || !member.isOpen) return;
+    (node.context as NameNode).unreachable();
+    member.peer.release(node);
+  }
+}
+
+class NameNode extends ReceivingNode {
+  private readonly names: OwnNames;
+  private readonly node: Node;
+  private isOver = false;
+
+  constructor(names: OwnNames, driver: Driver, taker: CallTaker & SignalTaker, node: Node) {
+    super(driver.member, taker);
+    this.names = names;
+    this.node = node;
+    this.member.hold();
+  }
+
+  override unreachable(): void {
+    if (!this.isOver) this.member.unhold();
+    this.isOver = true;
+  }
+
+  protected override acceptControl(message: Message, trace: Trace): void {
+    const { code, text } = parseControl(message.copyBytes());
+    super.acceptControl(message, trace);
+    const isTrusted = this.member.shared.identityOf(message.origin)?.isTrusted === true;
+    if (code !== ControlCode.ReleaseName || !isTrusted) return;
+    this.member.arrivals.push({ isReply: false, deal: () => this.names.exchange(this.node, text) });
+  }
+}
+
+function bitsOf({ allowReplacement, replaceExisting, doNotQueue }: NameFlags): number {
+  return (
+    (allowReplacement === true ? 1 : 0) |
+    (replaceExisting === true ? 2 : 0) |
+    (doNotQueue === true ? 4 : 0)
+  );
+}

@@ -1,0 +1,159 @@
+import type { Message, Node, Trace } from '#core/index.js';
+import { MessageType } from '#bridge/wire/types.js';
+import type { Arrival, NodeContext } from './contexts.js';
+import { DBusError, ErrorName, TimeoutError } from './errors.js';
+import type { CallOptions } from './interface-description.js';
+import { Reply } from './method-call.js';
+import type { Member } from './member.js';
+
+/** Something that a thread can wait for. */
+export interface Awaited {
+  readonly isWaiting: boolean;
+  readonly what: string;
+  end(error: unknown): void;
+}
+
+/** Something that was asked: it stands behind the one-shot node at which the answer arrives. */
+export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
+  readonly isReply = true;
+  /** no answer yet */
+  isWaiting = true;
+  node: Node | null = null;
+  protected readonly member: Member;
+  protected value: T | undefined;
+  protected error: unknown;
+  /** null for a synchronous call */
+  private resolve: ((value: T) => void) | null = null;
+  private reject: ((error: unknown) => void) | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private signal: AbortSignal | null = null;
+  private onAbort: (() => void) | null = null;
+
+  constructor(member: Member) {
+    this.member = member;
+  }
+
+  /** Makes it settle a promise. */
+  settles(resolve: (value: T) => void, reject: (error: unknown) => void): void {
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  /** It has been sent: from now on the process waits for it. */
+  // hot
+  begin(node: Node | null, options: CallOptions | undefined): void {
+    if (this.isWaiting) this.node = node;
+    if (this.resolve !== null) this.member.hold();
+    if (options?.timeoutMs === undefined && options?.signal === undefined) return;
+    const { timeoutMs, signal } = options;
+    if (timeoutMs !== undefined) {
+      this.timer = setTimeout(() => this.end(new TimeoutError(this.what, timeoutMs)), timeoutMs);
+    }
+    if (signal === undefined) return;
+    this.signal = signal;
+    this.onAbort = () => this.end(signal.reason);
+    signal.addEventListener('abort', this.onAbort);
+  }
+
+  abstract readonly what: string;
+
+  /** Reads the answer, inside the transaction that brings it: sets `value` or `error`. */
+  protected abstract read(message: Message): void;
+
+  // hot
+  accept(message: Message, trace: Trace): void {
+    try {
+      this.read(message);
+    } catch (error) {
+      this.error = error;
+    }
+    trace.discharge(
+      1,
+      message.lengthBytes,
+      message.descriptors === null ? 0 : message.descriptors.count,
+    );
+    this.finish();
+  }
+
+  unreachable(): void {
+    const why = `${this.what} was not answered: the other side is gone, or has dropped it`;
+    this.error = new DBusError(ErrorName.NoReply, why);
+    this.finish();
+  }
+
+  // hot
+  private finish(): void {
+    this.node = null;
+    this.isWaiting = false;
+    if (this.resolve !== null) this.member.arrivals.push(this);
+  }
+
+  // hot
+  deal(): void {
+    this.member.unhold();
+    if (this.timer !== null || this.signal !== null) this.disarm();
+    if (this.error === undefined) this.resolve!(this.value as T);
+    else this.reject!(this.error);
+  }
+
+  /** Nobody waits for the answer any more; the other side is told. */
+  end(error: unknown): void {
+    if (!this.isWaiting) return;
+    const { node } = this;
+    this.node = null;
+    this.isWaiting = false;
+    this.error = error;
+    if (node !== null && this.member.isOpen) this.member.peer.release(node);
+    if (this.resolve !== null) this.deal();
+  }
+
+  /** Of a synchronous call that is over. @throws whatever it ended with */
+  result(): T {
+    if (this.error !== undefined) throw this.error;
+    return this.value as T;
+  }
+
+  private disarm(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    if (this.onAbort !== null) this.signal?.removeEventListener('abort', this.onAbort);
+  }
+}
+
+/** A method call that was sent. */
+export class PendingReply extends Pending<Reply> {
+  private readonly destination: string | undefined;
+  private readonly method: string;
+
+  constructor(member: Member, destination: string | undefined, method: string) {
+    super(member);
+    this.destination = destination;
+    this.method = method;
+  }
+
+  get what(): string {
+    return `the call ${this.method}${this.destination === undefined ? '' : ` to '${this.destination}'`}`;
+  }
+
+  protected read(message: Message): void {
+    const { reader } = this.member;
+    if (!reader.read(message, message.receivedCount)) {
+      this.error = new DBusError(
+        ErrorName.NoReply,
+        `${this.what} got a malformed answer: ${reader.fault}`,
+      );
+      return;
+    }
+    const { header, body } = reader;
+    const sender = this.member.senders.of(header, message.origin);
+    if (header.type === MessageType.MethodReturn) {
+      this.value = new Reply(body, header.signature.text, sender);
+    } else if (header.type === MessageType.Error) {
+      reader.references?.closeDescriptors();
+      const text = typeof body[0] === 'string' ? body[0] : '';
+      this.error = new DBusError(header.errorName ?? ErrorName.Failed, text, body);
+    } else {
+      reader.references?.closeDescriptors();
+      this.error = new DBusError(ErrorName.NoReply, `${this.what} got an answer that is none`);
+    }
+  }
+}

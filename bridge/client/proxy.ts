@@ -1,0 +1,72 @@
+import { signatureTypes } from '#bridge/wire/signature.js';
+import { Variant } from '#bridge/wire/types.js';
+import type {
+  CallOptions,
+  InterfaceDescription,
+  Proxy,
+  SignalStream,
+} from './interface-description.js';
+import { returned, type MethodCall, type Reply } from './method-call.js';
+import { PROPERTIES } from './object-interfaces.js';
+
+/** How a proxy reaches its object. */
+export interface ProxyTarget {
+  /** resolves with what `convert` makes of the reply, as soon as that is there */
+  call<T>(call: MethodCall, convert: (reply: Reply) => T): Promise<T>;
+  /** the bodies of the signals of the object with this interface and member */
+  signals(rule: {
+    readonly interface: string;
+    readonly member: string;
+  }): SignalStream<readonly unknown[]>;
+}
+
+type Members = Record<string, unknown>;
+
+/** An object by one of its interfaces, with the methods, properties and signals that `description` has. */
+export function openProxy<D extends InterfaceDescription>(
+  description: D,
+  target: ProxyTarget,
+): Proxy<D> {
+  const { name: iface } = description;
+  const methods: Members = {};
+  for (const [member, { in: signature, noReply = false }] of Object.entries(description.methods)) {
+    const count = signatureTypes(signature).length;
+    methods[member] = (...args: unknown[]) => {
+      const options = args.length > count ? (args[count] as CallOptions | undefined) : undefined;
+      const body = args.length > count ? args.slice(0, count) : args;
+      return target.call(
+        { ...options, interface: iface, member, signature, body, noReply },
+        returned,
+      );
+    };
+  }
+  const properties: Members = {};
+  for (const [name, { type }] of Object.entries(description.properties)) {
+    properties[name] = propertyProxy(iface, name, type, target);
+  }
+  const signals: Members = {};
+  for (const member of Object.keys(description.signals)) {
+    Object.defineProperty(signals, member, {
+      enumerable: true,
+      get: () => target.signals({ interface: iface, member }),
+    });
+  }
+  return { methods, properties, signals } as unknown as Proxy<D>;
+}
+
+function propertyProxy(iface: string, name: string, type: string, target: ProxyTarget): unknown {
+  const call = <T>(
+    options: CallOptions | undefined,
+    member: string,
+    signature: string,
+    body: readonly unknown[],
+    convert: (reply: Reply) => T,
+  ): Promise<T> =>
+    target.call({ ...options, interface: PROPERTIES, member, signature, body }, convert);
+  return {
+    get: (options?: CallOptions) =>
+      call(options, 'Get', 'ss', [iface, name], ({ body }) => (body[0] as Variant).value),
+    set: (value: unknown, options?: CallOptions) =>
+      call(options, 'Set', 'ssv', [iface, name, new Variant(type, value)], () => {}),
+  };
+}

@@ -1,0 +1,49 @@
+import type { Handle, Message } from '#core/index.js';
+import { closeFd, duplicate } from '#core/linux/index.js';
+import type { MessageReferences } from './body-reader.js';
+import { Capability } from './capability.js';
+import type { Arrival } from './contexts.js';
+import { HeldHandle } from './held-handle.js';
+import type { Member } from './member.js';
+
+/** Handles and descriptors that came with a message. What its body does not name is given back. */
+export class ReceivedReferences implements MessageReferences, Arrival {
+  readonly isReply = false;
+  private readonly member: Member;
+  private readonly handles: readonly Handle[];
+  private readonly fds: readonly number[];
+  private readonly capabilities: Capability[] = [];
+  private readonly duplicates: number[] = [];
+
+  /** Inside a transaction; the first `handleCount` handles are arguments. */
+  constructor(member: Member, message: Message, handleCount: number) {
+    this.member = member;
+    this.handles = message.received.slice(0, handleCount);
+    this.fds = message.descriptors?.fds ?? [];
+    if (handleCount > 0) member.arrivals.push(this);
+  }
+
+  capability(index: number): Capability | undefined {
+    if (index >= this.handles.length) return undefined;
+    return (this.capabilities[index] ??= new Capability(
+      new HeldHandle(this.member, this.handles[index]),
+    ));
+  }
+
+  /** A descriptor of the receiver's own: the core closes the others when the message is gone. */
+  descriptor(index: number): number {
+    if (index >= this.fds.length) throw new Error(`descriptor ${index} of ${this.fds.length}`);
+    return (this.duplicates[index] ??= duplicate(this.fds[index]));
+  }
+
+  /** The body is not going to be read by anybody. */
+  closeDescriptors(): void {
+    for (const fd of this.duplicates.splice(0)) if (fd !== undefined) closeFd(fd);
+  }
+
+  deal(): void {
+    const { member, handles, capabilities } = this;
+    const unnamed = handles.filter((handle, i) => capabilities[i] === undefined && handle.live);
+    if (unnamed.length > 0 && member.isOpen) member.peer.release(...unnamed);
+  }
+}

@@ -1,0 +1,74 @@
+import type { Handle, Message, Trace } from '#core/index.js';
+import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
+import type { NodeContext } from './contexts.js';
+import { IncomingCall, type CallTaker } from './incoming-call.js';
+import type { Member } from './member.js';
+import { Signal, SignalArrival, type SignalTaker } from './signal.js';
+
+/** Stands behind a node at which calls and signals arrive: an inbox, a name, an object by itself. */
+export class ReceivingNode implements NodeContext {
+  protected readonly member: Member;
+  private readonly taker: CallTaker & SignalTaker;
+
+  constructor(member: Member, taker: CallTaker & SignalTaker) {
+    this.member = member;
+    this.taker = taker;
+  }
+
+  accept(message: Message, trace: Trace): void {
+    const first = message.lengthBytes === 0 ? 0 : message.pieces[0][message.offsets[0]];
+    if (first !== EndianMark.Little && first !== EndianMark.Big)
+      return this.acceptControl(message, trace);
+    const flags = message.pieces[0][message.offsets[0] + 2];
+    const count = message.receivedCount;
+    const wantsReply = count > 0 && (flags & MessageFlag.NoReplyExpected) === 0;
+    const replyTo = wantsReply ? message.received[count - 1] : null;
+    const { reader } = this.member;
+    if (!reader.read(message, wantsReply ? count - 1 : count)) {
+      this.member.diagnose(`a message of process ${message.origin} was dropped: ${reader.fault}`);
+      return this.drop(message, replyTo, trace);
+    }
+    const descriptorCount = message.descriptors === null ? 0 : message.descriptors.count;
+    const { member, taker } = this;
+    const { lengthBytes, origin } = message;
+    if (reader.header.type === MessageType.MethodCall) {
+      member.arrivals.push(
+        new IncomingCall(member, taker, origin, replyTo, trace, lengthBytes, descriptorCount),
+      );
+    } else if (reader.header.type === MessageType.Signal) {
+      const signal = new Signal(reader, member.senders.of(reader.header, origin));
+      const { references } = reader;
+      member.arrivals.push(
+        new SignalArrival(signal, taker, trace, lengthBytes, descriptorCount, references),
+      );
+    } else {
+      reader.references?.closeDescriptors();
+      this.drop(message, replyTo, trace);
+    }
+  }
+
+  unreachable(): void {}
+
+  /** A message that is not D-Bus: nobody but a bridge has any to send. */
+  protected acceptControl(message: Message, trace: Trace): void {
+    this.drop(message, null, trace);
+    const handles = message.received.slice(0, message.receivedCount);
+    this.releaseLater(handles);
+  }
+
+  protected drop(message: Message, replyTo: Handle | null, trace: Trace): void {
+    const descriptorCount = message.descriptors === null ? 0 : message.descriptors.count;
+    trace.discharge(1, message.lengthBytes, descriptorCount);
+    if (replyTo !== null) this.releaseLater([replyTo]);
+  }
+
+  private releaseLater(handles: readonly Handle[]): void {
+    if (handles.length === 0) return;
+    const { member } = this;
+    const deal = (): void => {
+      const live = handles.filter((handle) => handle.live && handle.owner === member.peer);
+      if (live.length > 0 && member.isOpen) member.peer.release(...live);
+    };
+    member.arrivals.push({ isReply: false, deal });
+  }
+}

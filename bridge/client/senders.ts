@@ -1,0 +1,36 @@
+import type { SharedDomain } from '#core/shared/index.js';
+import type { IncomingHeader } from './incoming-header.js';
+
+/**
+ * Whom to believe who they are. The hosts of a bridge check it for their clients; of any other process the bridge has
+ * said, before anybody there could know a node of this one, which names belong to it.
+ */
+export class Senders {
+  private readonly shared: SharedDomain;
+  private readonly namesOf = new Map<number, Set<string>>();
+
+  constructor(shared: SharedDomain) {
+    this.shared = shared;
+  }
+
+  /** `process` may speak as `name`. */
+  introduce(name: string, process: number): void {
+    const names = this.namesOf.get(process);
+    if (names === undefined) this.namesOf.set(process, new Set([name]));
+    else names.add(name);
+  }
+
+  /** The sender of a message that came from process `origin` (0: this one); undefined if it only claims to be. */
+  // hot
+  of(header: IncomingHeader, origin: number): string | undefined {
+    const { sender } = header;
+    if (sender === undefined || header.rightfulOrigin === origin) return sender;
+    const isRight =
+      origin === 0 ||
+      this.shared.identityOf(origin)?.isTrusted === true ||
+      this.namesOf.get(origin)?.has(sender) === true;
+    if (!isRight) return undefined;
+    header.rightfulOrigin = origin;
+    return sender;
+  }
+}

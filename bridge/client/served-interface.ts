@@ -1,0 +1,119 @@
+import { signatureTypes } from '#bridge/wire/signature.js';
+import type { Call } from './incoming-call.js';
+import {
+  memberNamed,
+  type Implementation,
+  type InterfaceDescription,
+  type PropertyDescription,
+} from './interface-description.js';
+
+/** A handler of a method: its arguments, then what is known about the call. */
+type Handler = (...argumentsAndCall: unknown[]) => unknown;
+
+export interface ServedProperty extends PropertyDescription {
+  readonly get: (() => unknown) | undefined;
+  readonly set: ((value: unknown) => unknown) | undefined;
+}
+
+/** A method of an interface, together with what does it. */
+export class ServedMethod {
+  readonly in: string;
+  readonly out: string;
+  private readonly outCount: number;
+  private readonly handler: Handler;
+
+  constructor(signatureIn: string, signatureOut: string, handler: Handler) {
+    signatureTypes(signatureIn);
+    this.in = signatureIn;
+    this.out = signatureOut;
+    this.outCount = signatureTypes(signatureOut).length;
+    this.handler = handler;
+  }
+
+  // hot
+  run(body: readonly unknown[], call: Call): unknown {
+    const { handler } = this;
+    switch (body.length) {
+      case 0:
+        return handler(call);
+      case 1:
+        return handler(body[0], call);
+      default:
+        return handler(...body, call);
+    }
+  }
+
+  /** What a handler has returned, as the values of a reply. */
+  // hot
+  values(result: unknown): readonly unknown[] {
+    if (this.outCount === 0) return NOTHING;
+    return this.outCount === 1 ? [result] : (result as readonly unknown[]);
+  }
+}
+
+const NOTHING: readonly unknown[] = [];
+
+/** An interface with what implements it: made by `implement`, given to `serve` and `export`. */
+export class ServedInterface {
+  readonly description: InterfaceDescription;
+  readonly methods = new Map<string, ServedMethod>();
+  readonly properties = new Map<string, ServedProperty>();
+
+  /** @throws TypeError when something that is described is not implemented, WireError for a bad signature */
+  constructor(
+    description: InterfaceDescription,
+    { methods, properties = {} }: LooseImplementation,
+  ) {
+    this.description = description;
+    const missing = (what: string): never => {
+      throw new TypeError(`${description.name}: ${what} is described, but not implemented`);
+    };
+    for (const [name, method] of Object.entries(description.methods)) {
+      const handler = memberNamed(methods, name) ?? missing(`method ${name}`);
+      this.methods.set(name, new ServedMethod(method.in, method.out, handler.bind(methods)));
+    }
+    for (const [name, property] of Object.entries(description.properties)) {
+      const accessors = memberNamed(properties, name) ?? missing(`property ${name}`);
+      const get = property.access === 'write' ? undefined : accessors.get?.bind(accessors);
+      const set = property.access === 'read' ? undefined : accessors.set?.bind(accessors);
+      if (get === undefined && property.access !== 'write') missing(`get() of property ${name}`);
+      if (set === undefined && property.access !== 'read') missing(`set() of property ${name}`);
+      this.properties.set(name, { ...property, get, set });
+    }
+  }
+
+  get name(): string {
+    return this.description.name;
+  }
+}
+
+interface LooseImplementation {
+  readonly methods: Readonly<Record<string, Handler>>;
+  readonly properties?: Readonly<Record<string, LooseProperty>>;
+}
+
+interface LooseProperty {
+  get?(): unknown;
+  set?(value: unknown): unknown;
+}
+
+/**
+ * An interface with what implements it. Handlers get the arguments and, behind them, the `Call`; they return the
+ * value (several: an array), or a promise of it, and throw a `DBusError` for any other answer. Descriptors among the
+ * arguments are the handler's to close.
+ *
+ * @throws TypeError when something that is described is not implemented
+ */
+export function implement<D extends InterfaceDescription>(
+  description: D,
+  implementation: Implementation<D, Call>,
+): ServedInterface {
+  return new ServedInterface(description, implementation as unknown as LooseImplementation);
+}
+
+/** One interface, or several. */
+export type ServedInterfaces = ServedInterface | readonly ServedInterface[];
+
+export function listOf(interfaces: ServedInterfaces): readonly ServedInterface[] {
+  return interfaces instanceof ServedInterface ? [interfaces] : interfaces;
+}

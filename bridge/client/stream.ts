@@ -1,0 +1,83 @@
+import { Observable, type Observer, type TeardownLogic } from 'rxjs';
+import { ClientError } from './errors.js';
+
+/** What an iterator keeps for a reader that is busy. */
+export const BUFFER_MAX = 1024;
+
+/** An Observable that can be read by `for await`, too. Each subscriber and each loop gets all from its start on. */
+export class Stream<T> extends Observable<T> implements AsyncIterable<T> {
+  private readonly bufferMax: number;
+
+  constructor(subscribe: (observer: Observer<T>) => TeardownLogic, bufferMax = BUFFER_MAX) {
+    super((subscriber) => subscribe(subscriber));
+    this.bufferMax = bufferMax;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
+    return new StreamIterator(this, this.bufferMax);
+  }
+}
+
+interface Reader<T> {
+  readonly resolve: (result: IteratorResult<T, undefined>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Keeps what has come until it is asked for, up to a limit: beyond that it would be a lie to go on. */
+class StreamIterator<T> implements AsyncIterator<T, undefined> {
+  private readonly waiting: T[] = [];
+  private readonly readers: Reader<T>[] = [];
+  private readonly bufferMax: number;
+  private isDone = false;
+  private error: unknown;
+  private readonly unsubscribe: (() => void) | undefined;
+
+  constructor(source: Observable<T>, bufferMax: number) {
+    this.bufferMax = bufferMax;
+    const subscription = source.subscribe({
+      next: (value) => this.take(value),
+      error: (error) => this.finish(error),
+      complete: () => this.finish(undefined),
+    });
+    this.unsubscribe = () => subscription.unsubscribe();
+    if (this.isDone) this.unsubscribe(); // it was over before there was anything to leave
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    return new Promise((resolve, reject) => {
+      if (this.waiting.length > 0) resolve({ value: this.waiting.shift()!, done: false });
+      else if (!this.isDone) this.readers.push({ resolve, reject });
+      else if (this.error === undefined) resolve({ value: undefined, done: true });
+      else {
+        reject(this.error);
+        this.error = undefined;
+      }
+    });
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.waiting.length = 0;
+    this.finish(undefined);
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  private take(value: T): void {
+    if (this.isDone) return;
+    const reader = this.readers.shift();
+    if (reader !== undefined) return reader.resolve({ value, done: false });
+    if (this.waiting.length < this.bufferMax) return void this.waiting.push(value);
+    const why = `more than ${this.bufferMax} signals are waiting to be read: read faster, or narrow the rule`;
+    this.finish(new ClientError('SignalsLost', why));
+  }
+
+  private finish(error: unknown): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    this.unsubscribe?.();
+    const [first, ...others] = this.readers.splice(0);
+    if (error === undefined) first?.resolve({ value: undefined, done: true });
+    else if (first === undefined) this.error = error;
+    else first.reject(error);
+    for (const reader of others) reader.resolve({ value: undefined, done: true });
+  }
+}

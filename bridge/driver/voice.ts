@@ -1,0 +1,153 @@
+import { Message, NewNode, type DescriptorSet, type Handle, type Peer } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
+import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
+import type { Registry } from '#bridge/registry/registry.js';
+import { encodeMessage, type MessageFields } from '#bridge/wire/message.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import type { Facet } from '#policy/index.js';
+
+import { Witness } from './witness.js';
+
+/**
+ * What the driver says, and when: nothing is said before every host knows what it is about, and all of it in the order
+ * in which it was to be said.
+ */
+export class Voice {
+  private readonly peer: Peer;
+  private readonly registry: () => Registry;
+  private readonly witness: Witness;
+  private readonly message = new Message();
+  private readonly control = new Message();
+  private readonly envelope = new Envelope();
+  private broadcastSerial = 0;
+
+  constructor(peer: Peer, registry: () => Registry) {
+    this.peer = peer;
+    this.registry = registry;
+    this.witness = new Witness(registry);
+    this.envelope.senderNumber = DRIVER_NUMBER;
+  }
+
+  /** For what has no addressee yet, or many. */
+  nextBroadcastSerial(): number {
+    this.broadcastSerial = (this.broadcastSerial % 0xffffffff) + 1;
+    return this.broadcastSerial;
+  }
+
+  /** Sends a message of the driver's through `handle`, and shows it to monitors. */
+  post(
+    handle: Handle,
+    body: readonly unknown[],
+    fields: MessageFields,
+    facet: Facet | null,
+    descriptors: DescriptorSet | null = null,
+  ): void {
+    const message = this.compose(body, fields);
+    message.descriptors = descriptors;
+    this.registry().capture(this.envelope, message, undefined);
+    this.pass(handle, message, facet);
+  }
+
+  /** The same for what monitors have seen already. */
+  postUnseen(
+    handle: Handle,
+    body: readonly unknown[],
+    fields: MessageFields,
+    facet: Facet | null,
+  ): void {
+    this.pass(handle, this.compose(body, fields), facet);
+  }
+
+  /** Only shows it. */
+  show(body: readonly unknown[], fields: MessageFields): void {
+    this.registry().capture(this.envelope, this.compose(body, fields), undefined);
+  }
+
+  /** Sends a signal of the driver's to everybody who subscribed to it. */
+  broadcast(member: string, signature: string, body: readonly unknown[]): void {
+    const registry = this.registry();
+    const message = this.compose(body, {
+      type: MessageType.Signal,
+      flags: MessageFlag.NoReplyExpected,
+      serial: this.nextBroadcastSerial(),
+      path: DRIVER_PATH,
+      interface: DRIVER_NAME,
+      member,
+      signature,
+    });
+    registry.capture(this.envelope, message, undefined);
+    if (!registry.mirrors.isBehind) {
+      registry.broadcast(this.envelope, message, undefined);
+      return;
+    }
+    const bytes = message.copyBytes();
+    registry.mirrors.whenSettled(() => {
+      registry.broadcast(this.envelope, this.composed(bytes), undefined);
+    });
+  }
+
+  /** Sends a message of our own behind all that was said before. */
+  instruct(handle: Handle, bytes: Uint8Array): void {
+    this.registry().mirrors.whenSettled(() => {
+      const message = this.control.clear();
+      message.addPiece(bytes, 0, bytes.length);
+      if (handle.live) this.peer.send(handle, message);
+    });
+  }
+
+  // What somebody else has said, whose messages pass through here.
+
+  showFrom(sender: Connection, bytes: Uint8Array): void {
+    this.registry().capture(this.envelope, this.composed(bytes), sender);
+  }
+
+  broadcastFrom(sender: Connection, bytes: Uint8Array): Message {
+    this.registry().broadcast(this.envelope, this.composed(bytes), sender);
+    return this.composed(bytes);
+  }
+
+  letOverhear(sender: Connection, bytes: Uint8Array): void {
+    this.registry().eavesdrop(this.envelope, this.composed(bytes), sender);
+  }
+
+  showRefusal(envelope: Envelope, sender: Connection | undefined, facet: Facet): void {
+    this.witness.showRefusal(envelope.header, sender, facet);
+  }
+
+  /** Sends what was composed, if the receiver's policy lets it pass. */
+  private pass(handle: Handle, message: Message, facet: Facet | null): void {
+    if (facet !== null && !facet.check(this.envelope.header)) {
+      this.showRefusal(this.envelope, undefined, facet);
+      return;
+    }
+    if (this.registry().mirrors.isBehind) this.passLater(handle, message);
+    else this.peer.send(handle, message);
+  }
+
+  private passLater(handle: Handle, message: Message): void {
+    const bytes = message.copyBytes();
+    const descriptors = message.descriptors?.retain() ?? null;
+    this.registry().mirrors.whenSettled(() => {
+      const again = this.composed(bytes);
+      again.descriptors = descriptors;
+      if (handle.live) this.peer.send(handle, again);
+      descriptors?.drop();
+      if (handle.live && handle.node.oneShot) this.peer.release(handle);
+    });
+  }
+
+  private compose(body: readonly unknown[], fields: MessageFields): Message {
+    return this.composed(encodeMessage({ ...fields, sender: DRIVER_NAME }, body));
+  }
+
+  private composed(bytes: Uint8Array): Message {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.envelope.header.scan(bytes, view, 0, bytes.length);
+    const message = this.message.clear();
+    message.note = this.envelope;
+    message.newNode = NewNode.None;
+    message.addPiece(bytes, 0, bytes.length);
+    return message;
+  }
+}

@@ -1,0 +1,43 @@
+import type { Handle, ResourceUser } from '#core/index.js';
+import { Parking } from '#bridge/activation/parking.js';
+import { ActivationFailures } from '#bridge/activation/activation-failure.js';
+import type { Driver } from '#bridge/driver/driver.js';
+import type { Connection } from '#bridge/registry/connection.js';
+
+/**
+ * Stands between a native peer and those to whom the policy lets it send some messages and not others. A shim checks
+ * what its client sends; nobody checks what a native peer sends, so it gets no handle to such a name but one to here.
+ * Where the policy has nothing to say about single messages, native peers talk directly.
+ */
+export class Guard {
+  private readonly driver: Driver;
+  private readonly parking: Parking;
+
+  /** @param user is charged, on behalf of the senders, with what is on its way */
+  constructor(driver: Driver, user: ResourceUser, onArrival: () => void) {
+    this.driver = driver;
+    this.parking = new Parking(driver.peer.domain, user, driver, onArrival);
+  }
+
+  /** The registry's handle to where messages of `sender` to `name` are checked; undefined: they need not be. */
+  handleFor(name: string, sender: Connection, owner: Connection): Handle | undefined {
+    if (!sender.isNative) return undefined;
+    const { facet, replyFacet } = this.driver.registry.grants.between(sender, owner);
+    return facet === null && replyFacet === null ? undefined : this.parking.open(name, sender);
+  }
+
+  /** The name leads somewhere else: native peers ask again. */
+  forget(name: string): void {
+    this.parking.close(name);
+  }
+
+  /** Lets pass what has arrived and may pass. */
+  run(): void {
+    for (const message of this.parking.takeArrivals()) {
+      const owner = this.driver.registry.owner(message.name);
+      if (!message.waiter.live) message.drop();
+      else if (owner !== undefined) message.deliver(owner);
+      else message.fail(ActivationFailures.serviceUnknown(message.name));
+    }
+  }
+}

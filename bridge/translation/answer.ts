@@ -1,0 +1,62 @@
+import type { Handle, Node } from '#core/index.js';
+
+import type { Arrival } from './arrival.js';
+import type { Client } from './client.js';
+import type { HandleContext, NodeContext } from './contexts.js';
+
+/** Stands behind the one-shot node at which the answer to a call comes in that was passed on in other words. */
+export abstract class Answer implements NodeContext, HandleContext {
+  readonly client: Client;
+  /** null when it was used, or cannot be any more */
+  node: Node | null = null;
+  /** where the answer goes; null: nobody waits for it */
+  reply: Handle | null;
+
+  constructor(client: Client, reply: Handle | null) {
+    this.client = client;
+    this.reply = reply;
+    if (reply !== null) reply.context = this;
+    client.awaited.add(this);
+  }
+
+  arrived(arrival: Arrival): void {
+    this.client.awaited.delete(this);
+    this.pass(arrival);
+    arrival.finish(this.client.peer);
+    this.giveUp();
+  }
+
+  /** Nobody will answer: the caller learns that as if it had asked itself. */
+  abandoned(): void {
+    this.client.awaited.delete(this);
+    this.giveUp();
+  }
+
+  /** The caller waits no longer. The answer is awaited all the same: what it brings has to be given back. */
+  lost(): void {
+    this.reply = null;
+  }
+
+  /** Lets go of the reply handle, unless it has been used. */
+  giveUp(): void {
+    const { reply, client } = this;
+    this.reply = null;
+    if (reply !== null && client.peer.live) client.peer.release(reply);
+  }
+
+  /** The call could not be passed on: the reply handle stays with whoever brought it. */
+  cancel(): void {
+    this.client.awaited.delete(this);
+    this.reply = null;
+  }
+
+  /** The reply handle, for whoever uses it; null: nobody waits. */
+  protected takeReply(): Handle | null {
+    const { reply } = this;
+    this.reply = null;
+    return reply;
+  }
+
+  /** Says in the caller's words what has come in, by `sendReply`. */
+  protected abstract pass(arrival: Arrival): void;
+}

@@ -1,0 +1,183 @@
+import {
+  NewNode,
+  SendStatus,
+  type DescriptorSet,
+  type Handle,
+  type Node,
+  type Peer,
+  type Message,
+  type Sink,
+  type Trace,
+} from '#core/index.js';
+import { errorMessage } from '#bridge/driver/messages.js';
+import { NOBODY } from '#bridge/host/users.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';
+import type { DecodedMessage } from '#bridge/wire/message.js';
+import type { Facet } from '#policy/index.js';
+
+import { Answer } from './answer.js';
+import { Arrival, isAwaited } from './arrival.js';
+import type { HandleContext, NodeContext } from './contexts.js';
+import { Conversation } from './conversation.js';
+import { ReturnNode } from './return-node.js';
+import type { Service } from './service.js';
+import type { Translator } from './translator.js';
+
+/** What a translating peer sends. */
+export interface Outgoing {
+  readonly bytes: Uint8Array;
+  /** N of the unique name `:1.N` that the message has as its sender */
+  readonly sender: number;
+  /** what the policy leaves to decide about the answer to a call */
+  readonly replyFacet?: Facet | null;
+  readonly transfers?: readonly Handle[];
+  readonly descriptors?: DescriptorSet | null;
+  /** who awaits the answer; absent: nobody */
+  readonly answer?: Answer;
+}
+
+/**
+ * The translating peer of one native peer. It owns the nodes that stand for objects of services in the native peer's
+ * hands, and those at which services reach the native peer. It is paid for by the user of the native peer.
+ */
+export class Client implements Sink, HandleContext {
+  readonly translator: Translator;
+  readonly connection: Connection;
+  readonly peer: Peer;
+  /** calls that are under way */
+  readonly awaited = new Set<Answer>();
+  private readonly conversations = new Map<Service, Conversation>();
+  /** to the native peer itself; null: it has left */
+  private inbox: Handle | null;
+  private readonly returnNodes = new Set<Node>();
+  private offerCount = 0;
+  private errorSerial = 0x80000000;
+
+  constructor(translator: Translator, connection: Connection) {
+    const { host } = translator;
+    this.translator = translator;
+    this.connection = connection;
+    const user = host.userOf(connection.credentials.uid ?? NOBODY);
+    this.peer = host.domain.openPeer({ user, sink: this });
+    this.inbox = host.driver.registry.peer.copyHandle(connection.inbox, this.peer);
+    this.inbox.context = this;
+  }
+
+  /** The native peer's use of a service. */
+  conversation(service: Service): Conversation {
+    let conversation = this.conversations.get(service);
+    if (conversation === undefined) {
+      conversation = new Conversation(this, service);
+      this.conversations.set(service, conversation);
+    }
+    return conversation;
+  }
+
+  all(): Conversation[] {
+    return [...this.conversations.values()];
+  }
+
+  forget(conversation: Conversation): void {
+    this.conversations.delete(conversation.service);
+    this.endIfIdle();
+  }
+
+  /** A node for a service that speaks to the native peer; the handle to it is the registry's. */
+  returnHandle(): Handle {
+    const { node, handle } = this.peer.createNode(this.translator.registry.peer);
+    node.context = new ReturnNode(this, () => this.returnNodes.delete(node));
+    this.returnNodes.add(node);
+    return handle;
+  }
+
+  /** For the next object that the native peer offers. */
+  nextOfferNumber(): number {
+    this.offerCount++;
+    return this.offerCount;
+  }
+
+  send(handle: Handle, outgoing: Outgoing): SendStatus {
+    const {
+      bytes,
+      sender,
+      replyFacet = null,
+      transfers = [],
+      descriptors = null,
+      answer,
+    } = outgoing;
+    const message = this.translator.compose(bytes, sender, replyFacet);
+    message.descriptors = descriptors;
+    for (const transfer of transfers) message.addTransfer(transfer);
+    if (answer !== undefined) {
+      message.newNode = NewNode.OneShot;
+      message.newNodeContext = answer;
+    }
+    let status = this.peer.send(handle, message);
+    /* the room of a receiver in another process may be known late */
+    if (status === SendStatus.OverQuota && this.translator.lookAround()) {
+      status = this.peer.send(handle, message);
+    }
+    if (status === SendStatus.Sent && answer !== undefined) answer.node = message.createdNode;
+    return status;
+  }
+
+  /** To the native peer itself. False: it is gone, or has no room. */
+  sendHome(outgoing: Outgoing): boolean {
+    return this.inbox !== null && this.send(this.inbox, outgoing) === SendStatus.Sent;
+  }
+
+  /** Answers a call with an error of the bus's, if it wants an answer. */
+  refuse(call: DecodedMessage, reply: Handle | null, errorName: string, text: string): void {
+    if (reply === null || !isAwaited(call)) return;
+    const { sender = this.connection.uniqueName, serial } = call;
+    this.errorSerial = this.errorSerial === 0xffffffff ? 0x80000000 : this.errorSerial + 1;
+    const bytes = errorMessage(this.errorSerial, serial, sender, errorName, text);
+    const status = this.send(reply, { bytes, sender: DRIVER_NUMBER });
+    if (status !== SendStatus.Sent && reply.live) this.peer.release(reply);
+  }
+
+  accept(node: Node, message: Message, trace: Trace): void {
+    const context = node.context as NodeContext;
+    if (context instanceof Answer) context.node = null;
+    const arrival = new Arrival(message, trace);
+    this.translator.defer(() => {
+      if (this.peer.live) context.arrived(arrival);
+      else arrival.finish(this.peer);
+    });
+  }
+
+  handleReleased(node: Node): void {
+    const context = node.context as NodeContext;
+    if (context instanceof Answer) context.node = null;
+    this.translator.defer(() => {
+      if (this.peer.live) context.abandoned();
+    });
+  }
+
+  nodeReleased(handle: Handle): void {
+    (handle.context as HandleContext | null)?.lost(handle);
+  }
+
+  /** The native peer has left. Handles that it has passed on remain good. */
+  lost(): void {
+    this.inbox = null;
+    this.translator.defer(() => this.left());
+  }
+
+  private left(): void {
+    const nodes = [...this.returnNodes];
+    for (const { node } of this.awaited) if (node !== null) nodes.push(node);
+    this.returnNodes.clear();
+    this.awaited.clear();
+    this.peer.release(...nodes);
+    for (const conversation of this.all()) conversation.withdrawOffers();
+    this.endIfIdle();
+  }
+
+  private endIfIdle(): void {
+    if (this.inbox !== null || this.conversations.size > 0) return;
+    this.translator.forget(this);
+    this.peer.close();
+  }
+}

@@ -1,0 +1,186 @@
+import type { Handle } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { Grant } from '#bridge/registry/grants.js';
+import { encodeMessage } from '#bridge/wire/message.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { expandPath, type MemberReference, type ObjectKind } from '#mappings/index.js';
+
+import type { Client } from './client.js';
+import type { HandleContext } from './contexts.js';
+import { ObjectNode } from './object-node.js';
+import { Offer } from './offer.js';
+import type { Service } from './service.js';
+
+/** Through what a service is reached. */
+interface Way {
+  readonly handle: Handle;
+  /** undefined: messages wait there until the service has been started */
+  readonly owner: Connection | undefined;
+}
+
+/** One native peer's use of one service: handles to its objects, and objects that the native peer has offered to it. */
+export class Conversation implements HandleContext {
+  readonly client: Client;
+  readonly service: Service;
+  private readonly objects = new Set<ObjectNode>();
+  private readonly offers = new Map<string, Offer>();
+  private known: Way | null = null;
+  private isOver = false;
+
+  constructor(client: Client, service: Service) {
+    this.client = client;
+    this.service = service;
+    service.joined(this);
+  }
+
+  /** The way to the service, for the native peer itself; undefined: the name leads nowhere. */
+  get way(): Way | undefined {
+    if (this.known !== null) return this.known;
+    const way = this.find(this.client.connection);
+    if (way === undefined) return undefined;
+    way.handle.context = this;
+    this.known = way;
+    return way;
+  }
+
+  /** Has `use` send something to the service as `caller`; false: the name leads nowhere. */
+  reach(caller: Connection, use: (handle: Handle, grant: Grant) => void): boolean {
+    const { grants } = this.client.translator.host;
+    const isOwn = caller === this.client.connection;
+    const way = isOwn || this.known?.owner !== undefined ? this.way : this.find(caller);
+    if (way === undefined) return false;
+    const { handle, owner } = way;
+    use(
+      handle,
+      owner === undefined
+        ? grants.withServiceToStart(caller, this.service.name)
+        : grants.between(caller, owner),
+    );
+    if (way !== this.known && handle.live) this.client.peer.release(handle);
+    return true;
+  }
+
+  /** The service is gone, and all of its objects with it; if it was yet to start, it has started or will not. */
+  lost(): void {
+    const wasThere = this.known?.owner !== undefined;
+    this.known = null;
+    if (wasThere) this.client.translator.defer(() => this.end());
+  }
+
+  /** Makes a node that stands for an object; the handle to it is `to`'s. */
+  open(kind: ObjectKind, path: string, holder: Connection, to = this.client.peer): Handle {
+    const { node, handle } = this.client.peer.createNode(to);
+    const object = new ObjectNode(this, node, kind, path, holder);
+    node.context = object;
+    this.objects.add(object);
+    this.service.add(object);
+    return handle;
+  }
+
+  /** The object has ended: all handles to this node die. */
+  close(object: ObjectNode): void {
+    this.forget(object);
+    if (object.node.live) this.client.peer.release(object.node);
+    this.endIfIdle();
+  }
+
+  /** Nobody holds a handle to this node any more. */
+  abandoned(object: ObjectNode): void {
+    if (!this.objects.has(object)) return;
+    this.forget(object);
+    const { kind, path, holder } = object;
+    const isLast = !this.service.hasObjectAt(path);
+    if (kind.release !== undefined && isLast) this.callRelease(kind.release, path, holder);
+    this.endIfIdle();
+  }
+
+  /** The path by which the service can call an object that the native peer offers. */
+  pathFor(handle: Handle, kind: ObjectKind): string {
+    for (const [path, offer] of this.offers) {
+      if (offer.kind === kind && offer.handle.node === handle.node) return path;
+    }
+    const [pattern] = kind.paths;
+    const number = this.client.nextOfferNumber();
+    const values = pattern.variables.map((name) => [name, `bus1_${number}`] as const);
+    const path = expandPath(pattern, Object.fromEntries(values));
+    const own = handle.owner.copyHandle(handle, this.client.peer);
+    this.withdraw(path);
+    this.offers.set(path, new Offer(this, kind, path, own));
+    return path;
+  }
+
+  offerAt(path: string): Offer | undefined {
+    return this.offers.get(path);
+  }
+
+  withdraw(path: string): void {
+    const offer = this.offers.get(path);
+    this.offers.delete(path);
+    if (offer?.handle.live === true) this.client.peer.release(offer.handle);
+  }
+
+  withdrawOffers(): void {
+    for (const path of this.offers.keys()) this.withdraw(path);
+    this.endIfIdle();
+  }
+
+  endIfIdle(): void {
+    if (this.objects.size === 0 && this.offers.size === 0) this.end();
+  }
+
+  private end(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    const { peer } = this.client;
+    for (const object of this.objects) {
+      this.forget(object);
+      if (object.node.live) peer.release(object.node);
+    }
+    for (const path of this.offers.keys()) this.withdraw(path);
+    if (this.known !== null) peer.release(this.known.handle);
+    this.known = null;
+    this.service.left(this);
+    this.client.forget(this);
+  }
+
+  private forget(object: ObjectNode): void {
+    this.objects.delete(object);
+    this.service.remove(object);
+    object.dropListeners();
+  }
+
+  private find(caller: Connection): Way | undefined {
+    const { translator, peer } = this.client;
+    const { registry, host } = translator;
+    const { name } = this.service;
+    const owner = registry.owner(name);
+    if (owner !== undefined) {
+      const handle = name.startsWith(':') ? owner.inbox : owner.nameHandles.get(name);
+      return handle && { owner, handle: registry.peer.copyHandle(handle, peer) };
+    }
+    const parking =
+      host.activator.parkingFor(name, caller) ?? host.attachment?.driverSide.gateFor(name, caller);
+    if (parking === undefined) return undefined;
+    const handle = registry.peer.copyHandle(parking, peer);
+    registry.peer.release(parking);
+    return { owner, handle };
+  }
+
+  /** As its last holder, who may be about to leave: then the bus has not been told of that yet. */
+  private callRelease(release: MemberReference, path: string, holder: Connection): void {
+    if (!holder.live || this.way?.owner === undefined) return;
+    const bytes = encodeMessage({
+      type: MessageType.MethodCall,
+      flags: MessageFlag.NoReplyExpected | MessageFlag.NoAutoStart,
+      serial: this.client.translator.nextSerial(),
+      path,
+      ...release,
+      destination: this.service.name,
+      sender: holder.uniqueName,
+    });
+    this.reach(holder, (handle, grant) => {
+      if (!this.client.translator.permits(grant.facet, bytes)) return;
+      this.client.send(handle, { bytes, sender: holder.number });
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import {
+  matchName,
+  nameSpecificity,
+  type MappedName,
+  type Mapping,
+  type MappedInterface,
+} from '#mappings/index.js';
+
+/** A name that some mapping speaks of. */
+export interface KnownName {
+  readonly mapping: Mapping;
+  readonly entry: MappedName;
+}
+
+/** The mappings that a bridge was started with, whatever existing bus they are written for: here there is one bus. */
+export class KnownMappings {
+  private readonly names: readonly KnownName[];
+
+  constructor(mappings: readonly Mapping[]) {
+    const names = mappings.flatMap((mapping) => mapping.names.map((entry) => ({ mapping, entry })));
+    const rank = ({ entry }: KnownName): number => nameSpecificity(entry.pattern);
+    this.names = names.toSorted((a, b) => rank(b) - rank(a));
+  }
+
+  /** The most specific pattern counts. */
+  find(name: string): KnownName | undefined {
+    return this.names.find(({ entry }) => matchName(entry.pattern, name));
+  }
+
+  /** Whether one of these names is a service's that a mapping speaks of. */
+  hasAny(names: Iterable<string>): boolean {
+    for (const name of names) if (this.find(name) !== undefined) return true;
+    return false;
+  }
+}
+
+/** Whether there are signals that end objects of such a service: then somebody has to listen. */
+export function hasEndings({ objects, interfaces }: Mapping): boolean {
+  const endsSomething = ({ signals }: MappedInterface): boolean =>
+    [...signals.values()].some(({ ends }) => ends !== undefined);
+  return (
+    [...objects.values()].some(({ isManager }) => isManager) ||
+    [...interfaces.values()].some(endsSomething)
+  );
+}

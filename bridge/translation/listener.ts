@@ -1,0 +1,42 @@
+import type { Handle } from '#core/index.js';
+
+import type { HandleContext } from './contexts.js';
+import type { ObjectNode, Target } from './object-node.js';
+
+/** The interface by which the holder of a handle asks for the signals of its object. */
+export const SIGNALS_INTERFACE = 'org.bus1.Signals';
+
+/** Somebody who gets the signals of an object, at a node of his own, for as long as the handle to the object is held. */
+export class Listener implements HandleContext {
+  readonly object: ObjectNode;
+  readonly target: Target;
+  readonly handle: Handle;
+
+  constructor(object: ObjectNode, target: Target, handle: Handle) {
+    this.object = object;
+    this.target = target;
+    this.handle = handle;
+    handle.context = this;
+  }
+
+  begin(): void {
+    this.object.listeners.add(this);
+    this.object.conversation.service.listen(this);
+  }
+
+  /** He is gone, or listens no longer. */
+  lost(): void {
+    this.forget();
+  }
+
+  close(): void {
+    this.forget();
+    const { peer } = this.object.conversation.client;
+    if (this.handle.live && peer.live) peer.release(this.handle);
+  }
+
+  private forget(): void {
+    this.object.listeners.delete(this);
+    this.object.conversation.service.unlisten(this);
+  }
+}

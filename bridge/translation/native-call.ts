@@ -1,0 +1,226 @@
+import { SendStatus, type Handle } from '#core/index.js';
+import { handleIndex } from '#bridge/client/handle-path.js';
+import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import { STATUS_TEXTS } from '#bridge/host/refusals.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
+import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';
+import { WireError } from '#bridge/wire/faults.js';
+import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import {
+  permits,
+  toLegacy,
+  toLegacyInterface,
+  toLegacyMember,
+  type Mapping,
+  type MemberReference,
+  type ObjectKind,
+} from '#mappings/index.js';
+
+import { isAwaited, type Arrival } from './arrival.js';
+import { HandleArguments } from './handle-arguments.js';
+import { Listener, SIGNALS_INTERFACE } from './listener.js';
+import type { ObjectNode, Target } from './object-node.js';
+import { ServiceAnswer } from './service-answer.js';
+
+/** Passes on what a native peer has sent to a node that stands for an object of a service. */
+export function passCall(object: ObjectNode, arrival: Arrival): void {
+  const message = arrival.read();
+  const isForObject =
+    message?.type === MessageType.MethodCall || message?.type === MessageType.Signal;
+  if (message === undefined || !isForObject) return;
+  new NativeCall(object, arrival, message).pass();
+}
+
+class NativeCall {
+  private readonly object: ObjectNode;
+  private readonly arrival: Arrival;
+  private readonly message: DecodedMessage;
+  private readonly argumentCount: number;
+  /** null: no answer is wanted, or the answer is somebody else's matter now */
+  private reply: Handle | null;
+
+  constructor(object: ObjectNode, arrival: Arrival, message: DecodedMessage) {
+    this.object = object;
+    this.arrival = arrival;
+    this.message = message;
+    const wantsReply = isAwaited(message) && arrival.handleCount > 0;
+    this.argumentCount = arrival.handleCount - (wantsReply ? 1 : 0);
+    this.reply = wantsReply ? arrival.handle(this.argumentCount) : null;
+  }
+
+  /** To the service, or back to the caller as an error. */
+  pass(): void {
+    try {
+      const caller = this.caller();
+      const target = this.target();
+      if (this.message.interface === SIGNALS_INTERFACE) this.subscribe(target);
+      else this.send(target, caller);
+    } catch (error) {
+      const refusal = error instanceof WireError ? invalid(error.message) : error;
+      if (!(refusal instanceof DriverError)) throw error;
+      const { client } = this.object.conversation;
+      const reply = this.reply === null ? null : this.arrival.take(this.argumentCount);
+      client.refuse(this.message, reply, refusal.errorName, refusal.message);
+    }
+  }
+
+  /** Whoever has the handle may call; as himself, because services look at their callers. */
+  private caller(): Connection {
+    const { translator } = this.object.conversation.client;
+    const { sender } = this.message;
+    const caller = translator.connectionOf(sender);
+    if (caller?.process === this.arrival.origin && caller.isNative) return caller;
+    throw new DriverError(
+      ErrorName.AccessDenied,
+      `${sender ?? 'a sender without a name'} is not known to come from that process: say Hello to the bus first`,
+    );
+  }
+
+  private target(): Target {
+    const { object } = this;
+    const { path = '/' } = this.message;
+    if (object.node.live) return object.target(path);
+    throw new DriverError(
+      ErrorName.ServiceUnknown,
+      `the ${object.kind.name} is gone, or its service is`,
+    );
+  }
+
+  private send(target: Target, caller: Connection): void {
+    const { conversation } = this.object;
+    const { client, service } = conversation;
+    const { mapping } = service;
+    const { message } = this;
+    const member = legacyMember(mapping, target.kind, message);
+    if (!permits(mapping, target.kind, member, subjectOf(mapping, message))) {
+      const what = `${message.interface ?? 'any interface'}.${message.member}`;
+      const rule = `mapping ${target.kind.at.file}:${target.kind.at.line}`;
+      throw new DriverError(
+        ErrorName.UnknownMethod,
+        `a handle to a ${target.kind.name} is not good for ${what} (${rule})`,
+      );
+    }
+    const home = client.translator.client(caller).conversation(service);
+    const handles = new HandleArguments(this.arrival, this.argumentCount, home);
+    const body = toLegacy(mapping, { part: 'call', ...member }, message.body, handles.path);
+    handles.mustBeUsed();
+    const bytes = encodeMessage(
+      {
+        ...message,
+        path: target.path,
+        interface: member.interface === '' ? undefined : member.interface,
+        member: member.member,
+        destination: service.name,
+        sender: caller.uniqueName,
+      },
+      body,
+    );
+    this.deliver(
+      bytes,
+      caller,
+      (reply) => new ServiceAnswer(client, reply, { service, target, caller, member, body }),
+    );
+    home.endIfIdle();
+  }
+
+  private deliver(
+    bytes: Uint8Array,
+    caller: Connection,
+    answerTo: (reply: Handle) => ServiceAnswer,
+  ): void {
+    const { conversation } = this.object;
+    const { client, service } = conversation;
+    const { translator } = client;
+    const isReached = conversation.reach(caller, (handle, { facet, replyFacet }) => {
+      translator.mustPermit(facet, bytes);
+      translator.show(bytes, caller);
+      const { descriptors } = this.arrival;
+      const sent = { bytes, sender: caller.number, replyFacet, descriptors };
+      const { reply } = this;
+      const answer = reply === null ? undefined : answerTo(reply);
+      const status = client.send(handle, answer === undefined ? sent : { ...sent, answer });
+      if (status === SendStatus.Sent) {
+        if (answer !== undefined) this.arrival.take(this.argumentCount);
+        return;
+      }
+      answer?.cancel();
+      if (reply !== null) reply.context = this.arrival;
+      const [errorName, text] = STATUS_TEXTS[status];
+      throw new DriverError(
+        errorName,
+        text === '' ? `${service.name} has as much waiting as it may have` : text,
+      );
+    });
+    if (isReached) return;
+    throw new DriverError(
+      ErrorName.ServiceUnknown,
+      `nobody owns the name ${service.name}, and nothing provides it`,
+    );
+  }
+
+  /** Whoever holds a handle to an object can have the object's signals sent to a node of his own. */
+  private subscribe(target: Target): void {
+    const { message, object } = this;
+    const [path] = message.body;
+    if (message.member !== 'Subscribe' || message.signature !== 'o') {
+      throw new DriverError(
+        ErrorName.UnknownMethod,
+        `${SIGNALS_INTERFACE} has one method, Subscribe(o listener)`,
+      );
+    }
+    const index = handleIndex(String(path));
+    const listener = index < this.argumentCount ? this.arrival.take(index) : null;
+    if (listener === null) throw invalid('Subscribe takes a handle to where the signals are to go');
+    new Listener(object, target, listener).begin();
+    const reply = this.reply === null ? null : this.arrival.take(this.argumentCount);
+    const { client, service } = object.conversation;
+    service.whenWatched(() => {
+      if (reply === null || !client.peer.live) return;
+      const status = client.send(reply, {
+        bytes: emptyReply(message, client.translator.nextSerial()),
+        sender: DRIVER_NUMBER,
+      });
+      if (status !== SendStatus.Sent && reply.live) client.peer.release(reply);
+    });
+  }
+}
+
+function invalid(text: string): DriverError {
+  return new DriverError(ErrorName.InvalidArgs, text);
+}
+
+function emptyReply({ serial: replySerial, sender }: DecodedMessage, serial: number): Uint8Array {
+  return encodeMessage({
+    type: MessageType.MethodReturn,
+    flags: MessageFlag.NoReplyExpected,
+    serial,
+    replySerial,
+    sender: DRIVER_NAME,
+    destination: sender,
+  });
+}
+
+/** What the service calls the member; a call without an interface is for the first of the object's that has it. */
+function legacyMember(
+  mapping: Mapping,
+  kind: ObjectKind,
+  message: DecodedMessage,
+): MemberReference {
+  const { interface: name, member = '' } = message;
+  if (name !== undefined) return toLegacyMember(mapping, { interface: name, member });
+  for (const own of kind.interfaces) {
+    const methods = mapping.interfaces.get(own)?.methods.values() ?? [];
+    for (const { name: legacy, nativeName } of methods) {
+      if (nativeName === member) return { interface: own, member: legacy };
+    }
+  }
+  return { interface: '', member };
+}
+
+/** Which property a call of org.freedesktop.DBus.Properties is about, in the service's words. */
+function subjectOf(mapping: Mapping, { body }: DecodedMessage): readonly unknown[] {
+  const [name, ...rest] = body;
+  return [typeof name === 'string' ? toLegacyInterface(mapping, name) : name, ...rest];
+}

@@ -1,0 +1,83 @@
+import type { Node } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { DriverError } from '#bridge/driver/driver-error.js';
+import type { Mapping, ObjectKind } from '#mappings/index.js';
+
+import type { Arrival } from './arrival.js';
+import type { NodeContext } from './contexts.js';
+import type { Conversation } from './conversation.js';
+import type { Listener } from './listener.js';
+import { passCall } from './native-call.js';
+
+/** D-Bus Specification, "Standard Errors"; not one that a bus has to give. */
+const UNKNOWN_OBJECT = 'org.freedesktop.DBus.Error.UnknownObject';
+
+/** One object of a service. */
+export interface Target {
+  readonly kind: ObjectKind;
+  readonly path: string;
+}
+
+/** Stands behind a node that stands for an object of a service. */
+export class ObjectNode implements NodeContext, Target {
+  readonly conversation: Conversation;
+  readonly node: Node;
+  readonly kind: ObjectKind;
+  readonly path: string;
+  /** who was given the handle */
+  readonly holder: Connection;
+  /** the handle leads to a name: objects of the service that always have the same path can be reached by that */
+  isName = false;
+  readonly listeners = new Set<Listener>();
+
+  constructor(
+    conversation: Conversation,
+    node: Node,
+    kind: ObjectKind,
+    path: string,
+    holder: Connection,
+  ) {
+    this.conversation = conversation;
+    this.node = node;
+    this.kind = kind;
+    this.path = path;
+    this.holder = holder;
+  }
+
+  arrived(arrival: Arrival): void {
+    const { service, client } = this.conversation;
+    service.whenWatched(() => {
+      if (client.peer.live) passCall(this, arrival);
+      arrival.finish(client.peer);
+    });
+  }
+
+  abandoned(): void {
+    this.conversation.abandoned(this);
+  }
+
+  /** What a message with this path is for. @throws DriverError */
+  target(path: string): Target {
+    if (!this.isName || path === this.path) return this;
+    const { mapping, name } = this.conversation.service;
+    const kind = this.kind.only === undefined ? fixedObject(mapping, path) : undefined;
+    if (kind !== undefined) return { kind, path };
+    if (path === '/') return this;
+    const why = `the handle to ${name} does not lead to ${path}: call its object through the handle to that`;
+    throw new DriverError(UNKNOWN_OBJECT, why);
+  }
+
+  dropListeners(): void {
+    for (const listener of this.listeners) listener.close();
+  }
+}
+
+function fixedObject({ objects }: Mapping, path: string): ObjectKind | undefined {
+  const kinds = [...objects.values()];
+  return kinds.find(
+    ({ owner, only, paths }) =>
+      owner === 'service' &&
+      only === undefined &&
+      paths.some(({ text, variables }) => variables.length === 0 && text === path),
+  );
+}

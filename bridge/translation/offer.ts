@@ -1,0 +1,138 @@
+import { SendStatus, type Handle } from '#core/index.js';
+import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { WireError } from '#bridge/wire/faults.js';
+import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
+import { MessageType } from '#bridge/wire/types.js';
+import {
+  toLegacy,
+  toNative,
+  toNativeMember,
+  type MemberReference,
+  type ObjectKind,
+} from '#mappings/index.js';
+
+import { Answer } from './answer.js';
+import { isAwaited, type Arrival } from './arrival.js';
+import type { HandleContext } from './contexts.js';
+import type { Conversation } from './conversation.js';
+import { HandleArguments } from './handle-arguments.js';
+import { NewHandles } from './new-handles.js';
+
+/** An object of a native peer's that a service calls by a path which was made up for it. */
+export class Offer implements HandleContext {
+  readonly conversation: Conversation;
+  readonly kind: ObjectKind;
+  readonly path: string;
+  readonly handle: Handle;
+
+  constructor(conversation: Conversation, kind: ObjectKind, path: string, handle: Handle) {
+    this.conversation = conversation;
+    this.kind = kind;
+    this.path = path;
+    this.handle = handle;
+    handle.context = this;
+  }
+
+  /** The native peer does not offer it any more. */
+  lost(): void {
+    const { conversation, path } = this;
+    conversation.client.translator.defer(() => {
+      if (conversation.offerAt(path) !== this) return;
+      conversation.withdraw(path);
+      conversation.endIfIdle();
+    });
+  }
+
+  /** A call of the service's. */
+  pass(arrival: Arrival, message: DecodedMessage, service: Connection): void {
+    const { conversation } = this;
+    const { client } = conversation;
+    const { mapping } = conversation.service;
+    const wantsReply = isAwaited(message) && arrival.handleCount > 0;
+    const reply = wantsReply ? arrival.take(arrival.handleCount - 1) : null;
+    const legacy = { interface: message.interface ?? '', member: message.member ?? '' };
+    const handles = new NewHandles(conversation, client.connection);
+    const body = toNative(mapping, { part: 'call', ...legacy }, message.body, handles.open);
+    const native = toNativeMember(mapping, legacy);
+    const bytes = encodeMessage(
+      { ...message, ...native, interface: message.interface && native.interface, path: '/' },
+      body,
+    );
+    const { transfers, descriptors } = { transfers: handles.all, descriptors: arrival.descriptors };
+    const call = { message, body: message.body, legacy, service };
+    const answer = reply === null ? undefined : new NativeAnswer(conversation, reply, call);
+    const sent = { bytes, sender: service.number, transfers, descriptors };
+    const status = client.send(this.handle, answer === undefined ? sent : { ...sent, answer });
+    handles.release(false);
+    if (status === SendStatus.Sent) return;
+    answer?.cancel();
+    const why = `${client.connection.uniqueName} has no room for the call, or the object is gone`;
+    client.refuse(message, reply, ErrorName.LimitsExceeded, why);
+  }
+}
+
+/** A call that a native peer was passed. */
+interface OfferedCall {
+  readonly message: DecodedMessage;
+  readonly body: readonly unknown[];
+  readonly legacy: MemberReference;
+  readonly service: Connection;
+}
+
+/** What a native peer answers to a service: handles become paths. */
+class NativeAnswer extends Answer {
+  private readonly conversation: Conversation;
+  private readonly call: OfferedCall;
+
+  constructor(conversation: Conversation, reply: Handle, call: OfferedCall) {
+    super(conversation.client, reply);
+    this.conversation = conversation;
+    this.call = call;
+  }
+
+  protected pass(arrival: Arrival): void {
+    const message = arrival.read();
+    const isAnswer =
+      message?.type === MessageType.MethodReturn || message?.type === MessageType.Error;
+    if (!isAnswer || message?.replySerial !== this.call.message.serial) return;
+    try {
+      this.send(this.compose(arrival, message), arrival);
+    } catch (error) {
+      if (!(error instanceof DriverError) && !(error instanceof WireError)) throw error;
+      const reply = this.takeReply();
+      this.client.refuse(
+        this.call.message,
+        reply,
+        ErrorName.Failed,
+        `the answer cannot be passed on: ${error.message}`,
+      );
+    }
+  }
+
+  private compose(arrival: Arrival, message: DecodedMessage): Uint8Array {
+    const { client, service } = this.conversation;
+    const { legacy, body: call, service: caller } = this.call;
+    const handles = new HandleArguments(arrival, arrival.handleCount, this.conversation);
+    const body =
+      message.type === MessageType.Error
+        ? message.body
+        : toLegacy(
+            service.mapping,
+            { part: 'return', ...legacy, call },
+            message.body,
+            handles.path,
+          );
+    handles.mustBeUsed();
+    const names = { sender: client.connection.uniqueName, destination: caller.uniqueName };
+    return encodeMessage({ ...message, ...names }, body);
+  }
+
+  private send(bytes: Uint8Array, { descriptors }: Arrival): void {
+    const reply = this.takeReply();
+    if (reply === null) return;
+    const { client } = this;
+    const status = client.send(reply, { bytes, sender: client.connection.number, descriptors });
+    if (status !== SendStatus.Sent && reply.live) client.peer.release(reply);
+  }
+}

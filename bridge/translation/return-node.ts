@@ -1,0 +1,65 @@
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { DecodedMessage } from '#bridge/wire/message.js';
+import { MessageType } from '#bridge/wire/types.js';
+
+import { isAwaited, type Arrival } from './arrival.js';
+import type { Client } from './client.js';
+import type { NodeContext } from './contexts.js';
+
+/**
+ * Stands behind the node at which a service reaches a native peer by its unique name. Calls to objects that the native
+ * peer has offered become calls of these; the rest goes on as it is.
+ */
+export class ReturnNode implements NodeContext {
+  private readonly client: Client;
+  private readonly forget: () => void;
+
+  constructor(client: Client, forget: () => void) {
+    this.client = client;
+    this.forget = forget;
+  }
+
+  arrived(arrival: Arrival): void {
+    const { translator, peer } = this.client;
+    const message = translator.isTrusted(arrival.origin) ? arrival.read() : undefined;
+    const sender = translator.connectionOf(message?.sender);
+    if (message !== undefined && sender !== undefined) this.pass(arrival, message, sender);
+    arrival.finish(peer);
+  }
+
+  /** The service does not send to the native peer any more. */
+  abandoned(): void {
+    this.forget();
+  }
+
+  private pass(arrival: Arrival, message: DecodedMessage, sender: Connection): void {
+    const { client } = this;
+    const conversations = client.all().filter(({ service }) => service.owner === sender);
+    const offer = conversations
+      .map((each) => each.offerAt(message.path ?? ''))
+      .find((one) => one !== undefined);
+    if (offer !== undefined && message.type === MessageType.MethodCall) {
+      return offer.pass(arrival, message, sender);
+    }
+    this.passAsItIs(arrival, message, sender);
+    if (message.type !== MessageType.Signal) return;
+    const { bytes, descriptors } = arrival;
+    for (const { service } of conversations)
+      service.heard({ message, bytes, descriptors, sender }, client);
+  }
+
+  private passAsItIs(arrival: Arrival, message: DecodedMessage, sender: Connection): void {
+    const { client } = this;
+    const transfers = [];
+    for (let i = 0; i < arrival.handleCount; i++) {
+      const handle = arrival.handle(i);
+      if (handle !== null) transfers.push(handle);
+    }
+    const { bytes, descriptors } = arrival;
+    if (client.sendHome({ bytes, sender: sender.number, transfers, descriptors })) return;
+    const reply = isAwaited(message) ? arrival.take(arrival.handleCount - 1) : null;
+    const why = `${client.connection.uniqueName} is gone, or has as much waiting as it may have`;
+    client.refuse(message, reply, ErrorName.LimitsExceeded, why);
+  }
+}

@@ -1,0 +1,68 @@
+import { SendStatus, type Handle } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
+import { MessageType } from '#bridge/wire/types.js';
+import {
+  endedObjects,
+  toNative,
+  type MappedMessage,
+  type MemberReference,
+} from '#mappings/index.js';
+
+import { Answer } from './answer.js';
+import type { Arrival } from './arrival.js';
+import type { Client } from './client.js';
+import { NewHandles } from './new-handles.js';
+import type { Target } from './object-node.js';
+import type { Service } from './service.js';
+
+/** A call that went to a service, in the service's words. */
+export interface PassedCall {
+  readonly service: Service;
+  readonly target: Target;
+  readonly caller: Connection;
+  readonly member: MemberReference;
+  readonly body: readonly unknown[];
+}
+
+/** What a service answers to a native peer: paths become handles. */
+export class ServiceAnswer extends Answer {
+  private readonly call: PassedCall;
+
+  constructor(client: Client, reply: Handle, call: PassedCall) {
+    super(client, reply);
+    this.call = call;
+  }
+
+  protected pass(arrival: Arrival): void {
+    const message = arrival.read();
+    /* services are connections of the bus's own hosts: nobody else has anything to answer */
+    if (message === undefined || !this.client.translator.isTrusted(arrival.origin)) return;
+    if (message.type === MessageType.MethodReturn) this.passReturn(arrival, message);
+    else if (message.type === MessageType.Error) this.send(arrival, arrival.bytes, []);
+  }
+
+  private passReturn(arrival: Arrival, message: DecodedMessage): void {
+    const { translator } = this.client;
+    const { target, caller, member, body: call } = this.call;
+    const { name, mapping } = this.call.service;
+    const service = translator.service(name, mapping);
+    const conversation = this.client.conversation(service);
+    const handles = new NewHandles(conversation, caller);
+    const part: MappedMessage = { part: 'return', ...member, call, object: target.kind };
+    const body = toNative(mapping, part, message.body, handles.open);
+    this.send(arrival, encodeMessage(message, body), handles.all);
+    handles.release(service.owner?.uniqueName !== message.sender);
+    for (const path of endedObjects(mapping, part, message.body, target.path)) service.end(path);
+    conversation.endIfIdle();
+  }
+
+  private send({ descriptors }: Arrival, bytes: Uint8Array, transfers: readonly Handle[]): void {
+    const reply = this.takeReply();
+    if (reply === null) return;
+    const { client, call } = this;
+    const sender = call.service.owner?.number ?? -1;
+    const status = client.send(reply, { bytes, sender, transfers, descriptors });
+    if (status !== SendStatus.Sent && reply.live) client.peer.release(reply);
+  }
+}

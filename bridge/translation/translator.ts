@@ -1,0 +1,202 @@
+import { Message, type Handle } from '#core/index.js';
+import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import type { Host } from '#bridge/host/host.js';
+import { describe } from '#bridge/host/refusals.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { Envelope } from '#bridge/registry/envelope.js';
+import type { Registry } from '#bridge/registry/registry.js';
+import { MessageHeader } from '#bridge/wire/header.js';
+import { MessageType } from '#bridge/wire/types.js';
+import { describeRefusal, type Facet } from '#policy/index.js';
+import type { Mapping } from '#mappings/index.js';
+
+import type { Arrival } from './arrival.js';
+import { Client } from './client.js';
+import { KnownMappings } from './known-mappings.js';
+import { ObjectNode } from './object-node.js';
+import { Service } from './service.js';
+import { Watch } from './watch.js';
+
+/**
+ * Lets native peers work with capabilities where a service has object paths (docs/mappings.md). A native peer that asks
+ * for a name of which a mapping speaks gets a handle to a node here instead of the service's own. To the service it looks
+ * as if the native peer had called by path.
+ */
+export class Translator {
+  readonly host: Host;
+  readonly watch: Watch;
+  private readonly mappings: KnownMappings;
+  private readonly clients = new Map<Connection, Client>();
+  private readonly services = new Map<string, Service>();
+  private tasks: (() => void)[] = [];
+  private readonly message = new Message();
+  private readonly envelope = new Envelope();
+  private readonly scanned = new MessageHeader();
+  private serial = 0;
+
+  constructor(host: Host, mappings: readonly Mapping[]) {
+    this.host = host;
+    this.mappings = new KnownMappings(mappings);
+    this.watch = new Watch(host, (arrival, peer) => {
+      this.defer(() => {
+        this.heard(arrival);
+        arrival.finish(peer);
+      });
+    });
+  }
+
+  get registry(): Registry {
+    return this.host.driver.registry;
+  }
+
+  /**
+   * For the registry, which has been asked for `name` by `sender`: the handle, its own, that it is to give away instead
+   * of the owner's. Undefined: no mapping speaks of these two.
+   */
+  handleFor(name: string, sender: Connection, owner: Connection | undefined): Handle | undefined {
+    if (!sender.isNative) return this.returnHandle(name, sender, owner);
+    const known =
+      name.startsWith(':') || owner?.isNative === true ? undefined : this.mappings.find(name);
+    if (known === undefined) return undefined;
+    const conversation = this.client(sender).conversation(this.service(name, known.mapping));
+    const { object } = known.entry;
+    const handle =
+      conversation.way === undefined
+        ? undefined
+        : conversation.open(object, object.paths[0].text, sender, this.registry.peer);
+    if (handle === undefined) conversation.endIfIdle();
+    else (handle.node.context as ObjectNode).isName = true;
+    return handle;
+  }
+
+  /** Deals with all that has arrived. */
+  run(): void {
+    while (this.tasks.length > 0) {
+      const { tasks } = this;
+      this.tasks = [];
+      for (const task of tasks) this.perform(task);
+    }
+  }
+
+  /** One conversation that goes wrong does not end the bus. */
+  private perform(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.host.log('error', 'a message could not be translated', { why });
+    }
+  }
+
+  /** Does `task` when no transaction is under way any more. */
+  defer(task: () => void): void {
+    this.tasks.push(task);
+    this.host.isUnsettled = true;
+  }
+
+  client(connection: Connection): Client {
+    let client = this.clients.get(connection);
+    if (client === undefined) {
+      client = new Client(this, connection);
+      this.clients.set(connection, client);
+    }
+    return client;
+  }
+
+  forget({ connection }: Client): void {
+    this.clients.delete(connection);
+  }
+
+  service(name: string, mapping: Mapping): Service {
+    const key = `${name} ${mapping.file}`;
+    let service = this.services.get(key);
+    if (service === undefined) {
+      service = new Service(this, name, mapping);
+      this.services.set(key, service);
+    }
+    return service;
+  }
+
+  forgetService({ name, mapping }: Service): void {
+    this.services.delete(`${name} ${mapping.file}`);
+  }
+
+  /** Whether messages of a process are what they seem. */
+  isTrusted(process: number): boolean {
+    return process === 0 || this.host.peers?.isTrusted(process) === true;
+  }
+
+  /** The connection with this unique name. */
+  connectionOf(name: string | undefined): Connection | undefined {
+    return name === undefined ? undefined : this.registry.connections.get(name);
+  }
+
+  /** Learns what others have given back meanwhile; false: there are no others. */
+  lookAround(): boolean {
+    const { peers } = this.host;
+    peers?.shared.dispatch();
+    return peers !== null;
+  }
+
+  /** The message that is to be sent next. `sender`: N of its sender's unique name. */
+  compose(bytes: Uint8Array, sender: number, replyFacet: Facet | null): Message {
+    const { message, envelope } = this;
+    envelope.header.scan(bytes, viewOf(bytes), 0, bytes.length);
+    envelope.senderNumber = sender;
+    envelope.replyFacet = replyFacet;
+    message.clear().addPiece(bytes, 0, bytes.length);
+    message.note = envelope;
+    return message;
+  }
+
+  /** Shows monitors what a native peer says to a service. */
+  show(bytes: Uint8Array, sender: Connection): void {
+    const { registry } = this;
+    if (!registry.isObserved) return;
+    registry.capture(this.envelope, this.compose(bytes, sender.number, null), sender);
+  }
+
+  permits(facet: Facet | null, bytes: Uint8Array): boolean {
+    if (facet === null) return true;
+    this.scanned.scan(bytes, viewOf(bytes), 0, bytes.length);
+    return this.host.permits(facet, this.scanned);
+  }
+
+  /** @throws DriverError */
+  mustPermit(facet: Facet | null, bytes: Uint8Array): void {
+    if (facet === null || this.permits(facet, bytes)) return;
+    const text = `Rejected send message: ${describeRefusal(facet)}; ${describe(this.scanned)}`;
+    throw new DriverError(ErrorName.AccessDenied, text);
+  }
+
+  nextSerial(): number {
+    this.serial = (this.serial % 0xffffffff) + 1;
+    return this.serial;
+  }
+
+  /** A service that a mapping speaks of may call an object that a native peer has offered to it. */
+  private returnHandle(
+    name: string,
+    sender: Connection,
+    owner: Connection | undefined,
+  ): Handle | undefined {
+    const isForNative = owner?.isNative === true && name.startsWith(':');
+    if (!isForNative || !this.mappings.hasAny(sender.names)) return undefined;
+    return this.client(owner).returnHandle();
+  }
+
+  /** A signal that some service has sent to everybody. */
+  private heard(arrival: Arrival): void {
+    const message = this.isTrusted(arrival.origin) ? arrival.read() : undefined;
+    const sender = this.connectionOf(message?.sender);
+    if (message?.type !== MessageType.Signal || sender === undefined) return;
+    const { bytes, descriptors } = arrival;
+    for (const service of this.services.values()) {
+      if (service.owner === sender) service.heard({ message, bytes, descriptors, sender });
+    }
+  }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

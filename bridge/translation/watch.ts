@@ -1,0 +1,83 @@
+import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
+import type { Host } from '#bridge/host/host.js';
+import { Connection, NO_FIGURES } from '#bridge/registry/connection.js';
+import { parseMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
+
+import { Arrival } from './arrival.js';
+
+/** Signals by all that a service says, in the words of a match rule. */
+function ruleFor(name: string): MatchRule {
+  return parseMatchRule(`type='signal',sender='${name}'`) as MatchRule;
+}
+
+/**
+ * A connection of the bus's own that listens to services: their signals say which objects have ended, and are passed on
+ * to those who asked for them. It comes onto the bus when there is something to listen to.
+ */
+export class Watch implements Sink {
+  private readonly host: Host;
+  private readonly peer: Peer;
+  private readonly heard: (arrival: Arrival, peer: Peer) => void;
+  private connection: Connection | undefined;
+
+  /** @param heard is told inside the transaction */
+  constructor(host: Host, heard: (arrival: Arrival, peer: Peer) => void) {
+    this.host = host;
+    this.heard = heard;
+    this.peer = host.domain.openPeer({ user: host.userOf(host.options.uid), sink: this });
+  }
+
+  /** Listens to the owner of a name; `done` is called when it misses nothing any more. */
+  add(name: string, done: () => void): void {
+    const { registry, settings } = this.host.driver;
+    const rule = ruleFor(name);
+    const connection = (this.connection ??= this.appear());
+    registry.subscribe(rule, connection);
+    const isElsewhere = settings.attached?.subscribe(rule, connection, () => done());
+    if (isElsewhere !== true) registry.mirrors.whenSettled(done);
+  }
+
+  remove(name: string): void {
+    if (this.connection === undefined) return;
+    const { registry, settings } = this.host.driver;
+    const rule = ruleFor(name);
+    if (registry.unsubscribe(rule, this.connection)) {
+      settings.attached?.unsubscribe(rule, this.connection);
+    }
+  }
+
+  accept(_node: Node, message: Message, trace: Trace): void {
+    this.heard(new Arrival(message, trace), this.peer);
+  }
+
+  nodeReleased(handle: Handle): void {
+    const { context } = handle;
+    if (context instanceof Arrival) context.lost(handle);
+  }
+
+  handleReleased(): void {}
+
+  private appear(): Connection {
+    const { host, peer } = this;
+    const { driver, options } = host;
+    const { uid, pid } = options;
+    const connection = new Connection(
+      {
+        uid,
+        gid: undefined,
+        pid,
+        groups: undefined,
+        pidFd: undefined,
+        securityLabel: undefined,
+        atConsole: false,
+      },
+      () => NO_FIGURES,
+    );
+    connection.takesDescriptors = true;
+    host.grants.classify(connection);
+    driver.admit(peer, peer.createNode(driver.peer).handle, connection);
+    const name = driver.activate(connection);
+    driver.nameOwnerChanged(name, '', name);
+    return connection;
+  }
+}

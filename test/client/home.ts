@@ -1,0 +1,92 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { createInterface } from 'node:readline';
+import {
+  Domain,
+  join,
+  type Bus,
+  type Capability,
+  type MemberOptions,
+} from '#bridge/client/index.js';
+import { ROOT } from '../support/bus-command.js';
+import { killAtExit } from '../support/process.js';
+import { SERVICE } from './service-description.mjs';
+import { ServiceProcess } from './service-process.js';
+
+/** `bus1-bridge run`, with nobody on it. */
+export class Bridge {
+  readonly directory = mkdtempSync(joinPath(tmpdir(), 'native-'));
+  readonly address = `unix:path=${this.directory}/bus`;
+  readonly process: ChildProcess;
+
+  private constructor() {
+    const command = joinPath(ROOT, 'dist/bridge/cli/bus1-bridge.js');
+    const args = [
+      command,
+      'run',
+      '--address',
+      this.address,
+      '--print-address',
+      '--log-level',
+      'warn',
+    ];
+    this.process = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    killAtExit(this.process);
+  }
+
+  static async start(): Promise<Bridge> {
+    const bridge = new Bridge();
+    const lines = createInterface({ input: bridge.process.stdout! });
+    const { done } = await lines[Symbol.asyncIterator]().next();
+    if (done === true) throw new Error('bus1-bridge run has ended');
+    return bridge;
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      const ended = once(this.process, 'exit');
+      this.process.kill(signal);
+      await ended;
+    }
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+/** A service in another process, reached from this one: with a bus in between, or without. */
+export interface Home {
+  readonly service: ServiceProcess;
+  readonly client: Bus | Domain;
+  readonly capability: Capability;
+  stop(): Promise<void>;
+}
+
+/** A service in a domain that it has created, without a bridge. */
+export async function openDomain(options: MemberOptions = {}): Promise<Home> {
+  const directory = mkdtempSync(joinPath(tmpdir(), 'domain-'));
+  const path = joinPath(directory, 'authority');
+  const service = await ServiceProcess.start('service.mjs', 'domain', path);
+  const client = await Domain.join(path, options);
+  const stop = async (): Promise<void> => {
+    client.close();
+    await service.end();
+    rmSync(directory, { recursive: true });
+  };
+  return { service, client, capability: client.root, stop };
+}
+
+/** The same with a bus, on which the service has its name. */
+export async function openBus(options: MemberOptions = {}): Promise<Home> {
+  const bridge = await Bridge.start();
+  const service = await ServiceProcess.start('service.mjs', 'bus', bridge.address, SERVICE);
+  const client = await join({ ...options, address: bridge.address });
+  const capability = await client.resolve(SERVICE);
+  const stop = async (): Promise<void> => {
+    client.close();
+    await service.end();
+    await bridge.stop();
+  };
+  return { service, client, capability, stop };
+}
