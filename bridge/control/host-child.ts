@@ -16,6 +16,8 @@ export async function runHostChild(): Promise<number> {
     process.once('message', (message: HostProcessJob) => resolve(message));
   });
   const host = new HostThread(job);
+  /* why is told by the event */
+  host.ready.catch(() => undefined);
   const stop = (): void => host.post({ type: 'stop' });
   process.on('SIGTERM', stop);
   process.on('message', (command: HostCommand) => host.post(command));

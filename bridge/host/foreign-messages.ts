@@ -29,8 +29,8 @@ const LITTLE = 0x6c;
 const BIG = 0x42;
 
 /**
- * Reads messages that come from other processes, where no shim of this one has looked at them. Other hosts are trusted to
- * have checked what their clients sent; of native peers everything is checked here.
+ * Reads messages that come from other processes, where no shim of this one has looked at them. Other hosts are trusted
+ * to have checked what their clients sent; of native peers everything is checked here.
  */
 export class ForeignMessages {
   /** the reading of the last message */

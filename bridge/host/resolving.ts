@@ -11,7 +11,8 @@ import type { Shim } from './shim.js';
 
 /**
  * First contact with a name, or the first after the policy changed: a question to the registry, whose answer brings a
- * handle. Null when there is none to be had; then the client has been told, or the message is held until the answer comes.
+ * handle. Null when there is none to be had; then the client has been told, or the message is held until the answer
+ * comes.
  */
 export function resolve(
   shim: Shim,
