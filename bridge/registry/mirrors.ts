@@ -48,7 +48,7 @@ class ReportRequest {
 
 /** The `context` of the handle to a name node that somebody in another process has yet to release. */
 class Departure {
-  /** of the change that is complete when it has */
+  /** of the last change before it: what is said from then on has to wait */
   readonly version: number;
 
   constructor(version: number) {
@@ -114,7 +114,6 @@ export class Mirrors {
    * it may, messages could still go there. Returns how to wait for it no longer.
    */
   expectRelease(handle: Handle): () => void {
-    this.version++;
     const departure = new Departure(this.version);
     handle.context = departure;
     this.departures.add(departure);
