@@ -350,11 +350,12 @@ export class Driver {
   }
 
   /** A native peer's broadcast: it knows of nobody's subscriptions. */
-  private passOn(connection: Connection, message: DecodedMessage): void {
-    const { body, littleEndian } = message;
-    const bytes = encodeMessage({ ...message, sender: connection.uniqueName }, body, littleEndian);
+  private passOn(connection: Connection, signal: DecodedMessage): void {
+    const { body, littleEndian } = signal;
+    const bytes = encodeMessage({ ...signal, sender: connection.uniqueName }, body, littleEndian);
     this.voice.showFrom(connection, bytes);
-    this.settings.attached?.emitted(connection, this.voice.broadcastFrom(connection, bytes));
+    const message = this.voice.broadcastFrom(connection, bytes);
+    this.settings.attached?.emitted(connection, message);
   }
 
   private receivedControl(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
