@@ -10,6 +10,11 @@ export interface LoopWatch {
 /** A handle that nothing refers to would be collected, and its descriptor no longer be watched. */
 const open = new Set<LoopWatch>();
 
+/** While Node takes its environment down no callback can run: one that is due would abort the process. */
+process.once('exit', () => {
+  for (const watch of open) watch.close();
+});
+
 /**
  * Calls `onReadable` from Node's loop whenever `fd` (a socket, an eventfd, an epoll descriptor) can be read, has failed
  * or is at its end. Not for worker threads that block in epoll_wait: they have no loop that turns.
