@@ -12,7 +12,7 @@ import {
   socketDomain,
   SystemError,
 } from '#core/linux/index.js';
-import type { Credentials } from '#bridge/registry/connection.js';
+import { NO_CREDENTIALS, type Credentials } from '#bridge/registry/connection.js';
 
 import type { ConnectingClient } from './handshake.js';
 import type { Host } from './host.js';
@@ -70,16 +70,6 @@ export class Listener {
     this.host.entrance.lobby.runShort();
   }
 }
-
-const NO_CREDENTIALS: Credentials = {
-  uid: undefined,
-  gid: undefined,
-  pid: undefined,
-  groups: undefined,
-  pidFd: undefined,
-  securityLabel: undefined,
-  atConsole: false,
-};
 
 /** What the kernel noted when the client called connect(2). */
 function unixCredentials(fd: number): Credentials {

@@ -16,6 +16,17 @@ export interface Credentials {
   readonly atConsole: boolean;
 }
 
+/** Of a client whose socket does not say who it is. */
+export const NO_CREDENTIALS: Credentials = {
+  uid: undefined,
+  gid: undefined,
+  pid: undefined,
+  groups: undefined,
+  pidFd: undefined,
+  securityLabel: undefined,
+  atConsole: false,
+};
+
 /** What a connection's host can tell of it. Totals are since it connected. */
 export interface ConnectionFigures {
   readonly incomingMessages: number;

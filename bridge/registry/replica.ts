@@ -2,7 +2,7 @@ import { deserialize, serialize } from 'node:v8';
 
 import { Message, ReceivedType, type Handle, type Peer, type Received } from '#core/index.js';
 
-import { Connection, NO_FIGURES } from './connection.js';
+import { Connection, NO_CREDENTIALS, NO_FIGURES } from './connection.js';
 import { ControlCode, parseControl } from './control-message.js';
 import type { DirectoryChange } from './directory-change.js';
 import { Directory, type DirectoryEvents } from './directory.js';
@@ -114,7 +114,7 @@ export class Replica extends Directory {
     connection: Connection | undefined,
   ): void {
     if (handle === undefined) return;
-    const watcher = connection ?? new Connection(NOBODYS_CREDENTIALS, () => NO_FIGURES);
+    const watcher = connection ?? new Connection(NO_CREDENTIALS, () => NO_FIGURES);
     this.watch(handle, rules.map(ruleOf), watcher);
   }
 
@@ -122,16 +122,6 @@ export class Replica extends Directory {
     if (context instanceof Monitor) this.unwatch(context);
   }
 }
-
-const NOBODYS_CREDENTIALS = {
-  uid: undefined,
-  gid: undefined,
-  pid: undefined,
-  groups: undefined,
-  pidFd: undefined,
-  securityLabel: undefined,
-  atConsole: false,
-};
 
 /** The registry has parsed it before. */
 function ruleOf(text: string): MatchRule {
