@@ -178,6 +178,7 @@ export class Registry extends Directory {
       return;
     }
     this.introduce(sender, owner);
+    this.introduce(owner, sender);
     const grant = this.grants.between(sender, owner);
     const translated = this.translatorFor?.(name, sender, owner);
     this.reply(reply, Resolution.Owned, translated ?? handle, grant, owner.number);
@@ -190,7 +191,7 @@ export class Registry extends Directory {
     }
   }
 
-  /** A native peer knows those who will write to it before they can. */
+  /** A native peer knows those who will write to it, or answer it, before they can. */
   private introduce(
     { isNative, process, number, uniqueName }: Connection,
     owner: Connection,

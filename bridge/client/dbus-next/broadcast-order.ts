@@ -47,6 +47,12 @@ export class BroadcastOrder {
     return true;
   }
 
+  /** Resolves when the bridge has dealt with all that was sent to it, or when it has had its time for that. */
+  async settled(): Promise<void> {
+    const overdue = new Promise<void>((resolve) => setTimeout(resolve, WAIT_MAX_MS).unref());
+    await Promise.race([overdue, this.driver.call('GetId', '', [], () => {})]);
+  }
+
   /** Nothing is going to be sent any more. */
   clear(): void {
     for (const { body } of this.held.splice(0)) body.descriptors?.drop();

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { debuglog } from 'node:util';
+import { DRIVER_NAME } from '#bridge/client/driver.js';
 import { ClientError } from '#bridge/client/errors.js';
 import { Inbox } from '#bridge/client/inbox.js';
 import type { CallTaker, IncomingCall } from '#bridge/client/incoming-call.js';
@@ -14,6 +15,9 @@ import { Router } from './router.js';
 
 /** `NODE_DEBUG=bus1-bridge` shows what nobody else would hear of, such as messages that were dropped. */
 const debug = debuglog('bus1-bridge');
+
+/** Signals of the bus about the owner of the name that is their first argument. */
+const OWNERSHIP = ['NameOwnerChanged', 'NameAcquired', 'NameLost'];
 
 /**
  * What dbus-next's MessageBus has in place of a socket: handles. A call goes straight to the process that owns the
@@ -81,6 +85,9 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
   takeSignal(signal: Signal): void {
     const { path, interface: iface, member, destination, sender, signature, body } = signal;
     const type = MessageType.Signal;
+    if (sender === DRIVER_NAME && OWNERSHIP.includes(member)) {
+      this.router?.ownerChanged(String(body[0]));
+    }
     const fields = { type, path, interface: iface, member, destination, sender, signature, body };
     this.deliver({ ...fields, serial: null, flags: MessageFlag.NoReplyExpected });
   }
@@ -130,7 +137,7 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
   }
 
   private closeWhenSent(): void {
-    this.router!.whenIdle(() => {
+    this.router!.whenSent(() => {
       this.isOver = true;
       this.member!.close('disconnect() was called');
       process.nextTick(() => this.emit('end'));

@@ -8,6 +8,8 @@ export interface BusOptions {
   readonly busAddress?: string | undefined;
   /** whether file descriptors are taken and can be sent; false by default, as in dbus-next */
   readonly negotiateUnixFd?: boolean | undefined;
+  /** not looked at: the kernel says who this process is */
+  readonly authMethods?: readonly string[] | undefined;
 }
 
 /** File-hierarchy and D-Bus Specification, "System message bus". */

@@ -29,6 +29,12 @@ export class Owners {
     return undefined;
   }
 
+  /** The bus says that the name has another owner, which may be known here before its old owner has given it up. */
+  forget(name: string): void {
+    this.known.get(name)?.release();
+    this.known.delete(name);
+  }
+
   /** @throws DBusError `ServiceUnknown`, ClientError `Disconnected` */
   async resolve(name: string): Promise<Owner> {
     const { member, names } = this.driver;

@@ -53,9 +53,17 @@ export class Router {
     this.awaited.add(call);
   }
 
-  /** Calls `listener` when nothing waits to be sent. */
-  whenIdle(listener: () => void): void {
-    this.onIdle = listener;
+  /** The bus tells that a name has another owner. */
+  ownerChanged(name: string): void {
+    this.owners.forget(name);
+  }
+
+  /** Calls `listener` when nothing waits to be sent, and the bridge has dealt with all that was. */
+  whenSent(listener: () => void): void {
+    this.onIdle = () => {
+      this.onIdle = undefined;
+      this.order.settled().then(listener, listener);
+    };
     this.noteIdle();
   }
 
