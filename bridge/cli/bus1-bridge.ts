@@ -6,6 +6,7 @@ import { explainCommand } from './explain-command.js';
 import { generateCommand } from './generate-command.js';
 import { lintCommand } from './lint-command.js';
 import { mappingsCommand } from './mappings-command.js';
+import { migrateCommand } from './migrate-command.js';
 import { runProgram } from './program.js';
 import { runCommand } from './run-command.js';
 import { statusCommand } from './status-command.js';
@@ -20,6 +21,7 @@ await runProgram('bus1-bridge', async () => {
   program.addCommand(runCommand(finish));
   program.addCommand(statusCommand(finish));
   program.addCommand(attachCommand(finish));
+  program.addCommand(migrateCommand(finish));
   program.addCommand(lintCommand(finish));
   program.addCommand(explainCommand(finish));
   program.addCommand(generateCommand(finish));

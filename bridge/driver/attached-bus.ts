@@ -8,12 +8,21 @@ import type { DriverError } from './driver-error.js';
 /** Called when the other bus has decided: with the refusal, if there is one. */
 export type Decided = (refusal: DriverError | undefined) => void;
 
+/** What becomes of a RequestName that the other bus has a say in: either `grant` or `refuse` is called, once. */
+export interface NameClaim {
+  /** Gives the name out as RequestName does, with these flags instead of the client's. */
+  grant(flags?: number): void;
+  /** Tells the client that it owns the name, ahead of `grant`; if `refuse` follows, it is told that it has lost it. */
+  promise(): void;
+  refuse(error: DriverError): void;
+}
+
 /** Another bus that this one is attached to, as the driver sees it (bridge/uplink). */
 export interface AttachedBus {
   /** imported names of services that it can start */
   readonly activatableNames: readonly string[];
-  /** RequestName: false: the other bus has no say in this name, and `decided` is not called. */
-  claim(connection: Connection, name: string, flags: number, decided: Decided): boolean;
+  /** RequestName: false: the other bus has no say in this name, and `claim` is left alone. */
+  claim(connection: Connection, name: string, flags: number, claim: NameClaim): boolean;
   /** A connection does not stand in the queue for this name any more. */
   nameLeft(name: string, connection: Connection): void;
   /** A broadcast of a native peer's: heard over there if it owns an exported name. */

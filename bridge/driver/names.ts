@@ -1,28 +1,51 @@
 import type { Connection } from '#bridge/registry/connection.js';
-import { ReleaseNameReply } from '#bridge/registry/name-queue.js';
+import { ReleaseNameReply, RequestNameReply } from '#bridge/registry/name-queue.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { parseBusName } from '#bridge/wire/names.js';
 
+import type { NameClaim } from './attached-bus.js';
 import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
 import { arg, LATER, type Call, type Method } from './method.js';
 
 function requestName(call: Call): readonly [number] | typeof LATER {
-  const { driver, connection, args, attached, reply, fail } = call;
+  const { driver, connection, args } = call;
   const [name, flags] = args as [string, number];
   checkMayOwn(driver, connection, name);
-  const isClaimed = driver.settings.attached?.claim(connection, name, flags, (refusal) => {
-    if (refusal !== undefined) fail(refusal);
-    else if (connection.live) reply(grantName(call));
-    if (attached?.live === true) driver.peer.release(attached);
-  });
-  if (isClaimed !== true) return grantName(call);
+  const isClaimed = driver.settings.attached?.claim(connection, name, flags, claimOf(call));
+  if (isClaimed !== true) return grantName(call, flags);
   call.keepAttached();
   return LATER;
 }
 
-function grantName({ driver, connection, args, attached }: Call): readonly [number] {
+function claimOf(call: Call): NameClaim {
+  const { driver, connection, args, attached, reply, fail } = call;
   const [name, flags] = args as [string, number];
+  let isPromised = false;
+  const finish = (): void => {
+    if (attached?.live === true) driver.peer.release(attached);
+  };
+  return {
+    grant: (grantedFlags = flags) => {
+      const result = connection.live ? grantName(call, grantedFlags) : undefined;
+      if (result !== undefined && !isPromised) reply(result);
+      finish();
+    },
+    promise: () => {
+      isPromised = true;
+      if (connection.live) reply([RequestNameReply.PrimaryOwner]);
+    },
+    refuse: (error) => {
+      if (!isPromised) fail(error);
+      else if (connection.live) driver.signalTo(connection, 'NameLost', [name]);
+      finish();
+    },
+  };
+}
+
+function grantName(call: Call, flags: number): readonly [number] {
+  const { driver, connection, args, attached } = call;
+  const [name] = args as [string];
   const { names } = driver.registry;
   const oldOwner = names.primary(name);
   const { reply, change } = names.request(name, connection, flags);

@@ -20,11 +20,13 @@ export class Doorkeeper {
 
   /** The services that can be started, or the exported names, are others; or the other bus is there again. */
   review(): void {
-    const { host, exports, isUp } = this.attachment;
+    const { host, exports, migrations, isUp } = this.attachment;
     if (!isUp) return;
-    const wanted = host.activator.activatableNames.filter((name) => exports.patterns.matches(name));
+    const wanted = host.activator.activatableNames.filter(
+      (name) => exports.patterns.matches(name) && !migrations.isMoving(name),
+    );
     const { uplink } = this;
-    const held = uplink === undefined ? [] : [...uplink.claims];
+    const held = uplink === undefined ? [] : [...uplink.claims.keys()];
     for (const name of held) if (!wanted.includes(name)) this.release(name);
     for (const name of wanted) if (!held.includes(name)) this.claim(name);
   }
@@ -37,7 +39,7 @@ export class Doorkeeper {
   private claim(name: string): void {
     this.uplink ??= new Uplink(this.attachment, undefined);
     const { uplink } = this;
-    uplink.claims.add(name);
+    uplink.claims.set(name, RequestNameFlag.AllowReplacement);
     uplink.whenReady((link) => {
       link?.call('RequestName', 'su', [name, RequestNameFlag.AllowReplacement], (reply) => {
         if (reply?.body[0] !== RequestNameReply.InQueue) return;

@@ -1,5 +1,5 @@
 import type { Handle, Message } from '#core/index.js';
-import type { AttachedBus, Decided } from '#bridge/driver/attached-bus.js';
+import type { AttachedBus, Decided, NameClaim } from '#bridge/driver/attached-bus.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
@@ -21,16 +21,20 @@ export class DriverSide implements AttachedBus {
     return names.filter((name) => this.attachment.imports.patterns.matches(name));
   }
 
-  claim(connection: Connection, name: string, flags: number, decided: Decided): boolean {
-    const { driver, ghosts, exports } = this.attachment;
+  claim(connection: Connection, name: string, flags: number, claim: NameClaim): boolean {
+    const { driver, ghosts, exports, migrations } = this.attachment;
+    if (migrations.offer(connection, name, flags, claim)) return true;
     const owner = driver.registry.names.primary(name);
     const ghost = owner === undefined ? undefined : ghosts.of(owner);
     if (ghost !== undefined) {
-      decided(exports.clash(name, connection, ghost.text));
+      claim.refuse(exports.clash(name, connection, ghost.text));
       return true;
     }
     if (!exports.patterns.matches(name)) return false;
-    exports.claim(connection, name, flags, decided);
+    exports.claim(connection, name, flags, (refusal) => {
+      if (refusal === undefined) claim.grant();
+      else claim.refuse(refusal);
+    });
     return true;
   }
 
@@ -89,6 +93,7 @@ export class DriverSide implements AttachedBus {
 
   connectionGone(connection: Connection): void {
     this.attachment.uplinks.left(connection);
+    this.attachment.migrations.connectionGone(connection);
   }
 
   private uplinkOf({ number }: Connection): Uplink | undefined {

@@ -55,7 +55,7 @@ export class Exports {
   lost(uplink: Uplink, name: string): void {
     const { attachment } = this;
     const { connection, link } = uplink;
-    if (connection === undefined || link === null) return;
+    if (connection === undefined || link === null || attachment.migrations.isMoving(name)) return;
     this.ownerOf(link, name, (farOwner) => {
       if (farOwner !== '' && attachment.uplinks.isOurs(farOwner)) return;
       if (!uplink.claims.delete(name)) return;
@@ -65,7 +65,7 @@ export class Exports {
 
   /** An uplink was closed by the other bus, which goes on. */
   uplinkLost({ claims, connection }: Uplink, reason: string): void {
-    const names = [...claims];
+    const names = [...claims.keys()];
     claims.clear();
     if (connection === undefined) return this.attachment.doorkeeper.review();
     if (!connection.live) return;
@@ -78,7 +78,10 @@ export class Exports {
     this.patterns = patterns;
     for (const { claims, connection } of this.attachment.uplinks.all()) {
       if (connection === undefined) continue;
-      for (const name of claims) if (!patterns.matches(name)) this.release(connection, name);
+      for (const name of claims.keys()) {
+        const isMoving = this.attachment.migrations.isMoving(name);
+        if (!patterns.matches(name) && !isMoving) this.release(connection, name);
+      }
     }
     this.restore(false);
   }
@@ -113,7 +116,7 @@ export class Exports {
     uplink.whenReady((link) => {
       const isStillHere = attachment.driver.registry.names.queuedOwners(name).includes(connection);
       if (link === undefined || !isStillHere || uplink.claims.has(name)) return;
-      uplink.claims.add(name);
+      uplink.claims.set(name, 0);
       link.call('RequestName', 'su', [name, this.flagsFor(name, 0)], (reply) => {
         if (reply?.body[0] !== RequestNameReply.InQueue) return;
         this.foreignOwner(link, name, (owner) => {
@@ -137,7 +140,7 @@ export class Exports {
   private request(uplink: Uplink, link: Link, name: string, flags: number, done: ClaimDone): void {
     const isNew = !uplink.claims.has(name);
     /* from now on: what the client says meanwhile is said by an owner, or by nobody */
-    uplink.claims.add(name);
+    uplink.claims.set(name, flags);
     link.call('RequestName', 'su', [name, this.flagsFor(name, flags)], (reply) => {
       const code = reply?.body[0];
       if (reply === undefined) return done(undefined);

@@ -8,6 +8,7 @@ import { NOBODY } from '#bridge/host/users.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
 import type { Grant } from '#bridge/registry/grants.js';
+import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { describeRefusal, type Facet } from '#policy/index.js';
@@ -110,6 +111,13 @@ export class Ghost extends StandIn {
     if (change !== undefined) registry.noteOwnership(change);
     driver.keepNameNode(name, this.connection, handle);
     if (change !== undefined) driver.announce(change);
+  }
+
+  /** Whoever asks for this name with ReplaceExisting gets it: nobody is without an owner in between. */
+  letReplace(name: string): void {
+    const flags = RequestNameFlag.AllowReplacement | RequestNameFlag.DoNotQueue;
+    const { names } = this.attachment.driver.registry;
+    if (names.primary(name) === this.connection) names.request(name, this.connection, flags);
   }
 
   /** It has lost this name: so its node goes, and with the node all that led here. */

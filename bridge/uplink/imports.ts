@@ -1,4 +1,5 @@
 import type { Attachment } from './attachment.js';
+import type { Turn } from './migration.js';
 import { NamePatterns } from './name-patterns.js';
 
 /** The names of the other bus that are reachable here, and who owns them there. */
@@ -55,12 +56,14 @@ export class Imports {
       this.patterns.matches(name) && farOwner !== '' && !attachment.uplinks.isOurs(farOwner);
     const before = this.heard.get(name);
     const owner = isImported ? farOwner : undefined;
-    if (before === owner) return;
-    this.note(name, owner);
+    const turn = attachment.migrations.turnOf(name, farOwner);
+    if (before === owner && turn === undefined) return;
+    if (before !== owner) this.note(name, owner);
     const conditions: ((met: () => void) => void)[] = [];
     if (before !== undefined) conditions.push((met) => attachment.hearOut(before, met));
     if (owner !== undefined) conditions.push((met) => attachment.ghosts.adopt(owner, met));
-    attachment.changes.add(() => this.apply(name, before, owner), conditions);
+    if (turn !== undefined) conditions.push((met) => turn.settle(met));
+    attachment.changes.add(() => this.apply(name, before, owner, turn), conditions);
   }
 
   /**
@@ -80,10 +83,16 @@ export class Imports {
     this.strangers.clear();
   }
 
-  private apply(name: string, before: string | undefined, owner: string | undefined): void {
+  private apply(
+    name: string,
+    before: string | undefined,
+    owner: string | undefined,
+    turn: Turn | undefined,
+  ): void {
     const { ghosts, host } = this.attachment;
     /* in this order, so that the name passes from one to the other and is never without an owner */
     if (owner !== undefined) ghosts.find(owner)?.own(name);
+    turn?.apply();
     if (before !== undefined) ghosts.find(before)?.disown(name);
     host.settle();
     if (before !== undefined) this.lose(before);

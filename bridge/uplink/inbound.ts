@@ -13,6 +13,9 @@ const DRIVER_BYTES = Buffer.from(DRIVER_NAME);
 /** How soon a message is tried again that its receiver has no room for. */
 const NO_ROOM_RETRY_MS = 10;
 
+/** What waits for a name to arrive; more waits on the other bus. */
+const ARRIVING_MAX_BYTES = 1024 * 1024;
+
 /**
  * What the other bus says to one client. Messages stay in order: one that has to wait, because its sender is not known
  * yet or its receiver does not read, holds up those behind it, and then the other bus.
@@ -24,6 +27,8 @@ export class Inbound {
   private held: HeldMessage[] = [];
   /** who waits for what `sender` said to be passed on, and who for that to be in vain */
   private drained: { readonly sender: string; readonly done: () => void }[] = [];
+  private passed: (() => void)[] = [];
+  private arrivingBytes = 0;
   private readonly stuck = new Set<() => void>();
   private readonly heldEnvelope = new Envelope();
   private lastSender: Ghost | null = null;
@@ -36,6 +41,37 @@ export class Inbound {
   take(envelope: Envelope, descriptors: DescriptorSet | null): void {
     if (this.held.length === 0 && this.deliver(envelope, descriptors)) return;
     this.held.push(new HeldMessage(envelope.header, senderText(envelope.header), descriptors));
+    if (this.uplink.arriving === null) return;
+    const { start, end } = envelope.header;
+    this.arrivingBytes += end - start;
+    if (this.arrivingBytes > ARRIVING_MAX_BYTES) this.getStuck();
+  }
+
+  /** The name has arrived, or does not come: what waited for it goes on. */
+  arrived(): void {
+    this.uplink.arriving = null;
+    this.arrivingBytes = 0;
+    this.resume();
+  }
+
+  /** Passes on what clients of this bridge have said to this one by way of the other bus, ahead of all others. */
+  passOwn(): void {
+    const { uplinks } = this.uplink.attachment;
+    const own = this.held.filter(({ sender }) => uplinks.clientBehind(sender) !== undefined);
+    this.held = this.held.filter((each) => !own.includes(each));
+    for (const each of own) {
+      each.read(this.heldEnvelope.header);
+      this.shortcut(this.heldEnvelope, each.descriptors);
+      each.drop();
+    }
+    this.tellDrained();
+    this.tellPassed();
+  }
+
+  /** Calls back when nothing is held any more. */
+  whenPassed(done: () => void): void {
+    this.passed.push(done);
+    this.tellPassed();
   }
 
   /** What the first held message waits for may be there now. */
@@ -48,6 +84,7 @@ export class Inbound {
       first.drop();
       this.tellDrained();
     }
+    this.tellPassed();
     if (!this.isStuck) return;
     this.isStuck = false;
     this.uplink.link?.resume();
@@ -138,10 +175,24 @@ export class Inbound {
 
   /** A call, or a signal for this client alone: no match rule is asked. */
   private directed(envelope: Envelope, descriptors: DescriptorSet | null): boolean {
+    const { arriving, attachment } = this.uplink;
+    if (arriving !== null && text(envelope.header, 'destination') === arriving) return false;
     const ghost = this.sender(envelope.header);
-    if (ghost === null) return this.await(envelope.header);
+    if (ghost === null) {
+      const isOwn = attachment.uplinks.clientBehind(senderText(envelope.header)) !== undefined;
+      return isOwn ? this.shortcut(envelope, descriptors) : this.await(envelope.header);
+    }
     ghost.heardBy(this.uplink);
     return ghost.convey(this.uplink, envelope, descriptors) || this.retryLater();
+  }
+
+  /** A client of this bridge has said it, when the name was still owned over there: it says it here. */
+  private shortcut(envelope: Envelope, descriptors: DescriptorSet | null): true {
+    const { attachment } = this.uplink;
+    const client = attachment.uplinks.clientBehind(senderText(envelope.header));
+    if (client !== undefined)
+      attachment.delivery.shorten(client, this.uplink, envelope, descriptors);
+    return true;
   }
 
   /** A broadcast that some rule of the client's matched on the other bus, which has compared it. */
@@ -196,16 +247,26 @@ export class Inbound {
   private retryLater(): false {
     const { host } = this.uplink.attachment;
     host.at(performance.now() + NO_ROOM_RETRY_MS, () => this.resume());
-    if (this.isStuck) return false;
+    this.getStuck();
+    return false;
+  }
+
+  private getStuck(): void {
+    if (this.isStuck) return;
     this.isStuck = true;
     this.uplink.link?.pause();
     this.releaseAll();
-    return false;
+  }
+
+  private tellPassed(): void {
+    if (this.held.length > 0) return;
+    for (const done of this.passed.splice(0)) done();
   }
 
   private releaseAll(): void {
     for (const done of this.stuck) done();
     for (const { done } of this.drained.splice(0)) done();
+    for (const done of this.passed.splice(0)) done();
   }
 
   private tellDrained(): void {

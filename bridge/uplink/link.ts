@@ -13,10 +13,16 @@ import { validateBody } from '#bridge/wire/body.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MESSAGE_MAX_BYTES, UNIX_FDS_MAX } from '#bridge/wire/limits.js';
-import { decodeMessage, encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
+import {
+  decodeMessage,
+  encodeMessage,
+  type DecodedMessage,
+  type MessageFields,
+} from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { BusSocket } from './bus-address.js';
 
+const PEER_INTERFACE = 'org.freedesktop.DBus.Peer';
 const HANDSHAKE_BYTES = 4096;
 /** Descriptors of messages whose end has not come yet. */
 const WAITING_FDS_MAX = 4 * UNIX_FDS_MAX;
@@ -95,23 +101,27 @@ export class Link implements Endpoint, MessageHandler {
 
   /** Calls a method of the other bus itself. */
   call(member: string, signature: string, body: readonly unknown[], taker: ReplyTaker): void {
+    const path = DRIVER_PATH;
+    const destination = DRIVER_NAME;
+    this.post({ path, interface: DRIVER_NAME, member, destination, signature }, body, taker);
+  }
+
+  /** Asks a connection of the other bus whether it is there: any answer that is its own says so. */
+  ping(destination: string, taker: ReplyTaker): void {
+    const flags = MessageFlag.NoAutoStart;
+    const call = { flags, path: '/', interface: PEER_INTERFACE, member: 'Ping', destination };
+    this.post(call, [], taker);
+  }
+
+  private post(
+    fields: Omit<MessageFields, 'type' | 'serial'>,
+    body: readonly unknown[],
+    taker: ReplyTaker,
+  ): void {
     if (!this.live) return taker(undefined, null);
     const serial = this.nextSerial();
     this.calls.set(serial, taker);
-    this.sendOwn(
-      encodeMessage(
-        {
-          type: MessageType.MethodCall,
-          serial,
-          path: DRIVER_PATH,
-          interface: DRIVER_NAME,
-          member,
-          destination: DRIVER_NAME,
-          signature,
-        },
-        body,
-      ),
-    );
+    this.sendOwn(encodeMessage({ ...fields, type: MessageType.MethodCall, serial }, body));
   }
 
   /** Answers a call that was made to us with an error. */

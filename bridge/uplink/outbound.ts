@@ -1,4 +1,5 @@
 import type { DescriptorSet, Message, Trace } from '#core/index.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
 import { text as fieldText } from '#bridge/host/refusals.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
@@ -16,6 +17,8 @@ export class Outbound {
   readonly pending = new Map<number, PendingCall>();
   private readonly uplink: Uplink;
   private waiting: WaitingMessage[] = [];
+  /** messages that wait elsewhere, for a name that is changing hands */
+  private heldCount = 0;
 
   constructor(uplink: Uplink) {
     this.uplink = uplink;
@@ -23,6 +26,7 @@ export class Outbound {
 
   /** Something has yet to be given to the other bus. */
   get hasWaiting(): boolean {
+    if (this.heldCount > 0) return true;
     return this.waiting.length > 0 || (this.uplink.link?.outbox.pendingBytes ?? 0) > 0;
   }
 
@@ -37,6 +41,12 @@ export class Outbound {
     if (uplink.access.reach !== undefined && !this.mayReach(standIn, header)) {
       const refused = new WaitingMessage(standIn, message, trace, destination);
       uplink.attachment.defer(() => this.deny(refused));
+      return;
+    }
+    const hold = destination === null ? uplink.attachment.holds.find(header) : null;
+    if (hold !== null) {
+      this.heldCount++;
+      hold.add(this.uplink, new WaitingMessage(standIn, message, trace, null));
       return;
     }
     if (this.waiting.length > 0 || uplink.link === null || !uplink.link.isReady) {
@@ -55,6 +65,22 @@ export class Outbound {
     if (message.receivedCount === 0) return;
     const reply = message.received[message.receivedCount - 1];
     PendingCall.enter(this.pending, serial, standIn, reply, header.serial, replyFacet);
+  }
+
+  /** A message that was held goes to the other bus after all. */
+  carryOn(held: WaitingMessage): void {
+    this.heldCount--;
+    const { uplink } = this;
+    if (this.waiting.length === 0 && uplink.link?.isReady === true) return this.send(held);
+    this.waiting.push(held);
+    uplink.open();
+    if (uplink.link === null) this.fail(ErrorName.NoReply, 'The client has left the bus');
+  }
+
+  /** A message that was held has gone elsewhere. */
+  wentElsewhere(): void {
+    this.heldCount--;
+    this.uplink.drained();
   }
 
   /** A client's answer to a call that came in through this uplink. Inside a transaction, too. */

@@ -1,7 +1,14 @@
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { arg, LATER, type Call, type DriverInterface, type Method } from '#bridge/driver/method.js';
+import { DRIVER_PATH } from '#bridge/registry/directory.js';
+import { parseBusName } from '#bridge/wire/names.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
+import type { MigrationRequest } from './migration.js';
 import { NamePatterns, PatternError } from './name-patterns.js';
+
+const INTERFACE = 'org.bus1.Uplink';
+const PROGRESS = 'MigrationProgress';
 
 /** One of both lists with a pattern more or less. */
 type Edit = (patterns: NamePatterns, pattern: string) => NamePatterns;
@@ -25,14 +32,22 @@ export function uplinkInterface(attachment: Attachment): DriverInterface {
     run: (call) => change(call, attachment, which, edit),
   });
   return {
-    name: 'org.bus1.Uplink',
+    name: INTERFACE,
     isAdvertised: true,
     canonicalPath: true,
+    signals: [{ name: PROGRESS, args: [arg('name', 's'), arg('step', 's'), arg('json', 's')] }],
     methods: [
       editing('Import', 'imports', added),
       editing('Unimport', 'imports', removed),
       editing('Export', 'exports', added),
       editing('Unexport', 'exports', removed),
+      {
+        name: 'Migrate',
+        in: [arg('name', 's'), arg('back', 'b'), arg('timeout_ms', 'u')],
+        out: [arg('json', 's')],
+        privileged: true,
+        run: (call) => migrate(call, attachment),
+      },
       {
         name: 'Status',
         in: [],
@@ -63,6 +78,44 @@ function change(
   attachment.defer(() =>
     attachment.setPatterns(patterns.imports, patterns.exports, () => reply([])),
   );
+  return LATER;
+}
+
+/** Moves a name; whoever asks for that is told of each step by a signal. */
+function migrate(
+  { args, connection, driver, reply, fail }: Call,
+  attachment: Attachment,
+): typeof LATER {
+  const [name, isBack, timeoutMs] = args as [string, boolean, number];
+  if (parseBusName(name) === undefined || !new NamePatterns(['*']).matches(name))
+    throw new DriverError(ErrorName.InvalidArgs, `"${name}" is no name that can be moved`);
+  const request: MigrationRequest = {
+    name,
+    requester: connection,
+    timeoutMs,
+    report: (step, party) => {
+      if (!connection.live) return;
+      const fields = {
+        type: MessageType.Signal,
+        flags: MessageFlag.NoReplyExpected,
+        path: DRIVER_PATH,
+        interface: INTERFACE,
+        member: PROGRESS,
+        destination: connection.uniqueName,
+        signature: 'sss',
+      } as const;
+      driver.sendTo(connection, fields, [name, step, JSON.stringify(party)]);
+    },
+    done: (result) => {
+      attachment.log('info', 'a name was moved', { ...result, isBack });
+      if (connection.live) reply([JSON.stringify(result)]);
+    },
+    failed: (error) => {
+      attachment.log('warn', 'a name was not moved', { name, reason: error.message });
+      if (connection.live) fail(error);
+    },
+  };
+  attachment.migrations.start(request, isBack);
   return LATER;
 }
 

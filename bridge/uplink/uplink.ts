@@ -42,11 +42,13 @@ export class Uplink implements LinkEvents {
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   readonly rules: UplinkRules;
-  /** exported names that it owns over there, or waits for */
-  readonly claims = new Set<string>();
+  /** exported names that it owns over there, or waits for, with the flags of RequestName */
+  readonly claims = new Map<string, number>();
   /** connections of the other bus of which something came in here */
   readonly heard = new Set<Ghost>();
   link: Link | null = null;
+  /** a name that is on its way here: what comes for it waits until the client owns it on this bus, too */
+  arriving: string | null = null;
   readonly access: Access;
 
   private readonly waiters: Waiter[] = [];
@@ -159,6 +161,24 @@ export class Uplink implements LinkEvents {
     };
     const cancel = this.inbound.whenStuck(once);
     this.link.call('GetId', '', [], () => this.inbound.whenDrained(farName, once));
+  }
+
+  /** Calls back when the other bus has dealt with all that the client said before now, unless the client does not read. */
+  whenPassedOn(done: () => void): void {
+    if (this.inbound.isStuck) return done();
+    let isDone = false;
+    const once = (): void => {
+      if (isDone) return;
+      isDone = true;
+      cancel();
+      done();
+    };
+    const cancel = this.inbound.whenStuck(once);
+    this.whenReady((link) => {
+      if (link === undefined) return once();
+      /* what waits for the connection to be ready goes out first */
+      this.attachment.defer(() => link.call('GetId', '', [], once));
+    });
   }
 
   answerWithError(caller: Ghost, serial: number, errorName: string, text: string): void {

@@ -45,6 +45,29 @@ export class Uplinks {
     this.ours.set(uplink.farText, uplink);
   }
 
+  /** Whose connection this is on the other bus; undefined: nobody's here. */
+  clientBehind(farName: string): Uplink | undefined {
+    return this.ours.get(farName);
+  }
+
+  /**
+   * Calls back when the other bus has dealt with all that clients said before now. A client that does not read is not
+   * waited for.
+   */
+  whenPassedOn(done: () => void): void {
+    const speaking = [...this.byNumber.values(), ...this.leaving].filter(
+      ({ link, outbound }) => link !== null || outbound.hasWaiting,
+    );
+    let missing = speaking.length;
+    if (missing === 0) return done();
+    for (const uplink of speaking) {
+      uplink.whenPassedOn(() => {
+        missing--;
+        if (missing === 0) done();
+      });
+    }
+  }
+
   /** A connection of the bridge's own. */
   namedOwn({ uniqueName }: Link): void {
     this.ours.set(uniqueName, undefined);

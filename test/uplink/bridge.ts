@@ -19,6 +19,8 @@ export interface BridgeOptions {
 /** What the driver method org.bus1.Uplink.Status returns. */
 export interface BridgeStatus {
   readonly isUp: boolean;
+  readonly imports: readonly string[];
+  readonly exports: readonly string[];
   readonly imported: readonly {
     readonly name: string;
     readonly far: string;

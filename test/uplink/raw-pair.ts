@@ -52,8 +52,11 @@ export class RawPair {
     return service;
   }
 
-  closeClients(): void {
-    for (const client of this.#clients.splice(0)) client.close();
+  closeClients({ except }: { except?: RawClient } = {}): void {
+    for (const client of this.#clients.splice(0)) {
+      if (client === except) this.#clients.push(client);
+      else client.close();
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,83 @@
+import type { Connection } from '#bridge/registry/connection.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import type { Attachment } from './attachment.js';
+import type { Uplink } from './uplink.js';
+import type { WaitingMessage } from './waiting-message.js';
+
+interface Held {
+  readonly from: Uplink;
+  readonly message: WaitingMessage;
+}
+
+/**
+ * What clients of the bridge say to a name that is changing hands, in order. It stays charged to them, so their quotas
+ * bound it.
+ */
+export class Hold {
+  readonly name: string;
+  private readonly attachment: Attachment;
+  private readonly held: Held[] = [];
+
+  constructor(attachment: Attachment, name: string) {
+    this.attachment = attachment;
+    this.name = name;
+  }
+
+  get count(): number {
+    return this.held.length;
+  }
+
+  add(from: Uplink, message: WaitingMessage): void {
+    this.held.push({ from, message });
+  }
+
+  /** The name is owned over there. */
+  sendOn(): void {
+    this.attachment.holds.end(this);
+    for (const { from, message } of this.held.splice(0)) from.outbound.carryOn(message);
+  }
+
+  /** The name is owned here. */
+  deliver(owner: Connection): void {
+    this.attachment.holds.end(this);
+    for (const { from, message } of this.held.splice(0)) {
+      this.attachment.delivery.deliver(from, message, this.name, owner);
+      from.outbound.wentElsewhere();
+    }
+  }
+}
+
+/** The names for which messages are held. */
+export class Holds {
+  private readonly attachment: Attachment;
+  private readonly byName = new Map<string, Hold>();
+
+  constructor(attachment: Attachment) {
+    this.attachment = attachment;
+  }
+
+  begin(name: string): Hold {
+    const hold = new Hold(this.attachment, name);
+    this.byName.set(name, hold);
+    return hold;
+  }
+
+  end(hold: Hold): void {
+    this.byName.delete(hold.name);
+  }
+
+  // hot
+  find(header: MessageHeader): Hold | null {
+    return this.byName.size === 0 ? null : this.byDestination(header);
+  }
+
+  private byDestination({
+    bytes,
+    destinationOffset,
+    destinationLength,
+  }: MessageHeader): Hold | null {
+    const end = destinationOffset + destinationLength;
+    const name = Buffer.from(bytes.slice(destinationOffset, end)).toString('latin1');
+    return this.byName.get(name) ?? null;
+  }
+}

@@ -1,0 +1,155 @@
+import { DriverError } from '#bridge/driver/driver-error.js';
+import type { NameClaim } from '#bridge/driver/attached-bus.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { MessageType, type Variant } from '#bridge/wire/types.js';
+import type { Attachment } from './attachment.js';
+import { processText } from './process-text.js';
+
+/** The name stays where it was, or is back there. */
+export const MIGRATION_FAILED = 'org.bus1.Error.MigrationFailed';
+
+/** How long is waited for the owner before to have dealt with what it was sent; then those who wait go on. */
+export const DRAIN_MAX_MS = 1000;
+
+/** A service on either bus: its unique name there, and its process. */
+export interface Party {
+  readonly owner: string;
+  readonly pid: number | undefined;
+}
+
+export type MigrationStep =
+  /** for somebody to ask for the name on the bus that it moves to; with the present owner */
+  | 'waiting'
+  /** somebody has asked for it */
+  | 'candidate'
+  /** the present owner does not allow others to replace it: it has to let go by itself */
+  | 'queued'
+  /** the name has changed hands on the existing bus */
+  | 'switched';
+
+export interface MigrationResult {
+  readonly name: string;
+  readonly from: Party;
+  readonly to: Party;
+  /** messages of clients of the bridge that waited meanwhile */
+  readonly held: number;
+}
+
+/** Who wants a name moved, and how it hears of it. */
+export interface MigrationRequest {
+  readonly name: string;
+  readonly requester: Connection;
+  readonly timeoutMs: number;
+  report(step: MigrationStep, party: Party): void;
+  done(result: MigrationResult): void;
+  failed(error: DriverError): void;
+}
+
+/** A name changes hands on the other bus, and is to do so here, when `settle` has called back. */
+export interface Turn {
+  settle(met: () => void): void;
+  apply(): void;
+}
+
+/** One name on its way from one bus to the other, while both run. */
+export abstract class Migration {
+  readonly request: MigrationRequest;
+  protected readonly attachment: Attachment;
+  protected isOver = false;
+  /** the name has changed hands over there: from then on nothing is waited for but what is under way */
+  protected isTurning = false;
+  private readonly cancelTimeout: () => void;
+
+  constructor(attachment: Attachment, request: MigrationRequest) {
+    this.attachment = attachment;
+    this.request = request;
+    const { host } = attachment;
+    this.cancelTimeout = host.at(performance.now() + request.timeoutMs, () => this.timedOut());
+  }
+
+  get name(): string {
+    return this.request.name;
+  }
+
+  abstract start(): void;
+
+  /** Somebody here asks for the name. False: that is no business of the migration's. */
+  abstract offer(connection: Connection, flags: number, claim: NameClaim): boolean;
+
+  /** The name belongs to `farOwner` on the other bus now, '' nobody. */
+  abstract turn(farOwner: string): Turn | undefined;
+
+  /** A client of the bridge has left. */
+  abstract connectionGone(connection: Connection): void;
+
+  /** What is still missing, for people. */
+  protected abstract get missing(): string;
+
+  /** Puts everything back. */
+  protected abstract undo(error: DriverError): void;
+
+  abort(reason: string): void {
+    this.fail(reason);
+  }
+
+  protected turned(party: Party): void {
+    this.isTurning = true;
+    this.cancelTimeout();
+    this.request.report('switched', party);
+  }
+
+  protected succeed(result: Omit<MigrationResult, 'name'>): void {
+    this.end();
+    this.request.done({ name: this.name, ...result });
+  }
+
+  /** Ends it, with everything as it was; says who owns the name then. */
+  protected fail(reason: string): void {
+    if (this.isOver) return;
+    this.end();
+    const { name, attachment } = this;
+    this.undo(new DriverError(MIGRATION_FAILED, `${name} does not move: ${reason}`));
+    this.ownerThere((party) => {
+      const owner = attachment.uplinks.isOurs(party.owner) ? 'its owner here' : partyText(party);
+      const text = `${name} was not moved: ${reason}. It is owned by ${owner} now, on the bus at ${attachment.address}`;
+      this.request.failed(new DriverError(MIGRATION_FAILED, text));
+    });
+  }
+
+  /** Calls back with the owner on the other bus; its name is '' if there is none. */
+  protected ownerThere(done: (party: Party) => void): void {
+    this.attachment.ask('GetNameOwner', 's', [this.name], (reply) => {
+      const isOwned = reply?.type === MessageType.MethodReturn;
+      if (isOwned) this.partyOf(String(reply.body[0]), done);
+      else done({ owner: '', pid: undefined });
+    });
+  }
+
+  protected partyOf(owner: string, done: (party: Party) => void): void {
+    this.attachment.ask('GetConnectionCredentials', 's', [owner], (reply) => {
+      const isKnown = reply?.type === MessageType.MethodReturn;
+      const entries = isKnown ? (reply.body[0] as ReadonlyMap<string, Variant>) : undefined;
+      done({ owner, pid: entries?.get('ProcessID')?.value as number | undefined });
+    });
+  }
+
+  private timedOut(): void {
+    const seconds = this.request.timeoutMs / 1000;
+    if (!this.isTurning) this.fail(`${this.missing} within ${seconds} s`);
+  }
+
+  private end(): void {
+    this.isOver = true;
+    this.cancelTimeout();
+    this.attachment.migrations.ended(this);
+  }
+}
+
+/** A service for people. */
+export function partyText({ owner, pid }: Party): string {
+  return owner === '' ? 'nobody' : `${owner} (${processText(pid)})`;
+}
+
+export function partyHere({ uniqueName, credentials }: Connection): Party {
+  return { owner: uniqueName, pid: credentials.pid };
+}

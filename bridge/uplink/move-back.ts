@@ -1,0 +1,189 @@
+import type { Connection } from '#bridge/registry/connection.js';
+import { RequestNameFlag } from '#bridge/registry/name-queue.js';
+import { MessageType } from '#bridge/wire/types.js';
+import type { Link } from './link.js';
+import {
+  DRAIN_MAX_MS,
+  Migration,
+  partyHere,
+  partyText,
+  type Party,
+  type Turn,
+} from './migration.js';
+import type { Uplink } from './uplink.js';
+
+/** No bus tells when somebody joins the queue for a name: that has to be asked. */
+const QUEUE_POLL_MS = 50;
+
+/**
+ * A name moves back to the other bus. Its owner here lets itself be replaced there; who asks for the name without
+ * replacing anybody is given it when it has answered. Here the name follows when that is known there.
+ */
+export class MoveBack extends Migration {
+  private owner: Connection | undefined;
+  private uplink: Uplink | undefined;
+  private candidate: Party | undefined;
+  private answers = false;
+  private wasImported = true;
+
+  start(): void {
+    const { attachment, name } = this;
+    const { registry } = attachment.driver;
+    const owner = registry.owner(name);
+    if (owner === undefined) return this.fail('nobody on the bridge owns it');
+    const uplink = attachment.uplinks.find(owner);
+    if (uplink === undefined || !uplink.claims.has(name)) {
+      return this.fail(
+        `${partyText(partyHere(owner))} does not own it on both buses: export it first`,
+      );
+    }
+    this.owner = owner;
+    this.uplink = uplink;
+    this.ownerThere((party) => {
+      if (this.isOver) return;
+      if (party.owner !== uplink.farText)
+        return this.fail(`it is owned by ${partyText(party)} there already`);
+      this.importName(() => this.open());
+    });
+  }
+
+  offer(): boolean {
+    return false;
+  }
+
+  turn(farOwner: string): Turn | undefined {
+    const { attachment, owner, uplink } = this;
+    if (this.isTurning || owner === undefined || uplink === undefined) return undefined;
+    if (farOwner === '' || attachment.uplinks.isOurs(farOwner)) return undefined;
+    const isKnown = this.candidate?.owner === farOwner;
+    const candidate = isKnown ? this.candidate! : { owner: farOwner, pid: undefined };
+    if (!isKnown) this.answers = false;
+    this.candidate = candidate;
+    this.turned(candidate);
+    return {
+      settle: (met) => this.settle(farOwner, uplink, met),
+      apply: () => this.apply(owner, uplink),
+    };
+  }
+
+  connectionGone(connection: Connection): void {
+    if (this.isTurning) return;
+    if (connection === this.request.requester) this.fail('who asked for that has left');
+    else if (connection === this.owner) this.fail('its owner on the bridge has left');
+  }
+
+  protected get missing(): string {
+    if (this.candidate === undefined) return 'nobody has asked for it there';
+    return `${partyText(this.candidate)} has not got it`;
+  }
+
+  protected undo(): void {
+    const { attachment, name, uplink } = this;
+    const flags = uplink?.claims.get(name);
+    if (uplink?.link?.isReady === true && flags !== undefined) {
+      const wanted = flags | RequestNameFlag.ReplaceExisting;
+      uplink.link.call('RequestName', 'su', [name, wanted], () => {});
+    }
+    if (this.wasImported || !attachment.isUp) return;
+    attachment.defer(() => {
+      const { imports, exports } = attachment;
+      attachment.setPatterns(imports.patterns.without(name), exports.patterns, () => {});
+    });
+  }
+
+  /** Its signals are subscribed to before it emits any. */
+  private importName(done: () => void): void {
+    const { attachment, name } = this;
+    const { imports, exports } = attachment;
+    this.wasImported = imports.patterns.matches(name);
+    const patterns = this.wasImported ? imports.patterns : imports.patterns.with(name);
+    attachment.setPatterns(patterns, exports.patterns, () => {
+      if (!this.isOver) done();
+    });
+  }
+
+  private open(): void {
+    const link = this.uplink?.link;
+    if (link?.isReady !== true || this.owner === undefined) return this.fail('its owner has left');
+    this.leaveQueue();
+    link.call('RequestName', 'su', [this.name, RequestNameFlag.AllowReplacement], () => {
+      if (this.isOver) return;
+      this.request.report('waiting', partyHere(this.owner!));
+      this.look(link);
+    });
+  }
+
+  /** Clients of the bridge that wait for the name, too, are not next. */
+  private leaveQueue(): void {
+    const { attachment, name, owner } = this;
+    for (const each of attachment.driver.registry.names.queuedOwners(name)) {
+      if (each !== owner) attachment.exports.release(each, name);
+    }
+  }
+
+  /** Looks for somebody who waits for the name over there. */
+  private look(link: Link): void {
+    const { attachment, name } = this;
+    if (this.isOver || this.isTurning) return;
+    attachment.ask('ListQueuedOwners', 's', [name], (reply) => {
+      if (this.isOver || this.isTurning) return;
+      const queue = reply?.type === MessageType.MethodReturn ? (reply.body[0] as string[]) : [];
+      const next = queue.find((each) => !attachment.uplinks.isOurs(each));
+      if (next !== undefined) return this.partyOf(next, (party) => this.probe(party, link));
+      attachment.host.at(performance.now() + QUEUE_POLL_MS, () => this.look(link));
+    });
+  }
+
+  private probe(party: Party, link: Link): void {
+    if (this.isOver || this.isTurning) return;
+    this.candidate = party;
+    this.request.report('candidate', party);
+    this.attachment.pinger.ping(party.owner, this.request.timeoutMs, (answers) => {
+      if (this.isOver || this.isTurning) return;
+      if (!answers) return this.fail('the new owner has left, or has not answered');
+      this.answers = true;
+      link.call('ReleaseName', 's', [this.name], () => {});
+      /* for the case that it dies at once */
+      link.call('RequestName', 'su', [this.name, 0], () => {});
+    });
+  }
+
+  /** The new owner answers, and all that came for the old one has been given to it. */
+  private settle(farOwner: string, uplink: Uplink, met: () => void): void {
+    const passOn = (): void => uplink.whenPassedOn(() => uplink.inbound.whenPassed(met));
+    if (this.answers) return passOn();
+    this.attachment.pinger.ping(farOwner, this.request.timeoutMs, (answers) => {
+      this.answers = answers;
+      passOn();
+    });
+  }
+
+  private apply(owner: Connection, uplink: Uplink): void {
+    const { attachment, candidate, name } = this;
+    const { driver, holds, host, pinger } = attachment;
+    if (this.isOver || candidate === undefined) return;
+    if (!this.answers) return this.fail(`${partyText(candidate)} has left, or has not answered`);
+    const hold = holds.begin(name);
+    const oldName = uplink.farText;
+    for (const each of driver.registry.names.queuedOwners(name).toReversed()) {
+      if (!attachment.ghosts.isGhost(each)) driver.takeName(name, each);
+    }
+    host.settle();
+    pinger.ping(oldName, DRAIN_MAX_MS, () => {
+      const held = hold.count;
+      hold.sendOn();
+      this.finish(owner, candidate, held);
+    });
+  }
+
+  /** From now on the name is imported. */
+  private finish(owner: Connection, candidate: Party, held: number): void {
+    const { attachment, name } = this;
+    if (this.isOver) return;
+    this.partyOf(candidate.owner, (to) => {
+      const { imports, exports } = attachment;
+      const done = (): void => this.succeed({ from: partyHere(owner), to, held });
+      attachment.setPatterns(imports.patterns, exports.patterns.without(name), done);
+    });
+  }
+}

@@ -1,0 +1,205 @@
+import type { NameClaim } from '#bridge/driver/attached-bus.js';
+import type { DriverError } from '#bridge/driver/driver-error.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { RequestNameFlag, RequestNameReply } from '#bridge/registry/name-queue.js';
+import { MessageType } from '#bridge/wire/types.js';
+import type { Hold } from './hold.js';
+import type { BusReply, Link } from './link.js';
+import {
+  DRAIN_MAX_MS,
+  Migration,
+  partyHere,
+  partyText,
+  type Party,
+  type Turn,
+} from './migration.js';
+import type { Uplink } from './uplink.js';
+
+/** Somebody here who is to own the name. */
+interface Candidate {
+  readonly connection: Connection;
+  readonly uplink: Uplink;
+  /** of RequestName */
+  readonly flags: number;
+  readonly claim: NameClaim;
+}
+
+/**
+ * A name moves from the other bus to this one. The client that asks for it is told that it has it, and must answer; then
+ * it replaces the owner over there, through its uplink, and is given the name here when all has been passed on that was
+ * said to the owner before.
+ */
+export class MoveHere extends Migration {
+  private old: Party = { owner: '', pid: undefined };
+  private candidate: Candidate | undefined;
+  private hold: Hold | undefined;
+  private answers = false;
+
+  start(): void {
+    const { attachment, name } = this;
+    const ownerHere = attachment.driver.registry.owner(name);
+    if (ownerHere !== undefined && !attachment.ghosts.isGhost(ownerHere)) {
+      return this.fail(`${partyText(partyHere(ownerHere))} on the bridge owns it already`);
+    }
+    this.ownerThere((party) => {
+      if (this.isOver) return;
+      if (party.owner === '')
+        return this.fail('nobody owns it there: export it, and start it here');
+      this.old = party;
+      this.request.report('waiting', party);
+      this.startService();
+    });
+  }
+
+  offer(connection: Connection, flags: number, claim: NameClaim): boolean {
+    const { attachment, name, old } = this;
+    if (old.owner === '') return false;
+    const uplink = attachment.uplinks.of(connection.number);
+    if (uplink === undefined || this.candidate !== undefined) {
+      claim.refuse(attachment.exports.clash(name, connection, partyText(old)));
+      return true;
+    }
+    const { confinement } = uplink.access;
+    if (confinement !== undefined && !uplink.reaches(name)) return false;
+    const candidate = { connection, uplink, flags, claim };
+    this.candidate = candidate;
+    this.request.report('candidate', partyHere(connection));
+    uplink.arriving = name;
+    uplink.whenReady((link, failure) => {
+      if (link === undefined) this.fail(failure?.text ?? 'the bus there cannot be reached');
+      else this.standInLine(candidate, link);
+    });
+    return true;
+  }
+
+  turn(farOwner: string): Turn | undefined {
+    const { candidate } = this;
+    if (candidate === undefined || farOwner !== candidate.uplink.farText) {
+      if (!this.isTurning && farOwner !== '') this.partyOf(farOwner, (party) => (this.old = party));
+      return undefined;
+    }
+    if (this.isTurning) return undefined;
+    this.turned(partyHere(candidate.connection));
+    return {
+      settle: (met) => this.settle(candidate, met),
+      apply: () => this.apply(candidate),
+    };
+  }
+
+  connectionGone(connection: Connection): void {
+    if (this.isTurning) return;
+    if (connection === this.request.requester) this.fail('who asked for that has left');
+    else if (connection === this.candidate?.connection) this.fail('the new owner has left');
+  }
+
+  protected get missing(): string {
+    if (this.candidate === undefined) return 'nobody has asked for it on the bridge';
+    if (!this.answers) return `${partyText(partyHere(this.candidate.connection))} has not answered`;
+    return `${partyText(this.old)} has not let go of it, and does not allow to be replaced`;
+  }
+
+  protected undo(error: DriverError): void {
+    this.hold?.sendOn();
+    const { candidate } = this;
+    if (candidate === undefined) return;
+    const { uplink, claim } = candidate;
+    uplink.claims.delete(this.name);
+    if (uplink.link?.isReady === true) uplink.link.call('ReleaseName', 's', [this.name], () => {});
+    uplink.inbound.arrived();
+    claim.refuse(error);
+    this.attachment.host.settle();
+  }
+
+  /** The service may have a .service file here. */
+  private startService(): void {
+    const { activator } = this.attachment.host;
+    if (this.isOver || !activator.isActivatable(this.name)) return;
+    activator.request(this.name, {
+      waiter: undefined,
+      deliver: () => {},
+      fail: ({ message }) => {
+        if (this.candidate === undefined) this.fail(message);
+      },
+      drop: () => {},
+    });
+    this.attachment.host.settle();
+  }
+
+  /** Whatever happens to the owner from now on: the next one is the candidate. */
+  private standInLine(candidate: Candidate, link: Link): void {
+    if (this.isOver) return;
+    const { uplink, flags, claim } = candidate;
+    uplink.claims.set(this.name, flags);
+    link.call('RequestName', 'su', [this.name, 0], (reply) => {
+      if (this.isOver || this.failedBy(reply)) return;
+      claim.promise();
+      this.attachment.host.settle();
+      this.attachment.pinger.ping(uplink.farText, this.request.timeoutMs, (answers) => {
+        if (this.isOver || this.isTurning) return;
+        this.answers = answers;
+        if (answers) this.replace(candidate, link);
+        else this.fail('the new owner has left, or has not answered');
+      });
+    });
+  }
+
+  private replace({ flags }: Candidate, link: Link): void {
+    const wanted = (flags & RequestNameFlag.AllowReplacement) | RequestNameFlag.ReplaceExisting;
+    link.call('RequestName', 'su', [this.name, wanted], (reply) => {
+      if (this.isOver || this.isTurning || this.failedBy(reply)) return;
+      if (reply?.body[0] === RequestNameReply.InQueue) this.request.report('queued', this.old);
+    });
+  }
+
+  private failedBy(reply: BusReply): boolean {
+    if (reply?.type === MessageType.MethodReturn) return false;
+    this.fail(reply === undefined ? 'the new owner has left' : String(reply.body[0]));
+    return true;
+  }
+
+  /**
+   * Clients of the bridge wait; what they said before has arrived there, or has come back on the candidate's uplink; and
+   * the old owner has dealt with what it got.
+   */
+  private settle({ uplink }: Candidate, met: () => void): void {
+    const { attachment, old, name } = this;
+    this.hold = attachment.holds.begin(name);
+    attachment.uplinks.whenPassedOn(() =>
+      uplink.whenPassedOn(() => attachment.pinger.ping(old.owner, DRAIN_MAX_MS, () => met())),
+    );
+  }
+
+  private apply(candidate: Candidate): void {
+    const { attachment, hold, name } = this;
+    const { connection, uplink, flags, claim } = candidate;
+    if (this.isOver || hold === undefined) return;
+    if (!connection.live) return this.fail('the new owner has left');
+    const held = hold.count;
+    const before = attachment.driver.registry.owner(name);
+    if (before !== undefined) attachment.ghosts.of(before)?.letReplace(name);
+    claim.grant(flags | RequestNameFlag.ReplaceExisting);
+    uplink.inbound.passOwn();
+    hold.deliver(connection);
+    uplink.inbound.arrived();
+    uplink.link?.call('RequestName', 'su', [name, flags], () => {});
+    this.hold = undefined;
+    attachment.pinger.ping(uplink.farText, DRAIN_MAX_MS, () => {
+      if (this.isOver) return;
+      /* who was replaced has the name again if it waited for it */
+      if (!connection.live) return this.fail('the new owner has left at once');
+      this.keepPatterns(() => this.succeed({ from: this.old, to: partyHere(connection), held }));
+    });
+  }
+
+  /** From now on the name is exported. */
+  private keepPatterns(done: () => void): void {
+    const { attachment, name } = this;
+    attachment.defer(() => {
+      const { imports, exports } = attachment;
+      const exported = exports.patterns.matches(name)
+        ? exports.patterns
+        : exports.patterns.with(name);
+      attachment.setPatterns(imports.patterns.without(name), exported, done);
+    });
+  }
+}

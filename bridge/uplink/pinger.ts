@@ -1,0 +1,44 @@
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import { DRIVER_NAME } from '#bridge/registry/directory.js';
+import { MessageType } from '#bridge/wire/types.js';
+import type { Attachment } from './attachment.js';
+import type { BusReply } from './link.js';
+
+/**
+ * Asks connections of the other bus whether they answer. A service takes messages in order: with the answer it has dealt
+ * with all that came before. For a client of the bridge, whose uplink is asked, the watcher is on the bridge meanwhile.
+ */
+export class Pinger {
+  private readonly attachment: Attachment;
+  private underWay = 0;
+
+  constructor(attachment: Attachment) {
+    this.attachment = attachment;
+  }
+
+  /** Calls back once; false: it is gone, or has not answered in time. */
+  ping(farName: string, patienceMs: number, done: (answers: boolean) => void): void {
+    const { watcher, host } = this.attachment;
+    if (watcher === undefined) return done(false);
+    const { link } = watcher;
+    let isDone = false;
+    const once = (answers: boolean): void => {
+      if (isDone) return;
+      isDone = true;
+      cancel();
+      this.underWay--;
+      if (this.underWay === 0) this.attachment.ghosts.depart(link.uniqueName);
+      done(answers);
+    };
+    const cancel = host.at(performance.now() + patienceMs, () => once(false));
+    this.underWay++;
+    link.ping(farName, (reply) => once(isAnswer(reply)));
+  }
+}
+
+/** What the bus itself says is that there is nobody; unless its policy keeps us from asking, which says nothing. */
+function isAnswer(reply: BusReply): boolean {
+  if (reply === undefined) return false;
+  if (reply.type !== MessageType.Error || reply.sender !== DRIVER_NAME) return true;
+  return reply.errorName === ErrorName.AccessDenied;
+}
