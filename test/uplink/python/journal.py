@@ -4,6 +4,7 @@ Reads what is logged and forgets it. Prints "ready" when somebody does, this pro
 over when that ends. Ends with its standard input.
 """
 
+import errno
 import os
 import select
 import socket
@@ -29,7 +30,13 @@ def bind():
     if os.path.exists(PATH):
         os.unlink(PATH)
     reader = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    reader.bind(PATH)
+    try:
+        reader.bind(PATH)
+    except OSError as error:
+        reader.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return None  # another one was quicker
     return reader
 
 
