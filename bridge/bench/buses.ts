@@ -1,76 +1,82 @@
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { needProgram } from './absent.js';
 import { Child } from './child.js';
 import { startDbusBroker } from './dbus-broker.js';
-import type { Transport } from './names.js';
+import { busOf } from './running-bus.js';
+import type { Place, RunningBus } from './running-bus.js';
 
 const READY_TIMEOUT_MS = 10_000;
 const SESSION_CONFIG = '/usr/share/dbus-1/session.conf';
 /** The policies of all system services that are installed: what a system bus has to load. */
 const SYSTEM_POLICIES = '/usr/share/dbus-1/system.d';
 
-export const BUS_IDS = ['ours', 'ours-system-d', 'dbus-broker', 'dbus-daemon', 'raw'] as const;
-
-export type BusId = (typeof BUS_IDS)[number];
-
-export const BUS_TITLES: Record<BusId, string> = {
-  ours: 'bus1-bridge',
-  'ours-system-d': '+ system.d',
-  'dbus-broker': 'dbus-broker',
-  'dbus-daemon': 'dbus-daemon',
-  raw: 'raw socket',
-};
-
-/** What is measured: a bus that runs, or the path at which the echo service will listen itself. */
-export interface RunningBus {
-  readonly transport: Transport;
-  readonly path: string;
-  close(): Promise<void>;
+/** bus1-dbus-daemon, as a session bus. */
+export function dropIn(place: Place): Promise<RunningBus> {
+  return startDropIn(place, 'ours');
 }
 
-/** Starts a bus that listens in `directory`. `configFile` is added to the session configuration. */
-export function startBus(id: BusId, directory: string, configFile?: string): Promise<RunningBus> {
-  return STARTERS[id](join(directory, id), configFile);
+/** The same with the policies of a whole system. */
+export function dropInWithPolicies({ directory }: Place): Promise<RunningBus> {
+  const configFile = join(directory, 'policies.conf');
+  writeFileSync(configFile, `<busconfig><includedir>${SYSTEM_POLICIES}</includedir></busconfig>\n`);
+  return startDropIn({ directory, configFile }, 'ours-system-d');
 }
 
-const STARTERS: Record<BusId, (path: string, configFile?: string) => Promise<RunningBus>> = {
-  ours: (path, configFile) => startOurs('ours', path, configFile),
-  'ours-system-d': (path) => {
-    const file = `${path}-policies.conf`;
-    writeFileSync(file, `<busconfig><includedir>${SYSTEM_POLICIES}</includedir></busconfig>\n`);
-    return startOurs('ours-system-d', path, file);
-  },
-  'dbus-daemon': (path, configFile) =>
-    startDaemon('dbus-daemon', 'dbus-daemon', [], path, configFile),
-  'dbus-broker': async (path) => startDbusBroker(path, SESSION_CONFIG),
-  raw: async (path) => ({ transport: 'raw', path, close: async () => undefined }),
-};
-
-function startOurs(id: BusId, path: string, configFile?: string): Promise<RunningBus> {
-  const program = fileURLToPath(new URL('../cli/bus1-dbus-daemon.js', import.meta.url));
-  return startDaemon(id, process.execPath, [program], path, configFile);
+export async function dbusDaemon(place: Place): Promise<RunningBus> {
+  needProgram('dbus-daemon');
+  return startDaemon(place, 'dbus-daemon', 'dbus-daemon', []);
 }
 
-/** Starts a program with dbus-daemon(1)'s command line, and waits until it prints its address. */
-async function startDaemon(
-  id: BusId,
+export async function dbusBroker({ directory }: Place): Promise<RunningBus> {
+  needProgram('dbus-broker-launch');
+  return startDbusBroker(join(directory, 'dbus-broker'), SESSION_CONFIG);
+}
+
+/** No bus: the path at which the service will listen itself. */
+export async function noBus({ directory }: Place): Promise<RunningBus> {
+  const path = join(directory, 'socket');
+  return { path, servicePath: path, children: [], close: async () => undefined };
+}
+
+/** A program of this package, for Node's command line. */
+export function commandPath(name: 'bus1-bridge' | 'bus1-dbus-daemon'): string {
+  return fileURLToPath(new URL(`../cli/${name}.js`, import.meta.url));
+}
+
+/** Starts a program that writes something, such as its address, when it can be used. */
+export async function startChild(
+  title: string,
   command: string,
-  prefix: readonly string[],
-  path: string,
-  configFile?: string,
-): Promise<RunningBus> {
-  const config =
-    configFile === undefined ? '--session' : `--config-file=${extendedConfig(path, configFile)}`;
-  const args = [config, '--nofork', '--print-address=1', `--address=unix:path=${path}`];
-  const child = new Child(BUS_TITLES[id], command, [...prefix, ...args]);
+  args: readonly string[],
+): Promise<Child> {
+  const child = new Child(title, command, args);
   try {
-    await child.readLine(READY_TIMEOUT_MS);
+    await child.awaitOutput(READY_TIMEOUT_MS);
+    return child;
   } catch (error) {
     await child.stop();
     throw error;
   }
-  return { transport: 'bus', path, close: () => child.stop() };
+}
+
+function startDropIn(place: Place, title: string): Promise<RunningBus> {
+  return startDaemon(place, title, process.execPath, [commandPath('bus1-dbus-daemon')]);
+}
+
+/** Starts a program with dbus-daemon(1)'s command line. */
+async function startDaemon(
+  { directory, configFile }: Place,
+  title: string,
+  command: string,
+  prefix: readonly string[],
+): Promise<RunningBus> {
+  const path = join(directory, title);
+  const config =
+    configFile === undefined ? '--session' : `--config-file=${extendedConfig(path, configFile)}`;
+  const args = [config, '--nofork', '--print-address=1', `--address=unix:path=${path}`];
+  return busOf(await startChild(title, command, [...prefix, ...args]), path);
 }
 
 /** The session bus's configuration and `configFile`, as one file. */
@@ -83,9 +89,4 @@ function extendedConfig(path: string, configFile: string): string {
   const includes = `<include>${SESSION_CONFIG}</include><include>${escaped}</include>`;
   writeFileSync(file, `<busconfig>${includes}</busconfig>\n`);
   return file;
-}
-
-/** Where a program of this folder is, for Node's command line. */
-export function programPath(name: 'caller' | 'service'): string {
-  return fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 }

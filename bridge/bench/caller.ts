@@ -1,30 +1,43 @@
 import { createInterface } from 'node:readline';
 import { writeSync } from 'node:fs';
 import { prctl, PrctlOption } from '#core/linux/index.js';
-import { Connection } from './connection.js';
-import { heapGrowth } from './heap.js';
-import { measure } from './load.js';
-import type { Answer, Command } from './session.js';
+import type { Answer, Caller, CallerKind, Command } from './programs.js';
 
-// The load generator, a process of its own: `caller.js bus|raw SOCKET`. Each line on its input is a
-// Command, each line on its output the Answer.
+// The load generator: see programs.ts. Each kind loads no more than it needs.
 
 const SIGKILL = 9;
 
-function answer(connection: Connection, command: Command): Answer {
+const CALLERS: Record<CallerKind, (path: string) => Promise<Caller>> = {
+  bus: async (path) => (await import('./callers/wire-caller.js')).WireCaller.openBus(path),
+  'other-host': async (path) =>
+    (await import('./callers/wire-caller.js')).WireCaller.openElsewhere(path),
+  raw: async (path) => (await import('./callers/wire-caller.js')).WireCaller.openRaw(path),
+  socket: async (path) => new (await import('./callers/socket-caller.js')).SocketCaller(path),
+  native: async (path) => new (await import('./callers/native-caller.js')).NativeCaller(path),
+  'native-loop': async (path) => (await import('./callers/native-loop.js')).openNative(path),
+  'dbus-next': async (path) =>
+    (await import('./callers/dbus-next.js')).openDbusNext('dbus-next', path),
+  'dbus-next-native': async (path) =>
+    (await import('./callers/dbus-next.js')).openDbusNext('dbus-next-native', path),
+};
+
+async function answer(caller: Caller, command: Command): Promise<Answer> {
   try {
-    if (command.kind === 'heap') return { heap: heapGrowth(connection, command.calls) };
-    return { measured: measure(connection, command.row, command.durationMs) };
+    if (command.kind === 'row') {
+      return { measured: await caller.measure(command.row, command.durationMs) };
+    }
+    const heap = caller.heapGrowth?.(command.calls);
+    return heap === undefined ? { error: 'this caller cannot ask for the heap' } : { heap };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   }
 }
 
 prctl(PrctlOption.SetParentDeathSignal, SIGKILL);
-const [transport, path] = process.argv.slice(2);
-const connection = transport === 'raw' ? Connection.openRaw(path) : Connection.openBus(path);
+const [kind, path] = process.argv.slice(2);
+const caller = await CALLERS[kind as CallerKind](path);
 for await (const line of createInterface({ input: process.stdin })) {
   const command: Command = JSON.parse(line);
-  writeSync(1, `${JSON.stringify(answer(connection, command))}\n`);
+  writeSync(1, `${JSON.stringify(await answer(caller, command))}\n`);
 }
-connection.close();
+caller.close();

@@ -54,23 +54,24 @@ export class Child {
     running.add(this);
   }
 
+  /** undefined when it could not be started */
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   writeLine(line: string): void {
     this.#process.stdin?.write(`${line}\n`);
   }
 
   /** The next line of its output. Rejects when it ends first, or after `timeoutMs`. */
   async readLine(timeoutMs: number): Promise<string> {
-    const line = this.#lines.shift();
-    if (line !== undefined) return line;
-    if (this.#failure !== undefined) throw this.#failure;
-    const timer = setTimeout(() => this.#fail(`silent for ${timeoutMs} ms`), timeoutMs);
-    try {
-      return await new Promise<string>((resolve, reject) => {
-        this.#waiter = { resolve, reject };
-      });
-    } finally {
-      clearTimeout(timer);
-    }
+    return this.#lines.shift() ?? this.#wait(timeoutMs);
+  }
+
+  /** Resolves with the beginning of its output, whether or not a line ends there. Right after the start. */
+  async awaitOutput(timeoutMs: number): Promise<void> {
+    this.#process.stdout?.once('data', () => this.#takeWaiter()?.resolve(''));
+    await this.#wait(timeoutMs);
   }
 
   /** SIGTERM, and SIGKILL for one that does not mind. Resolves when it has gone. */
@@ -85,6 +86,24 @@ export class Child {
     this.#process.kill('SIGKILL');
   }
 
+  async #wait(timeoutMs: number): Promise<string> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const timer = setTimeout(() => this.#fail(`silent for ${timeoutMs} ms`), timeoutMs);
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        this.#waiter = { resolve, reject };
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #takeWaiter(): Waiter | undefined {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    return waiter;
+  }
+
   #listen(): void {
     const { stdin, stdout, stderr } = this.#process;
     stdin?.on('error', () => undefined); // it has ended: readLine says so
@@ -93,8 +112,7 @@ export class Child {
     });
     if (stdout === null) return;
     createInterface({ input: stdout }).on('line', (line) => {
-      const waiter = this.#waiter;
-      this.#waiter = undefined;
+      const waiter = this.#takeWaiter();
       if (waiter === undefined) this.#lines.push(line);
       else waiter.resolve(line);
     });
@@ -103,7 +121,6 @@ export class Child {
   #fail(reason: string): void {
     const said = this.#stderr.trim();
     this.#failure ??= new Error(`${this.title}: ${reason}${said === '' ? '' : `: ${said}`}`);
-    this.#waiter?.reject(this.#failure);
-    this.#waiter = undefined;
+    this.#takeWaiter()?.reject(this.#failure);
   }
 }

@@ -37,6 +37,8 @@ export class Connection {
   readonly view: DataView;
   readonly inputAddress: number;
   readonly output = NativeMemory.map(OUTPUT_BYTES);
+  /** what the bus calls this connection; '' without a bus */
+  uniqueName = '';
   frame = 0;
   /** End of the current message and beginning of the next. */
   next = 0;
@@ -56,7 +58,7 @@ export class Connection {
   static openBus(path: string): Connection {
     const connection = new Connection(connectUnix(path));
     connection.#authenticate();
-    connection.callBus('Hello');
+    connection.uniqueName = String(connection.callBus('Hello').body[0]);
     return connection;
   }
 

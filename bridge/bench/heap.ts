@@ -1,8 +1,8 @@
 import type { Connection } from './connection.js';
+import { OUTSTANDING } from './figures.js';
 import { callsOutstanding } from './load.js';
 import { Variant } from '#bridge/wire/types.js';
 
-const OUTSTANDING = 64;
 const WARM_UP_CALLS = 50_000;
 const HEAP_KEY = 'org.bus1.Heap.UsedBytes';
 

@@ -2,14 +2,10 @@ import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { MessageBatch } from './batch.js';
 import type { Connection } from './connection.js';
+import { OUTSTANDING, roundTripBytes, roundTripFigures } from './figures.js';
 import type { Measured, Row } from './figures.js';
 import { BENCH_INTERFACE, BENCH_PATH, serviceName, SIGNAL_INTERFACES } from './names.js';
-import { percentile } from './statistics.js';
-
-const SAMPLES_MAX = 1 << 18;
-/** Even a row that is cut very short gives a median of something. */
-const SAMPLES_MIN = 5;
-const OUTSTANDING = 64;
+import { perSecond, timeEach, warmly } from './timing.js';
 
 // Without replies nothing holds a sender back, and a bus may end a receiver that it has to keep too
 // much for. So each batch ends in a call that is answered, and only so many batches are under way:
@@ -17,40 +13,31 @@ const OUTSTANDING = 64;
 const BATCH_MESSAGES = 128;
 const BATCHES_UNDER_WAY = 6;
 
-const WARM_UP_SHARE = 0.2;
-
 /**
  * Measures one row over `connection` for about `durationMs`, after a warm-up of a fifth of that.
  */
 export function measure(connection: Connection, row: Row, durationMs: number): Measured {
-  const run = RUNS[row];
-  run(connection, durationMs * WARM_UP_SHARE);
-  return run(connection, durationMs);
+  return warmly(durationMs, (ms) => run(connection, row, ms));
 }
 
-type Run = (connection: Connection, durationMs: number) => Measured;
-
-const RUNS: Record<Row, Run> = {
-  'round-trip-32': (connection, durationMs) => {
-    const sorted = roundTrips(connection, 32, durationMs);
-    return {
-      'round-trip-32-p50': percentile(sorted, 0.5),
-      'round-trip-32-p99': percentile(sorted, 0.99),
-    };
-  },
-  'outstanding-64': (connection, durationMs) => ({
-    'outstanding-64': callsOutstanding(connection, OUTSTANDING, untilTime(durationMs)),
-  }),
-  'one-way': (connection, durationMs) => ({ 'one-way': oneWayCalls(connection, durationMs) }),
-  'round-trip-64k': (connection, durationMs) => ({
-    'round-trip-64k-p50': percentile(roundTrips(connection, 64 << 10, durationMs), 0.5),
-  }),
-  'round-trip-1m': (connection, durationMs) => ({
-    'round-trip-1m-p50': percentile(roundTrips(connection, 1 << 20, durationMs), 0.5),
-  }),
-  'signal-1': (connection, durationMs) => ({ 'signal-1': signals(connection, 1, durationMs) }),
-  'signal-10': (connection, durationMs) => ({ 'signal-10': signals(connection, 10, durationMs) }),
-};
+function run(connection: Connection, row: Row, durationMs: number): Measured {
+  const bodyBytes = roundTripBytes(row);
+  if (bodyBytes !== undefined) {
+    return roundTripFigures(row, roundTrips(connection, bodyBytes, durationMs));
+  }
+  switch (row) {
+    case 'outstanding-64':
+      return { [row]: callsOutstanding(connection, OUTSTANDING, untilTime(durationMs)) };
+    case 'one-way':
+      return { [row]: oneWayCalls(connection, durationMs) };
+    case 'signal-1':
+      return { [row]: signals(connection, 1, durationMs) };
+    case 'signal-10':
+      return { [row]: signals(connection, 10, durationMs) };
+    default:
+      return {};
+  }
+}
 
 /** A call to the echo service. The serial is patched later. */
 function echoCall(bodyBytes: number): Uint8Array {
@@ -86,20 +73,13 @@ function syncCall(index: number): Uint8Array {
 /** One call after the other, for `durationMs`; how long each took, in microseconds, ascending. */
 function roundTrips(connection: Connection, bodyBytes: number, durationMs: number): Float64Array {
   const call = new MessageBatch([echoCall(bodyBytes)]);
-  const samples = new Float64Array(SAMPLES_MAX);
-  const deadline = performance.now() + durationMs;
-  let count = 0;
-  let now = performance.now();
-  while (count < SAMPLES_MAX && (now < deadline || count < SAMPLES_MIN)) {
+  const sorted = timeEach(durationMs, () => {
     call.send(connection, 1);
     connection.awaitReturn();
-    const end = performance.now();
-    samples[count++] = (end - now) * 1000;
-    now = end;
-  }
+  });
   call.free();
   checkEcho(connection, bodyBytes);
-  return samples.subarray(0, count).toSorted();
+  return sorted;
 }
 
 /** The last reply had all of the body: it was forwarded, not cut. */
@@ -223,8 +203,4 @@ function checkTicks(before: readonly number[], after: readonly number[], sent: n
       throw new Error(`${sent} messages were sent to ${serviceName(i)}, ${arrived} arrived`);
     }
   }
-}
-
-function perSecond(count: number, startMs: number): number {
-  return (count * 1000) / (performance.now() - startMs);
 }

@@ -1,14 +1,18 @@
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { BUS_IDS } from './buses.js';
 import { killChildren } from './child.js';
-import type { BusId } from './buses.js';
+import { CONTENDER_IDS } from './contenders.js';
+import type { ContenderId } from './contenders.js';
 import { ROWS } from './figures.js';
 import type { Row } from './figures.js';
 import { Progress } from './progress.js';
-import { failuresOf, reportJson, reportText } from './report.js';
+import { reportJson } from './report-json.js';
+import { reportText } from './report.js';
+import { failuresOf } from './result.js';
 import { Runner } from './runner.js';
 import type { BenchOptions } from './runner.js';
+import { TABLE_IDS } from './tables.js';
+import type { TableId } from './tables.js';
 
 const ROUNDS = 11;
 const DURATION_MS = 250;
@@ -17,7 +21,8 @@ const QUICK_DURATION_MS = 100;
 const HEAP_CALLS = 1_000_000;
 
 interface Flags {
-  bus: BusId[];
+  tables: TableId[];
+  columns: ContenderId[];
   rows: Row[];
   rounds?: number;
   durationMs?: number;
@@ -45,14 +50,21 @@ function choiceOf<T extends string>(known: readonly T[]): (text: string) => T[] 
 
 function parseFlags(): Flags {
   const command = new Command('bench')
-    .description('Compares buses side by side: the same load, in turn, medians over the rounds.')
-    .addOption(
-      new Option('--bus <list>', 'buses to measure, in this order')
-        .argParser(choiceOf(BUS_IDS))
-        .default([...BUS_IDS], BUS_IDS.join(',')),
+    .description(
+      'Compares ways to call a service, side by side: the same load, in turn, medians over the rounds.',
     )
     .addOption(
-      new Option('--rows <list>', 'rows to measure')
+      new Option('--tables <list>', 'tables to measure')
+        .argParser(choiceOf(TABLE_IDS))
+        .default([...TABLE_IDS], TABLE_IDS.join(',')),
+    )
+    .addOption(
+      new Option('--columns <list>', 'columns to measure, of those that a table has')
+        .argParser(choiceOf(CONTENDER_IDS))
+        .default(CONTENDER_IDS, CONTENDER_IDS.join(',')),
+    )
+    .addOption(
+      new Option('--rows <list>', 'rows to measure, of those that a table has')
         .argParser(choiceOf(ROWS))
         .default([...ROWS], ROWS.join(',')),
     )
@@ -68,7 +80,8 @@ function parseFlags(): Flags {
 function optionsOf(flags: Flags): BenchOptions {
   const quick = flags.quick === true;
   return {
-    buses: flags.bus,
+    tables: flags.tables,
+    contenders: flags.columns,
     rows: flags.rows,
     rounds: flags.rounds ?? (quick ? QUICK_ROUNDS : ROUNDS),
     durationMs: flags.durationMs ?? (quick ? QUICK_DURATION_MS : DURATION_MS),

@@ -3,7 +3,7 @@
 export const BENCH_PATH = '/org/bus1/Bench';
 export const BENCH_INTERFACE = 'org.bus1.Bench';
 
-/** Connections of the echo service; the first one also answers the calls. */
+/** Connections of the echo service where signals are measured; the first one also answers the calls. */
 export const SUBSCRIBERS = 10;
 
 /** Signals of this interface have one subscriber (the first), or all of them. */
@@ -14,8 +14,5 @@ export function serviceName(index: number): string {
   return `org.bus1.Bench.Echo${index}`;
 }
 
-/**
- * How caller and service reach each other: over a bus, or directly, which shows the least it can
- * cost.
- */
-export type Transport = 'bus' | 'raw';
+/** All of them, as rules of proxies and of `bus1-bridge attach` have it. */
+export const NAME_PATTERN = 'org.bus1.Bench.*';

@@ -1,35 +1,29 @@
-import { cpus, release } from 'node:os';
-import { BUS_TITLES } from './buses.js';
-import type { BusId } from './buses.js';
-import { FIGURES, TARGETS } from './figures.js';
-import type { Figure, FigureId } from './figures.js';
-import type { BenchOptions, BenchResult } from './runner.js';
-import { median } from './statistics.js';
-
-/** Everything is compared with this bus. */
-const REFERENCE: BusId = 'dbus-broker';
-
-/** Median over the rounds; undefined where nothing was measured. */
-export function medianOf(result: BenchResult, bus: BusId, figure: FigureId): number | undefined {
-  const values = result.get(bus)?.figures[figure];
-  return values === undefined || values.length === 0 ? undefined : median(values);
-}
-
-/** How `bus` compares with dbus-broker: its median divided by the other's. */
-export function ratioOf(result: BenchResult, bus: BusId, figure: FigureId): number | undefined {
-  const value = medianOf(result, bus, figure);
-  const reference = medianOf(result, REFERENCE, figure);
-  return value === undefined || reference === undefined ? undefined : value / reference;
-}
+import { CONTENDERS } from './contenders.js';
+import type { ContenderId } from './contenders.js';
+import { FIGURES } from './figures.js';
+import type { Figure } from './figures.js';
+import { absencesOf, failuresOf, medianOf, ratioOf } from './result.js';
+import type { BenchResult, TableResult } from './result.js';
+import { TABLES } from './tables.js';
+import type { TableId } from './tables.js';
+import { isMet, targetText } from './target.js';
+import type { Target } from './target.js';
 
 function formatValue(figure: Figure, value: number | undefined): string {
   if (value === undefined) return '-';
-  return figure.unit === 'us' ? `${value.toFixed(1)} us` : `${Math.round(value)}/s`;
+  if (figure.unit === 'us') return `${value.toFixed(1)} us`;
+  return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)}/s`;
 }
 
-function formatCell(result: BenchResult, bus: BusId, figure: (typeof FIGURES)[number]): string {
-  const value = formatValue(figure, medianOf(result, bus, figure.id));
-  const ratio = bus === REFERENCE ? undefined : ratioOf(result, bus, figure.id);
+function formatCell(
+  result: TableResult,
+  contender: ContenderId,
+  reference: ContenderId,
+  figure: (typeof FIGURES)[number],
+): string {
+  const value = formatValue(figure, medianOf(result, contender, figure.id));
+  const ratio =
+    contender === reference ? undefined : ratioOf(result, contender, reference, figure.id);
   return ratio === undefined ? value : `${value} (${ratio.toFixed(2)}x)`;
 }
 
@@ -42,47 +36,52 @@ function formatTable(lines: readonly (readonly string[])[]): string {
   return formatted.join('\n');
 }
 
-/** The table: a line for each figure that was measured, a column for each bus. */
-export function tableText(result: BenchResult): string {
-  const buses = [...result.keys()];
+/** The table: a line for each figure that was measured, a column for each contender. */
+export function tableText(id: TableId, result: TableResult): string {
+  const { reference } = TABLES[id];
+  const columns = [...result.keys()].filter(
+    (contender) => result.get(contender)?.absent === undefined,
+  );
   const measured = FIGURES.filter((figure) =>
-    buses.some((bus) => medianOf(result, bus, figure.id) !== undefined),
+    columns.some((contender) => medianOf(result, contender, figure.id) !== undefined),
   );
   return formatTable([
-    ['', ...buses.map((bus) => BUS_TITLES[bus])],
+    ['', ...columns.map((contender) => CONTENDERS[contender].title)],
     ...measured.map((figure) => [
       figure.title,
-      ...buses.map((bus) => formatCell(result, bus, figure)),
+      ...columns.map((contender) => formatCell(result, contender, reference, figure)),
     ]),
   ]);
 }
 
 export interface TargetOutcome {
-  readonly figure: FigureId;
-  readonly text: string;
-  /** undefined where one of the two was not measured. */
-  readonly ratio: number | undefined;
+  readonly target: Target;
+  /** The ratio, or the figure itself; undefined where one of the two was not measured. */
+  readonly value: number | undefined;
   readonly met: boolean | undefined;
 }
 
-/** How we stand against dbus-broker. Empty when we were not measured at all. */
-export function targetOutcomes(result: BenchResult): TargetOutcome[] {
-  if (!result.has('ours')) return [];
-  return TARGETS.map((target) => {
-    const ratio = ratioOf(result, 'ours', target.figure);
-    const met = ratio === undefined ? undefined : target.met(ratio);
-    return { figure: target.figure, text: target.text, ratio, met };
-  });
+/** How we stand, as far as those that a target is about were to be measured. */
+export function targetOutcomes(id: TableId, result: TableResult): TargetOutcome[] {
+  return TABLES[id].targets
+    .filter(({ of, than = of }) => result.has(of) && result.has(than))
+    .map((target) => {
+      const { figure, of, than } = target;
+      const value =
+        than === undefined ? medianOf(result, of, figure) : ratioOf(result, of, than, figure);
+      return { target, value, met: value === undefined ? undefined : isMet(target, value) };
+    });
 }
 
-function outcomeText({ figure, text, ratio, met }: TargetOutcome): string {
+function outcomeText({ target, value, met }: TargetOutcome): string {
   const verdict = met === undefined ? 'not measured' : met ? 'met' : 'missed';
-  const by = ratio === undefined ? '' : ` (${ratio.toFixed(2)}x)`;
-  return `target ${figure}, ${text}: ${verdict}${by}`;
+  const unit = target.than === undefined ? '' : 'x';
+  const by = value === undefined ? '' : ` (${value.toFixed(2)}${unit})`;
+  return `target ${targetText(target)}: ${verdict}${by}`;
 }
 
 /** What a large policy costs: the mean ratio of our two columns, and the worst. */
-function policyText(result: BenchResult): string[] {
+function policyText(result: TableResult): string[] {
   const ratios = FIGURES.flatMap(({ id, unit }) => {
     const without = medianOf(result, 'ours', id);
     const withPolicies = medianOf(result, 'ours-system-d', id);
@@ -98,7 +97,7 @@ function policyText(result: BenchResult): string[] {
   ];
 }
 
-function heapText(result: BenchResult): string[] {
+function heapText(result: TableResult): string[] {
   const heap = result.get('ours')?.heap;
   if (heap === undefined) return [];
   if (heap.beforeBytes === null || heap.afterBytes === null) {
@@ -108,43 +107,25 @@ function heapText(result: BenchResult): string[] {
   return [`heap: ${grown} bytes more after ${heap.calls} calls (from ${heap.beforeBytes})`];
 }
 
-/** What a person reads: the table, the targets, and what could not be measured. */
-export function reportText(result: BenchResult): string {
-  const compared = result.has(REFERENCE) && result.size > 1;
+function sectionText(id: TableId, result: TableResult): string {
+  const { title, reference } = TABLES[id];
+  const compared = result.has(reference) && result.size > 1;
   return [
-    tableText(result),
-    ...(compared ? ['', `in brackets: relative to ${REFERENCE}`] : []),
-    ...targetOutcomes(result).map(outcomeText),
+    compared ? `${title} (in brackets: relative to ${reference})` : title,
+    '',
+    tableText(id, result),
+    '',
+    ...targetOutcomes(id, result).map(outcomeText),
     ...policyText(result),
     ...heapText(result),
-    ...failuresOf(result),
+    '',
     '',
   ].join('\n');
 }
 
-/** One line for each thing that went wrong. */
-export function failuresOf(result: BenchResult): string[] {
-  return [...result].flatMap(([bus, { failures }]) =>
-    failures.map((reason) => `not measured: ${bus}: ${reason}`),
-  );
-}
-
-/** The same for a program, with the value of each round and the machine they were measured on. */
-export function reportJson(result: BenchResult, options: BenchOptions): string {
-  const machine = {
-    node: process.version,
-    kernel: release(),
-    arch: process.arch,
-    cpu: cpus()[0]?.model,
-    cpus: cpus().length,
-  };
-  const medians = Object.fromEntries(
-    [...result.keys()].map((bus) => [
-      bus,
-      Object.fromEntries(FIGURES.map(({ id }) => [id, medianOf(result, bus, id) ?? null])),
-    ]),
-  );
-  const rounds = Object.fromEntries(result);
-  const report = { machine, options, medians, rounds, targets: targetOutcomes(result) };
-  return `${JSON.stringify(report, null, 2)}\n`;
+/** What a person reads: the tables, the targets, and what could not be measured. */
+export function reportText(result: BenchResult): string {
+  const sections = [...result].map(([id, table]) => sectionText(id, table));
+  const rest = [...absencesOf(result), ...failuresOf(result)];
+  return [...sections, ...rest.map((line) => `${line}\n`)].join('');
 }

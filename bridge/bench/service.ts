@@ -1,73 +1,39 @@
 import { writeSync } from 'node:fs';
-import {
-  acceptConnection,
-  closeFd,
-  Epoll,
-  EPOLLIN,
-  listenUnix,
-  prctl,
-  PrctlOption,
-  waitReadable,
-} from '#core/linux/index.js';
-import { Connection, ConnectionClosed } from './connection.js';
-import { EchoEnd } from './echo.js';
-import { serviceName, SIGNAL_INTERFACES, SUBSCRIBERS } from './names.js';
+import { prctl, PrctlOption } from '#core/linux/index.js';
+import type { ServiceKind } from './programs.js';
 
-// The echo service, a process of its own: `service.js bus|raw SOCKET`. Writes "ready" once it can
-// be called.
+// The echo service: see programs.ts. Each kind loads no more than it needs.
 
 const SIGKILL = 9;
 
-function openSubscriber(path: string, index: number): Connection {
-  const connection = Connection.openBus(path);
-  connection.callBus('RequestName', 'su', [serviceName(index), 0]);
-  for (const [subscribers, name] of Object.entries(SIGNAL_INTERFACES)) {
-    if (index >= Number(subscribers)) continue;
-    connection.callBus('AddMatch', 's', [`type='signal',interface='${name}'`]);
-  }
-  return connection;
-}
+/** Serves; calls `ready` once it can be called. Those who block do not return. */
+type Serve = (path: string, ready: () => void) => Promise<void>;
 
-function acceptRaw(path: string): Connection {
-  const listener = listenUnix(path);
-  ready();
-  waitReadable(listener, -1);
-  const fd = acceptConnection(listener);
-  closeFd(listener);
-  return new Connection(fd);
-}
-
-function ready(): void {
-  writeSync(1, 'ready\n'); // synchronous: from here on this process blocks in epoll_wait
-}
-
-function openAll(transport: string, path: string): Connection[] {
-  if (transport === 'raw') return [acceptRaw(path)];
-  const connections = Array.from({ length: SUBSCRIBERS }, (_, i) => openSubscriber(path, i));
-  ready();
-  return connections;
-}
-
-function serve(connections: readonly Connection[]): never {
-  const epoll = new Epoll();
-  const ends: EchoEnd[] = [];
-  for (const connection of connections) {
-    const end = new EchoEnd(connection);
-    ends[end.fd] = end;
-    epoll.add(end.fd, EPOLLIN);
-  }
-  for (;;) {
-    const count = epoll.wait(-1);
-    for (let i = 0; i < count; i++) ends[epoll.fdAt(i)].serve();
-  }
-}
+const SERVICES: Record<ServiceKind, Serve> = {
+  bus: async (path, ready) => (await import('./services/wire-service.js')).serveBus(path, 1, ready),
+  subscribers: async (path, ready) => {
+    const { serveBus } = await import('./services/wire-service.js');
+    const { SUBSCRIBERS } = await import('./names.js');
+    serveBus(path, SUBSCRIBERS, ready);
+  },
+  raw: async (path, ready) => (await import('./services/wire-service.js')).serveRaw(path, ready),
+  socket: async (path, ready) =>
+    (await import('./services/socket-service.js')).serveSocket(path, ready),
+  native: async (path, ready) =>
+    (await import('./services/native-service.js')).serveBlocking(path, ready),
+  'native-loop': async (path, ready) =>
+    (await import('./services/native-service.js')).serveInLoop(path, ready),
+  'dbus-next': async (path, ready) =>
+    (await import('./services/dbus-next-service.js')).serveDbusNext('dbus-next', path, ready),
+  'dbus-next-native': async (path, ready) =>
+    (await import('./services/dbus-next-service.js')).serveDbusNext(
+      'dbus-next-native',
+      path,
+      ready,
+    ),
+};
 
 prctl(PrctlOption.SetParentDeathSignal, SIGKILL);
-const [transport, path] = process.argv.slice(2);
-try {
-  serve(openAll(transport, path));
-} catch (error) {
-  if (!(error instanceof ConnectionClosed)) throw error;
-  writeSync(2, `echo service: ${error.message}\n`);
-  process.exitCode = 1;
-}
+const [kind, path] = process.argv.slice(2);
+// Written at once: from here on this process may block in a system call.
+await SERVICES[kind as ServiceKind](path, () => writeSync(1, 'ready\n'));

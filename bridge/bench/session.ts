@@ -1,42 +1,40 @@
-import { programPath, startBus } from './buses.js';
-import type { BusId, RunningBus } from './buses.js';
 import { Child } from './child.js';
 import type { Measured, Row } from './figures.js';
 import type { HeapGrowth } from './heap.js';
+import { programPath } from './programs.js';
+import type { Answer, CallerKind, Command, ServiceKind } from './programs.js';
+import type { Place, RunningBus, StartBus } from './running-bus.js';
+import { wakeUpsPerSecond } from './wake-ups.js';
 
 const READY_TIMEOUT_MS = 20_000;
 /** A bus may be this much slower than planned, and no more. */
 const PATIENCE = 5;
 const HEAP_CALLS_PER_SECOND_MIN = 5000;
+/** Sleeping is watched for longer than other rows are measured: 2 s by default. */
+const IDLE_SHARE = 8;
+const SETTLE_MS = 200;
 
-/** What the caller process is asked for, one line each. */
-export type Command =
-  | { readonly kind: 'row'; readonly row: Row; readonly durationMs: number }
-  | { readonly kind: 'heap'; readonly calls: number };
-
-export interface Answer {
-  readonly measured?: Measured;
-  readonly heap?: HeapGrowth;
-  readonly error?: string;
-}
-
-/** One bus with an echo service and a caller connected to it. */
+/** A caller that is connected, and what it has been connected to. */
 export class Session {
-  readonly #bus: RunningBus;
-  readonly #service: Child;
   readonly #caller: Child;
+  readonly #children: readonly Child[];
+  readonly #bus: RunningBus | undefined;
 
-  private constructor(bus: RunningBus, service: Child, caller: Child) {
-    this.#bus = bus;
-    this.#service = service;
+  private constructor(caller: Child, service?: Child, bus?: RunningBus) {
     this.#caller = caller;
+    this.#children = [caller, ...(service === undefined ? [] : [service])];
+    this.#bus = bus;
   }
 
-  static async open(id: BusId, directory: string, configFile?: string): Promise<Session> {
-    const bus = await startBus(id, directory, configFile);
-    const place = [bus.transport, bus.path];
-    const program = [programPath('service'), ...place];
-    const service = new Child(`echo service on ${id}`, process.execPath, program);
+  /** Starts a bus, an echo service and a caller. */
+  static async open(
+    place: Place,
+    startBus: StartBus,
+    serviceKind: ServiceKind,
+    callerKind: CallerKind,
+  ): Promise<Session> {
+    const bus = await startBus(place);
+    const service = startProgram('service', serviceKind, bus.servicePath);
     try {
       await service.readLine(READY_TIMEOUT_MS);
     } catch (error) {
@@ -44,15 +42,17 @@ export class Session {
       await bus.close();
       throw error;
     }
-    const caller = new Child(`caller on ${id}`, process.execPath, [
-      programPath('caller'),
-      ...place,
-    ]);
-    return new Session(bus, service, caller);
+    return new Session(startProgram('caller', callerKind, bus.path), service, bus);
+  }
+
+  /** A program that takes the commands for a caller, and calls whom it has started itself. */
+  static ofProgram(title: string, program: string): Session {
+    return new Session(new Child(title, program, []));
   }
 
   /** Measures one row. Rejects when the bus, or one of the processes, fails or is stuck. */
   async measure(row: Row, durationMs: number): Promise<Measured> {
+    if (row === 'idle') return { idle: await this.#wakeUpsPerSecond(durationMs * IDLE_SHARE) };
     const timeoutMs = READY_TIMEOUT_MS + durationMs * PATIENCE;
     const answer = await this.#ask({ kind: 'row', row, durationMs }, timeoutMs);
     return answer.measured ?? {};
@@ -65,9 +65,17 @@ export class Session {
   }
 
   async close(): Promise<void> {
-    await this.#caller.stop();
-    await this.#service.stop();
-    await this.#bus.close();
+    for (const child of this.#children) await child.stop();
+    await this.#bus?.close();
+  }
+
+  /** After everybody has talked to everybody, and has gone to sleep. */
+  async #wakeUpsPerSecond(durationMs: number): Promise<number> {
+    await this.measure('round-trip-32', 1);
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    const children = [...this.#children, ...(this.#bus?.children ?? [])];
+    const pids = children.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    return wakeUpsPerSecond(pids, durationMs);
   }
 
   async #ask(command: Command, timeoutMs: number): Promise<Answer> {
@@ -76,4 +84,12 @@ export class Session {
     if (answer.error !== undefined) throw new Error(answer.error);
     return answer;
   }
+}
+
+function startProgram(
+  role: 'caller' | 'service',
+  kind: CallerKind | ServiceKind,
+  path: string,
+): Child {
+  return new Child(`${role} (${kind})`, process.execPath, [programPath(role), kind, path]);
 }

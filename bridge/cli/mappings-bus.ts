@@ -91,7 +91,8 @@ export class OldBus {
   }
 }
 
-function busAddress(which: string): string {
+/** The address of `session`, of `system`, or the address itself. @throws UsageError */
+export function busAddress(which: string): string {
   const { env } = process;
   if (which === 'system') return env['DBUS_SYSTEM_BUS_ADDRESS'] ?? SYSTEM_BUS;
   if (which !== 'session') return validAddress(which);

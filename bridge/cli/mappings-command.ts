@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { CheckOptions } from './mappings-check.js';
 import type { InitOptions } from './mappings-init.js';
+import type { PlanOptions } from './mappings-plan.js';
 
 type Finish = (status: number) => void;
 
@@ -11,7 +12,8 @@ export function mappingsCommand(finish: Finish): Command {
   return new Command('mappings')
     .description('Writes and checks mappings: how native peers reach services of an old bus.')
     .addCommand(initCommand(finish))
-    .addCommand(checkCommand(finish));
+    .addCommand(checkCommand(finish))
+    .addCommand(planCommand(finish));
 }
 
 function initCommand(finish: Finish): Command {
@@ -35,5 +37,18 @@ function checkCommand(finish: Finish): Command {
     .action(async (files: string[], options: CheckOptions) => {
       const { checkMappings } = await import('./mappings-check.js');
       finish(await checkMappings(files, options));
+    });
+}
+
+function planCommand(finish: Finish): Command {
+  return new Command('plan')
+    .description('Watches a bus, and proposes an order in which its names can move.')
+    .option(BUS, 'session, system or an address', 'session')
+    .option('--seconds <number>', 'how long to watch', '10')
+    .option('--mapping <file...>', 'mappings to mention beside those that come with this program')
+    .option('--json', 'print JSON')
+    .action(async (options: PlanOptions) => {
+      const { planMappings } = await import('./mappings-plan.js');
+      finish(await planMappings(options));
     });
 }

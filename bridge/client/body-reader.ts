@@ -16,21 +16,29 @@ export interface MessageReferences {
   descriptor(index: number): number;
 }
 
+const NO_BYTES = new Uint8Array(0);
+const NO_BUFFER = Buffer.from(NO_BYTES.buffer);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
+/** Shorter arrays are cheaply copied, into memory that is theirs alone. */
+const VIEW_MIN_BYTES = 16_384;
+
 /**
- * Reads bodies out of memory that is overwritten by the next message: nothing in a result refers to it. Simple bodies
- * are read here; `decodeBody` reads all others, and explains what is wrong.
+ * Reads bodies out of memory that is overwritten by the next message: nothing in a result refers to it, unless it is
+ * owned. Simple bodies are read here; `decodeBody` reads all others, and explains what is wrong.
  */
 export class BodyReader {
-  private bytes: Uint8Array = new Uint8Array(0);
-  private view: DataView = new DataView(this.bytes.buffer);
-  private buffer: Buffer = Buffer.alloc(0);
+  private bytes: Uint8Array = NO_BYTES;
+  private view: DataView = NO_VIEW;
+  private buffer: Buffer = NO_BUFFER;
   private base = 0;
   private end = 0;
   private at = 0;
+  /** from which length on a byte array is a view of the message's memory */
+  private viewMinBytes = Infinity;
 
   /**
    * The values of a little-endian body, or of one in the other order. `references` is null when the message carried
-   * nothing.
+   * nothing. `isOwned`: the memory is the message's alone, and a byte array that is most of it may be a view of it.
    *
    * @throws WireError, and whatever `references` throws
    */
@@ -42,15 +50,24 @@ export class BodyReader {
     end: number,
     littleEndian: boolean,
     references: MessageReferences | null,
+    isOwned = false,
   ): unknown[] {
     if (start === end && signature.types.length === 0) return [];
     this.open(bytes, view, start, end);
+    this.viewMinBytes = isOwned ? Math.max(VIEW_MIN_BYTES, end / 2) : Infinity;
     const { text } = signature;
     const codes = littleEndian && references === null ? flatCodes(text) : null;
     const values = codes === null ? undefined : this.readFlat(codes);
     if (values !== undefined) return values;
     const decoded = decodeBody(text, bytes.subarray(start, end), littleEndian);
     return mayRefer(text) ? resolve(signature, decoded, references) : decoded;
+  }
+
+  /** Keeps no memory of a message. */
+  forgetBytes(): void {
+    this.bytes = NO_BYTES;
+    this.buffer = NO_BUFFER;
+    this.view = NO_VIEW;
   }
 
   // hot
@@ -140,6 +157,7 @@ export class BodyReader {
     const length = this.view.getUint32(at - 4, true);
     if (length > this.end - at || length > ARRAY_MAX_BYTES) return undefined;
     this.at = at + length;
+    if (length >= this.viewMinBytes) return viewOf(this.bytes, at, length);
     return copyOf(this.bytes, at, length);
   }
 
@@ -177,4 +195,9 @@ function resolve(
     const index = handleIndex(value as string);
     return (index < 0 ? undefined : references?.capability(index)) ?? value;
   });
+}
+
+/** Memory that is the receiver's to keep: as it is. */
+function viewOf(bytes: Uint8Array, offset: number, length: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length);
 }

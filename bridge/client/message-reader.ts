@@ -5,6 +5,9 @@ import { IncomingHeaders, type IncomingHeader } from './incoming-header.js';
 import type { Member } from './member.js';
 import { ReceivedReferences } from './received-references.js';
 
+const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
+
 /** Reads D-Bus messages as they arrive, inside the transaction that brings them. */
 export class MessageReader {
   /** of the message that was read last */
@@ -18,8 +21,8 @@ export class MessageReader {
   private readonly member: Member;
   private readonly headers = new IncomingHeaders();
   private readonly bodies = new BodyReader();
-  private bytes: Uint8Array = new Uint8Array(0);
-  private view: DataView = new DataView(this.bytes.buffer);
+  private bytes: Uint8Array = NO_BYTES;
+  private view: DataView = NO_VIEW;
 
   constructor(member: Member) {
     this.member = member;
@@ -30,6 +33,7 @@ export class MessageReader {
   read(message: Message, handleCount: number): boolean {
     const length = message.lengthBytes;
     const isWhole = message.pieceCount === 1 && message.offsets[0] === 0;
+    const isOwned = message.isOwned || !isWhole;
     const bytes = isWhole ? message.pieces[0] : message.copyBytes();
     if (bytes !== this.bytes) {
       this.bytes = bytes;
@@ -55,12 +59,22 @@ export class MessageReader {
         length,
         littleEndian,
         references,
+        isOwned,
       );
     } catch (error) {
       this.fault = error instanceof Error ? error.message : String(error);
       references?.closeDescriptors();
       return false;
+    } finally {
+      if (isOwned) this.forgetBytes();
     }
     return true;
+  }
+
+  /** Memory that is not used again goes with what was read out of it. */
+  private forgetBytes(): void {
+    this.bytes = NO_BYTES;
+    this.view = NO_VIEW;
+    this.bodies.forgetBytes();
   }
 }

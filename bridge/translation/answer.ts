@@ -21,15 +21,20 @@ export abstract class Answer implements NodeContext, HandleContext {
 
   arrived(arrival: Arrival): void {
     this.client.awaited.delete(this);
-    this.pass(arrival);
-    arrival.finish(this.client.peer);
-    this.giveUp();
+    try {
+      this.pass(arrival);
+    } finally {
+      arrival.finish(this.client.peer);
+      this.giveUp();
+      this.client.endIfIdle();
+    }
   }
 
   /** Nobody will answer: the caller learns that as if it had asked itself. */
   abandoned(): void {
     this.client.awaited.delete(this);
     this.giveUp();
+    this.client.endIfIdle();
   }
 
   /** The caller waits no longer. The answer is awaited all the same: what it brings has to be given back. */

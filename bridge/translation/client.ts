@@ -167,16 +167,21 @@ export class Client implements Sink, HandleContext {
 
   private left(): void {
     const nodes = [...this.returnNodes];
-    for (const { node } of this.awaited) if (node !== null) nodes.push(node);
     this.returnNodes.clear();
-    this.awaited.clear();
+    for (const answer of this.awaited) {
+      if (answer.reply !== null) continue;
+      if (answer.node !== null) nodes.push(answer.node);
+      this.awaited.delete(answer);
+    }
     this.peer.release(...nodes);
     for (const conversation of this.all()) conversation.withdrawOffers();
     this.endIfIdle();
   }
 
-  private endIfIdle(): void {
-    if (this.inbox !== null || this.conversations.size > 0) return;
+  /** Closes the peer when the native peer has left, and nobody else needs anything of it. */
+  endIfIdle(): void {
+    if (this.inbox !== null || this.conversations.size > 0 || this.awaited.size > 0) return;
+    if (!this.peer.live) return;
     this.translator.forget(this);
     this.peer.close();
   }

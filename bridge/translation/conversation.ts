@@ -50,13 +50,15 @@ export class Conversation implements HandleContext {
     const way = isOwn || this.known?.owner !== undefined ? this.way : this.find(caller);
     if (way === undefined) return false;
     const { handle, owner } = way;
-    use(
-      handle,
+    const grant =
       owner === undefined
         ? grants.withServiceToStart(caller, this.service.name)
-        : grants.between(caller, owner),
-    );
-    if (way !== this.known && handle.live) this.client.peer.release(handle);
+        : grants.between(caller, owner);
+    try {
+      use(handle, grant);
+    } finally {
+      if (way !== this.known && handle.live) this.client.peer.release(handle);
+    }
     return true;
   }
 

@@ -6,7 +6,7 @@ import type { ObjectNode, Target } from './object-node.js';
 /** The interface by which the holder of a handle asks for the signals of its object. */
 export const SIGNALS_INTERFACE = 'org.bus1.Signals';
 
-/** Somebody who gets the signals of an object, at a node of his own, for as long as the handle to the object is held. */
+/** Somebody who gets the signals of an object, at a node of his own, while the handle to the object is held. */
 export class Listener implements HandleContext {
   readonly object: ObjectNode;
   readonly target: Target;

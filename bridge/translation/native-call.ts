@@ -13,6 +13,7 @@ import {
   toLegacy,
   toLegacyInterface,
   toLegacyMember,
+  type MappedMessage,
   type Mapping,
   type MemberReference,
   type ObjectKind,
@@ -102,10 +103,7 @@ class NativeCall {
         `a handle to a ${target.kind.name} is not good for ${what} (${rule})`,
       );
     }
-    const home = client.translator.client(caller).conversation(service);
-    const handles = new HandleArguments(this.arrival, this.argumentCount, home);
-    const body = toLegacy(mapping, { part: 'call', ...member }, message.body, handles.path);
-    handles.mustBeUsed();
+    const body = this.legacyBody(member, caller);
     const bytes = encodeMessage(
       {
         ...message,
@@ -122,7 +120,21 @@ class NativeCall {
       caller,
       (reply) => new ServiceAnswer(client, reply, { service, target, caller, member, body }),
     );
-    home.endIfIdle();
+  }
+
+  /** The arguments as the service takes them. Objects of the caller's own are offered by himself. */
+  private legacyBody(member: MemberReference, caller: Connection): unknown[] {
+    const { client, service } = this.object.conversation;
+    const home = client.translator.client(caller).conversation(service);
+    const handles = new HandleArguments(this.arrival, this.argumentCount, home);
+    const call: MappedMessage = { part: 'call', ...member };
+    try {
+      const body = toLegacy(service.mapping, call, this.message.body, handles.path);
+      handles.mustBeUsed();
+      return body;
+    } finally {
+      home.endIfIdle();
+    }
   }
 
   private deliver(
@@ -202,7 +214,10 @@ function emptyReply({ serial: replySerial, sender }: DecodedMessage, serial: num
   });
 }
 
-/** What the service calls the member; a call without an interface is for the first of the object's that has it. */
+/**
+ * What the service calls the member. A call without an interface is for the first that has such a method: of those that
+ * the mapping says something about, the object's own first. Otherwise it could pass by what is said.
+ */
 function legacyMember(
   mapping: Mapping,
   kind: ObjectKind,
@@ -210,14 +225,22 @@ function legacyMember(
 ): MemberReference {
   const { interface: name, member = '' } = message;
   if (name !== undefined) return toLegacyMember(mapping, { interface: name, member });
-  for (const own of kind.interfaces) {
+  for (const own of [...kind.interfaces, ...mapping.interfaces.keys()]) {
     const methods = mapping.interfaces.get(own)?.methods.values() ?? [];
     for (const { name: legacy, nativeName } of methods) {
       if (nativeName === member) return { interface: own, member: legacy };
     }
   }
-  return { interface: '', member };
+  return { interface: STANDARD_METHODS.get(member) ?? '', member };
 }
+
+/** Those that are translated: D-Bus Specification, "Standard Interfaces". */
+const STANDARD_METHODS: ReadonlyMap<string, string> = new Map([
+  ['Get', 'org.freedesktop.DBus.Properties'],
+  ['Set', 'org.freedesktop.DBus.Properties'],
+  ['GetAll', 'org.freedesktop.DBus.Properties'],
+  ['GetManagedObjects', 'org.freedesktop.DBus.ObjectManager'],
+]);
 
 /** Which property a call of org.freedesktop.DBus.Properties is about, in the service's words. */
 function subjectOf(mapping: Mapping, { body }: DecodedMessage): readonly unknown[] {

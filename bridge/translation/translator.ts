@@ -18,9 +18,9 @@ import { Service } from './service.js';
 import { Watch } from './watch.js';
 
 /**
- * Lets native peers work with capabilities where a service has object paths (docs/mappings.md). A native peer that asks
- * for a name of which a mapping speaks gets a handle to a node here instead of the service's own. To the service it looks
- * as if the native peer had called by path.
+ * Lets native peers work with capabilities where a service has object paths (docs/mappings.md). One that asks for a
+ * name of which a mapping speaks gets a handle to a node here instead of the service's own. To the service it looks as
+ * if the native peer had called by path.
  */
 export class Translator {
   readonly host: Host;

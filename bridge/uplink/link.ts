@@ -106,7 +106,7 @@ export class Link implements Endpoint, MessageHandler {
     this.post({ path, interface: DRIVER_NAME, member, destination, signature }, body, taker);
   }
 
-  /** Asks a connection of the other bus whether it is there: any answer that is its own says so. */
+  /** Asks a connection of the other bus whether it is there: whatever it answers itself says so. */
   ping(destination: string, taker: ReplyTaker): void {
     const flags = MessageFlag.NoAutoStart;
     const call = { flags, path: '/', interface: PEER_INTERFACE, member: 'Ping', destination };

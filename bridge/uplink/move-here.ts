@@ -25,9 +25,9 @@ interface Candidate {
 }
 
 /**
- * A name moves from the other bus to this one. The client that asks for it is told that it has it, and must answer; then
- * it replaces the owner over there, through its uplink, and is given the name here when all has been passed on that was
- * said to the owner before.
+ * A name moves from the other bus to this one. The client that asks for it is told that it has it, and must answer;
+ * then it replaces the owner over there, through its uplink, and is given the name here when all has been passed on
+ * that was said to the owner before.
  */
 export class MoveHere extends Migration {
   private old: Party = { owner: '', pid: undefined };
@@ -158,8 +158,8 @@ export class MoveHere extends Migration {
   }
 
   /**
-   * Clients of the bridge wait; what they said before has arrived there, or has come back on the candidate's uplink; and
-   * the old owner has dealt with what it got.
+   * Clients of the bridge wait; what they said before has arrived there, or has come back on the candidate's uplink;
+   * and the old owner has dealt with what it got.
    */
   private settle({ uplink }: Candidate, met: () => void): void {
     const { attachment, old, name } = this;

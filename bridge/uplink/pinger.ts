@@ -5,8 +5,9 @@ import type { Attachment } from './attachment.js';
 import type { BusReply } from './link.js';
 
 /**
- * Asks connections of the other bus whether they answer. A service takes messages in order: with the answer it has dealt
- * with all that came before. For a client of the bridge, whose uplink is asked, the watcher is on the bridge meanwhile.
+ * Asks connections of the other bus whether they answer. A service takes messages in order: with the answer it has
+ * dealt with all that came before. For a client of the bridge, whose uplink is asked, the watcher is on the bridge
+ * meanwhile.
  */
 export class Pinger {
   private readonly attachment: Attachment;

@@ -163,7 +163,7 @@ export class Uplink implements LinkEvents {
     this.link.call('GetId', '', [], () => this.inbound.whenDrained(farName, once));
   }
 
-  /** Calls back when the other bus has dealt with all that the client said before now, unless the client does not read. */
+  /** Calls back when the other bus has dealt with all that the client, if it reads, said before now. */
   whenPassedOn(done: () => void): void {
     if (this.inbound.isStuck) return done();
     let isDone = false;

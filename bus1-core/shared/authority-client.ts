@@ -1,4 +1,8 @@
-import { parseAuthorityMessage, type AuthorityMessage } from './control-messages.js';
+import {
+  parseAuthorityMessage,
+  type AuthorityMessage,
+  type ChannelMessage,
+} from './control-messages.js';
 import { ControlSocket } from './control-socket.js';
 import { Introductions } from './introductions.js';
 import { PROTOCOL_VERSION } from './layout.js';
@@ -7,6 +11,8 @@ import type { Maxima } from '../quota.js';
 /** What a member does when the authority has said something. */
 export interface AuthorityListener {
   obey(message: AuthorityMessage, fds: readonly number[]): void;
+  /** there is no room here for that channel */
+  lostChannel(message: ChannelMessage, reason: string): void;
   /** there will be no new introductions */
   authorityGone(): void;
   diagnose(text: string): void;
@@ -42,6 +48,11 @@ export class AuthorityClient {
     this.socket.send({ kind: 'ready', peer });
   }
 
+  /** It does not, and never will: the authority tells `peer`. */
+  decline(peer: number): void {
+    this.socket.send({ kind: 'decline', peer });
+  }
+
   /** Takes all that the authority has said. */
   read(): void {
     while (this.isOpen) {
@@ -49,7 +60,11 @@ export class AuthorityClient {
         const frame = this.socket.receive();
         if (frame === 'empty') return;
         if (frame === 'closed') break;
-        this.listener.obey(parseAuthorityMessage(frame.message), frame.fds);
+        const message = parseAuthorityMessage(frame.message);
+        if (!frame.hasLostDescriptors) this.listener.obey(message, frame.fds);
+        else if (message.kind === 'channel') {
+          this.listener.lostChannel(message, 'this process has run out of descriptors');
+        }
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error);
         this.listener.diagnose(`the authority: ${text}`);

@@ -214,6 +214,7 @@ export class Authority {
       if (frame === 'empty') return;
       if (frame === 'closed') return this.remove(member);
       try {
+        if (frame.hasLostDescriptors) throw new ChannelError('there was no room for its page');
         this.act(member, parseMemberMessage(frame.message), frame.fds);
       } finally {
         for (const fd of frame.fds) closeFd(fd);
@@ -226,7 +227,8 @@ export class Authority {
     if (message.kind === 'hello') return this.welcome(member, message, fds);
     if (fds.length > 0 || member.id === 0) throw new ChannelError('a request out of place');
     if (message.kind === 'introduce') this.introduce(member, message.peer, false);
-    else this.complete(member, message.peer);
+    else if (message.kind === 'ready') this.complete(member, message.peer);
+    else this.cancel(member, message.peer);
   }
 
   private welcome(
@@ -307,13 +309,30 @@ export class Authority {
   }
 
   private complete(target: Member, requesterId: number): void {
-    const key = `${target.id}:${requesterId}`;
-    const introduction = this.introductions.get(key);
-    if (introduction === undefined) throw new ChannelError('ready for nobody');
-    this.introductions.delete(key);
+    const introduction = this.takeIntroduction(target, requesterId);
+    if (introduction === undefined) return;
     const { requester, fds, message } = introduction;
     this.tell(requester, message, [...fds, target.pageFd]);
     for (const fd of fds) closeFd(fd);
+  }
+
+  /** The one who was asked for has no room for the channel. */
+  private cancel(target: Member, requesterId: number): void {
+    const introduction = this.takeIntroduction(target, requesterId);
+    if (introduction === undefined) return;
+    const { requester, fds } = introduction;
+    for (const fd of fds) closeFd(fd);
+    requester.peers.delete(target.id);
+    target.peers.delete(requesterId);
+    this.refuse(requester, target.id, 'that process has no room for a channel');
+  }
+
+  /** Undefined when the requester has gone meanwhile, or when there never was one. */
+  private takeIntroduction(target: Member, requesterId: number): Introduction | undefined {
+    const key = `${target.id}:${requesterId}`;
+    const introduction = this.introductions.get(key);
+    this.introductions.delete(key);
+    return introduction;
   }
 
   private refuse(member: Member, peer: number, reason: string): void {

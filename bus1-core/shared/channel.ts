@@ -59,9 +59,11 @@ export class Channel {
     try {
       if ((memfdSeals(memory) & Seal.Shrink) === 0) throw new ChannelError('memory not sealed');
       this.mapping = SharedMapping.map(memory, channelBytes(ringBytes), { writable: true });
-    } finally {
-      closeFd(memory);
+    } catch (error) {
+      for (const fd of fds) closeFd(fd);
+      throw error;
     }
+    closeFd(memory);
     const first = 0;
     const second = RING_HEADER_BYTES + ringBytes;
     this.writer = new RingWriter(this.mapping, isFirst ? first : second, ringBytes);

@@ -34,7 +34,8 @@ export interface InputContext {
   /** Whether something that `grantor` has granted may still come, and should be waited for. */
   awaitsGrant(grantor: number): boolean;
   noteGrant(grantor: number): void;
-  isGone(process: number): boolean;
+  /** Whether `process` can still come for what it has been granted. */
+  mayClaim(process: number): boolean;
 }
 
 /** Checks and does what entries other than messages say. */
@@ -116,7 +117,7 @@ export class ControlInput {
 
   private takeGrant(record: Export, to: number, nonce: number): void {
     this.context.noteGrant(this.link.identity.id);
-    if (this.context.isGone(to) && this.context.linkTo(to) === undefined) return;
+    if (!this.context.mayClaim(to)) return;
     this.context.grants.add(this.link.identity.id, nonce, to, record.handle?.node ?? null);
   }
 

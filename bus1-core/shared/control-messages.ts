@@ -9,7 +9,9 @@ export type MemberMessage =
   /** wants a channel to process `peer` */
   | { readonly kind: 'introduce'; readonly peer: number }
   /** looks at the channel to `peer` from now on */
-  | { readonly kind: 'ready'; readonly peer: number };
+  | { readonly kind: 'ready'; readonly peer: number }
+  /** in its place: has no room for that channel */
+  | { readonly kind: 'decline'; readonly peer: number };
 
 /** From the authority to a member. */
 export type AuthorityMessage =
@@ -51,6 +53,7 @@ export function parseMemberMessage(message: unknown): MemberMessage {
       return { kind: 'hello', version: PROTOCOL_VERSION, maxima: parseMaxima(fields['maxima']) };
     case 'introduce':
     case 'ready':
+    case 'decline':
       return { kind: fields['kind'], peer: natural(fields['peer'], 0xffff_ffff) };
     default:
       throw new ChannelError('an unknown request');

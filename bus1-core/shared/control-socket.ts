@@ -15,6 +15,8 @@ const RECEIVE_BYTES = 16_384;
 /** Frames that wait for a process which does not read, before it is given up. */
 const WAITING_MAX = 1024;
 const DESCRIPTORS_MAX = 64;
+/** Stands for all descriptors that this process had no room for: those of the frame whose others are in front of it. */
+const LOST = -1;
 
 interface WaitingFrame {
   readonly bytes: Uint8Array;
@@ -24,8 +26,10 @@ interface WaitingFrame {
 
 export interface ControlFrame {
   readonly message: unknown;
-  /** the receiver's, to be kept or closed */
+  /** the receiver's, to be kept or closed; none when `hasLostDescriptors` */
   readonly fds: number[];
+  /** this process may open no more descriptors, so those of this frame are gone */
+  readonly hasLostDescriptors: boolean;
 }
 
 /** Small messages and descriptors between the authority and a member: JSON in frames over a stream socket. */
@@ -87,7 +91,8 @@ export class ControlSocket {
       const room = RECEIVE_BYTES - this.filled;
       const count = this.receiver.receive(this.fd, this.buffer.address + this.filled, room);
       for (let i = 0; i < this.receiver.fdCount; i++) this.fds.push(this.receiver.fds[i]);
-      if (this.receiver.truncated) throw new ChannelError('descriptors were lost');
+      // A read ends behind the first frame that comes with descriptors (unix_stream_read_generic, net/unix/af_unix.c).
+      if (this.receiver.truncated) this.fds.push(LOST);
       if (this.fds.length > DESCRIPTORS_MAX) throw new ChannelError('too many descriptors');
       if (count === -Errno.EAGAIN) return 'empty';
       if (count <= 0) return 'closed';
@@ -99,7 +104,7 @@ export class ControlSocket {
     if (!this.isOpen) return;
     this.isOpen = false;
     for (const { fds } of this.waiting.splice(0)) for (const fd of fds) closeFd(fd);
-    for (const fd of this.fds.splice(0)) closeFd(fd);
+    closeReceived(this.fds.splice(0));
     closeFd(this.fd);
   }
 
@@ -113,11 +118,22 @@ export class ControlSocket {
       throw new ChannelError(`a frame of ${length} bytes`);
     }
     if (this.filled < length) return undefined;
-    if (count > this.fds.length) throw new ChannelError(`a frame without its descriptors`);
+    const fds = this.takeDescriptors(count);
     const text = Buffer.from(bytes.slice(FRAME_HEADER_BYTES, length)).toString('utf8');
     bytes.copyWithin(0, length, this.filled);
     this.filled -= length;
-    return { message: parse(text), fds: this.fds.splice(0, count) };
+    return { message: parse(text), fds: fds ?? [], hasLostDescriptors: fds === undefined };
+  }
+
+  /** The next `count` descriptors; undefined when some of them were lost. @throws ChannelError */
+  private takeDescriptors(count: number): number[] | undefined {
+    const lost = this.fds.indexOf(LOST);
+    if (lost >= 0 && lost < count) {
+      closeReceived(this.fds.splice(0, lost + 1));
+      return undefined;
+    }
+    if (count > this.fds.length) throw new ChannelError('a frame without its descriptors');
+    return this.fds.splice(0, count);
   }
 
   /**
@@ -134,6 +150,10 @@ export class ControlSocket {
     if (count === -Errno.EPIPE || count === -Errno.ECONNRESET) return true; // the reader sees the end
     throw new ChannelError(`a frame could not be sent: ${count < 0 ? errnoName(-count) : 'cut'}`);
   }
+}
+
+function closeReceived(fds: readonly number[]): void {
+  for (const fd of fds) if (fd !== LOST) closeFd(fd);
 }
 
 function parse(text: string): unknown {

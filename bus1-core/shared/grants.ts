@@ -73,12 +73,17 @@ export class GrantTable implements Sink {
     return grant.handle;
   }
 
-  /** Process `to` is gone and will claim nothing any more. */
+  /** Process `to` will claim nothing any more. */
   revoke(to: number): void {
+    this.revokeUnless((process) => process !== to);
+  }
+
+  /** The same for all processes for which `mayClaim` is false. */
+  revokeUnless(mayClaim: (process: number) => boolean): void {
     const handles: Handle[] = [];
     for (const [grantor, ofGrantor] of this.grants) {
       for (const grant of ofGrantor.values()) {
-        if (grant.to !== to) continue;
+        if (mayClaim(grant.to)) continue;
         ofGrantor.delete(grant.nonce);
         if (grant.handle !== null) handles.push(grant.handle);
       }

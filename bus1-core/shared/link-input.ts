@@ -180,7 +180,10 @@ export class LinkInput {
     descriptors?.drop();
   }
 
-  /** A message for a node that is gone, or whose owner takes no more: what it carries counts as released, what it cost is given back. */
+  /**
+   * A message for a node that is gone, or whose owner takes no more: what it carries counts as released, what it cost
+   * is given back.
+   */
   private discard(incoming: IncomingMessage): void {
     const { references, handleCount, lengthBytes, descriptorCount } = incoming;
     incoming.dropDescriptors(this.channel);

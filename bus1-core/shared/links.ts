@@ -19,7 +19,10 @@ export class Links {
     return this.byProcess.get(process);
   }
 
+  /** In the place of one that is over, if there is any. */
   add(link: Link): void {
+    const before = this.byProcess.get(link.identity.id);
+    if (before !== undefined) this.remove(before);
     this.byProcess.set(link.identity.id, link);
   }
 

@@ -1,5 +1,5 @@
 import type { Epoll } from '../linux/index.js';
-import { EPOLLIN } from '../linux/index.js';
+import { EPOLLIN, SystemError } from '../linux/index.js';
 import type { LocalDomain } from '../local/domain.js';
 import { AuthorityClient, type AuthorityListener } from './authority-client.js';
 import { Channel } from './channel.js';
@@ -67,9 +67,8 @@ export class Membership implements InputContext, AuthorityListener {
     input.close();
     link.close();
     const { id } = link.identity;
-    if (!this.links.isGone(id)) return;
     this.grants.revoke(id);
-    this.links.remove(link);
+    if (this.links.isGone(id)) this.links.remove(link);
   }
 
   close(): void {
@@ -100,8 +99,11 @@ export class Membership implements InputContext, AuthorityListener {
     this.authority.introductions.noteGrant(grantor);
   }
 
-  isGone(process: number): boolean {
-    return this.links.isGone(process);
+  mayClaim(process: number): boolean {
+    const link = this.links.get(process);
+    if (link !== undefined && link.channel !== null) return true;
+    const isRefused = link !== undefined && !link.isOpen;
+    return this.authority.isOpen && !isRefused && !this.links.isGone(process);
   }
 
   // What the authority says.
@@ -115,28 +117,44 @@ export class Membership implements InputContext, AuthorityListener {
     } else if (message.kind === 'gone') {
       this.forget(message.peer);
     } else {
-      this.diagnose(`no introduction to process ${message.peer}: ${message.reason}`);
-      this.placeholderFor(message.peer).close();
-      this.authority.introductions.forget(message.peer);
+      this.giveUp(message.peer, message.reason);
     }
+  }
+
+  lostChannel({ peer, isFirst }: ChannelMessage, reason: string): void {
+    this.giveUp(peer, reason);
+    /* the other one, if it has the channel already, sees that this is over */
+    if (isFirst) this.authority.decline(peer);
   }
 
   authorityGone(): void {
     this.epoll.remove(this.authority.fd);
     this.authority.close();
     this.links.closePlaceholders();
+    this.grants.revokeUnless((process) => this.mayClaim(process));
   }
 
   diagnose(text: string): void {
     this.options.onDiagnostic?.(text);
   }
 
+  /** For this process that one counts as gone. */
+  private giveUp(process: number, reason: string): void {
+    this.diagnose(`no introduction to process ${process}: ${reason}`);
+    this.authority.introductions.forget(process);
+    this.placeholderFor(process).close();
+    this.grants.revoke(process);
+  }
+
   private connect(message: ChannelMessage, fds: readonly number[]): void {
     const { peer, uid, pid, namesAccounts, isTrusted, maxima } = message;
-    const channel = new Channel(message, fds);
+    const channel = this.tryOpen(message, fds);
+    if (channel === undefined) return;
     const identity = { id: peer, uid, pid, namesAccounts, isTrusted, maxima };
     let link = this.links.get(peer);
-    if (link === undefined) this.links.add((link = new Link(identity, this.context)));
+    if (link === undefined || !link.isOpen) {
+      this.links.add((link = new Link(identity, this.context)));
+    }
     link.connect(identity, channel);
     const input = new LinkInput(link, channel, this);
     this.connections.add(new Connection(link, channel, input));
@@ -144,6 +162,16 @@ export class Membership implements InputContext, AuthorityListener {
     this.root.exchange(message, link);
     if (message.isFirst) this.authority.sayReady(peer);
     link.flush();
+  }
+
+  private tryOpen(message: ChannelMessage, fds: readonly number[]): Channel | undefined {
+    try {
+      return new Channel(message, fds);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.lostChannel(message, error.message);
+      return undefined;
+    }
   }
 
   private forget(process: number): void {

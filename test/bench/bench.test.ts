@@ -6,12 +6,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { BusId } from '#bridge/bench/buses.js';
+import { CONTENDERS } from '#bridge/bench/contenders.js';
+import type { Contender, ContenderId } from '#bridge/bench/contenders.js';
 import { FIGURES } from '#bridge/bench/figures.js';
 import type { FigureId } from '#bridge/bench/figures.js';
-import { medianOf, reportText, tableText, targetOutcomes } from '#bridge/bench/report.js';
-import type { BenchResult, BusResult } from '#bridge/bench/runner.js';
+import { reportText, tableText, targetOutcomes } from '#bridge/bench/report.js';
+import { medianOf } from '#bridge/bench/result.js';
+import type { ContenderResult, TableResult } from '#bridge/bench/result.js';
 import { median, percentile } from '#bridge/bench/statistics.js';
+import { TABLE_IDS, TABLES } from '#bridge/bench/tables.js';
+import type { TableId } from '#bridge/bench/tables.js';
+import { isMet, target, targetText } from '#bridge/bench/target.js';
+import { wakeUpsPerSecond } from '#bridge/bench/wake-ups.js';
 
 const run = promisify(execFile);
 const main = fileURLToPath(import.meta.resolve('#bridge/bench/main.js'));
@@ -19,41 +25,67 @@ const directory = mkdtempSync(join(tmpdir(), 'bus1-bench-test-'));
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-function resultOf(figures: [BusId, Partial<Record<FigureId, number[]>>][]): BenchResult {
-  const buses = figures.map(([id, values]): [BusId, BusResult] => [
+type Medians = Record<FigureId, number | null>;
+
+interface TableReport {
+  readonly medians: Record<string, Medians>;
+  readonly rounds: Record<string, ContenderResult>;
+}
+
+function resultOf(figures: [ContenderId, Partial<Record<FigureId, number[]>>][]): TableResult {
+  const contenders = figures.map(([id, values]): [ContenderId, ContenderResult] => [
     id,
     { figures: values, failures: [] },
   ]);
-  return new Map(buses);
+  return new Map(contenders);
 }
 
-function positiveFigures(medians: Record<FigureId, number | null>): FigureId[] {
-  return FIGURES.map(({ id }) => id).filter((id) => (medians[id] ?? 0) > 0);
+function figuresIn(medians: Medians): FigureId[] {
+  return FIGURES.map(({ id }) => id).filter((id) => medians[id] !== null && medians[id] >= 0);
+}
+
+/** The figures that the rows of a table have which a contender can do. */
+function figuresOf(table: TableId, contender: ContenderId): FigureId[] {
+  const { rows }: Contender = CONTENDERS[contender];
+  const measured = TABLES[table].rows.filter((row) => rows.includes(row));
+  return FIGURES.map(({ id }) => id).filter((id) =>
+    measured.some((row) => id === row || id.startsWith(`${row}-p`)),
+  );
+}
+
+async function tableReport(table: TableId, args: readonly string[]): Promise<TableReport> {
+  const json = join(directory, `${table}.json`);
+  const words = [main, `--tables=${table}`, '--json', json, ...args];
+  await run(process.execPath, words).catch(() => undefined); // the report says why
+  return JSON.parse(readFileSync(json, 'utf8')).tables[table];
 }
 
 describe('the runner', () => {
   const quick = ['--quick', '--rounds', '1', '--duration-ms', '10'];
 
-  it('has a positive figure for every row of dbus-daemon', async () => {
-    const json = join(directory, 'all.json');
+  it.each(TABLE_IDS)(
+    'has a figure for every row and column of %s that is installed',
+    async (id) => {
+      const { medians, rounds } = await tableReport(id, quick);
+      for (const contender of TABLES[id].columns) {
+        if (rounds[contender].absent !== undefined) continue;
+        expect([contender, figuresIn(medians[contender])]).toEqual([
+          contender,
+          figuresOf(id, contender),
+        ]);
+      }
+    },
+  );
+
+  it('measures the rows and columns that are asked for', async () => {
     const { stdout } = await run(process.execPath, [
       main,
       ...quick,
-      '--bus=dbus-daemon',
-      '--json',
-      json,
+      '--tables=buses,idle',
+      '--columns=dbus-daemon',
+      '--rows=signal-1,one-way',
     ]);
-    const { medians } = JSON.parse(readFileSync(json, 'utf8'));
-    expect(positiveFigures(medians['dbus-daemon'])).toEqual(FIGURES.map(({ id }) => id));
-    for (const { title } of FIGURES) expect(stdout).toContain(title);
-  });
-
-  it('has one for every row but the signals of the raw socket', async () => {
-    const json = join(directory, 'raw.json');
-    await run(process.execPath, [main, ...quick, '--bus=raw', '--json', json]);
-    const { medians } = JSON.parse(readFileSync(json, 'utf8'));
-    const expected = FIGURES.map(({ id }) => id).filter((id) => !id.startsWith('signal'));
-    expect(positiveFigures(medians.raw)).toEqual(expected);
+    expect(stdout).toMatch(/^Buses[^\n]*\n\n +dbus-daemon\none-way calls .*\nsignals, 1 .*\n\n\n$/);
   });
 
   it('adds a configuration file, and says what a bus has against it', async () => {
@@ -62,7 +94,8 @@ describe('the runner', () => {
     const failed: unknown = await run(process.execPath, [
       main,
       ...quick,
-      '--bus=dbus-daemon',
+      '--tables=buses',
+      '--columns=dbus-daemon',
       `--config=${config}`,
     ]).catch((error: unknown) => error);
     expect(failed).toMatchObject({
@@ -72,9 +105,9 @@ describe('the runner', () => {
   });
 
   it('refuses what it does not know', async () => {
-    await expect(run(process.execPath, [main, '--bus=kdbus'])).rejects.toMatchObject({
+    await expect(run(process.execPath, [main, '--columns=kdbus'])).rejects.toMatchObject({
       stderr: expect.stringContaining(
-        "'kdbus' is none of ours, ours-system-d, dbus-broker, dbus-daemon, raw.",
+        "'kdbus' is none of ours, ours-system-d, dbus-broker, dbus-daemon, raw, ",
       ),
     });
   });
@@ -85,13 +118,13 @@ describe('the runner', () => {
 
   it('leaves nothing behind', async () => {
     const before = leftovers();
-    await run(process.execPath, [main, ...quick, '--bus=dbus-daemon', '--rows=signal-10']);
+    await run(process.execPath, [main, ...quick, '--columns=dbus-daemon', '--rows=signal-10']);
     expect(leftovers().filter((name) => !before.includes(name))).toEqual([]);
   });
 
   it('leaves nothing behind when it is interrupted', async () => {
     const before = leftovers();
-    const child = spawn(process.execPath, [main, '--bus=dbus-daemon', '--duration-ms=60000']);
+    const child = spawn(process.execPath, [main, '--columns=dbus-daemon', '--duration-ms=60000']);
     const isRunning = (): boolean => leftovers().some((name) => !before.includes(name));
     while (!isRunning()) await new Promise(setImmediate);
     child.kill('SIGTERM');
@@ -112,8 +145,8 @@ describe('the report', () => {
     expect(medianOf(result, 'raw', 'one-way')).toBeUndefined();
   });
 
-  it('compares with dbus-broker', () => {
-    expect(tableText(result).split('\n')).toEqual([
+  it('compares with the reference', () => {
+    expect(tableText('buses', result).split('\n')).toEqual([
       '                               bus1-bridge  dbus-broker',
       'round trip, 32 bytes, p50  20.0 us (1.00x)      20.0 us',
       'calls, 64 outstanding        305/s (3.05x)        100/s',
@@ -122,20 +155,88 @@ describe('the report', () => {
   });
 
   it('says of each target whether it is met', () => {
-    expect(targetOutcomes(result).map(({ figure, met }) => [figure, met])).toEqual([
+    expect(targetOutcomes('buses', result).map(({ target, met }) => [target.figure, met])).toEqual([
       ['round-trip-32-p50', true],
       ['outstanding-64', true],
       ['one-way', false],
       ['round-trip-64k-p50', undefined],
     ]);
-    expect(reportText(result)).toContain(
-      'target one-way, at least 2 times as many: missed (1.50x)\n' +
-        'target round-trip-64k-p50, no slower: not measured\n',
+    expect(reportText(new Map([['buses', result]]))).toContain(
+      'target one-way, ours >= 2 x dbus-broker: missed (1.50x)\n' +
+        'target round-trip-64k-p50, ours <= 1 x dbus-broker: not measured\n',
     );
   });
 
-  it('has no targets where we were not measured', () => {
-    expect(targetOutcomes(resultOf([['dbus-broker', { 'one-way': [1] }]]))).toEqual([]);
+  it('has targets that are about the figure itself', () => {
+    const busy = resultOf([['two-hosts-native', { idle: [0, 5, 4] }]]);
+    expect(targetOutcomes('idle', busy)).toMatchObject([{ value: 4, met: false }]);
+    const silent = resultOf([['two-hosts-native', { idle: [0, 0, 4] }]]);
+    expect(targetOutcomes('idle', silent)).toMatchObject([{ value: 0, met: true }]);
+  });
+
+  it('has no targets where one of the two was not to be measured', () => {
+    const alone = resultOf([['dbus-broker', { 'one-way': [1] }]]);
+    expect(targetOutcomes('buses', alone)).toEqual([]);
+  });
+
+  it('leaves out what is not installed', () => {
+    const absent: ContenderResult = { figures: {}, failures: [], absent: 'cc is not installed' };
+    const socket: ContenderResult = { figures: { 'round-trip-32-p50': [9] }, failures: [] };
+    const text = reportText(
+      new Map([
+        [
+          'native',
+          new Map([
+            ['socket-c', absent],
+            ['socket', socket],
+          ]),
+        ],
+      ]),
+    );
+    expect(text).not.toContain('socket, C');
+    expect(text).toContain('\nleft out: socket-c: cc is not installed\n');
+  });
+});
+
+describe('targets', () => {
+  it.each([
+    ['<', 1, [true, false, false]],
+    ['<=', 1, [true, true, false]],
+    ['>=', 1, [false, true, true]],
+    ['>', 1, [false, false, true]],
+  ] as const)('%s %d', (relation, factor, expected) => {
+    const promise = target('one-way', 'ours', relation, factor, 'dbus-broker');
+    expect([0.9, 1, 1.1].map((value) => isMet(promise, value))).toEqual(expected);
+  });
+
+  it('are printed as they are', () => {
+    expect(targetText(target('round-trip-32-p50', 'native', '<', 1 / 3, 'dbus-broker'))).toBe(
+      'round-trip-32-p50, native < 0.333 x dbus-broker',
+    );
+    expect(targetText(target('idle', 'two-hosts-native', '<=', 0))).toBe(
+      'idle, two-hosts-native <= 0',
+    );
+  });
+});
+
+describe('wake-ups', () => {
+  it.each([
+    ['a program that sleeps', 'read line', 0, 0],
+    ['the child of a program that sleeps', '(while sleep 0.01; do :; done) & wait', 10, Infinity],
+  ])('of %s', async (_what, script, least, most) => {
+    const child = spawn('sh', ['-c', `echo ready; ${script}`], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      detached: true,
+    });
+    await once(child.stdout, 'data');
+    const pid = child.pid ?? Number.NaN;
+    try {
+      const rate = await wakeUpsPerSecond([pid], 200);
+      expect(rate).toBeGreaterThanOrEqual(least);
+      expect(rate).toBeLessThanOrEqual(most);
+    } finally {
+      process.kill(-pid);
+    }
   });
 });
 

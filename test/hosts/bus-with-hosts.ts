@@ -54,7 +54,9 @@ export class BusWithHosts {
 
   static async start(hosts: number): Promise<BusWithHosts> {
     const bus = new BusWithHosts(openFolder('bus-hosts-'), hosts);
-    for await (const _line of createInterface({ input: bus.child.stdout! })) return bus;
+    for await (const address of createInterface({ input: bus.child.stdout! })) {
+      if (address.startsWith(bus.address)) return bus;
+    }
     throw new Error(`the bus did not start\n${bus.log}`);
   }
 

@@ -138,7 +138,7 @@ export class LegacyCaller {
       destination,
       signature: 'u',
     };
-    const begin = process.hrtime.bigint();
+    const beginMs = performance.now();
     for (let sent = 0, answered = 0; answered < count;) {
       while (sent < count && awaited.size < OUTSTANDING) {
         const serial = ++connection.serial;
@@ -149,10 +149,10 @@ export class LegacyCaller {
       if (!awaited.has(replySerial)) continue;
       answered++;
       if (type !== RETURN || body[0] !== awaited.get(replySerial)) result.lost++;
-      if (type === ERROR) result.error = `${errorName}: ${body[0]}`;
+      if (type === ERROR) result.error = `${errorName}: ${String(body[0])}`;
       awaited.delete(replySerial);
     }
-    result.ns = Number(process.hrtime.bigint() - begin);
+    result.ns = (performance.now() - beginMs) * 1e6;
     return result;
   }
 
@@ -170,7 +170,7 @@ export class LegacyCaller {
     connection.send(encodeMessage(fields));
     for (;;) {
       const { type, replySerial, body, errorName } = decodeMessage(connection.next());
-      if (replySerial === serial) return type === ERROR ? `${errorName}: ${body[0]}` : '';
+      if (replySerial === serial) return type === ERROR ? `${errorName}: ${String(body[0])}` : '';
     }
   }
 }

@@ -145,6 +145,12 @@ describe('what is not given cannot be used', () => {
       /leads elsewhere/,
     ],
     [
+      'a path in a call that names no interface',
+      () => jukebox.call({ member: 'Play', signature: 'o', body: [trackPath('one')] }),
+      'AccessDenied',
+      /takes a handle/,
+    ],
+    [
       'a method that is left out',
       () => call(jukebox, `${PLAYER}.DumpState`),
       'UnknownMethod',

@@ -17,7 +17,7 @@ import { PendingMessage } from './pending-message.js';
 /** Takes what was received for the program. */
 type Deliver = (message: BusMessage) => void;
 
-/** Sends each message to whom it is for: answers to their callers, calls to the owners of names, the rest to the bus. */
+/** Sends each message to whom it is for: answers to callers, calls to the owners of names, the rest to the bus. */
 export class Router {
   private readonly member: BusMember;
   private readonly driver: Driver;

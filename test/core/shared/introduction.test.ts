@@ -1,6 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
 import { ReceivedType } from '#core/index.js';
-import type { ConformanceReceived } from '../conformance/domain.js';
 import {
   asSeen,
   CREATE,
@@ -11,48 +10,26 @@ import {
   type Seen,
 } from '../conformance/scene.js';
 import { seededRandom, type Random } from '../random.js';
-import { MemberProcess } from './member-process.js';
-import { ProcessConformanceDomain, type ProcessPeer } from './process-domain.js';
+import type { ProcessPeer } from './process-domain.js';
+import {
+  channel,
+  endScene,
+  handleOf,
+  nextOf,
+  openScene,
+  type ProcessScene,
+} from './process-scene.js';
 
-const MAXIMA = { objects: 2 ** 20, bytes: 2 ** 26, descriptors: 2 ** 12 };
 /** The grantor has this long (docs/shared-domain.md, "Third process"): on a busy machine that can be too short. */
 const HURRIED = { retry: 2 };
 
-let processes: MemberProcess[] = [];
+let scene: ProcessScene;
 
-afterEach(async () => {
-  for (const process of processes) {
-    process.child.kill('SIGCONT');
-    await process.end('SIGKILL');
-  }
-});
+afterEach(async () => await endScene(scene));
 
-/** A domain of that many processes, of which only these know each other, and a peer in each. */
 async function open(count: number, acquaintances?: readonly (readonly [number, number])[]) {
-  processes = Array.from({ length: count }, () => new MemberProcess());
-  const domain = await ProcessConformanceDomain.open(processes, MAXIMA, false, acquaintances);
-  const peers: ProcessPeer[] = [];
-  for (const home of processes.keys()) peers.push(await domain.openPeerIn(home));
-  return { domain, peers };
-}
-
-async function channel(owner: ProcessPeer, holder: ProcessPeer) {
-  const { source, target } = await owner.transfer(holder, [CREATE]);
-  return { node: source[0], handle: target[0] };
-}
-
-async function nextOf(peer: ProcessPeer): Promise<ConformanceReceived> {
-  for (;;) {
-    const next = await peer.receive();
-    if (next !== undefined) return next;
-  }
-}
-
-/** The handle that came with the next message. */
-async function handleOf(peer: ProcessPeer): Promise<number> {
-  const next = await nextOf(peer);
-  if (next.type !== ReceivedType.User || !('transfers' in next)) throw new Error('no message');
-  return next.transfers[0];
+  scene = await openScene(count, acquaintances);
+  return scene;
 }
 
 test('a handle that goes through four processes leads home, and is released once', async () => {
@@ -166,7 +143,7 @@ test('handles passed on and released at random: every owner is told, once, at th
 });
 
 test('without the authority a message does not wait for ever; what follows waits for the introduction', async () => {
-  const { peers } = await open(4, [
+  const { peers, processes } = await open(4, [
     [1, 2],
     [1, 3],
   ]);
@@ -190,7 +167,7 @@ test('without the authority a message does not wait for ever; what follows waits
  * the grant of the owner's node, which it has given to the taker, is still in its own memory.
  */
 async function openBacklogged() {
-  const { domain, peers } = await open(4);
+  const { domain, processes, peers } = await open(4);
   const [, giver, taker, owner] = peers;
   const toTaker = await channel(taker, giver);
   const home = await channel(owner, giver);
@@ -206,11 +183,11 @@ async function openBacklogged() {
   await giver.send([toTaker.handle], { ...text('take this'), transfers: [home.handle] });
   const given = await handleOf(taker);
   await taker.send([given], text('by the new handle'));
-  return { taker, toTaker, owner, home, given };
+  return { processes, taker, toTaker, owner, home, given };
 }
 
 test('a claim that overtakes its grant waits for it', HURRIED, async () => {
-  const { owner, home } = await openBacklogged();
+  const { processes, owner, home } = await openBacklogged();
   processes[3].child.kill('SIGCONT');
   for (;;) {
     const next = await nextOf(owner);
@@ -221,7 +198,7 @@ test('a claim that overtakes its grant waits for it', HURRIED, async () => {
 });
 
 test('a grant that died with its grantor: the handle has no node, and that is all', async () => {
-  const { taker, toTaker, owner, home, given } = await openBacklogged();
+  const { processes, taker, toTaker, owner, home, given } = await openBacklogged();
   await processes[1].end('SIGKILL');
   processes[3].child.kill('SIGCONT');
   const told = [asSeen(await nextOf(taker)), asSeen(await nextOf(taker))];
@@ -234,18 +211,4 @@ test('a grant that died with its grantor: the handle has no node, and that is al
   expect(next).toEqual(user(again.node, 'we still talk'));
   const { diagnostics } = await processes[3].request<{ diagnostics: string[] }>('state');
   expect(diagnostics).toEqual([]);
-});
-
-test('what was granted to a process that has died is released', async () => {
-  const { peers } = await open(4);
-  const [, giver, taker, owner] = peers;
-  const toTaker = await channel(taker, giver);
-  const home = await channel(owner, giver);
-  processes[2].child.kill('SIGSTOP');
-  await giver.send([toTaker.handle], { ...text('take this'), transfers: [home.handle] });
-  await processes[1].request('release', { id: giver.id, ids: [home.handle] });
-  expect(await owner.receive()).toBeUndefined();
-  await processes[2].end('SIGKILL');
-  await processes[0].request('pump');
-  expect(asSeen(await nextOf(owner))).toEqual(handleRelease(home.node));
 });

@@ -1,5 +1,5 @@
 // A process of a shared domain that does what its parent says: one request, one answer, over Node's IPC channel.
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import {
   DescriptorSet,
   LocalDomain,
@@ -13,6 +13,8 @@ import {
   FutexResult,
   futexWait,
   futexWake,
+  getOpenFilesLimit,
+  setOpenFilesLimit,
   SharedMapping,
   socketPair,
   watchReadable,
@@ -180,7 +182,7 @@ class Member {
   }
 }
 
-/** What processes tell each other beside the domain: a word for each schedule, and one that changes with any of them. */
+/** What processes tell each other beside the domain: a word for each schedule, and one that changes with any. */
 class SideChannel {
   constructor(path, domain) {
     this.domain = domain;
@@ -306,6 +308,22 @@ const requests = {
   },
   setFull: ({ id, isFull }) => void (member.peers.get(id).peer.isFull = isFull),
   counters: () => member.domain.counters,
+  /** All there is, what stands for other processes included: as it was before when one of them has come and gone. */
+  resources: () => {
+    const { peers, nodes, handles } = member.local.counters;
+    const charged = member.local.chargedTo(member.users.values());
+    const { channels } = member.domain.counters;
+    const descriptors = readdirSync('/proc/self/fd').length;
+    return { peers, nodes, handles, charged, channels, descriptors };
+  },
+  /** So many descriptors can still be opened; undefined: as many as ever. */
+  limitDescriptors: ({ free }) => {
+    const limit = getOpenFilesLimit();
+    if (free === undefined) return setOpenFilesLimit({ ...limit, soft: limit.hard });
+    let soft = 0;
+    for (let left = free; left > 0 || isOpen(soft); soft++) if (!isOpen(soft)) left--;
+    setOpenFilesLimit({ ...limit, soft });
+  },
   /** Blocks the thread until something is there to be received, or too long. */
   wait: ({ id }) => {
     const peer = member.peers.get(id);
@@ -347,6 +365,15 @@ const requests = {
     diagnostics: member.diagnostics,
   }),
 };
+
+function isOpen(fd) {
+  try {
+    fstatSync(fd);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** A peer of this process, or something that is none. */
 function target(id) {

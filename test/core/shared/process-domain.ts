@@ -59,8 +59,8 @@ export class ProcessConformanceDomain implements ConformanceDomain {
   }
 
   /**
-   * `isTight`: senders are to know at once what receivers have left, so every send is waited for. `acquaintances`: pairs
-   * of processes that are introduced to each other, by default all; the first, the authority, knows everybody.
+   * `isTight`: senders are to know at once what receivers have left, so every send is waited for. `acquaintances`:
+   * pairs of processes that are introduced to each other, by default all; the first, the authority, knows everybody.
    */
   static async open(
     processes: readonly MemberProcess[],

@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { needProgram } from './absent.js';
+import { commandPath, startChild } from './buses.js';
+import type { Child } from './child.js';
+import { NAME_PATTERN } from './names.js';
+import { busOf } from './running-bus.js';
+import type { RunningBus, StartBus } from './running-bus.js';
+
+/** `bus1-bridge run`, with so many processes that carry connections. */
+export function bridge(hosts: number): StartBus {
+  return async ({ directory }) => {
+    const path = join(directory, 'bridge');
+    return busOf(await startBridge(path, ['run', '--hosts', String(hosts)]), path);
+  };
+}
+
+/** `bus1-bridge attach` beside an old bus; the caller is on the bridge, the service on the old bus. */
+export function importing(startOld: StartBus): StartBus {
+  return inFrontOf(startOld, 'callers', (old, path) => startAttached(old, path, '--import'));
+}
+
+/** The other direction: the caller is on the old bus, the service on the bridge. */
+export function exporting(startOld: StartBus): StartBus {
+  return inFrontOf(startOld, 'services', (old, path) => startAttached(old, path, '--export'));
+}
+
+/** The caller connects to xdg-dbus-proxy, which shows it no more than the service: so sandboxes do it. */
+export function callerProxied(startOld: StartBus): StartBus {
+  return inFrontOf(startOld, 'callers', (old, path) => startProxy(old, path, '--talk'));
+}
+
+/** The service connects to xdg-dbus-proxy. */
+export function serviceProxied(startOld: StartBus): StartBus {
+  return inFrontOf(startOld, 'services', (old, path) => startProxy(old, path, '--own'));
+}
+
+/** An old bus and a program in front of it, which callers or services connect to. */
+function inFrontOf(
+  startOld: StartBus,
+  users: 'callers' | 'services',
+  startFront: (old: RunningBus, path: string) => Promise<Child>,
+): StartBus {
+  return async (place) => {
+    const old = await startOld(place);
+    const front = join(place.directory, 'front');
+    try {
+      const child = await startFront(old, front);
+      return {
+        path: users === 'callers' ? front : old.path,
+        servicePath: users === 'services' ? front : old.path,
+        children: [...old.children, child],
+        close: async () => {
+          await child.stop();
+          await old.close();
+        },
+      };
+    } catch (error) {
+      await old.close();
+      throw error;
+    }
+  };
+}
+
+function startAttached(
+  old: RunningBus,
+  path: string,
+  direction: '--import' | '--export',
+): Promise<Child> {
+  const words = ['attach', '--bus', `unix:path=${old.path}`, direction, NAME_PATTERN];
+  return startBridge(path, words);
+}
+
+function startBridge(path: string, words: readonly string[]): Promise<Child> {
+  const where = ['--address', `unix:path=${path}`, '--print-address', '--log-level', 'warn'];
+  const program = commandPath('bus1-bridge');
+  return startChild(`bus1-bridge ${words[0]}`, process.execPath, [program, ...words, ...where]);
+}
+
+/** xdg-dbus-proxy(1) writes a byte to the descriptor of --fd when it is ready. */
+async function startProxy(old: RunningBus, path: string, rule: '--talk' | '--own'): Promise<Child> {
+  needProgram('xdg-dbus-proxy');
+  const args = [`unix:path=${old.path}`, path, '--filter', `${rule}=${NAME_PATTERN}`];
+  return startChild('xdg-dbus-proxy', 'xdg-dbus-proxy', ['--fd=1', ...args]);
+}

@@ -1,0 +1,21 @@
+import { roundTripBytes, roundTripFigures } from '#bridge/bench/figures.js';
+import type { Measured, Row } from '#bridge/bench/figures.js';
+import { timeEach, warmly } from '#bridge/bench/timing.js';
+
+/** Sends so many bytes there and back; returns how many came back. */
+export type BlockingEcho = (lengthBytes: number) => number;
+
+/** Measures a row of round trips, the only kind that a caller can do who blocks for each. */
+export function measureBlocking(row: Row, durationMs: number, echo: BlockingEcho): Measured {
+  const lengthBytes = roundTripBytes(row);
+  if (lengthBytes === undefined) return {};
+  let returnedBytes = lengthBytes;
+  const step = (): void => {
+    returnedBytes = Math.min(returnedBytes, echo(lengthBytes));
+  };
+  const sorted = warmly(durationMs, (ms) => timeEach(ms, step));
+  if (returnedBytes !== lengthBytes) {
+    throw new Error(`of ${lengthBytes} bytes ${returnedBytes} came back`);
+  }
+  return roundTripFigures(row, sorted);
+}

@@ -1,0 +1,74 @@
+import { Variant } from '#bridge/wire/types.js';
+import { Connection } from '#bridge/bench/connection.js';
+import type { Measured, Row } from '#bridge/bench/figures.js';
+import { heapGrowth } from '#bridge/bench/heap.js';
+import type { HeapGrowth } from '#bridge/bench/heap.js';
+import { measure } from '#bridge/bench/load.js';
+import { serviceName } from '#bridge/bench/names.js';
+import type { Caller } from '#bridge/bench/programs.js';
+
+/** Hosts take new connections as they come, so a second attempt need not do; so many do. */
+const ATTEMPTS_MAX = 64;
+
+/** Calls with ready-made D-Bus messages and blocks for the replies: no library could do with less. */
+export class WireCaller implements Caller {
+  readonly #connection: Connection;
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  static openBus(path: string): WireCaller {
+    return new WireCaller(Connection.openBus(path));
+  }
+
+  static openRaw(path: string): WireCaller {
+    return new WireCaller(Connection.openRaw(path));
+  }
+
+  /** A connection that another process of the bus has accepted than the service's. */
+  static openElsewhere(path: string): WireCaller {
+    const others: Connection[] = [];
+    try {
+      while (others.length < ATTEMPTS_MAX) {
+        const connection = Connection.openBus(path);
+        const own = hostOf(connection, connection.uniqueName);
+        if (own !== hostOf(connection, serviceName(0))) return new WireCaller(connection);
+        others.push(connection);
+      }
+    } finally {
+      for (const connection of others) connection.close();
+    }
+    throw new Error(`${ATTEMPTS_MAX} connections were all accepted by the service's own host`);
+  }
+
+  measure(row: Row, durationMs: number): Measured {
+    return measure(this.#connection, row, durationMs);
+  }
+
+  heapGrowth(calls: number): HeapGrowth {
+    return heapGrowth(this.#connection, calls);
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}
+
+/** The process of the bus that carries a connection, by its number in the domain. */
+function hostOf(connection: Connection, name: string): number {
+  const { body } = connection.call(
+    {
+      path: '/org/freedesktop/DBus',
+      interface: 'org.freedesktop.DBus.Debug.Stats',
+      member: 'GetConnectionStats',
+      destination: 'org.freedesktop.DBus',
+      signature: 's',
+    },
+    [name],
+  );
+  const [stats] = body;
+  const host: unknown = stats instanceof Map ? stats.get('org.bus1.Process') : undefined;
+  if (!(host instanceof Variant)) throw new Error('the bus does not tell org.bus1.Process');
+  return Number(host.value);
+}

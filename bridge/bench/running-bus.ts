@@ -1,0 +1,26 @@
+import type { Child } from './child.js';
+
+/** What callers and services meet at: a bus, two that are connected, or a path where the service listens itself. */
+export interface RunningBus {
+  /** the socket for callers */
+  readonly path: string;
+  /** the socket for services */
+  readonly servicePath: string;
+  /** its processes; those that they have started in turn belong to them */
+  readonly children: readonly Child[];
+  close(): Promise<void>;
+}
+
+/** Where a bus may put its files, and what it is told beyond its usual configuration. */
+export interface Place {
+  readonly directory: string;
+  readonly configFile?: string | undefined;
+}
+
+/** Starts a bus. Rejects with the reason when that cannot be. */
+export type StartBus = (place: Place) => Promise<RunningBus>;
+
+/** A bus that is one program. */
+export function busOf(child: Child, path: string): RunningBus {
+  return { path, servicePath: path, children: [child], close: () => child.stop() };
+}

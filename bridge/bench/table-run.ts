@@ -1,0 +1,127 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Absent } from './absent.js';
+import { CONTENDERS } from './contenders.js';
+import type { Contender, ContenderId } from './contenders.js';
+import { FIGURES } from './figures.js';
+import type { Row } from './figures.js';
+import type { Progress } from './progress.js';
+import type { ContenderResult, TableResult } from './result.js';
+import type { Session } from './session.js';
+
+/** What of a table is to be measured. */
+export interface TablePlan {
+  readonly title: string;
+  readonly directory: string;
+  readonly columns: readonly ContenderId[];
+  readonly rows: readonly Row[];
+  readonly rounds: number;
+  readonly durationMs: number;
+  readonly configFile?: string | undefined;
+  readonly heapCalls: number;
+}
+
+/**
+ * Measures the contenders in turn, row by row: what else the machine does in some second hits them
+ * alike. All are started first and stay; an idle one costs nothing. One that fails is left out from
+ * there on, with the reason.
+ */
+export class TableRun {
+  readonly #plan: TablePlan;
+  readonly #progress: Progress;
+  readonly #sessions = new Map<ContenderId, Session>();
+  readonly #result = new Map<ContenderId, ContenderResult>();
+
+  constructor(plan: TablePlan, progress: Progress) {
+    this.#plan = plan;
+    this.#progress = progress;
+  }
+
+  async run(): Promise<TableResult> {
+    try {
+      for (const id of this.#plan.columns) await this.#open(id);
+      for (let round = 1; round <= this.#plan.rounds; round++) await this.#round(round);
+      if (this.#plan.heapCalls > 0) await this.#heap();
+    } finally {
+      for (const id of this.#sessions.keys()) await this.#close(id);
+    }
+    return this.#result;
+  }
+
+  async #round(round: number): Promise<void> {
+    /* each is the first of a round in its turn: the first one finds the processors idle */
+    const ids = [...this.#sessions.keys()];
+    const first = round % ids.length;
+    const order = [...ids.slice(first), ...ids.slice(0, first)];
+    for (const row of this.#plan.rows) {
+      for (const id of order) {
+        const { rows }: Contender = CONTENDERS[id];
+        if (!rows.includes(row)) continue;
+        this.#show(`round ${round} of ${this.#plan.rounds}: ${row} of ${id}`);
+        await this.#measure(id, row);
+      }
+    }
+  }
+
+  async #measure(id: ContenderId, row: Row): Promise<void> {
+    await this.#guarded(id, row, async (session, { figures }) => {
+      const measured = await session.measure(row, this.#plan.durationMs);
+      for (const { id: figure } of FIGURES) {
+        const value = measured[figure];
+        if (value !== undefined) (figures[figure] ??= []).push(value);
+      }
+    });
+  }
+
+  async #heap(): Promise<void> {
+    this.#show(`heap over ${this.#plan.heapCalls} calls of ours`);
+    await this.#guarded('ours', 'heap', async (session, result) => {
+      result.heap = await session.heapGrowth(this.#plan.heapCalls);
+    });
+  }
+
+  async #open(id: ContenderId): Promise<void> {
+    this.#show(`starting ${id}`);
+    const result: ContenderResult = { figures: {}, failures: [] };
+    this.#result.set(id, result);
+    const directory = join(this.#plan.directory, id);
+    const { configFile } = this.#plan;
+    try {
+      mkdirSync(directory);
+      this.#sessions.set(id, await CONTENDERS[id].open({ directory, configFile }));
+    } catch (error) {
+      if (error instanceof Absent) result.absent = error.message;
+      else result.failures.push(`start: ${textOf(error)}`);
+    }
+  }
+
+  async #guarded(
+    id: ContenderId,
+    what: string,
+    step: (session: Session, result: ContenderResult) => Promise<void>,
+  ): Promise<void> {
+    const session = this.#sessions.get(id);
+    const result = this.#result.get(id);
+    if (session === undefined || result === undefined) return;
+    try {
+      await step(session, result);
+    } catch (error) {
+      result.failures.push(`${what}: ${textOf(error)}`);
+      await this.#close(id);
+    }
+  }
+
+  async #close(id: ContenderId): Promise<void> {
+    const session = this.#sessions.get(id);
+    this.#sessions.delete(id);
+    await session?.close();
+  }
+
+  #show(text: string): void {
+    this.#progress.show(`${this.#plan.title}: ${text}`);
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,57 @@
+const SAMPLES_MAX = 1 << 18;
+/** Even a row that is cut very short gives a median of something. */
+const SAMPLES_MIN = 5;
+
+const WARM_UP_SHARE = 0.2;
+
+/** Does `run` for about `durationMs`, after a warm-up of a fifth of that. */
+export function warmly<T>(durationMs: number, run: (durationMs: number) => T): T {
+  run(durationMs * WARM_UP_SHARE);
+  return run(durationMs);
+}
+
+/** The same for what ends later. */
+export async function warmlyAsync<T>(
+  durationMs: number,
+  run: (durationMs: number) => Promise<T>,
+): Promise<T> {
+  await run(durationMs * WARM_UP_SHARE);
+  return run(durationMs);
+}
+
+/** `step` again and again for `durationMs`: how long each took, in microseconds, ascending. */
+export function timeEach(durationMs: number, step: () => void): Float64Array {
+  const samples = new Float64Array(SAMPLES_MAX);
+  let now = performance.now();
+  const deadline = now + durationMs;
+  let count = 0;
+  while (count < SAMPLES_MAX && (now < deadline || count < SAMPLES_MIN)) {
+    step();
+    const end = performance.now();
+    samples[count++] = (end - now) * 1000;
+    now = end;
+  }
+  return samples.subarray(0, count).toSorted();
+}
+
+/** The same where each step ends later. */
+export async function timeEachAsync(
+  durationMs: number,
+  step: () => Promise<unknown>,
+): Promise<Float64Array> {
+  const samples = new Float64Array(SAMPLES_MAX);
+  let now = performance.now();
+  const deadline = now + durationMs;
+  let count = 0;
+  while (count < SAMPLES_MAX && (now < deadline || count < SAMPLES_MIN)) {
+    await step();
+    const end = performance.now();
+    samples[count++] = (end - now) * 1000;
+    now = end;
+  }
+  return samples.subarray(0, count).toSorted();
+}
+
+export function perSecond(count: number, startMs: number): number {
+  return (count * 1000) / (performance.now() - startMs);
+}

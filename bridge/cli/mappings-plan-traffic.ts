@@ -1,0 +1,95 @@
+import { MatchRuleFault, parseMatchRule } from '#bridge/registry/match-rule.js';
+
+/** What one connection has to do with one destination. */
+export interface Dealings {
+  /** unique name of who calls */
+  readonly from: string;
+  /** the name that is called: well-known if the owner has one, otherwise unique */
+  readonly to: string;
+  readonly calls: number;
+  /** has asked for its signals */
+  readonly listens: boolean;
+}
+
+interface Count {
+  calls: number;
+  listens: boolean;
+}
+
+/** What a monitor has seen of a bus: who owns what, and who talks to whom. */
+export class Traffic {
+  /** by well-known name; the last owner, if there is none any more */
+  readonly owners = new Map<string, string>();
+  /** method calls between connections, without those to the bus itself */
+  calls = 0;
+  private readonly counts = new Map<string, Map<string, Count>>();
+
+  /** A name has this owner. */
+  owned(name: string, owner: string): void {
+    if (!name.startsWith(':') && owner !== '') this.owners.set(name, owner);
+  }
+
+  called(from: string, to: string): void {
+    this.calls++;
+    this.countOf(from, to).calls++;
+  }
+
+  /** AddMatch. Rules without a sender say nothing about whose signals are meant. */
+  asked(from: string, ruleText: string): void {
+    const rule = parseMatchRule(ruleText);
+    if (rule instanceof MatchRuleFault || rule.sender === undefined) return;
+    this.countOf(from, rule.sender).listens = true;
+  }
+
+  /** Well-known names of a connection, sorted. */
+  namesOf(owner: string): string[] {
+    return [...this.owners].flatMap(([name, own]) => (own === owner ? [name] : [])).toSorted();
+  }
+
+  /** Sorted by who calls, and by who is called. */
+  dealings(): Dealings[] {
+    const merged = new Map<string, Dealings>();
+    for (const [from, destinations] of this.counts) {
+      for (const [destination, { calls, listens }] of destinations) {
+        const to = this.owners.has(destination)
+          ? destination
+          : (this.namesOf(destination)[0] ?? destination);
+        const isSelf = from === to || this.owners.get(to) === from;
+        if (isSelf || to === 'org.freedesktop.DBus') continue;
+        const before = merged.get(`${from} ${to}`);
+        merged.set(`${from} ${to}`, {
+          from,
+          to,
+          calls: calls + (before?.calls ?? 0),
+          listens: listens || before?.listens === true,
+        });
+      }
+    }
+    return [...merged].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, dealings]) => dealings);
+  }
+
+  /**
+   * Which names depend on which: those whose owner has called or listens to another. Names of one connection cannot be
+   * moved one by one, so they depend on each other.
+   */
+  dependencies(): Map<string, Set<string>> {
+    const all = new Map<string, Set<string>>();
+    const dealings = this.dealings();
+    for (const [name, owner] of this.owners) {
+      const needed = dealings.filter(({ from }) => from === owner).map(({ to }) => to);
+      const siblings = this.namesOf(owner);
+      const others = [...needed, ...siblings].filter((other) => other !== name);
+      all.set(name, new Set(others.filter((other) => !other.startsWith(':'))));
+    }
+    for (const { to } of dealings) if (!to.startsWith(':') && !all.has(to)) all.set(to, new Set());
+    return all;
+  }
+
+  private countOf(from: string, to: string): Count {
+    let destinations = this.counts.get(from);
+    if (destinations === undefined) this.counts.set(from, (destinations = new Map()));
+    let count = destinations.get(to);
+    if (count === undefined) destinations.set(to, (count = { calls: 0, listens: false }));
+    return count;
+  }
+}
