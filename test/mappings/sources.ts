@@ -104,13 +104,23 @@ export function mockCommand(template: string): string[] {
 
 const INTROSPECT = { interface: 'org.freedesktop.DBus.Introspectable', member: 'Introspect' };
 
+/** GDBus answers with these where there is no object. */
+function isStandard(interfaceName: string): boolean {
+  return interfaceName.startsWith('org.freedesktop.DBus.');
+}
+
 async function introspectAll(
   bus: dbus.MessageBus,
   name: string,
   paths: readonly string[],
 ): Promise<IntrospectedNode[]> {
-  const texts = paths.map((path) => call(bus, name, path, INTROSPECT));
-  return (await Promise.all(texts)).map(([xml]) => parseIntrospection(String(xml), name));
+  for (;;) {
+    const texts = await Promise.all(paths.map((path) => call(bus, name, path, INTROSPECT)));
+    const nodes = texts.map(([xml]) => parseIntrospection(String(xml), name));
+    /* some services own their name before they have objects, and nothing tells when they do */
+    if (nodes.every(({ interfaces }) => interfaces.some((one) => !isStandard(one.name))))
+      return nodes;
+  }
 }
 
 /** A method call without its destination. */
