@@ -70,9 +70,13 @@ describeWith(
     const watching = async (command: string, args: readonly string[]): Promise<Program> => {
       const words = ['mappings', 'plan', '--bus', address, '--seconds', '3'];
       const monitor = `:1.${Number(await uniqueNumber()) + 2}`;
+      const left = new Promise<void>((resolve) => {
+        watcher.on('message', ({ member, body }: dbus.Message) => {
+          if (member === 'NameOwnerChanged' && body[0] === monitor && body[2] === '') resolve();
+        });
+      });
       const program = start(command, [...args, ...words]);
-      await names.owned(monitor);
-      await names.gone(monitor);
+      await left;
       return program;
     };
     /** The number of the connection that came last; the command has two, of which the second becomes a monitor. */
