@@ -4,8 +4,7 @@ import type { Measured, Row } from './figures.js';
 
 /*
  * What the load generator and the echo services agree on. Each is a process of its own: `service.js KIND SOCKET`
- * writes "ready" once it can be called; `caller.js KIND SOCKET` reads commands, one a line, and writes an answer to
- * each.
+ * writes "ready" once it can be called; `caller.js KIND SOCKET` reads commands, one a line, and answers each.
  */
 
 /** How a caller calls. */

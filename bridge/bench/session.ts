@@ -12,13 +12,15 @@ const PATIENCE = 5;
 const HEAP_CALLS_PER_SECOND_MIN = 5000;
 /** Sleeping is watched for longer than other rows are measured: 2 s by default. */
 const IDLE_SHARE = 8;
-const SETTLE_MS = 200;
+/** V8 collects garbage once more, 8 s after the last work (--gc-memory-reducer-start-delay-ms): 12 s by default. */
+const SETTLE_SHARE = 6;
 
 /** A caller that is connected, and what it has been connected to. */
 export class Session {
   readonly #caller: Child;
   readonly #children: readonly Child[];
   readonly #bus: RunningBus | undefined;
+  #isSettled = false;
 
   private constructor(caller: Child, service?: Child, bus?: RunningBus) {
     this.#caller = caller;
@@ -69,13 +71,18 @@ export class Session {
     await this.#bus?.close();
   }
 
-  /** After everybody has talked to everybody, and has gone to sleep. */
   async #wakeUpsPerSecond(durationMs: number): Promise<number> {
-    await this.measure('round-trip-32', 1);
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    if (!this.#isSettled) await this.#settle(durationMs * SETTLE_SHARE);
     const children = [...this.#children, ...(this.#bus?.children ?? [])];
     const pids = children.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
     return wakeUpsPerSecond(pids, durationMs);
+  }
+
+  /** Everybody talks to everybody, and goes to sleep. */
+  async #settle(durationMs: number): Promise<void> {
+    await this.measure('round-trip-32', 1);
+    await new Promise((resolve) => setTimeout(resolve, durationMs));
+    this.#isSettled = true;
   }
 
   async #ask(command: Command, timeoutMs: number): Promise<Answer> {

@@ -101,8 +101,7 @@ export const TABLES: Record<TableId, Table> = {
     rows: ['idle'],
     reference: 'two-hosts-native',
     targets: [target('idle', 'two-hosts-native', '<=', 0)],
-    /* enough for the median to pass over V8's own collection of garbage, seconds after the last work */
-    roundsMax: 7,
+    roundsMax: 5,
   },
 };
 
