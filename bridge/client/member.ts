@@ -204,10 +204,20 @@ export class Member {
     }
     clearTimeout(this.timer);
     this.watch?.close();
+    this.releaseHandles();
     this.peer.close();
     this.shared.close();
     for (const pending of waiting) pending.end(new BusClosedError(reason));
     this.resolveClosed(reason);
+  }
+
+  /** What this process lets go of is told while it is still somebody: closing a peer ends its nodes first. */
+  private releaseHandles(): void {
+    const handles: Handle[] = [];
+    for (let handle = this.peer.firstHandle; handle !== null; handle = handle.nextOwned) {
+      handles.push(handle);
+    }
+    this.peer.release(...handles);
   }
 
   /** After something was taken outside of a turn: others believe this process to be awake, and do not wake it. */
