@@ -30,6 +30,13 @@ const callSum = (destination: string) =>
     body: [[1, 2]],
   });
 
+/** Newer versions of Node add the name of what `require` gives. */
+function namesIn(exports: object): string[] {
+  return Object.keys(exports)
+    .filter((name) => name !== 'module.exports')
+    .toSorted();
+}
+
 /** Runs the text of a program that finds the package by its name. */
 const runProgram = (source: string, address: string) =>
   run(process.execPath, ['--input-type=module', '-'], {
@@ -43,7 +50,7 @@ describe('the package', () => {
   const byName: Record<string, unknown> = { ...named };
 
   test('exports what dbus-next does, and the same classes', () => {
-    expect(Object.keys(own).toSorted()).toEqual(Object.keys(dbusNext).toSorted());
+    expect(namesIn(own)).toEqual(namesIn(dbusNext));
     const { sessionBus: _session, systemBus: _system, ...others } = dbusNext;
     for (const [name, value] of Object.entries(others)) {
       expect(own[name as keyof Library]).toBe(value);
