@@ -30,7 +30,8 @@ export interface AttachedBus {
   nameChanged(change: NameChange<Connection>): void;
   /** AddMatch: false: the rule is about nothing over there, and `decided` is not called. */
   subscribe(rule: MatchRule, connection: Connection, decided: Decided): boolean;
-  unsubscribe(rule: MatchRule, connection: Connection): void;
+  /** RemoveMatch: false: nothing is to be removed over there, and `removed` is not called. */
+  unsubscribe(rule: MatchRule, connection: Connection, removed: () => void): boolean;
   /** StartServiceByName of a name without owner; false: the name is not imported. `started`: the code of the reply. */
   start(
     connection: Connection,

@@ -35,7 +35,7 @@ function addMatch({ driver, connection, args, reply, fail }: Call): readonly [] 
   return isElsewhere === true ? LATER : [];
 }
 
-function removeMatch({ driver, connection, args }: Call): readonly [] {
+function removeMatch({ driver, connection, args, reply }: Call): readonly [] | typeof LATER {
   const rule = parsed(args[0]);
   if (!driver.registry.unsubscribe(rule, connection)) {
     throw new DriverError(
@@ -43,8 +43,8 @@ function removeMatch({ driver, connection, args }: Call): readonly [] {
       "The given match rule wasn't found and can't be removed",
     );
   }
-  driver.settings.attached?.unsubscribe(rule, connection);
-  return [];
+  const isElsewhere = driver.settings.attached?.unsubscribe(rule, connection, () => reply([]));
+  return isElsewhere === true ? LATER : [];
 }
 
 export const matchMethods: readonly Method[] = [

@@ -42,7 +42,7 @@ export class Watch implements Sink {
     const { registry, settings } = this.host.driver;
     const rule = ruleFor(name);
     if (registry.unsubscribe(rule, this.connection)) {
-      settings.attached?.unsubscribe(rule, this.connection);
+      settings.attached?.unsubscribe(rule, this.connection, () => {});
     }
   }
 

@@ -57,8 +57,8 @@ export class DriverSide implements AttachedBus {
     return true;
   }
 
-  unsubscribe(rule: MatchRule, connection: Connection): void {
-    this.attachment.uplinks.find(connection)?.rules.remove(rule);
+  unsubscribe(rule: MatchRule, connection: Connection, removed: () => void): boolean {
+    return this.attachment.uplinks.find(connection)?.rules.remove(rule, removed) === true;
   }
 
   start(

@@ -51,7 +51,7 @@ export class UplinkRules {
     if (known !== undefined) known.count++;
     else this.rules.set(rule.text, { texts, count: 1 });
     const { link } = this.uplink;
-    if (link?.isReady === true) return addAll(link, texts, done);
+    if (link?.isReady === true) return callForAll(link, 'AddMatch', texts, done);
     /* `restore` adds it; the answer to a later call says that this is done */
     this.uplink.whenReady((ready, failure) => {
       if (ready !== undefined) ready.call('GetId', '', [], () => done(undefined));
@@ -61,11 +61,15 @@ export class UplinkRules {
     });
   }
 
-  remove(rule: MatchRule): void {
+  /** False: it is not over there. Until `done` is called signals that it matches may come from there. */
+  remove(rule: MatchRule, done: () => void): boolean {
     const known = this.rules.get(rule.text);
-    if (known === undefined) return;
+    if (known === undefined) return false;
     if (--known.count === 0) this.rules.delete(rule.text);
-    this.removeFar(known.texts);
+    const { link } = this.uplink;
+    if (link?.isReady !== true) return false;
+    callForAll(link, 'RemoveMatch', known.texts, done);
+    return true;
   }
 
   /** Other names are imported: the client's rules mean something else over there. */
@@ -82,7 +86,7 @@ export class UplinkRules {
   /** The connection is new. */
   restore(link: Link): void {
     for (const { texts, count } of this.rules.values()) {
-      for (let i = 0; i < count; i++) addAll(link, texts, () => {});
+      for (let i = 0; i < count; i++) callForAll(link, 'AddMatch', texts, () => {});
     }
   }
 
@@ -107,15 +111,10 @@ export class UplinkRules {
     if (texts.length > 0) {
       this.rules.set(text, { texts, count });
       if (link?.isReady !== true) this.uplink.whenReady(() => {});
-      else for (let i = 0; i < count; i++) addAll(link, texts, () => {});
+      else for (let i = 0; i < count; i++) callForAll(link, 'AddMatch', texts, () => {});
     }
-    for (let i = 0; i < (before?.count ?? 0); i++) this.removeFar(before!.texts);
-  }
-
-  private removeFar(texts: readonly string[]): void {
-    const { link } = this.uplink;
-    if (link?.isReady !== true) return;
-    for (const text of texts) link.call('RemoveMatch', 's', [text], () => {});
+    if (before === undefined || link?.isReady !== true) return;
+    for (let i = 0; i < before.count; i++) callForAll(link, 'RemoveMatch', before.texts, () => {});
   }
 
   /** The rule as the other bus is to understand it; empty when it can match nothing that comes from there. */
@@ -144,11 +143,17 @@ function farSenders({ sender }: MatchRule, uplink: Uplink): (BusName | undefined
   return ghost === undefined ? [] : [ghost.farText as BusName];
 }
 
-function addAll(link: Link, texts: readonly string[], done: RuleDone): void {
+/** `done` with the last refusal, if there was one. */
+function callForAll(
+  link: Link,
+  method: 'AddMatch' | 'RemoveMatch',
+  texts: readonly string[],
+  done: RuleDone,
+): void {
   let refusal: DriverError | undefined;
   let missing = texts.length;
   for (const text of texts) {
-    link.call('AddMatch', 's', [text], (reply) => {
+    link.call(method, 's', [text], (reply) => {
       if (reply?.type === MessageType.Error) {
         refusal = new DriverError(reply.errorName ?? ErrorName.Failed, String(reply.body[0]));
       }

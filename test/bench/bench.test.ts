@@ -221,9 +221,9 @@ describe('targets', () => {
 
 describe('wake-ups', () => {
   it.each([
-    ['a program that sleeps', 'read line', 0, 0],
-    ['the child of a program that sleeps', '(while sleep 0.01; do :; done) & wait', 10, Infinity],
-  ])('of %s', async (_what, script, least, most) => {
+    ['a program that sleeps', 'read line', false],
+    ['the child of a program that sleeps', '(while sleep 0.01; do :; done) & wait', true],
+  ])('of %s', async (_what, script, wakesUp) => {
     const child = spawn('sh', ['-c', `echo ready; ${script}`], {
       stdio: ['pipe', 'pipe', 'inherit'],
       detached: true,
@@ -231,9 +231,8 @@ describe('wake-ups', () => {
     await once(child.stdout, 'data');
     const pid = child.pid ?? Number.NaN;
     try {
-      const rate = await wakeUpsPerSecond([pid], 200);
-      expect(rate).toBeGreaterThanOrEqual(least);
-      expect(rate).toBeLessThanOrEqual(most);
+      /* that it goes to sleep after its first word may still be counted */
+      await expect.poll(async () => (await wakeUpsPerSecond([pid], 200)) > 0).toBe(wakesUp);
     } finally {
       process.kill(-pid);
     }
