@@ -8,6 +8,7 @@ import { NamePatterns } from '#bridge/uplink/name-patterns.js';
 import type { ConfinedGrant, UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Direction, Mapping } from '#mappings/index.js';
 import { logLevel } from './log-level.js';
+import { lookTimeUs } from './look-time.js';
 import { mappingsOf, readMapping } from './mapping-files.js';
 import { printTarget, runWith, type RunOptions } from './run.js';
 import { UsageError } from './usage-error.js';
@@ -33,6 +34,7 @@ export async function attach(command: readonly string[], options: AttachOptions)
     writesPidFile: false,
     usesSystemd: false,
     hasDomain: true,
+    lookUs: lookTimeUs(process.env),
     uplink,
     mappings: mappingsOf(options),
     logger,

@@ -13,6 +13,7 @@ import { packageVersion } from '#bridge/control/version.js';
 import { parseDaemonArguments, type DaemonArguments } from './daemon-arguments.js';
 import { hostCount } from './host-count.js';
 import { logLevel } from './log-level.js';
+import { lookTimeUs } from './look-time.js';
 import { runProgram } from './program.js';
 
 async function main(): Promise<number> {
@@ -48,6 +49,7 @@ function busOptions(options: DaemonArguments, configuration: Configuration) {
     usesSystemd: options.systemdActivation,
     hasDomain: hosts > 1,
     hosts,
+    lookUs: lookTimeUs(process.env),
   };
 }
 

@@ -8,6 +8,7 @@ import { serve } from '#bridge/control/serve.js';
 import { descriptorOf } from './daemon-arguments.js';
 import { hostCount } from './host-count.js';
 import { logLevel } from './log-level.js';
+import { lookTimeUs } from './look-time.js';
 import { mappingsOf, type MappingOptions } from './mapping-files.js';
 
 export interface RunOptions extends MappingOptions {
@@ -35,6 +36,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
     usesSystemd: false,
     hasDomain: true,
     hosts: hostCount(options.hosts, '--hosts'),
+    lookUs: lookTimeUs(process.env),
     mappings: mappingsOf(options),
     logger,
   };

@@ -85,6 +85,10 @@ export class BodyReader {
   /** Undefined for anything out of the ordinary. */
   // hot
   private readFlat(codes: Uint8Array): unknown[] | undefined {
+    if (codes.length === 1) {
+      const value = this.readValue(codes[0]);
+      return value === undefined || this.at !== this.end ? undefined : [value];
+    }
     const values: unknown[] = [];
     for (let i = 0; i < codes.length; i++) {
       const value = this.readValue(codes[i]);
@@ -172,10 +176,17 @@ export class BodyReader {
   }
 }
 
+/** Shorter ones are copied sooner than the engine has found out how to. */
+const BYTEWISE_MAX_BYTES = 64;
 /** Longer arrays are in memory that was not filled with zeros first. */
 const ZEROED_MAX_BYTES = 4096;
 
 function copyOf(bytes: Uint8Array, at: number, length: number): Uint8Array {
+  if (length <= BYTEWISE_MAX_BYTES) {
+    const few = new Uint8Array(length);
+    for (let i = 0; i < length; i++) few[i] = bytes[at + i];
+    return few;
+  }
   if (length <= ZEROED_MAX_BYTES) return bytes.slice(at, at + length);
   const copy = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   copy.set(bytes.subarray(at, at + length));

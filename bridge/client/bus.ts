@@ -90,8 +90,8 @@ export class Bus {
 
   /** An object of whoever owns `name`, by one of its interfaces. Follows the name to its next owner. */
   proxy<D extends InterfaceDescription>(description: D, name: string, path: string): Proxy<D> {
-    return openProxy(description, {
-      call: (call, convert) => this.#callFor(name, { ...call, path }, convert),
+    return openProxy(description, path, {
+      call: (call, convert) => this.#callFor(name, call, convert),
       signals: (rule) => this.#bodies({ ...rule, path, sender: name }),
     });
   }

@@ -48,6 +48,7 @@ export class Calls {
   }
 
   /** Resolves with what `convert` makes of the reply, at once when that is there. `handles` travel with the call. */
+  // hot
   callFor<T>(
     target: HeldHandle,
     call: MethodCall,
@@ -61,7 +62,7 @@ export class Calls {
         return resolve(convert(EMPTY_REPLY));
       }
       const pending = new PendingReply(this.member, target.destination, call.member);
-      pending.settles((reply) => resolve(convert(reply)), reject);
+      pending.settles(resolve, reject, convert);
       this.sendCall(target, call, pending, handles);
     });
   }

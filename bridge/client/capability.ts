@@ -74,8 +74,8 @@ export class Capability implements HandleReference {
   /** The object by one of its interfaces. */
   as<D extends InterfaceDescription>(description: D, path = '/'): Proxy<D> {
     const held = this.#held;
-    return openProxy(description, {
-      call: (call, convert) => held.member.calls.callFor(held, { ...call, path }, convert),
+    return openProxy(description, path, {
+      call: (call, convert) => held.member.calls.callFor(held, call, convert),
       signals: (rule) => held.member.signals({ ...rule, path, sender: held.destination }),
     });
   }

@@ -9,6 +9,7 @@ import { MessageReader } from './message-reader.js';
 import { Pending, type Awaited } from './pending.js';
 import { Senders } from './senders.js';
 import type { SignalRule } from './signal-rule.js';
+import { Turns } from './turns.js';
 
 function noSignals(): never {
   throw new ClientError(
@@ -20,17 +21,14 @@ function noSignals(): never {
 export interface MemberOptions {
   /** what others may have waiting here, and keep of what is handed to this process */
   readonly maxima?: Maxima | undefined;
-  /** how long a synchronous call looks for its reply before it sleeps, in us: it burns a core; 0 by default */
-  readonly spinUs?: number | undefined;
+  /** how long this process looks for what comes next before it sleeps, in us; by default for as long as that pays */
+  readonly lookUs?: number | undefined;
   /** told why a channel to another process was closed, a message was dropped, or a handler's error went nowhere */
   readonly onDiagnostic?: ((text: string) => void) | undefined;
 }
 
 /** A message may have 128 MiB, and one sender may take half of what is left. */
 const MAXIMA: Maxima = { objects: 1 << 16, bytes: 1 << 28, descriptors: 1024 };
-
-/** After so many rounds without a pause Node's loop gets its turn. */
-const ROUNDS_MAX = 32;
 
 /**
  * This process as a member of a domain: its peer, what arrives for that, and Node's loop. It keeps the process alive
@@ -56,9 +54,9 @@ export class Member {
   private lastDiagnostic = '';
   private holds = 0;
   private timer: NodeJS.Timeout | undefined;
-  private isTurnScheduled = false;
   private onTurn: (() => void) | null = null;
   private readonly turn = (): void => this.takeTurn();
+  private readonly turns: Turns;
 
   /**
    * Asks the authority at `pathOrFd` to be admitted; `awaitAdmission` waits for that. `makeRoot`: of the process of the
@@ -72,14 +70,15 @@ export class Member {
     makeRoot?: (founder: Member) => Handle,
   ) {
     this.options = options;
+    this.turns = new Turns(this.turn, options.lookUs);
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     this.arrivals = new Arrivals((error) => this.diagnose(error));
     const { local } = this;
-    const { maxima = MAXIMA, spinUs = 0 } = options;
+    const { maxima = MAXIMA, lookUs } = options;
     this.peer = local.openPeer({ user: new ResourceUser(geteuid(), maxima), sink: this.arrivals });
     const onDiagnostic = (text: string): void => this.diagnose(text);
     const root = makeRoot?.(this);
-    const joining = { local, maxima, spinUs, onDiagnostic };
+    const joining = { local, maxima, lookUs, onDiagnostic };
     this.shared = SharedDomain.join(pathOrFd, root === undefined ? joining : { ...joining, root });
     this.senders = new Senders(this.shared);
     this.watch = watchReadable(this.shared.fd, this.turn);
@@ -111,7 +110,7 @@ export class Member {
   /** The same, blocking the thread. @throws ClientError */
   awaitAdmissionSync(timeoutMs: number): void {
     const isReady = this.shared.awaitReady(timeoutMs);
-    this.scheduleTurn();
+    this.turns.schedule();
     if (!isReady) throw this.notAdmitted();
   }
 
@@ -148,7 +147,7 @@ export class Member {
       if (timeoutMs >= 0 && leftMs <= 0) pending.end(new TimeoutError(pending.what, timeoutMs));
     }
     arrivals.isAttended = wasAttended;
-    if (!wasAttended) this.scheduleTurn();
+    if (!wasAttended) this.turns.schedule();
   }
 
   private awaitOwn(pending: Awaited): void {
@@ -168,7 +167,7 @@ export class Member {
     const hasArrived = !arrivals.isEmpty || shared.wait(timeoutMs) > 0;
     arrivals.deal(true);
     arrivals.isAttended = wasAttended;
-    if (!wasAttended) this.scheduleTurn();
+    if (!wasAttended) this.turns.schedule();
     return hasArrived;
   }
 
@@ -179,7 +178,7 @@ export class Member {
     arrivals.isAttended = true;
     this.shared.dispatch();
     arrivals.isAttended = wasAttended;
-    if (!wasAttended) this.scheduleTurn();
+    if (!wasAttended) this.turns.schedule();
   }
 
   /** @throws BusClosedError */
@@ -220,30 +219,19 @@ export class Member {
     this.peer.release(...handles);
   }
 
-  /** After something was taken outside of a turn: others believe this process to be awake, and do not wake it. */
-  private scheduleTurn(): void {
-    if (this.isTurnScheduled) return;
-    this.isTurnScheduled = true;
-    queueMicrotask(this.turn);
-  }
-
   // hot
   private takeTurn(): void {
-    this.isTurnScheduled = false;
-    const { arrivals, shared } = this;
+    const { arrivals, shared, turns } = this;
+    turns.begin();
     if (!this.isOpen || arrivals.isAttended) return;
-    if (this.timer !== undefined) clearTimeout(this.timer);
     arrivals.isAttended = true;
-    let rounds = 0;
-    do {
-      if (++rounds > ROUNDS_MAX) break;
-      shared.dispatch();
-      arrivals.deal();
-    } while (this.isOpen && shared.beforeSleep());
+    const found = turns.isFirst ? shared.dispatch() : shared.catchUp();
+    arrivals.deal();
     arrivals.isAttended = false;
-    if (!this.isOpen) return;
-    if (rounds > ROUNDS_MAX) setImmediate(this.turn);
+    if (!this.isOpen || turns.end(found)) return;
+    if (shared.beforeSleep()) return turns.schedule();
     const { timeoutMs } = shared;
+    if (this.timer !== undefined) clearTimeout(this.timer);
     this.timer = timeoutMs < 0 ? undefined : setTimeout(this.turn, timeoutMs);
     this.onTurn?.();
   }

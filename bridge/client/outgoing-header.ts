@@ -39,6 +39,32 @@ export class OutgoingHeader {
     if (fault !== 0) throw new WireError(fault, describe(fields));
   }
 
+  // hot
+  says(
+    type: number,
+    flags: number,
+    path: string,
+    iface: string | undefined,
+    member: string,
+    destination: string | undefined,
+    sender: string | undefined,
+    signature: string,
+    unixFds: number,
+  ): boolean {
+    const { fields } = this;
+    return (
+      fields.path === path &&
+      fields.interface === iface &&
+      fields.member === member &&
+      fields.signature === signature &&
+      fields.flags === flags &&
+      fields.type === type &&
+      fields.unixFds === unixFds &&
+      fields.destination === destination &&
+      fields.sender === sender
+    );
+  }
+
   /** Makes it the header of one message. */
   // hot
   patch(serial: number, bodyBytes: number): void {
@@ -120,6 +146,7 @@ const HEADERS_PER_MEMBER_MAX = 16;
 /** The headers of calls and signals that go one way, by what they say. */
 export class OutgoingHeaders {
   private readonly byMember = new Map<string, OutgoingHeader[]>();
+  private last: OutgoingHeader | undefined;
 
   /** @throws WireError */
   // hot
@@ -134,23 +161,12 @@ export class OutgoingHeaders {
     signature: string,
     unixFds: number,
   ): OutgoingHeader {
-    const known = this.byMember.get(member);
-    if (known !== undefined) {
-      for (let i = 0; i < known.length; i++) {
-        const { fields } = known[i];
-        if (
-          fields.path === path &&
-          fields.interface === iface &&
-          fields.signature === signature &&
-          fields.flags === flags &&
-          fields.type === type &&
-          fields.unixFds === unixFds &&
-          fields.destination === destination &&
-          fields.sender === sender
-        ) {
-          return known[i];
-        }
-      }
+    const { last } = this;
+    if (
+      last !== undefined &&
+      last.says(type, flags, path, iface, member, destination, sender, signature, unixFds)
+    ) {
+      return last;
     }
     const fields = {
       type,
@@ -163,7 +179,29 @@ export class OutgoingHeaders {
       signature,
       unixFds,
     };
-    return this.add(member, known, new OutgoingHeader(fields));
+    this.last = this.lookUp(fields);
+    return this.last;
+  }
+
+  private lookUp(
+    fields: OutgoingFields & { readonly path: string; readonly member: string },
+  ): OutgoingHeader {
+    const {
+      type,
+      flags,
+      path,
+      interface: iface,
+      member,
+      destination,
+      sender,
+      signature,
+      unixFds,
+    } = fields;
+    const known = this.byMember.get(member);
+    const found = known?.find((header) =>
+      header.says(type, flags, path, iface, member, destination, sender, signature, unixFds),
+    );
+    return found ?? this.add(member, known, new OutgoingHeader(fields));
   }
 
   private add(

@@ -13,6 +13,8 @@ export interface Awaited {
   end(error: unknown): void;
 }
 
+const unchanged = (value: unknown): unknown => value;
+
 /** Something that was asked: it stands behind the one-shot node at which the answer arrives. */
 export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   readonly isReply = true;
@@ -22,8 +24,9 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   protected readonly member: Member;
   protected value: T | undefined;
   protected error: unknown;
+  private convert: (value: T) => unknown = unchanged;
   /** null for a synchronous call */
-  private resolve: ((value: T) => void) | null = null;
+  private resolve: ((value: never) => void) | null = null;
   private reject: ((error: unknown) => void) | null = null;
   private timer: NodeJS.Timeout | null = null;
   private signal: AbortSignal | null = null;
@@ -33,8 +36,19 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
     this.member = member;
   }
 
-  /** Makes it settle a promise. */
-  settles(resolve: (value: T) => void, reject: (error: unknown) => void): void {
+  /** Makes it settle a promise, with the answer or with what `convert` makes of that. */
+  settles(resolve: (value: T) => void, reject: (error: unknown) => void): void;
+  settles<R>(
+    resolve: (value: R) => void,
+    reject: (error: unknown) => void,
+    convert: (value: T) => R,
+  ): void;
+  settles(
+    resolve: (value: never) => void,
+    reject: (error: unknown) => void,
+    convert: (value: T) => unknown = unchanged,
+  ): void {
+    this.convert = convert;
     this.resolve = resolve;
     this.reject = reject;
   }
@@ -92,8 +106,12 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   deal(): void {
     this.member.unhold();
     if (this.timer !== null || this.signal !== null) this.disarm();
-    if (this.error === undefined) this.resolve!(this.value as T);
-    else this.reject!(this.error);
+    if (this.error !== undefined) return this.reject!(this.error);
+    try {
+      this.resolve!(this.convert(this.value as T) as never);
+    } catch (error) {
+      this.reject!(error);
+    }
   }
 
   /** Nobody waits for the answer any more; the other side is told. */

@@ -22,9 +22,41 @@ export interface ProxyTarget {
 
 type Members = Record<string, unknown>;
 
-/** An object by one of its interfaces, with the methods, properties and signals that `description` has. */
+/** A class, because its objects are filled in faster than others are put together. */
+class ProxyCall implements MethodCall {
+  readonly path: string;
+  readonly interface: string;
+  readonly member: string;
+  readonly signature: string;
+  readonly body: readonly unknown[];
+  readonly noReply: boolean;
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+
+  constructor(
+    path: string,
+    iface: string,
+    member: string,
+    signature: string,
+    body: readonly unknown[],
+    noReply: boolean,
+    options: CallOptions | undefined,
+  ) {
+    this.path = path;
+    this.interface = iface;
+    this.member = member;
+    this.signature = signature;
+    this.body = body;
+    this.noReply = noReply;
+    this.timeoutMs = options?.timeoutMs;
+    this.signal = options?.signal;
+  }
+}
+
+/** The object at `path` by one of its interfaces, with the methods, properties and signals of `description`. */
 export function openProxy<D extends InterfaceDescription>(
   description: D,
+  path: string,
   target: ProxyTarget,
 ): Proxy<D> {
   const { name: iface } = description;
@@ -34,15 +66,13 @@ export function openProxy<D extends InterfaceDescription>(
     methods[member] = (...args: unknown[]) => {
       const options = args.length > count ? (args[count] as CallOptions | undefined) : undefined;
       const body = args.length > count ? args.slice(0, count) : args;
-      return target.call(
-        { ...options, interface: iface, member, signature, body, noReply },
-        returned,
-      );
+      const call = new ProxyCall(path, iface, member, signature, body, noReply, options);
+      return target.call(call, returned);
     };
   }
   const properties: Members = {};
   for (const [name, { type }] of Object.entries(description.properties)) {
-    properties[name] = propertyProxy(iface, name, type, target);
+    properties[name] = propertyProxy(path, iface, name, type, target);
   }
   const signals: Members = {};
   for (const member of Object.keys(description.signals)) {
@@ -54,7 +84,13 @@ export function openProxy<D extends InterfaceDescription>(
   return { methods, properties, signals } as unknown as Proxy<D>;
 }
 
-function propertyProxy(iface: string, name: string, type: string, target: ProxyTarget): unknown {
+function propertyProxy(
+  path: string,
+  iface: string,
+  name: string,
+  type: string,
+  target: ProxyTarget,
+): unknown {
   const call = <T>(
     options: CallOptions | undefined,
     member: string,
@@ -62,7 +98,7 @@ function propertyProxy(iface: string, name: string, type: string, target: ProxyT
     body: readonly unknown[],
     convert: (reply: Reply) => T,
   ): Promise<T> =>
-    target.call({ ...options, interface: PROPERTIES, member, signature, body }, convert);
+    target.call(new ProxyCall(path, PROPERTIES, member, signature, body, false, options), convert);
   return {
     get: (options?: CallOptions) =>
       call(options, 'Get', 'ss', [iface, name], ({ body }) => (body[0] as Variant).value),

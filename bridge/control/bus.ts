@@ -38,6 +38,8 @@ export interface BusOptions {
   readonly hasDomain: boolean;
   /** How many processes carry connections; 1, the default: this one does. More need a domain. */
   readonly hosts?: number | undefined;
+  /** How long hosts look for what comes next before they sleep; by default for as long as that pays. */
+  readonly lookUs?: number | undefined;
   /** An existing bus that this one is to be attached to. */
   readonly uplink?: UplinkOptions | undefined;
   /** How native peers reach services. */
@@ -104,6 +106,7 @@ export class Bus {
         mechanisms,
         allowAnonymous: config.allowAnonymous,
         hostCount: hosts,
+        lookUs: options.lookUs,
         uplink: options.uplink,
         domain: hasDomain ? { listenFds: domainSockets.map(({ fd }) => fd) } : undefined,
       },

@@ -11,7 +11,7 @@ const UMASK = 0o022;
 /** The background's side of `daemonise`. Resolves with the exit status. */
 export async function runDaemon(): Promise<number> {
   const [job]: DaemonJob[] = await once(process, 'message');
-  const { configuration, addresses, writesPidFile, usesSystemd, hasDomain, hosts } = job;
+  const { configuration, addresses, writesPidFile, usesSystemd, hasDomain, hosts, lookUs } = job;
   setOriginalOpenFilesLimit(job.openFilesLimit);
   if (!job.keepUmask) process.umask(UMASK);
   if (job.inheritedSockets > 0) {
@@ -21,7 +21,7 @@ export async function runDaemon(): Promise<number> {
   const logger = createLogger(job.log);
   try {
     return await serve(
-      { configuration, addresses, writesPidFile, usesSystemd, hasDomain, hosts, logger },
+      { configuration, addresses, writesPidFile, usesSystemd, hasDomain, hosts, lookUs, logger },
       {
         listening: ({ address }) => {
           // Addresses and files may be relative to where the bus was started; nothing is from here on.

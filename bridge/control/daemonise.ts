@@ -16,6 +16,7 @@ export interface DaemonJob {
   readonly usesSystemd: boolean;
   readonly hasDomain: boolean;
   readonly hosts: number;
+  readonly lookUs: number | undefined;
   readonly log: LogOptions;
   readonly keepUmask: boolean;
   readonly openFilesLimit: OpenFilesLimit;

@@ -29,6 +29,8 @@ export interface HostOptions {
   readonly arenaBytes?: number;
   /** how many hosts accept on the same sockets; absent: this one only */
   readonly hostCount?: number | undefined;
+  /** how long a host looks for what comes next before it sleeps; absent: for as long as that pays */
+  readonly lookUs?: number | undefined;
   /** processes that join as native peers or as hosts; absent: none can */
   readonly domain?: DomainOptions | undefined;
   /** an existing bus that this one is attached to */

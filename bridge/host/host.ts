@@ -7,6 +7,7 @@ import {
   type Trace,
 } from '#core/index.js';
 import { allocateBytes, closeFd, EventFd, MessageSender } from '#core/linux/index.js';
+import { Patience } from '#core/shared/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { Witness } from '#bridge/driver/witness.js';
@@ -65,6 +66,7 @@ export class Host {
   readonly peers: HostDomain | null;
   readonly reloads = new ReloadRequests();
   readonly deadlines = new Deadlines();
+  private readonly patience: Patience;
   readonly entrance: Entrance;
   private readonly replyDeadlines = new ReplyDeadlines(this.deadlines);
   limits: HostOptions['limits'];
@@ -100,6 +102,7 @@ export class Host {
     this.options = options;
     this.output = output;
     this.limits = options.limits;
+    this.patience = new Patience(options.lookUs);
     this.entrance = new Entrance(this);
     this.arena = new Arena(options.arenaBytes);
     this.window = new ReceiveWindow(this.arena, () => this.flushAll());
@@ -164,17 +167,43 @@ export class Host {
 
   // hot
   private turn(): void {
-    const { deadlines, peers } = this;
-    let sleepMs = deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now());
-    if (peers !== null) sleepMs = peers.sleepMs(sleepMs);
-    if (this.isUnsettled || this.waking.length > 0) sleepMs = 0;
-    this.poller.turn(sleepMs);
+    const { deadlines } = this;
+    if (this.hasWork) this.poller.turn(0);
+    else if (!this.look()) this.sleep();
     if (!deadlines.isEmpty) deadlines.runDue(performance.now());
     if (this.isUnsettled) this.settle();
     while (this.waking.length > 0) this.wakeShims();
     this.flushAll();
     this.window.rewind();
     this.bury();
+  }
+
+  private get hasWork(): boolean {
+    return this.isUnsettled || this.waking.length > 0;
+  }
+
+  /** Before a sleep, for as long as that pays: whether something came. */
+  // hot
+  private look(): boolean {
+    const { patience, peers, poller } = this;
+    const endMs = patience.lookNs === 0 ? 0 : performance.now() + patience.lookNs / 1e6;
+    for (let nowMs = 0; nowMs < endMs; nowMs = performance.now()) {
+      let found = poller.turn(0);
+      if (peers !== null) found += peers.shared.catchUp();
+      if (found === 0) continue;
+      patience.rewarded();
+      return true;
+    }
+    patience.sleeping();
+    return false;
+  }
+
+  // hot
+  private sleep(): void {
+    const { deadlines, peers } = this;
+    let sleepMs = deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now());
+    if (peers !== null) sleepMs = peers.sleepMs(sleepMs);
+    this.poller.turn(this.hasWork ? 0 : sleepMs);
   }
 
   /** Lets driver, registry and shims deal with all that concerns them, until nothing is left. */

@@ -21,9 +21,12 @@ export class Poller {
     this.onFault = onFault;
   }
 
-  /** Sleeps until something is ready, -1: for ever, and lets each endpoint that is ready have one turn. */
+  /**
+   * Sleeps until something is ready, -1: for ever, and lets each endpoint that is ready have one turn. Returns how many
+   * there were.
+   */
   // hot
-  turn(sleepMs: number): void {
+  turn(sleepMs: number): number {
     const { epoll, endpoints } = this;
     const count = epoll.wait(sleepMs);
     for (let i = 0; i < count; i++) {
@@ -37,6 +40,7 @@ export class Poller {
         this.onFault(endpoint, error);
       }
     }
+    return count;
   }
 
   at(fd: number): Endpoint | null {

@@ -25,7 +25,8 @@ const DATA_OFFSET = PACKED ? 4 : 8;
 /** An epoll instance; the data word of each event is its descriptor. */
 export class Epoll {
   readonly fd: number;
-  readonly #maxEvents: number;
+  /** what one wait returns at most */
+  readonly maxEvents: number;
   readonly #view: DataView;
   readonly #address: number;
 
@@ -33,7 +34,7 @@ export class Epoll {
     // One slot more than events, for the argument of epoll_ctl: changes must not spoil a result
     // being read.
     const { bytes, address } = allocateBytes((maxEvents + 1) * EVENT_BYTES);
-    this.#maxEvents = maxEvents;
+    this.maxEvents = maxEvents;
     this.#view = new DataView(bytes.buffer);
     this.#address = address;
     this.fd = check(epollCreate1(EPOLL_CLOEXEC), 'epoll_create1');
@@ -56,7 +57,7 @@ export class Epoll {
    * EINTR. Throws SystemError otherwise. Allocates nothing.
    */
   wait(timeoutMs: number): number {
-    const count = epollWait(this.fd, this.#address, this.#maxEvents, timeoutMs);
+    const count = epollWait(this.fd, this.#address, this.maxEvents, timeoutMs);
     if (count >= 0) return count;
     const errno = lastErrno();
     if (errno === Errno.EINTR) return 0;
@@ -78,7 +79,7 @@ export class Epoll {
   }
 
   #control(operation: number, fd: number, events: number): void {
-    const slot = this.#maxEvents * EVENT_BYTES;
+    const slot = this.maxEvents * EVENT_BYTES;
     this.#view.setInt32(slot, events, true);
     this.#view.setInt32(slot + DATA_OFFSET, fd, true);
     this.#view.setInt32(slot + DATA_OFFSET + 4, 0, true);

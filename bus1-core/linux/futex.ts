@@ -6,6 +6,9 @@ import { allocateBytes } from './native-memory.js';
 // processes.
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
+/** As FUTEX_WAIT, with a deadline by CLOCK_MONOTONIC instead of a length of time. */
+const FUTEX_WAIT_BITSET = 9;
+const FUTEX_BITSET_MATCH_ANY = 0xffffffff;
 
 // __NR_futex: asm/unistd_64.h of x86 and powerpc; asm-generic/unistd.h for all newer machines.
 const SYS_FUTEX = process.arch === 'x64' ? 202 : process.arch === 'ppc64' ? 221 : 98;
@@ -55,6 +58,7 @@ export const FUTEX_WAITERS_MAX = 128;
 export class FutexWaiters {
   private readonly memory = allocateBytes(FUTEX_WAITERS_MAX * WAITER_BYTES);
   private readonly view = new DataView(this.memory.bytes.buffer);
+  private firstAddress = 0;
   private count = 0;
 
   begin(): void {
@@ -64,6 +68,7 @@ export class FutexWaiters {
   /** False when there is no room for more. */
   add(address: number, expected: number): boolean {
     if (this.count === FUTEX_WAITERS_MAX) return false;
+    if (this.count === 0) this.firstAddress = address;
     const at = this.count++ * WAITER_BYTES;
     this.view.setUint32(at, expected >>> 0, true);
     this.view.setUint32(at + 8, address, true);
@@ -83,8 +88,27 @@ export class FutexWaiters {
       timeoutView.setUint32(8, deadlineNs - seconds * 1e9, true);
     }
     const deadline = deadlineNs >= 0 ? timeout.address : 0;
-    const { address } = this.memory;
-    const result = futexWaitv(SYS_FUTEX_WAITV, address, this.count, 0, deadline, CLOCK_MONOTONIC);
+    const result = this.count === 1 ? this.waitForOne(deadline) : this.waitForAny(deadline);
     return result === -1 ? -lastErrno() : 0;
+  }
+
+  /** For one word there is a system call that takes half the time. */
+  private waitForOne(deadline: number): number {
+    const { firstAddress, view } = this;
+    const expected = view.getUint32(0, true);
+    return futex(
+      SYS_FUTEX,
+      firstAddress,
+      FUTEX_WAIT_BITSET,
+      expected,
+      deadline,
+      0,
+      FUTEX_BITSET_MATCH_ANY,
+    );
+  }
+
+  private waitForAny(deadline: number): number {
+    const { address } = this.memory;
+    return futexWaitv(SYS_FUTEX_WAITV, address, this.count, 0, deadline, CLOCK_MONOTONIC);
   }
 }

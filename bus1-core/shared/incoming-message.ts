@@ -8,6 +8,10 @@ import type { Channel } from './channel.js';
 /** A handle can hardly be smaller: bounds what a message may claim to carry before memory is allocated for it. */
 const HANDLES_MAX = 1 << 20;
 const DESCRIPTORS_MAX = 253;
+const STAGING_BYTES = 1 << 16;
+/** Fewer bytes are copied word by word: a view of part of an array costs more than that. */
+const WORDWISE_MAX = 512;
+const NO_WORDS = new Int32Array(0);
 
 /**
  * A message entry, read out of shared memory: each word once, and checked before it is used. The bytes stay where they
@@ -28,7 +32,10 @@ export class IncomingMessage {
   offset = 0;
   private segment = 0;
   private segmentBytes = 0;
-  private staging = new Uint8Array(1 << 16);
+  /** of the ring that `source` is, as words */
+  private words: Int32Array = NO_WORDS;
+  private staging = new Uint8Array(STAGING_BYTES);
+  private stagingWords = new Int32Array(this.staging.buffer);
 
   /** Reads the entry of `length` bytes at `at` of the ring of `channel`. @throws ChannelError */
   read(channel: Channel, at: number, length: number): void {
@@ -53,6 +60,7 @@ export class IncomingMessage {
       throw new ChannelError(`${bodyBytes} bytes in an entry of ${length}`);
     }
     this.source = channel.reader.bytes;
+    this.words = channel.reader.quads;
     this.offset = at + MessageOffset.Body;
     if (this.segment === 0) this.readReferences(view);
   }
@@ -83,11 +91,13 @@ export class IncomingMessage {
   /** The bytes, in private memory that is good until the next message. */
   copyBytes(): Uint8Array {
     const length = this.lengthBytes;
-    if (this.staging.length < length)
-      this.staging = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
+    if (this.staging.length < length) this.growStaging(length);
     const { staging, source, offset } = this;
-    if (length <= 64) {
-      for (let i = 0; i < length; i++) staging[i] = source[offset + i];
+    if (length <= WORDWISE_MAX && this.segment === 0) {
+      const { stagingWords, words } = this;
+      const first = offset >>> 2;
+      const count = (length + 3) >>> 2;
+      for (let i = 0; i < count; i++) stagingWords[i] = words[first + i];
     } else {
       staging.set(source.subarray(offset, offset + length));
     }
@@ -101,6 +111,11 @@ export class IncomingMessage {
 
   dropDescriptors(channel: Channel): void {
     for (const fd of this.takeDescriptors(channel)) closeFd(fd);
+  }
+
+  private growStaging(length: number): void {
+    this.staging = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
+    this.stagingWords = new Int32Array(this.staging.buffer);
   }
 
   private readReferences(view: DataView): void {

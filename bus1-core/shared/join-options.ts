@@ -17,8 +17,8 @@ export interface JoinOptions {
    * needs none; by default a microtask does it.
    */
   readonly schedule?: (flush: () => void) => void;
-  /** how long `wait` looks for something before it sleeps, in us; 0 by default: it burns a core meanwhile */
-  readonly spinUs?: number;
+  /** how long `wait` looks for something before it sleeps, in us; by default for as long as that pays (`Patience`) */
+  readonly lookUs?: number | undefined;
 }
 
 /** What has happened, and what there is, between this process and others. */

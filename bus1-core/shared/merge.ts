@@ -10,10 +10,10 @@ export interface MergeContext {
 }
 
 /**
- * Delivers what has arrived from all processes, in the order of stamps. Every ring is looked at twice: what
- * the second look
- * finds may be the cause of something that the first has found, because a cause is in its ring, and committed, before
- * its effect gets a stamp. So nothing is delivered that only the second look has found, unless in front of the rest.
+ * Delivers what has arrived from all processes, in the order of stamps. Every ring is looked at twice: what the second
+ * look finds may be the cause of something that the first has found, because a cause is in its ring, and committed,
+ * before its effect gets a stamp. So nothing is delivered that only the second look has found, unless in front of the
+ * rest. One ring alone is in order by itself.
  */
 export class Merge {
   private readonly context: MergeContext;
@@ -42,7 +42,7 @@ export class Merge {
       connection.horizon = connection.channel.reader.horizon;
     }
     if (!found) return 0;
-    for (const connection of connections) this.look(connection);
+    if (connections.length > 1) for (const connection of connections) this.look(connection);
     let count = 0;
     for (let next = this.first(connections); next !== null; next = this.first(connections)) {
       next.stampNs = -1;

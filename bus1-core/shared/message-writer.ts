@@ -110,7 +110,7 @@ export class MessageWriter {
       }
       at += REFERENCE_BYTES;
     }
-    this.nonces.length = 0;
+    if (grant > 0) this.nonces.length = 0;
     for (let i = 0; i < message.pieceCount; i++) {
       const length = message.lengths[i];
       copyPiece(message.pieces[i], message.offsets[i], length, bytes, at);

@@ -14,6 +14,8 @@ import { ChannelError } from './protocol-error.js';
 class RingEnd {
   readonly view: DataView;
   readonly bytes: Uint8Array;
+  /** the same memory: entries begin at multiples of 8 */
+  readonly quads: Int32Array;
   readonly capacity: number;
   /** address of the bell word, for futex(2) */
   readonly bellAddress: number;
@@ -26,6 +28,7 @@ class RingEnd {
     this.words = new Int32Array(memory, offset, RING_HEADER_BYTES >>> 2);
     this.view = new DataView(memory, offset + RING_HEADER_BYTES, capacity);
     this.bytes = new Uint8Array(memory, offset + RING_HEADER_BYTES, capacity);
+    this.quads = new Int32Array(memory, offset + RING_HEADER_BYTES, capacity >>> 2);
     this.bellAddress = mapping.address + offset + RingOffset.Bell;
     this.capacity = capacity;
     this.mask = capacity - 1;

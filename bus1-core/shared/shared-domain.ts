@@ -13,6 +13,7 @@ import type { LinkContext, ProcessIdentity } from './link.js';
 import { Membership } from './membership.js';
 import { Merge, type MergeContext } from './merge.js';
 import { OwnPage } from './page.js';
+import { Patience } from './patience.js';
 import { ChannelError } from './protocol-error.js';
 import { Sleeper } from './sleeper.js';
 import { RemoteTransaction } from './transaction.js';
@@ -46,7 +47,8 @@ export class SharedDomain implements LinkContext, MergeContext {
     this.local = options.local;
     this.transaction = new RemoteTransaction(this.page);
     this.membership = new Membership(fd, options, this.epoll, this.connections, this);
-    this.sleeper = new Sleeper(this.page, this.epoll, () => this.hasWork());
+    const patience = new Patience(options.lookUs);
+    this.sleeper = new Sleeper(this.page, this.epoll, patience, () => this.hasWork());
     this.local.remote = this.transaction;
   }
 
@@ -106,9 +108,9 @@ export class SharedDomain implements LinkContext, MergeContext {
   dispatch(): number {
     if (!this.isOpen) return 0;
     this.page.wake();
-    for (let count = this.epoll.wait(0); count > 0; count = this.epoll.wait(0)) {
-      this.handleEvents(count);
-    }
+    let count: number;
+    do this.handleEvents((count = this.epoll.wait(0)));
+    while (count === this.epoll.maxEvents);
     const delivered = this.drain() + this.closeHungUp();
     this.flush();
     return delivered;
@@ -148,8 +150,7 @@ export class SharedDomain implements LinkContext, MergeContext {
       const isBrief = this.sleeper.isBrief(nowNs);
       for (const { link } of this.connections.all) link.flush(isBrief);
       if (nowNs >= deadlineNs) return 0;
-      const { spinUs = 0 } = this.options;
-      if (spinUs > 0 && isBrief && this.sleeper.spin(nowNs + spinUs * 1e3)) continue;
+      if (isBrief && this.sleeper.look(nowNs)) continue;
       this.handleEvents(this.sleep(nowNs, deadlineNs, isBrief));
     }
     return 0;

@@ -3,6 +3,7 @@ import { monotonicNs } from './clock.js';
 import type { Connection } from './connection.js';
 import { SleepMode } from './layout.js';
 import type { OwnPage } from './page.js';
+import type { Patience } from './patience.js';
 
 /**
  * How long a wait sleeps on the bell words, which wakes it sooner than a descriptor does, but not for what happens to
@@ -15,13 +16,15 @@ export class Sleeper {
   private readonly page: OwnPage;
   private readonly epoll: Epoll;
   private readonly hasWork: () => boolean;
+  private readonly patience: Patience;
   private readonly waiters = new FutexWaiters();
   private briefEndNs = -1;
 
   /** `hasWork`: whether there is something to be delivered. */
-  constructor(page: OwnPage, epoll: Epoll, hasWork: () => boolean) {
+  constructor(page: OwnPage, epoll: Epoll, patience: Patience, hasWork: () => boolean) {
     this.page = page;
     this.epoll = epoll;
+    this.patience = patience;
     this.hasWork = hasWork;
   }
 
@@ -33,9 +36,16 @@ export class Sleeper {
     return false;
   }
 
-  /** True as soon as there is something. */
-  spin(endNs: number): boolean {
-    for (let nowNs = 0; nowNs < endNs; nowNs = monotonicNs()) if (this.hasWork()) return true;
+  /** Before a sleep: true as soon as there is something after all. */
+  look(nowNs: number): boolean {
+    const { patience } = this;
+    const endNs = nowNs + patience.lookNs;
+    for (let at = nowNs; at < endNs; at = monotonicNs()) {
+      if (!this.hasWork()) continue;
+      patience.rewarded();
+      return true;
+    }
+    patience.sleeping();
     return false;
   }
 

@@ -57,6 +57,12 @@ function casesOf(program: string): string[] {
   return stdout.split('\n').filter((line) => line.startsWith('/'));
 }
 
+/**
+ * Needs one order of what it writes to two connections without waiting for anything, which hosts do not have
+ * (docs/hosts.md, "Limits"): calls that are one too many, and the replies that make room.
+ */
+const WITH_ONE_HOST = ['/limits/max-replies-per-connection'];
+
 /** A bus as it is by default, and one whose clients are spread over two processes. */
 describe.each([1, 2])('hosts: %i', (hosts) => {
   describeWith(SOFTWARE, 'the reference implementation', () => suite(hosts));
@@ -83,6 +89,8 @@ function suite(hosts: number): void {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  const without = hosts === 1 ? [] : WITH_ONE_HOST;
+  const passesAsRoot = PASSES_AS_ROOT - without.length;
   let passes = 0;
   const runCase = (program: string, args: string[]) => {
     const words = [CONTAIN, String(CASE_TIMEOUT_S), join(SUITE, program), ...args];
@@ -90,7 +98,9 @@ function suite(hosts: number): void {
   };
 
   describe.concurrent.each([...PROGRAMS, ...SCRIPTS])('%s', (program) => {
-    const cases = SCRIPTS.includes(program) ? ['all'] : casesOf(program);
+    const cases = SCRIPTS.includes(program)
+      ? ['all']
+      : casesOf(program).filter((name) => !without.includes(name));
     test.for(cases)('%s', async (name, context) => {
       const args = name === 'all' ? [] : ['--tap', '-p', name];
       const outcome = outcomeOf(await runCase(program, args));
@@ -100,7 +110,7 @@ function suite(hosts: number): void {
     });
   });
 
-  test.runIf(process.getuid!() === 0)(`${PASSES_AS_ROOT} cases pass as root`, () => {
-    expect(passes).toBeGreaterThanOrEqual(PASSES_AS_ROOT);
+  test.runIf(process.getuid!() === 0)(`${passesAsRoot} cases pass as root`, () => {
+    expect(passes).toBeGreaterThanOrEqual(passesAsRoot);
   });
 }

@@ -1,0 +1,75 @@
+import { Patience } from '#core/shared/index.js';
+
+/** After so many turns without a pause Node's loop gets its turn. */
+const ROUNDS_MAX = 32;
+
+/**
+ * When a process in Node's loop looks for what has arrived, and when it goes to sleep: after each turn that has found
+ * something there is another, and before a sleep there may be some more that only look.
+ */
+export class Turns {
+  private readonly turn: () => void;
+  private readonly patience: Patience;
+  private isScheduled = false;
+  private rounds = 0;
+  /** when the look ends, by performance.now(); -1 outside of one */
+  private lookEndMs = -1;
+
+  /** `turn` calls `begin`, looks for what has arrived, and calls `end`. `lookUs`: see `Patience`. */
+  constructor(turn: () => void, lookUs: number | undefined) {
+    this.turn = turn;
+    this.patience = new Patience(lookUs);
+  }
+
+  begin(): void {
+    this.isScheduled = false;
+  }
+
+  /** The first turn after a sleep, or after a pause: it asks the kernel, too. */
+  get isFirst(): boolean {
+    return this.rounds === 0 && !this.isLooking;
+  }
+
+  private get isLooking(): boolean {
+    return this.lookEndMs >= 0;
+  }
+
+  /** A turn is over in which so much has been found. True when there will be another: the process stays awake. */
+  // hot
+  end(found: number): boolean {
+    if (found > 0) {
+      if (this.isLooking) this.patience.rewarded();
+      this.lookEndMs = -1;
+      this.schedule();
+      return true;
+    }
+    this.rounds = 0;
+    if (this.looksOn()) {
+      this.isScheduled = true;
+      setImmediate(this.turn);
+      return true;
+    }
+    this.lookEndMs = -1;
+    this.patience.sleeping();
+    return false;
+  }
+
+  /** Another turn, after what waits for replies of this one has run. */
+  // hot
+  schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    if (++this.rounds < ROUNDS_MAX) return queueMicrotask(this.turn);
+    this.rounds = 0;
+    setImmediate(this.turn);
+  }
+
+  // hot
+  private looksOn(): boolean {
+    const { lookNs } = this.patience;
+    if (lookNs === 0) return false;
+    const nowMs = performance.now();
+    if (!this.isLooking) this.lookEndMs = nowMs + lookNs / 1e6;
+    return nowMs < this.lookEndMs;
+  }
+}

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { Patience } from '#core/shared/index.js';
+
+/** The looks before `count` sleeps that nothing interrupts, in us. */
+function looksInVain(patience: Patience, count: number): number[] {
+  return Array.from({ length: count }, () => {
+    const lookUs = patience.lookNs / 1e3;
+    patience.sleeping();
+    return lookUs;
+  });
+}
+
+describe('patience', () => {
+  it('is none at first', () => {
+    expect(looksInVain(new Patience(), 10)).toEqual(Array.from({ length: 10 }, () => 0));
+  });
+
+  it('comes back at once when a look was rewarded, and goes when looks are in vain', () => {
+    const patience = new Patience();
+    patience.rewarded();
+    expect(looksInVain(patience, 8)).toEqual([50, 25, 12.5, 6.25, 3.125, 1.5625, 0, 0]);
+    patience.rewarded();
+    expect(patience.lookNs).toBe(50_000);
+  });
+
+  it('is tried now and then: little is lost with somebody who never comes in time', () => {
+    const looks = looksInVain(new Patience(), 64 * 100);
+    expect(looks.filter((lookUs) => lookUs === 50).length).toBeGreaterThan(80);
+    const sum = looks.reduce((total, lookUs) => total + lookUs, 0);
+    expect(sum / looks.length).toBeLessThan(2);
+  });
+
+  it.each([0, 20])('of %d us is what it was told to be', (lookUs) => {
+    const patience = new Patience(lookUs);
+    patience.rewarded();
+    expect(looksInVain(patience, 3)).toEqual([lookUs, lookUs, lookUs]);
+    expect(looksInVain(patience, 200)).toContain(lookUs);
+  });
+});
