@@ -78,7 +78,7 @@ export class Member {
     this.peer = local.openPeer({ user: new ResourceUser(geteuid(), maxima), sink: this.arrivals });
     const onDiagnostic = (text: string): void => this.diagnose(text);
     const root = makeRoot?.(this);
-    const joining = { local, maxima, lookUs, onDiagnostic };
+    const joining = { local, maxima, lookUs, onDiagnostic, schedule: () => this.turns.schedule() };
     this.shared = SharedDomain.join(pathOrFd, root === undefined ? joining : { ...joining, root });
     this.senders = new Senders(this.shared);
     this.watch = watchReadable(this.shared.fd, this.turn);
@@ -227,6 +227,7 @@ export class Member {
     arrivals.isAttended = true;
     const found = turns.isFirst ? shared.dispatch() : shared.catchUp();
     arrivals.deal();
+    shared.flush(true);
     arrivals.isAttended = false;
     if (!this.isOpen || turns.end(found)) return;
     if (shared.beforeSleep()) return turns.schedule();

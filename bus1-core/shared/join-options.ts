@@ -12,9 +12,8 @@ export interface JoinOptions {
   /** told once why a channel was closed, or an introduction failed */
   readonly onDiagnostic?: (text: string) => void;
   /**
-   * Runs `flush` soon, when something was given back outside `dispatch`. A host whose loop calls
-   * `beforeSleep` each turn
-   * needs none; by default a microtask does it.
+   * Runs `flush` soon, when something was given back outside `dispatch`; by default a microtask does it. Not needed
+   * where `beforeSleep` is called in any case.
    */
   readonly schedule?: (flush: () => void) => void;
   /** how long `wait` looks for something before it sleeps, in us; by default for as long as that pays (`Patience`) */

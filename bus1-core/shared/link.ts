@@ -65,7 +65,7 @@ export class Link implements Sink, EntrySink {
   constructor(identity: ProcessIdentity, context: LinkContext) {
     this.identity = identity;
     this.context = context;
-    this.users = new RemoteUsers(context.local, this, () => this.maxima());
+    this.users = new RemoteUsers(context.local, this, () => this.maximaThere());
     this.incoming = new IncomingTraces((trace) => this.owesCredit(trace));
   }
 
@@ -198,8 +198,12 @@ export class Link implements Sink, EntrySink {
     return this.users.peerFor(this.identity.uid, true);
   }
 
+  get maxima(): Maxima {
+    return this.context.maxima;
+  }
+
   /** As much as the other process takes for one of its users, but no more than this one wants to keep for it. */
-  private maxima(): Maxima {
+  private maximaThere(): Maxima {
     const theirs = this.identity.maxima;
     const own = this.context.maxima;
     return {

@@ -1,3 +1,4 @@
+import type { Maxima } from '../quota.js';
 import type { Channel } from './channel.js';
 import { writeCredit, writeTraceEnd, writeWindow, type EntrySink } from './control-entries.js';
 import type { RingWriter } from './ring.js';
@@ -5,12 +6,16 @@ import type { IncomingTrace, IncomingTraces, OutgoingTraces } from './traces.js'
 
 /** Fewer objects given back are not worth waking anybody for. */
 const QUIET_CREDITS_MIN = 8;
-/** Fewer messages received are not worth an entry while synchronous calls go to and fro. */
+/** Fewer messages received are not worth an entry while more are coming … */
 const BUSY_CREDITS_MIN = 32;
+/** … unless they are this part of what the other side may have waiting here, which soon is not allowed to send more. */
+const BUSY_SHARE_MIN = 1 / 64;
 
 /** What reports need of the link that they are about. */
 export interface ReportingLink extends EntrySink {
   readonly channel: Channel | null;
+  /** of a user of this process */
+  readonly maxima: Maxima;
   readonly incoming: IncomingTraces;
   readonly outgoing: OutgoingTraces;
   /** a transaction of this link alone */
@@ -40,13 +45,24 @@ export class Reports {
 
   /** Reports what has changed. `isBusy`: only if there is much, as this is done again soon. */
   flush(isBusy: boolean): void {
-    if (isBusy && this.creditsSince < BUSY_CREDITS_MIN) return;
+    if (isBusy && !this.isMuch()) return;
     this.creditsSince = 0;
     const { channel, outgoing } = this.link;
     if (this.credits.length > 0 || outgoing.ended.length > 0) {
       this.link.post(() => this.writeCredits());
     }
     if (channel !== null) this.flushWindows(channel);
+  }
+
+  private isMuch(): boolean {
+    if (this.creditsSince >= BUSY_CREDITS_MIN) return true;
+    const { objects, bytes, descriptors } = this.link.maxima;
+    return this.credits.some(
+      (trace) =>
+        trace.bytes > bytes * BUSY_SHARE_MIN ||
+        trace.objects > objects * BUSY_SHARE_MIN ||
+        trace.descriptors > descriptors * BUSY_SHARE_MIN,
+    );
   }
 
   /** One set of figures at a time: who does not read them needs no newer ones yet. */

@@ -173,10 +173,10 @@ export class SharedDomain implements LinkContext, MergeContext {
     return watch;
   }
 
-  /** Reports what was given back and sends what waited for room. */
-  flush(): void {
+  /** Reports what was given back, if `isBusy` only where that is much, and sends what waited for room. */
+  flush(isBusy = false): void {
     this.isFlushScheduled = false;
-    for (const { link } of this.connections.all) link.flush();
+    for (const { link } of this.connections.all) link.flush(isBusy);
   }
 
   /** Who a process with a channel to this one is; undefined without a channel. */

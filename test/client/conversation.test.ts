@@ -397,6 +397,12 @@ describe.each([
     expect(await call('Echo', ['text'])).toBe('text');
     expect(callSync('Echo', ['text'])).toBe('text');
     expect(await call('Make', ['blocking'])).toBeInstanceOf(Capability);
+    /* what is given back is reported before nothing more may be sent */
+    const bytes = new Uint8Array(10 << 20).fill(7);
+    for (let i = 0; i < 20; i++) {
+      expect(callSync('Bytes', [bytes])).toHaveLength(bytes.length);
+      expect(await call('Bytes', [bytes])).toHaveLength(bytes.length);
+    }
   });
 
   test('the death of the other process ends calls and capabilities at once', async () => {

@@ -1,4 +1,4 @@
-// A native service: `service.mjs domain PATH`, `service.mjs bus ADDRESS NAME…`, or `… sync`, which has no loop.
+// A native service: `service.mjs domain PATH`, `service.mjs bus ADDRESS NAME…`; told to `block`, it has no loop any more.
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { DBusError, Domain, implement, join } from 'bus1-bridge';
 import { Listener, PATH, Service } from './service-description.mjs';
