@@ -45,7 +45,8 @@ function isVariant(value: unknown): value is VariantLike {
 /**
  * A copy of `value` in which `change` has been applied to what stands at the place; where the value
  * has no such place, it stays as it is. Arrays and structures are JavaScript arrays, dictionaries
- * are maps. Variants on the way are looked into and keep their signature and their class.
+ * are maps. Variants on the way are looked into and keep their class; and their signature, but that a
+ * text which is changed becomes a path: portals name sessions so.
  */
 export function changeAt(
   value: unknown,
@@ -62,11 +63,13 @@ export function changeAt(
 
 type Change = (value: unknown) => unknown;
 
-/** The same variant with another value of the same type. */
+/** The same variant with another value of the same type; a text that is changed becomes a path. */
 export function changeVariant(variant: unknown, change: Change): unknown {
   if (!isVariant(variant)) return change(variant);
   const copy: object = Object.create(Object.getPrototypeOf(variant) as object | null);
-  return Object.assign(copy, variant, { value: change(variant.value) });
+  const value = change(variant.value);
+  const isNamed = variant.signature === 's' && value !== variant.value;
+  return Object.assign(copy, variant, { value, signature: isNamed ? 'o' : variant.signature });
 }
 
 function changeArray(values: readonly unknown[], step: Step, change: Change): unknown[] {

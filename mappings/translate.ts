@@ -30,8 +30,13 @@ export type ToHandle = (path: string, kind: ObjectKind, busName: string | undefi
 /**
  * The path for a handle. What is no handle is handed back as it is, but for a path that one of the
  * kinds matches: a native peer has no right to an object that it was not given, and this throws.
+ * `busName` is whose object it is said to be; absent: the service's.
  */
-export type ToPath = (handle: unknown, kinds: readonly ObjectKind[]) => unknown;
+export type ToPath = (
+  handle: unknown,
+  kinds: readonly ObjectKind[],
+  busName: string | undefined,
+) => unknown;
 
 /** The path that stands for "no object" wherever a service has none to name. */
 const NO_OBJECT = '/';
@@ -81,8 +86,10 @@ export function toLegacy(
     message,
     rename: (name) => toLegacyInterface(mapping, name),
     replace: (value, kinds) =>
-      isReference(value) ? [value[0], toPath(value[1], kinds)] : toPath(value, kinds),
-    replaceAny: (value) => toPath(value, kinds),
+      isReference(value)
+        ? [value[0], toPath(value[1], kinds, value[0])]
+        : toPath(value, kinds, undefined),
+    replaceAny: (value) => toPath(value, kinds, undefined),
     isShown: () => true,
   };
   return translate(translation, body);

@@ -50,7 +50,10 @@ export class Capability implements HandleReference {
     this.#held.member.calls.signal(this.#held, signal);
   }
 
-  /** Calls `listener` once if the object goes away; returns how to take that back. Not after `release`. */
+  /**
+   * Calls `listener` once if the object goes away, or has gone already; returns how to take that back. Not after
+   * `release`.
+   */
   onRelease(listener: () => void): () => void {
     return this.#held.listen(listener, this);
   }

@@ -14,10 +14,13 @@ export class HeldHandle implements HandleContext {
   /** how calls through it are addressed, for a handle that was found by name */
   readonly destination: string | undefined;
   readonly headers = new OutgoingHeaders();
-  /** told once when the node is gone */
-  /** with each its capability, which must not be given back just because nobody else refers to it */
+  /**
+   * Told once when the node is gone; with each its capability, which must not be given back just because nobody else
+   * refers to it.
+   */
   private readonly listeners = new Map<() => void, unknown>();
   private current: Handle | null;
+  private isLost = false;
 
   constructor(member: Member, handle: Handle, destination?: string) {
     this.member = member;
@@ -48,15 +51,17 @@ export class HeldHandle implements HandleContext {
     if (!handle.live && this.current === handle) this.lost();
   }
 
-  /** Calls `listener` once when the node is gone, and keeps `keeper` until then; returns how to take that back. */
+  /** Calls `listener` once when the node is gone, soon if it is already, and keeps `keeper` until then; returns how to take that back. */
   listen(listener: () => void, keeper: unknown): () => void {
     const once = (): void => listener(); // the same function may listen twice
     this.listeners.set(once, keeper);
+    if (this.isLost) this.member.arrivals.push(this);
     return () => void this.listeners.delete(once);
   }
 
   lost(): void {
     this.current = null;
+    this.isLost = true;
     if (this.listeners.size > 0) this.member.arrivals.push(this);
   }
 
@@ -69,6 +74,7 @@ export class HeldHandle implements HandleContext {
   release(): void {
     const handle = this.current;
     this.current = null;
+    this.isLost = false;
     this.listeners.clear();
     if (handle === null || !this.member.isOpen) return;
     handle.context = null;

@@ -182,6 +182,7 @@ export class Conversation implements HandleContext {
     });
     this.reach(holder, (handle, grant) => {
       if (!this.client.translator.permits(grant.facet, bytes)) return;
+      this.client.translator.show(bytes, holder);
       this.client.send(handle, { bytes, sender: holder.number });
     });
   }

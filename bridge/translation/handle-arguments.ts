@@ -23,14 +23,18 @@ export class HandleArguments {
   }
 
   /** For `toLegacy`: the path for a handle. @throws DriverError */
-  readonly path = (value: unknown, kinds: readonly ObjectKind[]): unknown => {
+  readonly path = (
+    value: unknown,
+    kinds: readonly ObjectKind[],
+    busName: string | undefined,
+  ): unknown => {
     if (typeof value !== 'string') return value;
     const index = handleIndex(value);
     if (index >= 0 && index < this.count) {
       this.used.add(index);
       const handle = this.arrival.handle(index);
       if (handle === null) throw wrong(`argument ${value}: the object is gone`);
-      return this.pathOf(handle, kinds);
+      return this.pathOf(handle, kinds, busName);
     }
     const forged = kinds.find(
       ({ owner, paths }) =>
@@ -54,15 +58,19 @@ export class HandleArguments {
     );
   }
 
-  private pathOf(handle: Handle, kinds: readonly ObjectKind[]): string {
+  private pathOf(
+    handle: Handle,
+    kinds: readonly ObjectKind[],
+    busName = this.conversation.service.name,
+  ): string {
     const { context } = handle.node;
-    const { service } = this.conversation;
+    const { service, client } = this.conversation;
     const wanted = kinds.map(({ name }) => name).join(' or ');
     if (context instanceof ObjectNode) {
       const { kind, path } = context;
-      const isOwn = context.conversation.service.owner === service.owner;
-      if (!isOwn)
-        throw wrong(`this handle leads to an object of another service than ${service.name}`);
+      const isOwn =
+        context.conversation.service.owner === client.translator.registry.owner(busName);
+      if (!isOwn) throw wrong(`this handle leads to an object of another service than ${busName}`);
       if (!kinds.includes(kind))
         throw wrong(`a handle to a ${wanted} is wanted, this one leads to a ${kind.name}`);
       return path;

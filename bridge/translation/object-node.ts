@@ -26,8 +26,6 @@ export class ObjectNode implements NodeContext, Target {
   readonly path: string;
   /** who was given the handle */
   readonly holder: Connection;
-  /** the handle leads to a name: objects of the service that always have the same path can be reached by that */
-  isName = false;
   readonly listeners = new Set<Listener>();
 
   constructor(
@@ -58,8 +56,8 @@ export class ObjectNode implements NodeContext, Target {
 
   /** What a message with this path is for. @throws DriverError */
   target(path: string): Target {
-    if (!this.isName || path === this.path) return this;
     const { mapping, name } = this.conversation.service;
+    if (path === this.path || !isNamed(this.kind, mapping)) return this;
     const kind = this.kind.only === undefined ? fixedObject(mapping, path) : undefined;
     if (kind !== undefined) return { kind, path };
     if (path === '/') return this;
@@ -70,6 +68,11 @@ export class ObjectNode implements NodeContext, Target {
   dropListeners(): void {
     for (const listener of this.listeners) listener.close();
   }
+}
+
+/** Whether names lead to such objects: then objects that always have the same path can be reached through them. */
+function isNamed(kind: ObjectKind, { names }: Mapping): boolean {
+  return names.some(({ object }) => object === kind);
 }
 
 function fixedObject({ objects }: Mapping, path: string): ObjectKind | undefined {

@@ -13,7 +13,6 @@ import type { Mapping } from '#mappings/index.js';
 import type { Arrival } from './arrival.js';
 import { Client } from './client.js';
 import { KnownMappings } from './known-mappings.js';
-import { ObjectNode } from './object-node.js';
 import { Service } from './service.js';
 import { Watch } from './watch.js';
 
@@ -65,7 +64,6 @@ export class Translator {
         ? undefined
         : conversation.open(object, object.paths[0].text, sender, this.registry.peer);
     if (handle === undefined) conversation.endIfIdle();
-    else (handle.node.context as ObjectNode).isName = true;
     return handle;
   }
 

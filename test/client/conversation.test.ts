@@ -221,6 +221,12 @@ describe.each([
       expect(made.live).toBe(false);
       const error = await thrown(made.call({ member: 'Echo' }));
       expect(error).toMatchObject({ code: 'CapabilityLost' });
+      await new Promise<void>((resolve) => made.onRelease(resolve)); // also who comes late
+      expect(losses).toBe(1);
+      made.release();
+      made.onRelease(() => losses++);
+      await call('Echo', ['after that']);
+      expect(losses).toBe(1);
     });
 
     test('inside containers and variants', async () => {

@@ -1,4 +1,5 @@
-// A native service: `service.mjs domain PATH`, `service.mjs bus ADDRESS NAME…`; told to `block`, it has no loop any more.
+// A native service: `service.mjs domain PATH` or `service.mjs bus ADDRESS NAME…`. It has no loop once it is told to
+// `block`.
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { DBusError, Domain, implement, join } from 'bus1-bridge';
 import { Listener, PATH, Service } from './service-description.mjs';

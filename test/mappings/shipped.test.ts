@@ -51,6 +51,7 @@ const SOURCES: Readonly<Record<string, readonly Source[]>> = {
   'at-spi.yaml': [textInProgram('/usr/libexec/at-spi2-registryd', 'at-spi2-core')],
   'avahi.yaml': [recorded('avahi.xml')],
   'bluez.yaml': [
+    recorded('bluez.xml'),
     mock({
       template: 'bluez5',
       name: 'org.bluez',

@@ -167,6 +167,15 @@ describe('paths become handles, and handles paths', () => {
     expect(legacy(one, withHandles)).toEqual(withPaths);
   });
 
+  test('text in a variant is a path when a handle has taken its place', () => {
+    const options = (type: string, value: unknown) => [
+      new Map([['parent', new Variant(type, value)]]),
+    ];
+    const call = message('call', 'Options');
+    expect(native(call, options('s', A))).toEqual(options('o', handle(A)));
+    expect(native(call, options('s', 'none'))).toEqual(options('s', 'none'));
+  });
+
   test('variants stay variants', () => {
     const one = message('return', 'Get', PROPERTIES, [THINGS, 'Favourite']);
     expect(native(one, [new Variant('o', A)])[0]).toBeInstanceOf(Variant);

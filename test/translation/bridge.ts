@@ -2,12 +2,21 @@
 import { rmSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import dbus from 'dbus-next';
-import { Capability, join, type Bus, type Reply } from '#bridge/client/index.js';
+import {
+  Capability,
+  join,
+  type Bus,
+  type Reply,
+  type Signal,
+  type Variant,
+} from '#bridge/client/index.js';
 import { ROOT, openFolder } from '../support/bus-command.js';
 import { cleanEnvironment } from '../support/bus.js';
 import { connect, watchNames } from '../support/names.js';
 import { type Program, start } from '../support/process.js';
 import { mockCommand } from '../mappings/sources.js';
+
+type Environment = Readonly<Record<string, string>>;
 
 const COMMAND = joinPath(ROOT, 'dist/bridge/cli/bus1-bridge.js');
 
@@ -46,14 +55,33 @@ export class Bridge {
   }
 
   /** A template of python3-dbusmock, once it has its name. */
-  async mock(template: string, name: string): Promise<Program> {
+  mock(template: string, name: string): Promise<Program> {
+    return this.service(mockCommand(template), name);
+  }
+
+  /**
+   * A service, once it has its name. The bridge is its session bus.
+   * @param input what it reads from standard input
+   */
+  async service(
+    command: readonly string[],
+    name: string,
+    env: Environment = {},
+    input?: string,
+  ): Promise<Program> {
     const bus = await connect(this.address);
     const names = await watchNames(bus);
-    const [program, ...args] = mockCommand(template);
-    const env = { ...cleanEnvironment(this.#folder), DBUS_SESSION_BUS_ADDRESS: this.address };
-    const service = start(program, args, { env });
+    const [program, ...args] = command;
+    const service = start(program, args, {
+      env: { ...cleanEnvironment(this.#folder), DBUS_SESSION_BUS_ADDRESS: this.address, ...env },
+    });
     this.#services.push(service);
-    await names.owned(name);
+    if (input !== undefined) service.end(input);
+    const ended = service.ended.then(({ stderr }) => {
+      throw new Error(`${program} ended before it had the name ${name}: ${stderr}`);
+    });
+    await Promise.race([names.owned(name), ended]);
+    ended.catch(() => {});
     bus.disconnect();
     return service;
   }
@@ -92,7 +120,52 @@ export async function call(
   return reply.body[0];
 }
 
+/** Calls through a handle to an object, for one of its properties. */
+export async function property(
+  capability: Capability,
+  iface: string,
+  name: string,
+): Promise<unknown> {
+  const get = 'org.freedesktop.DBus.Properties.Get';
+  return ((await call(capability, get, 'ss', iface, name)) as Variant).value;
+}
+
+/** Signals of one object, in the order in which they came. */
+export interface Signals {
+  /** The next one with this name; those before it are passed over. */
+  next(member: string): Promise<Signal>;
+}
+
+/**
+ * Listens to the signals of an object, through a handle to it.
+ * @param path of an object that always has it, by way of the handle to its service
+ */
+export async function listenTo(bus: Bus, object: Capability, path?: string): Promise<Signals> {
+  const signals: Signal[] = [];
+  let wake = (): void => {};
+  const listener = bus.export([], {
+    onSignal: (signal) => {
+      signals.push(signal);
+      wake();
+    },
+  });
+  const subscribe = { interface: 'org.bus1.Signals', member: 'Subscribe', signature: 'o' };
+  await object.call({ ...subscribe, ...(path && { path }), body: [listener] });
+  return {
+    next: async (member) => {
+      for (;;) {
+        const signal = signals.shift();
+        if (signal?.member === member) return signal;
+        if (signal === undefined) await new Promise<void>((resolve) => (wake = resolve));
+      }
+    },
+  };
+}
+
 /** Resolves when the object is gone. */
 export function gone(capability: Capability): Promise<void> {
-  return new Promise((resolve) => capability.onRelease(resolve));
+  return new Promise((resolve) => {
+    if (capability.live) capability.onRelease(resolve);
+    else resolve();
+  });
 }
