@@ -51,7 +51,10 @@ export class HeldHandle implements HandleContext {
     if (!handle.live && this.current === handle) this.lost();
   }
 
-  /** Calls `listener` once when the node is gone, soon if it is already, and keeps `keeper` until then; returns how to take that back. */
+  /**
+   * Calls `listener` once when the node is gone, soon if it is already, and keeps `keeper` until then; returns how to
+   * take that back.
+   */
   listen(listener: () => void, keeper: unknown): () => void {
     const once = (): void => listener(); // the same function may listen twice
     this.listeners.set(once, keeper);

@@ -8,7 +8,7 @@ import type { IncomingTrace, IncomingTraces, OutgoingTraces } from './traces.js'
 const QUIET_CREDITS_MIN = 8;
 /** Fewer messages received are not worth an entry while more are coming … */
 const BUSY_CREDITS_MIN = 32;
-/** … unless they are this part of what the other side may have waiting here, which soon is not allowed to send more. */
+/** … unless they are this part of what the other side may have waiting here: it must not run out of room. */
 const BUSY_SHARE_MIN = 1 / 64;
 
 /** What reports need of the link that they are about. */
