@@ -1,6 +1,6 @@
 import { geteuid, watchReadable, type LoopWatch } from '#core/linux/index.js';
 import { LocalDomain, ResourceUser, type Handle, type Maxima, type Peer } from '#core/index.js';
-import { SharedDomain } from '#core/shared/index.js';
+import { parseLookUs, SharedDomain } from '#core/shared/index.js';
 import { Arrivals } from './arrivals.js';
 import { Calls } from './calls.js';
 import { BusClosedError, ClientError, TimeoutError } from './errors.js';
@@ -21,7 +21,10 @@ function noSignals(): never {
 export interface MemberOptions {
   /** what others may have waiting here, and keep of what is handed to this process */
   readonly maxima?: Maxima | undefined;
-  /** how long this process looks for what comes next before it sleeps, in us; by default for as long as that pays */
+  /**
+   * how long this process looks for what comes next before it sleeps, in us; by default what BUS1_LOOK_US says, or for
+   * as long as that pays
+   */
   readonly lookUs?: number | undefined;
   /** told why a channel to another process was closed, a message was dropped, or a handler's error went nowhere */
   readonly onDiagnostic?: ((text: string) => void) | undefined;
@@ -70,11 +73,11 @@ export class Member {
     makeRoot?: (founder: Member) => Handle,
   ) {
     this.options = options;
-    this.turns = new Turns(this.turn, options.lookUs);
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     this.arrivals = new Arrivals((error) => this.diagnose(error));
     const { local } = this;
-    const { maxima = MAXIMA, lookUs } = options;
+    const { maxima = MAXIMA, lookUs = parseLookUs(process.env['BUS1_LOOK_US']) } = options;
+    this.turns = new Turns(this.turn, lookUs);
     this.peer = local.openPeer({ user: new ResourceUser(geteuid(), maxima), sink: this.arrivals });
     const onDiagnostic = (text: string): void => this.diagnose(text);
     const root = makeRoot?.(this);

@@ -4,4 +4,4 @@ export { SharedDomain } from './shared-domain.js';
 export type { JoinOptions, SharedCounters } from './join-options.js';
 export type { ProcessIdentity } from './link.js';
 export { ChannelError } from './protocol-error.js';
-export { Patience } from './patience.js';
+export { parseLookUs, Patience } from './patience.js';

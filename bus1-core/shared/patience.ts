@@ -5,6 +5,21 @@ const LOOK_MIN_NS = 2e3;
 /** One sleep in so many comes after a look, to learn whether that has become worth it. */
 const SLEEPS_PER_TRIAL = 64;
 
+/** A longer look than a second is a mistake. */
+const GIVEN_MAX_US = 1e6;
+
+/**
+ * What BUS1_LOOK_US says, in microseconds: how long each look is, 0 for none; undefined for as long as it pays.
+ *
+ * @throws RangeError
+ */
+export function parseLookUs(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const lookUs = Number(text);
+  if (Number.isInteger(lookUs) && lookUs >= 0 && lookUs <= GIVEN_MAX_US) return lookUs;
+  throw new RangeError(`BUS1_LOOK_US takes a number from 0 to ${GIVEN_MAX_US}, not "${text}"`);
+}
+
 /**
  * For how long a process looks for what comes next before it goes to sleep. To sleep and be woken costs both sides more
  * than a call does; so where messages come in quick succession it is cheaper to look once more. Where that was in vain

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Patience } from '#core/shared/index.js';
+import { parseLookUs, Patience } from '#core/shared/index.js';
 
 /** The looks before `count` sleeps that nothing interrupts, in us. */
 function looksInVain(patience: Patience, count: number): number[] {
@@ -35,5 +35,20 @@ describe('patience', () => {
     patience.rewarded();
     expect(looksInVain(patience, 3)).toEqual([lookUs, lookUs, lookUs]);
     expect(looksInVain(patience, 200)).toContain(lookUs);
+  });
+});
+
+describe('BUS1_LOOK_US', () => {
+  it.each([
+    [undefined, undefined],
+    ['', undefined],
+    ['0', 0],
+    ['25', 25],
+  ])('%j is %j', (text, lookUs) => {
+    expect(parseLookUs(text)).toBe(lookUs);
+  });
+
+  it.each(['-1', '1.5', 'never', '1000001'])('"%s" is refused', (text) => {
+    expect(() => parseLookUs(text)).toThrow(`from 0 to 1000000, not "${text}"`);
   });
 });
