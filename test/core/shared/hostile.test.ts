@@ -96,7 +96,8 @@ describe('a process that breaks the rules of the shared domain', () => {
 
   test('nodes of ever more users of a third process: what stands for them is given back', async () => {
     const before = service.resources();
-    for (let round = 1; round <= 4; round++) {
+    const rounds = 8;
+    for (let round = 1; round <= rounds; round++) {
       const hostile = service.fork('hostile.mjs', 'nodes of many users', service.path, `${round}`);
       await once(hostile, 'message');
       const ended = once(hostile, 'exit');
@@ -106,7 +107,8 @@ describe('a process that breaks the rules of the shared domain', () => {
       expect(await bystander.call(CALLS)).toEqual({ answered: CALLS, lost: false });
     }
     const { peersWithLinks } = service.resources();
-    expect(peersWithLinks).toBeLessThan(before.peersWithLinks + 3 * 300);
+    /* looked for when they have doubled in number, those that are still in use included */
+    expect(peersWithLinks).toBeLessThan(before.peersWithLinks + (rounds - 3) * 300);
   });
 
   test('death in the middle of a transaction: nothing of it is seen, no rule was broken', async () => {
