@@ -24,7 +24,10 @@ function becomeMonitor(call: Call): readonly [] {
   const rules = (texts.length === 0 ? [''] : texts).map(parsed);
   const { registry, peer } = driver;
   const capture = peer.copyHandle(attached, registry.peer);
-  /* other hosts are to show what they carry before the caller relies on it */
+  /* other hosts are to show what they carry, once and by these rules, before the caller relies on it */
+  for (const rule of registry.subscriptions.rulesOf(connection)) {
+    registry.mirrors.publish({ kind: 'unsubscribed', number: connection.number, rule });
+  }
   registry.mirrors.publish(watching(connection, rules), capture);
   call.afterReply(() => driver.becomeMonitor(connection, capture, rules));
   return [];

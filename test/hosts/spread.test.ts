@@ -66,6 +66,28 @@ describe('between clients of two hosts', () => {
     });
   });
 
+  test('who becomes a monitor hears nothing any more of what it has asked for before', () => {
+    const listener = RawClient.open(bus.address);
+    clients.push(listener);
+    for (let round = 0; round < 30; round++) {
+      for (;;) {
+        one = RawClient.open(bus.address);
+        clients.push(one);
+        if (hostOf(one) !== hostOf(other)) break;
+      }
+      one.callBus('AddMatch', 's', [`eavesdrop='true',interface='${call.interface}'`]);
+      const monitoring = { interface: 'org.freedesktop.DBus.Monitoring', signature: 'asu' };
+      const bus1 = { destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus' };
+      one.call({ ...bus1, ...monitoring, member: 'BecomeMonitor' }, [["member='Seen'"], 0]);
+      for (const member of ['Do', 'Seen']) {
+        other.post(MessageType.Signal, { ...call, member, destination: listener.uniqueName });
+      }
+      const heard: unknown[] = [];
+      while (!heard.includes('Seen')) heard.push(one.receive().member);
+      expect(heard).not.toContain('Do');
+    }
+  });
+
   test('a name and a subscription count everywhere when the call that asked for them is answered', () => {
     for (let round = 0; round < 50; round++) {
       const name = `org.bus1.Round${round}`;

@@ -106,7 +106,7 @@ function suite(hosts: number): void {
       const outcome = outcomeOf(await runCase(program, args));
       if (outcome.kind === 'skip') skipBecause(context, outcome.reason);
       if (outcome.kind === 'pass') passes += outcome.passes;
-      expect(outcome).toMatchObject({ kind: 'pass' });
+      expect(outcome.kind === 'pass' ? 'passed' : outcome.log).toBe('passed');
     });
   });
 
