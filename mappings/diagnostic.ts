@@ -20,6 +20,7 @@ export type DiagnosticCode =
   | 'overlapping-name'
   | 'orphan-interface'
   | 'unused-object'
+  | 'never-kept'
   | 'not-introspected'
   | 'wrong-type';
 

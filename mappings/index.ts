@@ -54,5 +54,5 @@ export {
 } from './members.js';
 export { toLegacy, toNative } from './translate.js';
 export type { MappedMessage, MessagePart, ToHandle, ToPath } from './translate.js';
-export { endedObjects } from './lifetime.js';
+export { endedObjects, isKept } from './lifetime.js';
 export { lintMappings } from './lint.js';

@@ -24,6 +24,12 @@ export function endedObjects(
   return pathsAt(mapped?.methods.get(message.member)?.ends, message.call ?? [], self);
 }
 
+/** Whether a signal waits for holders of the object that could not ask for it yet. */
+export function isKept({ interfaces }: Mapping, message: MappedMessage): boolean {
+  const { part, interface: name, member } = message;
+  return part === 'signal' && interfaces.get(name)?.signals.get(member)?.isKept === true;
+}
+
 /** An object has ended when it has lost the first of its interfaces. */
 function removedObject(
   mapping: Mapping,

@@ -15,6 +15,7 @@ function lintMapping(mapping: Mapping): Diagnostic[] {
     ...unusedObjects(mapping),
     ...orphanInterfaces(mapping),
     ...unknownMembers(mapping),
+    ...neverKept(mapping),
   ];
 }
 
@@ -99,6 +100,19 @@ function unknownMembers({ interfaces }: Mapping): Diagnostic[] {
         ),
     ];
   });
+}
+
+/** Kept signals of what callers offer: handles lead to objects of the service, and only these are listened to. */
+function neverKept({ objects, interfaces }: Mapping): Diagnostic[] {
+  const ofService = [...objects.values()].filter(({ owner }) => owner === 'service');
+  const heard = new Set(ofService.flatMap((kind) => kind.interfaces));
+  return [...interfaces.values()]
+    .filter(({ name }) => !heard.has(name) && !STANDARD_INTERFACES.has(name))
+    .flatMap(({ signals }) => [...signals.values()])
+    .filter(({ isKept }) => isKept)
+    .map(({ name, at }) =>
+      adviceAt(at, 'never-kept', `${name} is kept, but no object of the service sends it`),
+    );
 }
 
 /** Names that several files, or several entries of one, are about. */

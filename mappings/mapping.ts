@@ -60,6 +60,8 @@ export interface MappedSignal {
   readonly nativeName: string;
   readonly args: readonly ObjectPlace[];
   readonly ends?: Ending;
+  /** Waits for whoever has a handle to the object, and could not ask for it yet. Ends nothing else. */
+  readonly isKept: boolean;
   readonly at: SourcePosition;
 }
 

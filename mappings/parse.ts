@@ -205,9 +205,14 @@ class MappingReader {
     entry: InterfaceEntry['signals'][string],
     path: DocumentPath,
   ): MappedSignal {
+    if (entry.kept && entry.ends !== undefined && entry.ends !== 'self') {
+      const message = `"${entry.ends}" cannot wait for whoever hears of it: a kept signal ends "self" or nothing`;
+      this.#error(this.#document.valueAt([...path, 'ends']), 'bad-place', message);
+    }
     return {
       ...this.#member(name, entry, path),
       args: this.#places(entry.args, [...path, 'args']),
+      isKept: entry.kept,
     };
   }
 

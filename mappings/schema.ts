@@ -27,6 +27,7 @@ const Signal = v.strictObject({
   as: v.optional(Text),
   args: v.optional(Places, {}),
   ends: v.optional(Text),
+  kept: v.optional(Boolean, 'false'),
 });
 
 const Members = v.union([v.literal('*'), TextList]);

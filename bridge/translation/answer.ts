@@ -3,6 +3,7 @@ import type { Handle, Node } from '#core/index.js';
 import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
 import type { HandleContext, NodeContext } from './contexts.js';
+import type { Service } from './service.js';
 
 /** Stands behind the one-shot node at which the answer to a call comes in that was passed on in other words. */
 export abstract class Answer implements NodeContext, HandleContext {
@@ -53,6 +54,11 @@ export abstract class Answer implements NodeContext, HandleContext {
   cancel(): void {
     this.client.awaited.delete(this);
     this.reply = null;
+  }
+
+  /** Whether this is the answer of a service to a native peer. */
+  isFrom(_service: Service): boolean {
+    return false;
   }
 
   /** The reply handle, for whoever uses it; null: nobody waits. */

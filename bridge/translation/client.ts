@@ -78,6 +78,17 @@ export class Client implements Sink, HandleContext {
     return [...this.conversations.values()];
   }
 
+  /** Whether an answer of the service is awaited. */
+  isCalling(service: Service): boolean {
+    for (const answer of this.awaited) if (answer.isFrom(service)) return true;
+    return false;
+  }
+
+  /** The native peer uses the service no longer, unless something is left. */
+  endIfIdleWith(service: Service): void {
+    this.conversations.get(service)?.endIfIdle();
+  }
+
   forget(conversation: Conversation): void {
     this.conversations.delete(conversation.service);
     this.endIfIdle();
@@ -168,12 +179,13 @@ export class Client implements Sink, HandleContext {
   private left(): void {
     const nodes = [...this.returnNodes];
     this.returnNodes.clear();
-    for (const answer of this.awaited) {
-      if (answer.reply !== null) continue;
+    const unwanted = [...this.awaited].filter(({ reply }) => reply === null);
+    for (const answer of unwanted) {
       if (answer.node !== null) nodes.push(answer.node);
       this.awaited.delete(answer);
     }
     this.peer.release(...nodes);
+    for (const answer of unwanted) answer.giveUp();
     for (const conversation of this.all()) conversation.withdrawOffers();
     this.endIfIdle();
   }

@@ -90,8 +90,8 @@ export class Conversation implements HandleContext {
   abandoned(object: ObjectNode): void {
     if (!this.objects.has(object)) return;
     this.forget(object);
-    const { kind, path, holder } = object;
-    const isLast = !this.service.hasObjectAt(path);
+    const { kind, path, holder, hasEnded } = object;
+    const isLast = !hasEnded && !this.service.hasObjectAt(path);
     if (kind.release !== undefined && isLast) this.callRelease(kind.release, path, holder);
     this.endIfIdle();
   }
@@ -127,7 +127,8 @@ export class Conversation implements HandleContext {
   }
 
   endIfIdle(): void {
-    if (this.objects.size === 0 && this.offers.size === 0) this.end();
+    if (this.objects.size > 0 || this.offers.size > 0) return;
+    if (!this.client.isCalling(this.service)) this.end();
   }
 
   private end(): void {
@@ -149,6 +150,7 @@ export class Conversation implements HandleContext {
     this.objects.delete(object);
     this.service.remove(object);
     object.dropListeners();
+    object.kept.clear();
   }
 
   private find(caller: Connection): Way | undefined {

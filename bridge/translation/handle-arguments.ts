@@ -67,7 +67,8 @@ export class HandleArguments {
     const { service, client } = this.conversation;
     const wanted = kinds.map(({ name }) => name).join(' or ');
     if (context instanceof ObjectNode) {
-      const { kind, path } = context;
+      const { kind, path, hasEnded } = context;
+      if (hasEnded) throw wrong(`the ${kind.name} that this handle leads to has ended`);
       const isOwn =
         context.conversation.service.owner === client.translator.registry.owner(busName);
       if (!isOwn) throw wrong(`this handle leads to an object of another service than ${busName}`);

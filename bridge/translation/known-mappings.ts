@@ -34,12 +34,12 @@ export class KnownMappings {
   }
 }
 
-/** Whether there are signals that end objects of such a service: then somebody has to listen. */
-export function hasEndings({ objects, interfaces }: Mapping): boolean {
-  const endsSomething = ({ signals }: MappedInterface): boolean =>
-    [...signals.values()].some(({ ends }) => ends !== undefined);
+/** Whether there are signals of such a service that end objects, or are kept: then somebody has to listen. */
+export function mustBeHeard({ objects, interfaces }: Mapping): boolean {
+  const matters = ({ signals }: MappedInterface): boolean =>
+    [...signals.values()].some(({ ends, isKept }) => ends !== undefined || isKept);
   return (
     [...objects.values()].some(({ isManager }) => isManager) ||
-    [...interfaces.values()].some(endsSomething)
+    [...interfaces.values()].some(matters)
   );
 }

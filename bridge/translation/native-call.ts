@@ -90,6 +90,7 @@ class NativeCall {
   }
 
   private send(target: Target, caller: Connection): void {
+    this.object.mustNotHaveEnded();
     const { conversation } = this.object;
     const { client, service } = conversation;
     const { mapping } = service;
@@ -185,17 +186,24 @@ class NativeCall {
     const index = handleIndex(String(path));
     const listener = index < this.argumentCount ? this.arrival.take(index) : null;
     if (listener === null) throw invalid('Subscribe takes a handle to where the signals are to go');
-    new Listener(object, target, listener).begin();
+    const begun = new Listener(object, target, listener);
+    begun.begin();
     const reply = this.reply === null ? null : this.arrival.take(this.argumentCount);
     const { client, service } = object.conversation;
     service.whenWatched(() => {
-      if (reply === null || !client.peer.live) return;
-      const status = client.send(reply, {
-        bytes: emptyReply(message, client.translator.nextSerial()),
-        sender: DRIVER_NUMBER,
-      });
-      if (status !== SendStatus.Sent && reply.live) client.peer.release(reply);
+      if (!client.peer.live) return;
+      if (reply !== null) this.confirm(reply);
+      service.tellKept(begun);
     });
+  }
+
+  private confirm(reply: Handle): void {
+    const { client } = this.object.conversation;
+    const status = client.send(reply, {
+      bytes: emptyReply(this.message, client.translator.nextSerial()),
+      sender: DRIVER_NUMBER,
+    });
+    if (status !== SendStatus.Sent && reply.live) client.peer.release(reply);
   }
 }
 

@@ -31,12 +31,16 @@ export class NewHandles {
     return text;
   };
 
+  get objects(): ObjectNode[] {
+    return this.all.map(({ node }) => node.context as ObjectNode);
+  }
+
   /**
    * They have been sent, or are not needed: the receiver has handles of its own. `isStale`: whoever named these objects
    * is not the service any more.
    */
   release(isStale: boolean): void {
-    const objects = this.all.map(({ node }) => node.context as ObjectNode);
+    const { objects } = this;
     this.conversation.client.peer.release(...this.all);
     for (const object of objects) {
       const { conversation } = object;

@@ -6,6 +6,7 @@ import type { Mapping, ObjectKind } from '#mappings/index.js';
 import type { Arrival } from './arrival.js';
 import type { NodeContext } from './contexts.js';
 import type { Conversation } from './conversation.js';
+import { KeptSignals } from './kept-signals.js';
 import type { Listener } from './listener.js';
 import { passCall } from './native-call.js';
 
@@ -27,6 +28,10 @@ export class ObjectNode implements NodeContext, Target {
   /** who was given the handle */
   readonly holder: Connection;
   readonly listeners = new Set<Listener>();
+  /** what the holder could not hear yet */
+  readonly kept: KeptSignals;
+  /** The holder's handles to the object when it ended, for hearing what is kept; undefined: it is there. */
+  endedWith: readonly ObjectNode[] | undefined;
 
   constructor(
     conversation: Conversation,
@@ -40,6 +45,7 @@ export class ObjectNode implements NodeContext, Target {
     this.kind = kind;
     this.path = path;
     this.holder = holder;
+    this.kept = new KeptSignals(conversation.client.peer);
   }
 
   arrived(arrival: Arrival): void {
@@ -52,6 +58,17 @@ export class ObjectNode implements NodeContext, Target {
 
   abandoned(): void {
     this.conversation.abandoned(this);
+  }
+
+  get hasEnded(): boolean {
+    return this.endedWith !== undefined;
+  }
+
+  /** Its path may lead to another object by now. @throws DriverError */
+  mustNotHaveEnded(): void {
+    if (!this.hasEnded) return;
+    const why = `the ${this.kind.name} has ended: what it said last is there to be subscribed to`;
+    throw new DriverError(UNKNOWN_OBJECT, why);
   }
 
   /** What a message with this path is for. @throws DriverError */

@@ -45,8 +45,7 @@ export class ReturnNode implements NodeContext {
     this.passAsItIs(arrival, message, sender);
     if (message.type !== MessageType.Signal) return;
     const { bytes, descriptors } = arrival;
-    for (const { service } of conversations)
-      service.heard({ message, bytes, descriptors, sender }, client);
+    client.translator.heard({ message, bytes, descriptors, sender }, client.connection);
   }
 
   private passAsItIs(arrival: Arrival, message: DecodedMessage, sender: Connection): void {

@@ -12,8 +12,10 @@ import {
 import { Answer } from './answer.js';
 import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
+import { KeptSignals } from './kept-signals.js';
 import { NewHandles } from './new-handles.js';
 import type { Target } from './object-node.js';
+import type { Said } from './said.js';
 import type { Service } from './service.js';
 
 /** A call that went to a service, in the service's words. */
@@ -28,10 +30,32 @@ export interface PassedCall {
 /** What a service answers to a native peer: paths become handles. */
 export class ServiceAnswer extends Answer {
   private readonly call: PassedCall;
+  /** what was said meanwhile by objects that the answer may bring */
+  private readonly early: KeptSignals;
 
   constructor(client: Client, reply: Handle, call: PassedCall) {
     super(client, reply);
     this.call = call;
+    this.early = new KeptSignals(client.peer);
+  }
+
+  get caller(): Connection {
+    return this.call.caller;
+  }
+
+  override isFrom(service: Service): boolean {
+    return this.call.service === service;
+  }
+
+  /** A signal of an object that the caller has no handle to, yet. */
+  heard(said: Said): void {
+    this.early.keep(said);
+  }
+
+  override giveUp(): void {
+    super.giveUp();
+    this.early.clear();
+    this.client.endIfIdleWith(this.call.service);
   }
 
   protected pass(arrival: Arrival): void {
@@ -52,8 +76,11 @@ export class ServiceAnswer extends Answer {
     const part: MappedMessage = { part: 'return', ...member, call, object: target.kind };
     const body = toNative(mapping, part, message.body, handles.open);
     this.send(arrival, encodeMessage(message, body), handles.all);
+    const { objects } = handles;
     handles.release(service.owner?.uniqueName !== message.sender);
-    for (const path of endedObjects(mapping, part, message.body, target.path)) service.end(path);
+    for (const object of objects) service.catchUp(object, this.early.list());
+    for (const path of endedObjects(mapping, part, message.body, target.path))
+      service.end(path, caller);
     conversation.endIfIdle();
   }
 

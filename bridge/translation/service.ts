@@ -1,9 +1,9 @@
-import type { DescriptorSet } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
+import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag } from '#bridge/wire/types.js';
 import {
   endedObjects,
+  isKept,
   permits,
   toNative,
   toNativeMember,
@@ -12,21 +12,14 @@ import {
   type ObjectKind,
 } from '#mappings/index.js';
 
-import type { Client } from './client.js';
 import type { Conversation } from './conversation.js';
-import { hasEndings } from './known-mappings.js';
+import { mustBeHeard } from './known-mappings.js';
 import type { Listener } from './listener.js';
 import { NewHandles } from './new-handles.js';
 import type { ObjectNode } from './object-node.js';
+import type { Said } from './said.js';
+import { ServiceAnswer } from './service-answer.js';
 import type { Translator } from './translator.js';
-
-/** What a service has said, as a broadcast or to one native peer. */
-export interface Said {
-  readonly message: DecodedMessage;
-  readonly descriptors: DescriptorSet | null;
-  readonly sender: Connection;
-  readonly bytes: Uint8Array;
-}
 
 const PROPERTIES = 'org.freedesktop.DBus.Properties';
 
@@ -54,7 +47,7 @@ export class Service {
 
   joined(conversation: Conversation): void {
     this.conversations.add(conversation);
-    if (hasEndings(this.mapping)) this.watch();
+    if (mustBeHeard(this.mapping)) this.watch();
   }
 
   left(conversation: Conversation): void {
@@ -93,20 +86,79 @@ export class Service {
   }
 
   /** A signal of its owner's; `to`: it was for this native peer alone. */
-  heard(said: Said, to?: Client): void {
-    const { message } = said;
-    const { path = '', interface: name = '', member = '', body } = message;
-    const part: MappedMessage = { part: 'signal', interface: name, member };
+  heard(said: Said, to?: Connection): void {
+    const { path = '', body } = said.message;
+    const part = partOf(said);
     for (const listener of this.listeners.get(path) ?? []) {
-      const { client } = listener.object.conversation;
-      if (to === undefined || to === client) this.tell(listener, said, part);
+      if (to === undefined || to === listener.object.holder) this.tell(listener, said);
     }
+    if (isKept(this.mapping, part)) this.keep(said, path, to);
     for (const ended of endedObjects(this.mapping, part, body, path)) this.end(ended);
   }
 
-  /** An object has ended: handles to it die. */
-  end(path: string): void {
-    for (const object of this.objects.get(path) ?? []) object.conversation.close(object);
+  /** An object has ended: handles to it die, but those of others than `by` that something is kept for. */
+  end(path: string, by?: Connection): void {
+    const retired: ObjectNode[] = [];
+    for (const object of this.objects.get(path) ?? []) {
+      if (object.kept.isEmpty || object.holder === by) object.conversation.close(object);
+      else retired.push(object);
+    }
+    this.retire(retired);
+  }
+
+  /** What an object has said before a handle to it could be handed out. */
+  catchUp(object: ObjectNode, early: readonly Said[]): void {
+    for (const said of early) {
+      const { path, body } = said.message;
+      const isAbout = path === object.path && object.conversation.service === this;
+      if (!isAbout || !object.node.live) continue;
+      if (this.isFor(object.kind, said)) object.kept.keep(said);
+      if (!endedObjects(this.mapping, partOf(said), body, path).includes(path)) continue;
+      if (object.kept.isEmpty) object.conversation.close(object);
+      else this.retire([object]);
+    }
+  }
+
+  /** Somebody listens now: tells what the holder could not hear before, and then ends what has ended. */
+  tellKept(listener: Listener): void {
+    if (!listener.handle.live) return;
+    const { object, target } = listener;
+    const present = [...(this.objects.get(target.path) ?? [])];
+    const all = object.endedWith ?? present.filter(({ holder }) => holder === object.holder);
+    const signals = new Set(all.flatMap(({ kept }) => kept.list()));
+    for (const said of signals) this.tell(listener, said);
+    for (const one of all) {
+      one.kept.clear();
+      if (one.hasEnded) one.conversation.close(one);
+    }
+  }
+
+  /** For those who hold a handle and could not ask for it yet, or are about to get one. */
+  private keep(said: Said, path: string, to: Connection | undefined): void {
+    const listeners = [...(this.listeners.get(path) ?? [])];
+    const listening = new Set(listeners.map(({ object }) => object.holder));
+    const holding = new Set<Connection>();
+    for (const object of this.objects.get(path) ?? []) {
+      const { holder, kind, kept } = object;
+      holding.add(holder);
+      if (to !== undefined && to !== holder) continue;
+      if (!listening.has(holder) && this.isFor(kind, said)) kept.keep(said);
+    }
+    for (const { client } of this.conversations) {
+      for (const answer of client.awaited) {
+        if (!(answer instanceof ServiceAnswer) || !answer.isFrom(this)) continue;
+        const { caller } = answer;
+        if ((to === undefined || to === caller) && !holding.has(caller)) answer.heard(said);
+      }
+    }
+  }
+
+  /** Handles live until their holders have heard the last of the object, and lead nowhere else. */
+  private retire(objects: readonly ObjectNode[]): void {
+    for (const object of objects) {
+      object.endedWith = objects.filter(({ holder }) => holder === object.holder);
+      this.remove(object);
+    }
   }
 
   private watch(): void {
@@ -125,10 +177,11 @@ export class Service {
     for (const action of held ?? []) action();
   }
 
-  private tell({ object, target, handle }: Listener, said: Said, part: MappedMessage): void {
+  private tell({ object, target, handle }: Listener, said: Said): void {
     const { conversation, holder } = object;
     const { message, descriptors, sender, bytes } = said;
-    if (!this.isFor(target.kind, part, message.body)) return;
+    const part = partOf(said);
+    if (!this.isFor(target.kind, said)) return;
     const { host } = this.translator;
     const facet = host.grants.broadcastFacet(sender, holder);
     if (!this.translator.permits(facet, bytes) || !handle.live) return;
@@ -154,10 +207,16 @@ export class Service {
   }
 
   /** Whether a handle to such an object lets a signal through; of properties, translating it leaves some out. */
-  private isFor(kind: ObjectKind, part: MappedMessage, body: readonly unknown[]): boolean {
-    const member = part.interface === PROPERTIES ? 'GetAll' : part.member;
-    return permits(this.mapping, kind, { interface: part.interface, member }, body);
+  private isFor(kind: ObjectKind, said: Said): boolean {
+    const { interface: name, member } = partOf(said);
+    const asked = { interface: name, member: name === PROPERTIES ? 'GetAll' : member };
+    return permits(this.mapping, kind, asked, said.message.body);
   }
+}
+
+function partOf({ message }: Said): MappedMessage {
+  const { interface: name = '', member = '' } = message;
+  return { part: 'signal', interface: name, member };
 }
 
 function addTo<T>(index: Map<string, Set<T>>, key: string, value: T): void {

@@ -13,6 +13,7 @@ import type { Mapping } from '#mappings/index.js';
 import type { Arrival } from './arrival.js';
 import { Client } from './client.js';
 import { KnownMappings } from './known-mappings.js';
+import type { Said } from './said.js';
 import { Service } from './service.js';
 import { Watch } from './watch.js';
 
@@ -38,7 +39,7 @@ export class Translator {
     this.mappings = new KnownMappings(mappings);
     this.watch = new Watch(host, (arrival, peer) => {
       this.defer(() => {
-        this.heard(arrival);
+        this.hear(arrival);
         arrival.finish(peer);
       });
     });
@@ -167,6 +168,13 @@ export class Translator {
     throw new DriverError(ErrorName.AccessDenied, text);
   }
 
+  /** A signal of some service's; `to`: it was for this native peer alone. */
+  heard(said: Said, to?: Connection): void {
+    for (const service of this.services.values()) {
+      if (service.owner === said.sender) service.heard(said, to);
+    }
+  }
+
   nextSerial(): number {
     this.serial = (this.serial % 0xffffffff) + 1;
     return this.serial;
@@ -184,14 +192,12 @@ export class Translator {
   }
 
   /** A signal that some service has sent to everybody. */
-  private heard(arrival: Arrival): void {
+  private hear(arrival: Arrival): void {
     const message = this.isTrusted(arrival.origin) ? arrival.read() : undefined;
     const sender = this.connectionOf(message?.sender);
     if (message?.type !== MessageType.Signal || sender === undefined) return;
     const { bytes, descriptors } = arrival;
-    for (const service of this.services.values()) {
-      if (service.owner === sender) service.heard({ message, bytes, descriptors, sender });
-    }
+    this.heard({ message, bytes, descriptors, sender });
   }
 }
 

@@ -5,6 +5,7 @@ import {
   expandPath,
   findName,
   formatDiagnostic,
+  isKept,
   lintMappings,
   matchName,
   matchPath,
@@ -81,6 +82,18 @@ describe('a mapping file', () => {
       '7:27: "me" is neither "self" nor a place in the arguments, such as 0 [error, bad-place]',
     ],
     [
+      `${GOOD}interfaces:\n  org.example.Things:\n    signals: { S: { kept: yes } }`,
+      '7:27: interfaces.org.example.Things.signals.S.kept: ("true" | "false") is expected here',
+    ],
+    [
+      `${GOOD}interfaces:\n  org.example.Things:\n    methods: { M: { kept: true } }`,
+      '7:21: there is no key "kept" here [error, unknown-key]',
+    ],
+    [
+      `${GOOD}interfaces:\n  org.example.Things:\n    signals: { S: { ends: 0, kept: true } }`,
+      '7:27: "0" cannot wait for whoever hears of it: a kept signal ends "self" or nothing [error, bad-place]',
+    ],
+    [
       `${GOOD}interfaces:\n  org.example.Things:\n    methods: { "M.x": {} }`,
       '7:16: "M.x" is no member name [error, bad-name]',
     ],
@@ -103,6 +116,16 @@ describe('a mapping file', () => {
     );
     const method = mapping.interfaces.get('org.example.Things')!.methods.get('M')!;
     expect(method.in.map(({ text }) => text)).toEqual(['0.10', '1.0']);
+  });
+
+  test('keeps signals that it says are kept', () => {
+    const signals =
+      '{ A: {}, B: { kept: true }, C: { ends: self, kept: true }, D: { kept: false } }';
+    const mapping = mappingOf(`${GOOD}interfaces:\n  org.example.Things:\n    signals: ${signals}`);
+    const kept = ['A', 'B', 'C', 'D', 'E'].filter((member) =>
+      isKept(mapping, { part: 'signal', interface: 'org.example.Things', member }),
+    );
+    expect(kept).toEqual(['B', 'C']);
   });
 
   test('has a direction for all names, or for one', () => {
@@ -256,6 +279,18 @@ describe('lint', () => {
       'two members with one name',
       [`${GOOD}interfaces: { org.example.Things: { methods: { A: { as: C }, B: { as: C } } } }`],
       ['0.yaml:5:62: there is another member called C [error, unknown-member]'],
+    ],
+    [
+      'a kept signal of what callers offer',
+      [
+        `${HEAD}${NAMES}objects:
+  root: { path: /a, interfaces: [org.example.Things] }
+  agent: { path: '/{agent...}', interfaces: [org.example.Agent], owner: caller }
+interfaces:
+  org.example.Things: { methods: { A: { in: { 0: agent } } }, signals: { S: { kept: true } } }
+  org.example.Agent: { signals: { S: { kept: true } } }`,
+      ],
+      ['0.yaml:9:35: S is kept, but no object of the service sends it [advice, never-kept]'],
     ],
     [
       'a member left out and described',

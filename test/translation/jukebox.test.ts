@@ -288,6 +288,26 @@ describe('signals', () => {
     expect(heard[0]).toMatchObject({ interface: 'org.example.Track1', member: 'Renamed' });
   });
 
+  test('of an object reach whoever subscribes to them by its interface', async () => {
+    const track = {
+      name: 'org.example.Track1',
+      methods: { Rename: { in: 's', out: '' } },
+      signals: { Renamed: { args: 's' } },
+      properties: {},
+    };
+    const [one, two] = (await find()).map((capability) => capability.as(track));
+    const heard: unknown[] = [];
+    const subscription = one.signals['Renamed'].subscribe(([title]) => heard.push(title));
+    const next = one.signals['Renamed'][Symbol.asyncIterator]();
+    const renamed = next.next();
+    await two.methods['Rename']('second');
+    await one.methods['Rename']('first');
+    expect((await renamed).value).toEqual(['first']);
+    expect(heard).toEqual(['first']);
+    subscription.unsubscribe();
+    await next.return!();
+  });
+
   test('that the service sends to one client are for its handles alone', async () => {
     const [one] = await find();
     const [playback, other] = [await play(one), await play(one)];

@@ -5,6 +5,7 @@ import dbus from 'dbus-next';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Capability, Variant } from '#bridge/client/index.js';
 import { openFolder } from '../../support/bus-command.js';
+import { type Program, start } from '../../support/process.js';
 import { describeWith, needs, needsFile } from '../../support/software.js';
 import { call, gone, legacyCall, listenTo } from '../bridge.js';
 import { peersForAllTests } from './peers.js';
@@ -19,6 +20,7 @@ const SOFTWARE = [
   needs('/usr/libexec/xdg-desktop-portal', 'xdg-desktop-portal'),
   needs('fusermount3', 'fuse3'),
   needsFile('/dev/fuse', 'fuse3'),
+  needs('dbus-monitor', 'dbus-bin'),
 ];
 const NONE = new Map<string, Variant>();
 /** As g_icon_serialize() has it: a PNG of one pixel. */
@@ -105,17 +107,37 @@ describeWith(SOFTWARE, 'portals', () => {
     return close.path;
   };
 
-  /** One that may be answered before anybody could listen. */
-  test.each<[method: string, types: string, body: unknown[]]>([
-    ['Background.RequestBackground', 'sa{sv}', ['', NONE]],
-    ['Camera.AccessCamera', 'a{sv}', [NONE]],
-    ['DynamicLauncher.PrepareInstall', 'ssva{sv}', ['', 'Example', ICON, NONE]],
-    ['Print.Print', 'ssha{sv}', ['', 'Print', fd, NONE]],
-    ['Secret.RetrieveSecret', 'ha{sv}', [fd, NONE]],
-  ])('%s is a handle, too', async (method, types, body) => {
-    const request = await ask(method, types, ...body);
-    expect(request).toBeInstanceOf(Capability);
-    request.release();
+  describe('an answer waits for whoever asked', () => {
+    let monitor: Program;
+    beforeAll(async () => {
+      backend.isPrompt = true;
+      const rule = "type='signal',member='Response'";
+      monitor = start('dbus-monitor', ['--address', peers.bridge.address, rule]);
+      await monitor.waitForLine(/NameLost/);
+    });
+    afterAll(async () => {
+      backend.isPrompt = false;
+      await monitor.stop();
+    });
+
+    test.each<[method: string, types: string, body: unknown[]]>([
+      ['Account.GetUserInformation', 'sa{sv}', ['', NONE]],
+      ['Background.RequestBackground', 'sa{sv}', ['', NONE]],
+      ['Camera.AccessCamera', 'a{sv}', [NONE]],
+      ['DynamicLauncher.PrepareInstall', 'ssva{sv}', ['', 'Example', ICON, NONE]],
+      ['FileChooser.OpenFile', 'ssa{sv}', ['', 'Open', NONE]],
+      ['Print.Print', 'ssha{sv}', ['', 'Print', fd, NONE]],
+      ['Screenshot.Screenshot', 'sa{sv}', ['', NONE]],
+      ['Secret.RetrieveSecret', 'ha{sv}', [fd, NONE]],
+    ])('%s', async (method, types, body) => {
+      const request = await ask(method, types, ...body);
+      await monitor.waitForLine(/member=Response/);
+      expect(request.live).toBe(true);
+      const released = gone(request);
+      const signals = await listenTo(peers.native, request);
+      expect((await signals.next('Response')).body).toEqual([expect.any(Number), expect.any(Map)]);
+      await released;
+    });
   });
 
   test('a request that is closed by who made it', async () => {
@@ -206,7 +228,10 @@ describeWith(SOFTWARE, 'portals', () => {
     const session = await call(desktop, `${PORTAL}.Location.CreateSession`, 'a{sv}', options);
     expect(session).toBeInstanceOf(Capability);
     // Nothing here knows where it is.
-    await gone(await ask('Location.Start', 'osa{sv}', session, '', NONE));
+    const request = await ask('Location.Start', 'osa{sv}', session, '', NONE);
+    const released = gone(request);
+    await (await listenTo(peers.native, request)).next('Response');
+    await released;
   });
 
   describe('input for another desktop', () => {

@@ -253,6 +253,8 @@ describeWith(MOCK_SOFTWARE, 'with somebody who answers prompts', () => {
     return (await of.call({ interface: iface, member, signature: types, body })).body;
   };
   const handle = expect.any(Capability);
+  const valueIn = (variant: unknown): unknown =>
+    variant instanceof Variant ? valueIn(variant.value) : variant;
 
   test('what may prompt, or not', async () => {
     const create = await resultsOf(service, `${SERVICE}.CreateCollection`, 'a{sv}s', new Map(), '');
@@ -267,6 +269,21 @@ describeWith(MOCK_SOFTWARE, 'with somebody who answers prompts', () => {
     expect(await resultsOf(of, `${COLLECTION}.Delete`, '')).toEqual([handle]);
   });
 
+  test('what a prompt brings waits for whoever asked', async () => {
+    const [, asked] = await resultsOf(service, `${SERVICE}.Lock`, 'ao', []);
+    await mock.emit(ASKED, [PROMPT, 'Completed'], [false, new dbus.Variant('o', NEW)]);
+    expect((asked as Capability).live).toBe(true);
+    await expect(call(asked as Capability, `${PROMPT}.Prompt`, 's', '')).rejects.toMatchObject({
+      name: 'org.freedesktop.DBus.Error.UnknownObject',
+    });
+    const released = gone(asked as Capability);
+    const signals = await listenTo(peers.native, asked as Capability);
+    const [isDismissed, result] = (await signals.next('Completed')).body;
+    const created = valueIn(result) as Capability;
+    expect([isDismissed, await property(created, COLLECTION, 'Label')]).toEqual([false, 'new']);
+    await released;
+  });
+
   test.each([
     ['one object', new dbus.Variant('o', NEW), ['new']],
     ['several', new dbus.Variant('ao', [NEW, FIRST]), ['new', 'first']],
@@ -275,9 +292,8 @@ describeWith(MOCK_SOFTWARE, 'with somebody who answers prompts', () => {
     const signals = await listenTo(peers.native, asked as Capability);
     const released = gone(asked as Capability);
     await mock.emit(ASKED, [PROMPT, 'Completed'], [false, result]);
-    let [, value] = (await signals.next('Completed')).body;
-    while (value instanceof Variant) ({ value } = value);
-    const objects = [value].flat() as Capability[];
+    const [, brought] = (await signals.next('Completed')).body;
+    const objects = [valueIn(brought)].flat() as Capability[];
     const kinds = [COLLECTION, ITEM];
     const found = objects.map((one, index) => property(one, kinds[index], 'Label'));
     expect(await Promise.all(found)).toEqual(labels);

@@ -1,0 +1,55 @@
+import type { Peer, Trace } from '#core/index.js';
+
+import type { Said } from './said.js';
+
+/**
+ * How many signals wait at most. With an object there is one of each kind; with a call that is under way there may be
+ * any number, of objects that others have, while it brings few objects itself.
+ */
+const KEPT_MAX = 16;
+
+/** Signals that wait until somebody can hear them, the last of each kind. The user of a peer pays for them. */
+export class KeptSignals {
+  private readonly payer: Peer;
+  private trace: Trace | null = null;
+  private readonly all = new Map<string, Said>();
+
+  constructor(payer: Peer) {
+    this.payer = payer;
+  }
+
+  get isEmpty(): boolean {
+    return this.all.size === 0;
+  }
+
+  /** One that is over quota is lost. */
+  keep(said: Said): void {
+    const { path, interface: name, member } = said.message;
+    const key = [path, name, member].join(' ');
+    this.drop(key);
+    const [oldest] = this.all.keys();
+    if (oldest !== undefined && this.all.size >= KEPT_MAX) this.drop(oldest);
+    this.trace ??= this.payer.traceOf(this.payer.user);
+    const descriptors = said.descriptors?.count ?? 0;
+    if (!this.trace.charge(1, said.bytes.length, descriptors)) return;
+    said.descriptors?.retain();
+    this.all.set(key, said);
+  }
+
+  /** In the order in which they came. */
+  list(): Said[] {
+    return [...this.all.values()];
+  }
+
+  clear(): void {
+    for (const key of this.all.keys()) this.drop(key);
+  }
+
+  private drop(key: string): void {
+    const said = this.all.get(key);
+    if (said === undefined) return;
+    this.all.delete(key);
+    this.trace?.discharge(1, said.bytes.length, said.descriptors?.count ?? 0);
+    said.descriptors?.drop();
+  }
+}
