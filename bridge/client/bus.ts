@@ -1,13 +1,14 @@
 import { Subject, type Observable } from 'rxjs';
 import type { Capability } from './capability.js';
 import { Driver, DRIVER_NAME } from './driver.js';
-import { exportObject, unexportObject, type ExportOptions } from './exported-object.js';
+import { exportObject, objectOf, unexportObject, type ExportOptions } from './exported-object.js';
 import type { HeldHandle } from './held-handle.js';
 import type { IncomingCall } from './incoming-call.js';
 import type { CallOptions, InterfaceDescription, Proxy } from './interface-description.js';
 import { KnownNames } from './known-names.js';
 import type { Member } from './member.js';
 import type { Broadcast, MethodCall, NamedCall, Reply } from './method-call.js';
+import { ObjectSignals } from './object-signals.js';
 import { ObjectTree } from './object-tree.js';
 import {
   OwnNames,
@@ -58,6 +59,7 @@ export class Bus {
     this.#subscriptions = new Subscriptions(driver);
     events.signals.subscribe((signal) => this.#deliver(signal));
     member.calls.sender = uniqueName;
+    member.objectSignals = new ObjectSignals(member);
     member.signals = (rule) => this.#bodies(rule);
     this.closed = new Promise((resolve) => {
       driver.onGone(() => resolve('the process of the bridge is gone'));
@@ -131,6 +133,16 @@ export class Bus {
   /** Ends an object that `export` made: all who have a capability to it lose that. */
   unexport(capability: Capability): void {
     unexportObject(this.#member, capability);
+  }
+
+  /**
+   * The object behind a capability that `export` made here: its signals reach whoever has subscribed through a
+   * capability to it.
+   *
+   * @throws TypeError for any other, ClientError when it is gone
+   */
+  objectOf(capability: Capability): ServedObject {
+    return objectOf(this.#member, capability);
   }
 
   /** Asks for a name. @throws DBusError, ClientError */

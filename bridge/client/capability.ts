@@ -74,12 +74,20 @@ export class Capability implements HandleReference {
     return node !== undefined && node === other.#held.handle?.node;
   }
 
-  /** The object by one of its interfaces. */
+  /**
+   * The object by one of its interfaces. Its signals are those that the bus brings, for a capability that was found by
+   * name, and otherwise those that the object itself sends to whoever asks (`org.bus1.Signals`).
+   */
   as<D extends InterfaceDescription>(description: D, path = '/'): Proxy<D> {
     const held = this.#held;
     return openProxy(description, path, {
       call: (call, convert) => held.member.calls.callFor(held, call, convert),
-      signals: (rule) => held.member.signals({ ...rule, path, sender: held.destination }),
+      signals: (rule) => {
+        const { member, destination: sender } = held;
+        return sender === undefined
+          ? member.objectSignals!.bodies(this, held, { ...rule, path })
+          : member.signals({ ...rule, path, sender });
+      },
     });
   }
 

@@ -1,10 +1,12 @@
 import { Authority } from '#core/shared/index.js';
 import { socketPair, watchReadable, type LoopWatch } from '#core/linux/index.js';
 import { Capability } from './capability.js';
-import { exportObject, unexportObject, type ExportOptions } from './exported-object.js';
+import { exportObject, objectOf, unexportObject, type ExportOptions } from './exported-object.js';
 import { HeldHandle } from './held-handle.js';
 import { Member, type MemberOptions } from './member.js';
+import { ObjectSignals } from './object-signals.js';
 import { listOf, type ServedInterfaces } from './served-interface.js';
+import type { ServedObject } from './served-object.js';
 
 export interface DomainOptions extends MemberOptions {
   /** until this process has been admitted; 10 s by default */
@@ -33,6 +35,7 @@ export class Domain {
 
   private constructor(member: Member, root: Capability, host?: AuthorityHost) {
     this.#member = member;
+    member.objectSignals = new ObjectSignals(member);
     this.#host = host;
     this.root = root;
     this.closed = member.closed;
@@ -105,6 +108,16 @@ export class Domain {
   /** Ends an object that `export` made: all who have a capability to it lose that. */
   unexport(capability: Capability): void {
     unexportObject(this.#member, capability);
+  }
+
+  /**
+   * The object behind a capability that `export` made here: its signals reach whoever has subscribed through a
+   * capability to it.
+   *
+   * @throws TypeError for any other, ClientError when it is gone
+   */
+  objectOf(capability: Capability): ServedObject {
+    return objectOf(this.#member, capability);
   }
 
   /** Blocks the thread until something has arrived and was dealt with (true), or `timeoutMs` (-1: no end) are over. */

@@ -1,6 +1,7 @@
 import type { Node } from '#core/index.js';
 import { Capability } from './capability.js';
 import { HeldHandle } from './held-handle.js';
+import { Listeners } from './listeners.js';
 import type { Member } from './member.js';
 import { ReceivingNode } from './receiving-node.js';
 import { ServedObject } from './served-object.js';
@@ -17,22 +18,39 @@ export interface ExportOptions {
 
 /** Stands behind a node that is an object by itself: whatever path a call has, it is for this object. */
 class ExportedNode extends ReceivingNode {
+  readonly object: ServedObject;
+  private readonly listeners: Listeners;
   private readonly onEnd: (() => void) | undefined;
   private isOver = false;
 
-  constructor(member: Member, object: ServedObject, onEnd: (() => void) | undefined) {
+  constructor(
+    member: Member,
+    object: ServedObject,
+    listeners: Listeners,
+    onEnd: (() => void) | undefined,
+  ) {
     super(member, object);
+    this.object = object;
+    this.listeners = listeners;
     this.onEnd = onEnd;
     member.hold();
   }
 
   override unreachable(): void {
-    this.end();
-    const { onEnd } = this;
-    if (onEnd !== undefined) this.member.arrivals.push({ isReply: false, deal: onEnd });
+    this.over();
+    const deal = (): void => {
+      this.listeners.close();
+      this.onEnd?.();
+    };
+    this.member.arrivals.push({ isReply: false, deal }); // behind calls of Subscribe that came before
   }
 
   end(): void {
+    this.over();
+    this.listeners.close();
+  }
+
+  private over(): void {
     if (!this.isOver) this.member.unhold();
     this.isOver = true;
   }
@@ -46,25 +64,31 @@ export function exportObject(
 ): Capability {
   member.mustBeOpen();
   const { node, handle } = member.peer.createNode();
-  const object = new ServedObject(interfaces, {
-    path: undefined,
+  const listeners = new Listeners(member);
+  const object = new ServedObject([...interfaces, listeners.served()], {
+    path: '/',
     children: () => [],
-    emit() {},
+    isHeard: () => !listeners.isEmpty,
+    emit: (signal) => listeners.emit(signal),
     close: () => endObject(member, node),
     diagnose: (error) => member.diagnose(error),
   });
   object.onSignal = onSignal;
-  node.context = new ExportedNode(member, object, onEnd);
+  node.context = new ExportedNode(member, object, listeners, onEnd);
   return new Capability(new HeldHandle(member, handle));
 }
 
 /** Ends an object of this process: all who have a capability to it lose that. @throws TypeError for any other */
 export function unexportObject(member: Member, capability: Capability): void {
+  objectOf(member, capability).close();
+}
+
+/** What stands behind a capability that `exportObject` made. @throws TypeError for any other */
+export function objectOf(member: Member, capability: Capability): ServedObject {
   const { node } = capability.handleToSend();
-  if (!(node.context instanceof ExportedNode) || node.owner !== member.peer) {
-    throw new TypeError('this is no object that was exported here');
-  }
-  endObject(member, node);
+  if (node.context instanceof ExportedNode && node.owner === member.peer)
+    return node.context.object;
+  throw new TypeError('this is no object that was exported here');
 }
 
 function endObject(member: Member, node: Node): void {

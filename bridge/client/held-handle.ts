@@ -79,6 +79,7 @@ export class HeldHandle implements HandleContext {
     this.current = null;
     this.isLost = false;
     this.listeners.clear();
+    this.member.objectSignals?.released(this);
     if (handle === null || !this.member.isOpen) return;
     handle.context = null;
     this.member.peer.release(handle);

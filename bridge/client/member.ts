@@ -6,6 +6,7 @@ import { Calls } from './calls.js';
 import { BusClosedError, ClientError, TimeoutError } from './errors.js';
 import type { SignalStream } from './interface-description.js';
 import { MessageReader } from './message-reader.js';
+import type { ObjectSignals } from './object-signals.js';
 import { Pending, type Awaited } from './pending.js';
 import { Senders } from './senders.js';
 import type { SignalRule } from './signal-rule.js';
@@ -50,6 +51,8 @@ export class Member {
   readonly closed: Promise<string>;
   /** the bodies of broadcasts by a rule; without a bus there are none */
   signals: (rule: SignalRule) => SignalStream<readonly unknown[]> = noSignals;
+  /** signals by way of capabilities; given by the bus or the domain that this is a member for */
+  objectSignals: ObjectSignals | undefined;
   private resolveClosed: (reason: string) => void = () => {};
   private readonly options: MemberOptions;
   /** undefined while this is being constructed */
@@ -200,6 +203,7 @@ export class Member {
   close(reason: string): void {
     if (!this.isOpen) return;
     this.isOpen = false;
+    this.objectSignals?.complete();
     const waiting: Awaited[] = [];
     for (let node = this.peer.firstNode; node !== null; node = node.nextOwned) {
       if (node.context instanceof Pending) waiting.push(node.context);

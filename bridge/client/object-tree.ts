@@ -15,7 +15,7 @@ export class ObjectTree implements CallTaker {
   add(
     path: string,
     served: readonly ServedInterface[],
-    home: Omit<ObjectHome, 'path' | 'children'>,
+    home: Pick<ObjectHome, 'emit' | 'close' | 'diagnose'>,
   ): ServedObject {
     if (parseObjectPath(path) === undefined)
       throw new TypeError(`'${path}' is no valid object path`);
@@ -24,6 +24,7 @@ export class ObjectTree implements CallTaker {
     const object = new ServedObject(served, {
       path,
       children: () => this.children(path),
+      isHeard: () => true,
       emit: (signal) => home.emit(signal),
       diagnose: (error) => home.diagnose(error),
       close: () => {
@@ -68,7 +69,14 @@ export class ObjectTree implements CallTaker {
   }
 
   private nowhere(children: Iterable<string>): ObjectHome {
-    return { path: undefined, children: () => children, emit() {}, close() {}, diagnose() {} };
+    return {
+      path: '/',
+      children: () => children,
+      isHeard: () => false,
+      emit() {},
+      close() {},
+      diagnose() {},
+    };
   }
 
   private children(path: string): Set<string> {

@@ -8,9 +8,11 @@ import type { Signal, SignalTaker } from './signal.js';
 
 /** What an object needs of where it is served. */
 export interface ObjectHome {
-  /** undefined for an object that is a capability by itself: it has no place that broadcasts could come from */
-  readonly path: string | undefined;
+  /** where its signals come from: '/' for an object that is a capability by itself */
+  readonly path: string;
   children(): Iterable<string>;
+  /** whether it is known that somebody may get what is emitted: otherwise there is no need to make it */
+  isHeard(): boolean;
   emit(signal: Broadcast): void;
   close(): void;
   diagnose(error: unknown): void;
@@ -45,8 +47,7 @@ export class ServedObject implements CallTaker, SignalTaker {
     const emitters: Record<string, (...args: unknown[]) => void> = {};
     for (const [member, { args: signature }] of Object.entries(description.signals)) {
       emitters[member] = (...body) => {
-        const path = this.mustHavePath();
-        home.emit({ path, interface: description.name, member, signature, body });
+        home.emit({ path: home.path, interface: description.name, member, signature, body });
       };
     }
     return emitters as Emitter<D>;
@@ -56,7 +57,7 @@ export class ServedObject implements CallTaker, SignalTaker {
   changed(iface: string | InterfaceDescription, ...names: readonly string[]): void {
     const { path } = this.home;
     const served = this.interfaces.get(typeof iface === 'string' ? iface : iface.name);
-    if (path === undefined || served === undefined) return;
+    if (served === undefined || !this.home.isHeard()) return;
     const emit = (body: readonly unknown[]): void =>
       this.home.emit({
         path,
@@ -125,13 +126,5 @@ export class ServedObject implements CallTaker, SignalTaker {
           `there is no method ${member} in ${iface ?? 'any interface'}`,
         )
       : new DBusError(ErrorName.UnknownInterface, `the object has no interface ${iface}`);
-  }
-
-  private mustHavePath(): string {
-    if (this.home.path !== undefined) return this.home.path;
-    throw new DBusError(
-      ErrorName.NotSupported,
-      'an object that is a capability cannot broadcast: it has no path',
-    );
   }
 }

@@ -30,6 +30,8 @@ export const Service = {
     Nested: { in: 'a{s(ov)}', out: 'ao' },
     Make: { in: 's', out: 'o' },
     End: { in: '', out: '' },
+    /** the last object that was made sends Heard */
+    EmitMade: { in: 's', out: '' },
     Read: { in: 'h', out: 's' },
     Open: { in: 's', out: 'h' },
     OpenDescriptors: { in: '', out: 'u' },
@@ -51,6 +53,6 @@ export const Service = {
 export const Listener = {
   name: 'org.example.Listener',
   methods: { Echo: { in: 's', out: 's' } },
-  signals: {},
+  signals: { Heard: { args: 's' } },
   properties: {},
 };

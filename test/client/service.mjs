@@ -80,6 +80,7 @@ const methods = {
     return object;
   },
   End: () => made.splice(0).forEach((object) => home.unexport(object)),
+  EmitMade: (text) => home.objectOf(made.at(-1)).emitter(Listener).Heard(text),
   Read(fd) {
     const text = readFileSync(fd, 'utf8');
     closeSync(fd);

@@ -1,0 +1,69 @@
+import { Capability } from './capability.js';
+import { ClientError, DBusError, ErrorName } from './errors.js';
+import type { InterfaceDescription, ObjectReference } from './interface-description.js';
+import type { Member } from './member.js';
+import type { Broadcast } from './method-call.js';
+import { implement, type ServedInterface } from './served-interface.js';
+
+/** The interface by which whoever has a capability asks for the signals of its object. */
+export const SIGNALS = 'org.bus1.Signals';
+
+const Signals: InterfaceDescription = {
+  name: SIGNALS,
+  methods: { Subscribe: { in: 'o', out: '' } },
+  signals: {},
+  properties: {},
+};
+
+/**
+ * Who gets the signals of an object that is a capability. Each of them is a handle that was received, and counts among
+ * what its sender may keep here: there is no other limit.
+ */
+export class Listeners {
+  private readonly member: Member;
+  private readonly all = new Set<Capability>();
+  private isClosed = false;
+
+  constructor(member: Member) {
+    this.member = member;
+  }
+
+  get isEmpty(): boolean {
+    return this.all.size === 0;
+  }
+
+  /** `org.bus1.Signals` of the object. */
+  served(): ServedInterface {
+    return implement(Signals, { methods: { Subscribe: (one: ObjectReference) => this.add(one) } });
+  }
+
+  /** @throws WireError for values that are not of their types, BusClosedError */
+  emit(signal: Broadcast): void {
+    this.member.mustBeOpen();
+    for (const listener of Array.from(this.all)) {
+      try {
+        if (listener.live) listener.signal(signal);
+      } catch (error) {
+        if (!(error instanceof ClientError)) throw error;
+        this.member.diagnose(`a listener has lost a signal: ${error.message}`);
+      }
+    }
+  }
+
+  /** There will be no more signals. */
+  close(): void {
+    this.isClosed = true;
+    for (const listener of this.all) listener.release();
+    this.all.clear();
+  }
+
+  private add(listener: ObjectReference): void {
+    if (!(listener instanceof Capability)) {
+      const why = `a listener is a capability, and '${listener}' is a path`;
+      throw new DBusError(ErrorName.InvalidArgs, why);
+    }
+    if (this.isClosed) return listener.release();
+    this.all.add(listener);
+    listener.onRelease(() => this.all.delete(listener));
+  }
+}

@@ -1,0 +1,64 @@
+import type { Capability } from './capability.js';
+import { HeardObject } from './heard-object.js';
+import type { HeldHandle } from './held-handle.js';
+import type { Member } from './member.js';
+import { Stream } from './stream.js';
+
+/** What a proxy wants to hear of its object. */
+export interface ObjectSignalRule {
+  readonly path: string;
+  readonly interface: string;
+  readonly member: string;
+}
+
+/** The objects that this process hears through capabilities, by `org.bus1.Signals`: no bus is needed for that. */
+export class ObjectSignals {
+  private readonly member: Member;
+  /** by path, for a handle to a service leads to all of its objects */
+  private readonly heard = new Map<HeldHandle, Map<string, HeardObject>>();
+
+  constructor(member: Member) {
+    this.member = member;
+  }
+
+  /** The bodies of signals of the object; it is asked for them while somebody subscribes. */
+  bodies(
+    capability: Capability,
+    held: HeldHandle,
+    { path, interface: iface, member }: ObjectSignalRule,
+  ): Stream<readonly unknown[]> {
+    return new Stream((observer) =>
+      this.object(capability, held, path).add({
+        next: (signal) => {
+          if (signal.member === member && signal.interface === iface) observer.next(signal.body);
+        },
+        error: (error) => observer.error(error),
+        complete: () => observer.complete(),
+      }),
+    );
+  }
+
+  /** This process has given the handle back. */
+  released(held: HeldHandle): void {
+    for (const object of Array.from(this.heard.get(held)?.values() ?? [])) object.complete();
+  }
+
+  /** There will be no more signals. */
+  complete(): void {
+    for (const held of Array.from(this.heard.keys())) this.released(held);
+  }
+
+  private object(capability: Capability, held: HeldHandle, path: string): HeardObject {
+    let byPath = this.heard.get(held);
+    if (byPath === undefined) this.heard.set(held, (byPath = new Map<string, HeardObject>()));
+    const known = byPath.get(path);
+    if (known !== undefined) return known;
+    const paths = byPath;
+    const object = new HeardObject(this.member, capability, path, () => {
+      paths.delete(path);
+      if (paths.size === 0) this.heard.delete(held);
+    });
+    paths.set(path, object);
+    return object;
+  }
+}
