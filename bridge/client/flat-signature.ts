@@ -15,12 +15,24 @@ const NOT_FLAT: readonly number[] = [
 /** Signatures that are remembered. */
 const SIGNATURES_MAX = 1024;
 const known = new Map<string, Uint8Array | null>();
+/** what was asked for last, and mostly is asked for next */
+let lastSignature = '';
+let lastCodes: Uint8Array | null = new Uint8Array(0);
 
 /**
  * The type codes of a signature without containers other than `ay`: most bodies have one, and need no walk over types.
  * Null for all others, and for what is no signature.
  */
+// hot
 export function flatCodes(signature: string): Uint8Array | null {
+  if (signature !== lastSignature) {
+    lastCodes = codesOf(signature);
+    lastSignature = signature;
+  }
+  return lastCodes;
+}
+
+function codesOf(signature: string): Uint8Array | null {
   let codes = known.get(signature);
   if (codes === undefined) {
     if (known.size >= SIGNATURES_MAX) known.clear();
