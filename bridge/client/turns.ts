@@ -1,3 +1,4 @@
+import { yieldProcessor } from '#core/linux/index.js';
 import { Patience } from '#core/shared/index.js';
 
 /** After so many turns without a pause Node's loop gets its turn. */
@@ -45,6 +46,7 @@ export class Turns {
     }
     this.rounds = 0;
     if (this.looksOn()) {
+      yieldProcessor();
       this.isScheduled = true;
       setImmediate(this.turn);
       return true;

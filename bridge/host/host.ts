@@ -6,7 +6,13 @@ import {
   type ResourceUser,
   type Trace,
 } from '#core/index.js';
-import { allocateBytes, closeFd, EventFd, MessageSender } from '#core/linux/index.js';
+import {
+  allocateBytes,
+  closeFd,
+  EventFd,
+  MessageSender,
+  yieldProcessor,
+} from '#core/linux/index.js';
 import { Patience } from '#core/shared/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
@@ -190,9 +196,12 @@ export class Host {
     for (let nowMs = 0; nowMs < endMs; nowMs = performance.now()) {
       let found = poller.turn(0);
       if (peers !== null) found += peers.shared.catchUp();
-      if (found === 0) continue;
-      patience.rewarded();
-      return true;
+      if (found > 0) {
+        patience.rewarded();
+        peers?.shared.flush(true);
+        return true;
+      }
+      yieldProcessor();
     }
     patience.sleeping();
     return false;

@@ -174,6 +174,7 @@ export const setgroups: (count: number, gids: Uint32Array) => number = library.f
   'int setgroups(size_t, void *)',
 );
 export const umask: (mask: number) => number = library.func('uint32_t umask(uint32_t)');
+export const schedYield: () => number = library.func('int sched_yield()');
 export const setsid: () => number = library.func('int setsid()');
 export const prctl: (option: number, a: number, b: number, c: number, d: number) => number =
   library.func('int prctl(int, ulong, ulong, ulong, ulong)');

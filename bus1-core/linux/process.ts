@@ -42,6 +42,11 @@ export function umask(mask: number): number {
   return libc.umask(mask);
 }
 
+/** Lets others have this processor who are waiting for it: sched_yield(2). */
+export function yieldProcessor(): void {
+  libc.schedYield();
+}
+
 /** Starts a new session; returns its ID. EPERM for a process group leader. */
 export function setsid(): number {
   return check(libc.setsid(), 'setsid');

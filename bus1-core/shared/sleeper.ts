@@ -1,4 +1,4 @@
-import { FutexResult, FutexWaiters, type Epoll } from '../linux/index.js';
+import { FutexResult, FutexWaiters, type Epoll, yieldProcessor } from '../linux/index.js';
 import { monotonicNs } from './clock.js';
 import type { Connection } from './connection.js';
 import { SleepMode } from './layout.js';
@@ -41,9 +41,11 @@ export class Sleeper {
     const { patience } = this;
     const endNs = nowNs + patience.lookNs;
     for (let at = nowNs; at < endNs; at = monotonicNs()) {
-      if (!this.hasWork()) continue;
-      patience.rewarded();
-      return true;
+      if (this.hasWork()) {
+        patience.rewarded();
+        return true;
+      }
+      yieldProcessor();
     }
     patience.sleeping();
     return false;
