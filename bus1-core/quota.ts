@@ -130,7 +130,7 @@ export class Claim {
 
   take(slot: Slot, amount: number): void {
     if (amount === 0) return;
-    const wasActive = this.isActive();
+    const wasActive = this.share[slot] > 0 || this.isActive();
     this.user.available[slot] -= amount;
     this.share[slot] += amount;
     this.available[slot] += amount;
@@ -140,13 +140,14 @@ export class Claim {
   /** Gives back what is more than an average actor's reserve. */
   giveBack(slot: Slot): void {
     const actors = this.activeTraces[slot];
-    const reserve = actors === 0 ? 0 : Math.floor(this.used(slot) / actors);
+    const used = this.used(slot);
+    const reserve = actors <= 1 ? used : Math.floor(used / actors); // without actors nothing is used
     const surplus = this.available[slot] - reserve;
     if (surplus <= 0) return;
     this.available[slot] -= surplus;
     this.share[slot] -= surplus;
     this.user.available[slot] += surplus;
-    if (!this.isActive()) this.user.activeClaims--;
+    if (this.share[slot] === 0 && !this.isActive()) this.user.activeClaims--;
   }
 }
 

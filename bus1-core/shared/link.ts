@@ -9,7 +9,7 @@ import type { Sink } from '../sink.js';
 import type { Channel } from './channel.js';
 import { writeNodeRelease, writeRelease, type EntrySink } from './control-entries.js';
 import { Export, ExportTable } from './exports.js';
-import { Import } from './imports.js';
+import { Import, ImportTable } from './imports.js';
 import { CLAIMED_ID, EntryType, ReferenceFlag } from './layout.js';
 import { MessageWriter } from './message-writer.js';
 import { Outbox } from './outbox.js';
@@ -50,7 +50,7 @@ export class Link implements Sink, EntrySink {
   identity: ProcessIdentity;
   readonly outbox = new Outbox();
   readonly exports = new ExportTable();
-  readonly imports = new Map<number, Import>();
+  readonly imports = new ImportTable();
   readonly outgoing = new OutgoingTraces();
   readonly incoming: IncomingTraces;
   channel: Channel | null = null;
@@ -165,7 +165,7 @@ export class Link implements Sink, EntrySink {
     const takesDescriptors = (flags & ReferenceFlag.TakesDescriptors) !== 0;
     const owner = this.users.peerFor(uid, takesDescriptors);
     const node = this.context.local.makeNode(owner, (flags & ReferenceFlag.OneShot) !== 0);
-    this.imports.set(id, new Import(this, id, node));
+    this.imports.add(new Import(this, id, node));
     return node;
   }
 

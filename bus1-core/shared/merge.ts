@@ -42,7 +42,33 @@ export class Merge {
       connection.horizon = connection.channel.reader.horizon;
     }
     if (!found) return 0;
-    if (connections.length > 1) for (const connection of connections) this.look(connection);
+    let last: Connection | null = null;
+    let filled = 0;
+    for (const connection of connections) {
+      if (!this.look(connection)) continue;
+      last = connection;
+      filled++;
+    }
+    const count = filled === 1 ? this.takeFrom(last!) : this.takeInOrder(connections);
+    for (const connection of connections) giveRoomBack(connection);
+    return count;
+  }
+
+  /** From the only one in which there is something. */
+  private takeFrom(connection: Connection): number {
+    const { reader, switches } = connection.channel;
+    let count = 0;
+    while (reader.isBefore(connection.horizon) && this.stampOf(connection) !== Infinity) {
+      connection.stampNs = -1;
+      if (this.take(connection)) count++;
+      else connection.isBlocked = true;
+      if (connection.channel.switches !== switches) this.hasSwitched = true;
+      if (this.context.isHolding || this.hasSwitched) break;
+    }
+    return count;
+  }
+
+  private takeInOrder(connections: readonly Connection[]): number {
     let count = 0;
     for (let next = this.first(connections); next !== null; next = this.first(connections)) {
       next.stampNs = -1;
@@ -54,7 +80,6 @@ export class Merge {
       if (next.channel.switches !== switches) this.hasSwitched = true;
       if (this.context.isHolding || this.hasSwitched) break;
     }
-    for (const connection of connections) giveRoomBack(connection);
     return count;
   }
 

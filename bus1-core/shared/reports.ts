@@ -40,7 +40,9 @@ export class Reports {
 
   owesCredit(trace: IncomingTrace): void {
     this.creditsSince++;
-    if (!this.credits.includes(trace)) this.credits.push(trace);
+    if (trace.isOwed) return;
+    trace.isOwed = true;
+    this.credits.push(trace);
   }
 
   /** Reports what has changed. `isBusy`: only if there is much, as this is done again soon. */
@@ -91,6 +93,7 @@ export class Reports {
       trace.objects = 0;
       trace.bytes = 0;
       trace.descriptors = 0;
+      trace.isOwed = false;
     }
     credits.length = 0;
     for (const id of ended) writeTraceEnd(link, id);

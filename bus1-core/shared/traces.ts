@@ -152,6 +152,8 @@ export class IncomingTrace implements DischargeListener {
   objects = 0;
   bytes = 0;
   descriptors = 0;
+  /** some of it is among what is to be reported */
+  isOwed = false;
   private readonly onDischarge: (trace: IncomingTrace) => void;
 
   constructor(

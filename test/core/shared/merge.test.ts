@@ -95,3 +95,17 @@ test('what only the second look has found is not delivered behind the rest: its 
   run();
   expect(delivered).toEqual([1, 2, 3]);
 });
+
+test('that is so for a ring in which alone there is something', () => {
+  const { run, delivered, connections } = openMerge();
+  const [, only] = connections;
+  only.entries.push(1);
+  only.onLook = () => {
+    only.onLook = () => {};
+    only.entries.push(2);
+  };
+  run();
+  expect(delivered).toEqual([1]);
+  run();
+  expect(delivered).toEqual([1, 2]);
+});
