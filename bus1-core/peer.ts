@@ -107,7 +107,7 @@ export class Peer {
       if (receiver.isFull) return SendStatus.OverQuota;
       const descriptors = descriptorsOf(message);
       if (descriptors > 0 && !receiver.takesDescriptors) return SendStatus.NoDescriptors;
-      if (!trace.charge(objects, message.lengthBytes, descriptors)) return SendStatus.OverQuota;
+      if (!trace.charge(objects, message.lengthBytes, descriptors)) return refusedBy(receiver);
     }
     this.domain.begin();
     this.domain.createFor(message, this);
@@ -238,7 +238,7 @@ export class Peer {
         const charged = handles[k].node.owner.user;
         this.traceOf(charged).discharge(objects, message.lengthBytes, descriptors);
       }
-      return isTaker ? SendStatus.OverQuota : SendStatus.NoDescriptors;
+      return isTaker ? refusedBy(receiver) : SendStatus.NoDescriptors;
     }
     return SendStatus.Sent;
   }
@@ -263,6 +263,11 @@ export class Peer {
       throw new Bus1Error(Bus1Code.EBADRQC, `this peer holds no handle ${handle.id}`);
     }
   }
+}
+
+function refusedBy(receiver: Peer): SendStatus {
+  receiver.sink.onRefused?.();
+  return SendStatus.OverQuota;
 }
 
 function descriptorsOf(message: Message): number {

@@ -23,6 +23,8 @@ export interface Sink {
   nodeReleased(handle: Handle): void;
   /** HANDLE_RELEASE: nobody can reach `node` any more; it is dead from now on. */
   handleReleased(node: Node): void;
+  /** A message was refused: the user of the peer that it was for has no room for it. Outside a transaction. */
+  onRefused?(): void;
 }
 
 /** What a closed peer is left with, so that a node or handle that still names it does not keep its sink in memory. */

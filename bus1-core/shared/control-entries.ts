@@ -1,8 +1,10 @@
 import {
+  ASK_BYTES,
   CLAIM_BYTES,
   ClaimOffset,
   CREDIT_BYTES,
   CreditOffset,
+  EntryOffset,
   EntryType,
   GRANT_BYTES,
   GrantOffset,
@@ -85,4 +87,11 @@ export function writeWindow(sink: EntrySink, uid: number, figures: readonly numb
 export function writeTraceEnd(sink: EntrySink, id: number): void {
   sink.open(EntryType.TraceEnd, TRACE_END_BYTES);
   sink.outbox.view.setUint32(sink.outbox.at + ReleaseOffset.Id, id, true);
+}
+
+/** This process wants to know as soon as there is more room for it than it knows of. */
+export function writeAsk(sink: EntrySink): void {
+  sink.open(EntryType.Ask, ASK_BYTES);
+  const { view, at } = sink.outbox;
+  view.setFloat64(at + EntryOffset.Body, 0, true);
 }

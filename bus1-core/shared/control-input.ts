@@ -3,6 +3,7 @@ import { writeNodeRelease, writeRelease } from './control-entries.js';
 import type { Export } from './exports.js';
 import type { GrantTable } from './grants.js';
 import {
+  ASK_BYTES,
   CLAIM_BYTES,
   CLAIMED_ID,
   ClaimOffset,
@@ -82,6 +83,7 @@ export class ControlInput {
           view.getUint32(at + ClaimOffset.As, true),
         );
       case EntryType.Credit:
+        this.link.isAsking = false;
         return this.link.outgoing.credit(
           first,
           view.getUint32(at + CreditOffset.Objects, true),
@@ -89,7 +91,10 @@ export class ControlInput {
           view.getUint32(at + CreditOffset.Descriptors, true),
         );
       case EntryType.Window:
+        this.link.isAsking = false;
         return this.takeWindow(view, at, first);
+      case EntryType.Ask:
+        return this.link.asked();
       default:
         return this.link.incoming.end(first);
     }
@@ -165,5 +170,6 @@ const CONTROL_BYTES: readonly number[] = (() => {
   lengths[EntryType.Credit] = CREDIT_BYTES;
   lengths[EntryType.Window] = WINDOW_BYTES;
   lengths[EntryType.TraceEnd] = TRACE_END_BYTES;
+  lengths[EntryType.Ask] = ASK_BYTES;
   return lengths;
 })();

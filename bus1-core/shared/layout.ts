@@ -61,6 +61,8 @@ export const EntryType = {
   TraceEnd: 8,
   /** the ring is full: what follows is in a larger one, whose descriptor comes with this */
   Switch: 9,
+  /** the sender was refused for want of room, and waits for a Credit or a Window */
+  Ask: 10,
 } as const;
 export type EntryType = (typeof EntryType)[keyof typeof EntryType];
 
@@ -111,6 +113,7 @@ export const CREDIT_BYTES = 48;
 export const WindowOffset = { Uid: 24, Claims: 28, Used: 32 } as const;
 export const WINDOW_BYTES = 56;
 export const TRACE_END_BYTES = 32;
+export const ASK_BYTES = 32;
 export const SwitchOffset = { Capacity: 24 } as const;
 export const SWITCH_BYTES = 32;
 /** Always left free for a Switch, and for the padding that may have to come before it. */

@@ -7,7 +7,7 @@ import type { Peer } from '../peer.js';
 import type { Maxima, Trace } from '../quota.js';
 import type { Sink } from '../sink.js';
 import type { Channel } from './channel.js';
-import { writeNodeRelease, writeRelease, type EntrySink } from './control-entries.js';
+import { writeAsk, writeNodeRelease, writeRelease, type EntrySink } from './control-entries.js';
 import { Export, ExportTable } from './exports.js';
 import { Import, ImportTable } from './imports.js';
 import { CLAIMED_ID, EntryType, ReferenceFlag } from './layout.js';
@@ -55,6 +55,8 @@ export class Link implements Sink, EntrySink {
   readonly incoming: IncomingTraces;
   channel: Channel | null = null;
   isOpen = true;
+  /** the other side has been asked for news of what it has room for */
+  isAsking = false;
   private readonly context: LinkContext;
   private readonly users: RemoteUsers;
   private readonly writer = new MessageWriter(this);
@@ -94,6 +96,13 @@ export class Link implements Sink, EntrySink {
     const record = node.context as Import;
     this.imports.delete(record.id);
     writeRelease(this, record.id, record.references);
+  }
+
+  /** What this process knows of the room there may be out of date: the other side is asked for news, once. */
+  onRefused(): void {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    this.post(() => writeAsk(this));
   }
 
   /** A transaction of this link alone, which is part of no local one. */
@@ -154,6 +163,12 @@ export class Link implements Sink, EntrySink {
   }
 
   // What the other side has said.
+
+  /** It waits for news of what there is room for here. */
+  asked(): void {
+    this.reports.isAsked = true;
+    this.context.needsFlush();
+  }
 
   /** The proxy behind `id`, with one more reference; made if it is new. Inside a transaction. */
   import(id: number, flags: number, uid: number): Node {

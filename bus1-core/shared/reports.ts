@@ -24,6 +24,8 @@ export interface ReportingLink extends EntrySink {
 
 /** What the other side of a link has to know to judge its own sends: what was given back, what others have taken. */
 export class Reports {
+  /** the other side was refused, and waits for the next report */
+  isAsked = false;
   private readonly link: ReportingLink;
   private readonly credits: IncomingTrace[] = [];
   /** behind the figures that were sent last */
@@ -47,7 +49,7 @@ export class Reports {
 
   /** Reports what has changed. `isBusy`: only if there is much, as this is done again soon. */
   flush(isBusy: boolean): void {
-    if (isBusy && !this.isMuch()) return;
+    if (isBusy && !this.isAsked && !this.isMuch()) return;
     this.creditsSince = 0;
     const { channel, outgoing } = this.link;
     if (this.credits.length > 0 || outgoing.ended.length > 0) {
@@ -67,9 +69,11 @@ export class Reports {
     );
   }
 
-  /** One set of figures at a time: who does not read them needs no newer ones yet. */
+  /** One set of figures at a time: who does not read them needs no newer ones yet, or asks for them. */
   private flushWindows({ writer }: Channel): void {
-    if (this.windowEnd !== null && !this.windowEnd.ring.hasPassed(this.windowEnd.position)) return;
+    const isUnread =
+      this.windowEnd !== null && !this.windowEnd.ring.hasPassed(this.windowEnd.position);
+    if (isUnread && !this.isAsked) return;
     this.windowEnd = null;
     for (const target of this.link.incoming.users.values()) {
       if (!target.hasChanged()) continue;
@@ -77,9 +81,10 @@ export class Reports {
       if (others.every((figure, i) => figure === target.told[i])) continue;
       for (let i = 0; i < 4; i++) target.told[i] = others[i];
       this.link.post(() => {
-        this.link.outbox.isQuiet = true;
+        this.link.outbox.isQuiet = !this.isAsked;
         writeWindow(this.link, target.user.uid, others);
       });
+      this.isAsked = false;
       this.windowEnd = { ring: writer, position: writer.head };
     }
   }
@@ -87,7 +92,8 @@ export class Reports {
   private writeCredits(): void {
     const { link, credits } = this;
     const { ended } = link.outgoing;
-    link.outbox.isQuiet = !this.isWorthWaking();
+    link.outbox.isQuiet = !this.isAsked && !this.isWorthWaking();
+    if (credits.length > 0) this.isAsked = false;
     for (const trace of credits) {
       writeCredit(link, trace.id, trace.objects, trace.bytes, trace.descriptors);
       trace.objects = 0;

@@ -23,6 +23,7 @@ const inbox = process.argv[3] === 'inbox' ? peer.createNode().handle : undefined
 /** How many of `calls` calls were answered. */
 function callTimes(calls) {
   let answered = 0;
+  domain.dispatch();
   for (let i = 0; i < calls; i++) {
     call.clear();
     call.addPiece(Buffer.from(`call ${i}`), 0, 5);

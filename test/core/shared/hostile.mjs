@@ -3,6 +3,7 @@ import { createMemfd, sealMemfd, Seal, socketPair } from '#core/linux/index.js';
 import { LocalDomain, Message, NewNode, ResourceUser } from '#core/index.js';
 import { SharedDomain } from '#core/shared/index.js';
 import {
+  ASK_BYTES,
   CLAIM_BYTES,
   ClaimOffset,
   CREDIT_BYTES,
@@ -36,8 +37,8 @@ const { link, channel } = domain.connections.all[0];
 const { writer } = channel;
 const header = new Int32Array(writer.bytes.buffer, writer.bytes.byteOffset - 256, 64);
 
-/** Writes an entry that looks right, but for what `spoil` does to it. */
-function entry(type, length, spoil) {
+/** Writes an entry that looks right, but for what `spoil` does to it, and keeps it back. */
+function write(type, length, spoil) {
   const at = writer.reserve(length);
   const { view } = writer;
   for (let i = 0; i < length; i += 4) view.setUint32(at + i, 0, true);
@@ -46,18 +47,35 @@ function entry(type, length, spoil) {
   const [seconds, nanoseconds] = process.hrtime();
   view.setFloat64(at + EntryOffset.Stamp, seconds * 1e9 + nanoseconds, true);
   spoil(view, at);
-  writer.publish();
-  channel.ring();
   return at;
 }
 
-const message = (length, spoil) =>
-  entry(EntryType.Message, length, (view, at) => {
+function publish() {
+  writer.publish();
+  channel.ring();
+}
+
+function entry(type, length, spoil) {
+  const at = write(type, length, spoil);
+  publish();
+  return at;
+}
+
+function writeMessage(length, spoil) {
+  return write(EntryType.Message, length, (view, at) => {
     view.setUint32(at + MessageOffset.Target, ROOT_ID, true);
     view.setUint32(at + MessageOffset.Trace, 7, true);
     view.setUint32(at + MessageOffset.Account, link.identity.uid, true);
     spoil(view, at);
   });
+}
+
+function message(length, spoil) {
+  const at = writeMessage(length, spoil);
+  publish();
+  return at;
+}
+
 const words = (values) => (view, at) => {
   for (const [offset, value] of values) view.setUint32(at + offset, value, true);
 };
@@ -157,6 +175,9 @@ const attacks = {
         [ReleaseOffset.Count, 9],
       ]),
     ),
+  'questions for room without end': () => {
+    for (let i = 0; i < 5000; i++) entry(EntryType.Ask, ASK_BYTES, () => {});
+  },
   'claim of what nobody has granted': () => {
     const claim = (grantor, as) =>
       entry(
@@ -203,7 +224,9 @@ const attacks = {
       ]),
     ),
   'more than its quota': () => {
-    for (let i = 0; i < 2000; i++) message(64, () => {});
+    // All at once: a receiver that is quick enough would give back what it was sent meanwhile.
+    for (let i = 0; i < 2000; i++) writeMessage(64, () => {});
+    publish();
   },
   'garbage for the authority': () => {
     domain.membership.authority.socket.send({ kind: 'hello', version: 1, maxima: 'none' });
