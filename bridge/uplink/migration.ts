@@ -11,6 +11,9 @@ export const MIGRATION_FAILED = 'org.bus1.Error.MigrationFailed';
 /** How long is waited for the owner before to have dealt with what it was sent; then those who wait go on. */
 export const DRAIN_MAX_MS = 1000;
 
+/** How often the bus there is asked again who owns a name, while that is somebody who has just left. */
+const OWNER_TRIES_MAX = 20;
+
 /** A service on either bus: its unique name there, and its process. */
 export interface Party {
   readonly owner: string;
@@ -117,12 +120,19 @@ export abstract class Migration {
   }
 
   /** Calls back with the owner on the other bus; its name is '' if there is none. */
-  protected ownerThere(done: (party: Party) => void): void {
+  protected ownerThere(done: (party: Party) => void, triesLeft = OWNER_TRIES_MAX): void {
     this.attachment.ask('GetNameOwner', 's', [this.name], (reply) => {
-      const isOwned = reply?.type === MessageType.MethodReturn;
-      if (isOwned) this.partyOf(String(reply.body[0]), done);
-      else done({ owner: '', pid: undefined });
+      if (reply?.type !== MessageType.MethodReturn) return done({ owner: '', pid: undefined });
+      this.partyOf(String(reply.body[0]), (party) => {
+        if (triesLeft > 0 && this.isLeaving(party)) this.ownerThere(done, triesLeft - 1);
+        else done(party);
+      });
     });
+  }
+
+  /** A connection that was closed, and owns the name only until the bus there has noticed. */
+  private isLeaving({ owner, pid }: Party): boolean {
+    return pid === undefined || (pid === process.pid && !this.attachment.uplinks.isOurs(owner));
   }
 
   protected partyOf(owner: string, done: (party: Party) => void): void {

@@ -99,7 +99,9 @@ export class MoveHere extends Migration {
   }
 
   protected undo(error: DriverError): void {
-    this.hold?.sendOn();
+    const { hold } = this;
+    /* what is sent to an owner that has just left is lost */
+    if (hold !== undefined) this.ownerThere(() => hold.sendOn());
     const { candidate } = this;
     if (candidate === undefined) return;
     const { uplink, claim } = candidate;
