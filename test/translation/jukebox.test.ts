@@ -11,6 +11,7 @@ import {
 import { connect, watchNames } from '../support/names.js';
 import { start } from '../support/process.js';
 import { Bridge, call, gone, legacyCall } from './bridge.js';
+import { figuresAtRest } from './figures.js';
 import { Jukebox, LISTENER, NAME, PATH, trackPath } from './jukebox.js';
 
 const PLAYER = 'org.example.Player1';
@@ -371,18 +372,6 @@ describe('an object of the native peer', () => {
 });
 
 describe('for the bus', () => {
-  const figures = async (): Promise<Record<string, unknown>> => {
-    const [stats] = await legacyCall(service.player.bus, {
-      destination: 'org.freedesktop.DBus',
-      path: '/org/freedesktop/DBus',
-      interface: 'org.freedesktop.DBus.Debug.Stats',
-      member: 'GetStats',
-    });
-    const all = Object.entries(stats as Record<string, { value: unknown }>);
-    const kept = /Core\.(?:Peers|Nodes|Handles|Charged)$|MatchRules|BusNames/;
-    return Object.fromEntries(all.filter(([key]) => kept.test(key)).map(([k, v]) => [k, v.value]));
-  };
-
   test('nothing is left of native peers that have gone', async () => {
     const names = await watchNames(service.player.bus);
     const visit = async (isOrderly: boolean): Promise<void> => {
@@ -399,10 +388,10 @@ describe('for the bus', () => {
       await names.gone(visitor.uniqueName);
     };
     await visit(true);
-    const before = await figures();
+    const before = await figuresAtRest(service.player.bus);
     for (let i = 0; i < 10; i++) await visit(i % 2 === 0);
     expect(Object.keys(before)).toContain('org.bus1.Core.Nodes');
-    expect(await figures()).toEqual(before);
+    expect(await figuresAtRest(service.player.bus)).toEqual(before);
   });
 
   test('a native peer without a mapping for a name talks to its owner', async () => {

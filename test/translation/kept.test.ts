@@ -8,8 +8,9 @@ import {
   type InterfaceDescription,
 } from '#bridge/client/index.js';
 import { watchNames } from '../support/names.js';
-import { Bridge, call, gone, legacyCall, listenTo } from './bridge.js';
+import { Bridge, call, gone, listenTo } from './bridge.js';
 import { Desk, NAME, PATH, REQUEST } from './desk.js';
+import { figuresAtRest } from './figures.js';
 
 const ASK = 'org.example.Desk.Ask';
 const PING = 'org.freedesktop.DBus.Peer.Ping';
@@ -280,17 +281,6 @@ describe('holders', () => {
 });
 
 test('nothing is left of native peers that have gone', async () => {
-  const figures = async (): Promise<unknown> => {
-    const [stats] = await legacyCall(desk.bus, {
-      destination: 'org.freedesktop.DBus',
-      path: '/org/freedesktop/DBus',
-      interface: 'org.freedesktop.DBus.Debug.Stats',
-      member: 'GetStats',
-    });
-    const all = Object.entries(stats as Record<string, { value: unknown }>);
-    const counted = /Core\.(?:Peers|Nodes|Handles|Charged)$|MatchRules|BusNames/;
-    return all.filter(([key]) => counted.test(key)).map(([key, { value }]) => [key, value]);
-  };
   const names = await watchNames(desk.bus);
   const visit = async (): Promise<void> => {
     const visitor = await bridge.native();
@@ -311,7 +301,7 @@ test('nothing is left of native peers that have gone', async () => {
     await names.gone(visitor.uniqueName);
   };
   await visit();
-  const before = await figures();
+  const before = await figuresAtRest(desk.bus);
   for (let i = 0; i < 5; i++) await visit();
-  expect(await figures()).toEqual(before);
+  expect(await figuresAtRest(desk.bus)).toEqual(before);
 });
