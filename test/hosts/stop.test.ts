@@ -6,7 +6,7 @@ import { BusWithHosts } from './bus-with-hosts.js';
 import { PeerProcess, type CallResult, type PeerKind } from './peer-process.js';
 
 const CALLS = 100_000;
-const CALLS_BEFORE = 20_000;
+const WARM_UP_CALLS = 20_000;
 
 interface Pair {
   readonly what: string;
@@ -50,8 +50,9 @@ describe('with authority, registry and driver stopped', () => {
     for (const host of hosts) expect(host.connections).toBeGreaterThan(0);
     expect(natives).toHaveLength(3);
 
+    for (const caller of callers) await caller.call(WARM_UP_CALLS); // until everything is compiled
     const before: CallResult[] = [];
-    for (const caller of callers) before.push(await caller.call(CALLS_BEFORE));
+    for (const caller of callers) before.push(await caller.call(CALLS));
     process.kill(bus.pid, 'SIGSTOP');
     const during: CallResult[] = [];
     for (const caller of callers) during.push(await caller.call(CALLS));
