@@ -88,6 +88,11 @@ export class Message {
     this.transfers[this.transferCount++] = handle;
   }
 
+  /** -1: there is none */
+  get firstByte(): number {
+    return this.lengthBytes === 0 ? -1 : this.pieces[0][this.offsets[0]];
+  }
+
   /** The gathered bytes, in memory of their own. */
   copyBytes(): Uint8Array {
     const bytes = allocateUncleared(this.lengthBytes);

@@ -42,7 +42,7 @@ export class Peer {
   sink: Sink;
   readonly queue: Queue | null;
   live = true;
-  /** set by the owner of the sink while that has more waiting than it wants: senders get OverQuota */
+  /** set by the owner of the sink while that has more waiting than it wants: senders get OverQuota (`refuses`) */
   isFull = false;
   /** messages with descriptors are refused, instead of arriving without them */
   takesDescriptors = true;
@@ -104,7 +104,7 @@ export class Peer {
     const trace = this.traceOf(receiver.user);
     const objects = this.objectsOf(message);
     if (node.live) {
-      if (receiver.isFull) return SendStatus.OverQuota;
+      if (receiver.isFull && receiver.refuses(message.firstByte)) return SendStatus.OverQuota;
       const descriptors = descriptorsOf(message);
       if (descriptors > 0 && !receiver.takesDescriptors) return SendStatus.NoDescriptors;
       if (!trace.charge(objects, message.lengthBytes, descriptors)) return refusedBy(receiver);
@@ -181,6 +181,11 @@ export class Peer {
     return entry;
   }
 
+  /** Whether this peer is full, for a message that begins with this byte. */
+  refuses(firstByte: number): boolean {
+    return this.isFull && this.sink.takesWhenFull?.(firstByte) !== true;
+  }
+
   /** True when `receive` would return something. */
   get readable(): boolean {
     return this.queue !== null && this.queue.length > 0;
@@ -230,7 +235,8 @@ export class Peer {
       const receiver = handles[i].node.owner;
       const isTaker = descriptors === 0 || receiver.takesDescriptors;
       const trace = this.traceOf(receiver.user);
-      if (isTaker && !receiver.isFull && trace.charge(objects, message.lengthBytes, descriptors)) {
+      const isRefused = receiver.isFull && receiver.refuses(message.firstByte);
+      if (isTaker && !isRefused && trace.charge(objects, message.lengthBytes, descriptors)) {
         continue;
       }
       for (let k = 0; k < i; k++) {

@@ -23,6 +23,11 @@ export interface Sink {
   nodeReleased(handle: Handle): void;
   /** HANDLE_RELEASE: nobody can reach `node` any more; it is dead from now on. */
   handleReleased(node: Node): void;
+  /**
+   * Whether a message that begins with this byte (-1: there is none, or it is not known) is taken also while the peer
+   * is full: one that does not wait once it is accepted. Where this is missing, none is.
+   */
+  takesWhenFull?(firstByte: number): boolean;
   /** A message was refused: the user of the peer that it was for has no room for it. Outside a transaction. */
   onRefused?(): void;
 }

@@ -96,6 +96,7 @@ export class Driver {
       parkingFor: (name, sender) =>
         this.settings.activator.parkingFor(name, sender) ??
         this.settings.attached?.gateFor(name, sender),
+      nodeAwaited: (giveUp) => this.settings.after(WITHDRAWAL_MAX_MS, giveUp),
     });
   }
 

@@ -21,8 +21,13 @@ export type Rejection = (typeof Rejection)[keyof typeof Rejection];
 // hot
 export function isDBusMessage(message: Message): boolean {
   if (message.pieceCount === 0 || message.lengthBytes < 16) return false;
-  const first = message.pieces[0][message.offsets[0]];
-  return first === LITTLE || first === BIG;
+  return beginsDBusMessage(message.firstByte);
+}
+
+/** As against a message of our own. */
+// hot
+export function beginsDBusMessage(firstByte: number): boolean {
+  return firstByte === LITTLE || firstByte === BIG;
 }
 
 const LITTLE = 0x6c;

@@ -3,7 +3,7 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 
 import type { Lookup } from './node-contexts.js';
 
-/** A message whose way is being asked for in another process, with all that it needs to go on. */
+/** A message whose way another process has to say, with all that it needs to go on. */
 export class HeldMessage {
   readonly lookup: Lookup;
   readonly descriptors: DescriptorSet | null;

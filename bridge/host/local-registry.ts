@@ -7,8 +7,9 @@ import { ControlCode, controlMessage } from '#bridge/registry/control-message.js
 import type { Registry } from '#bridge/registry/registry.js';
 import { Attachment } from '#bridge/uplink/attachment.js';
 import { uplinkInterface } from '#bridge/uplink/uplink-interface.js';
-import { NewNode } from '#core/index.js';
+import { NewNode, SendStatus } from '#core/index.js';
 import { Translator } from '#bridge/translation/translator.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
 
 import { busSettings } from './bus-settings.js';
 import type { Host } from './host.js';
@@ -69,15 +70,18 @@ export class LocalRegistry implements RegistryAccess {
     shim.attach(connection, driver, registry);
   }
 
-  resolve(shim: Shim, name: string): Lookup {
+  resolve(shim: Shim, name: string, header: MessageHeader): Lookup | null {
     const { host } = this;
     const lookup = new Lookup(name);
     const message = controlMessage(host.control, ControlCode.Resolve, name);
     message.newNode = NewNode.OneShot;
     message.newNodeContext = lookup;
-    shim.peer.send(shim.registry, message);
+    const status = shim.peer.send(shim.registry, message);
     host.settle();
-    return lookup;
+    if (lookup.isAnswered || status !== SendStatus.Sent) return lookup;
+    /* it belongs to a process that is giving the registry a new node for it at this moment */
+    shim.hold(header, lookup);
+    return null;
   }
 
   /** It has been dealt with when the message that is under way is through. */

@@ -1,4 +1,4 @@
-import { DescriptorSet, Message, NewNode, type Handle } from '#core/index.js';
+import { DescriptorSet, Message, NewNode, SendStatus, type Handle } from '#core/index.js';
 import { closeFd, duplicate } from '#core/linux/index.js';
 import type { AdmissionRequest } from '#bridge/driver/door.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
@@ -79,8 +79,9 @@ export class RemoteRegistry implements RegistryAccess {
     message.newNode = NewNode.OneShot;
     message.newNodeContext = lookup;
     shim.hold(header, lookup);
-    if (shim.registry.live) shim.peer.send(shim.registry, message);
-    else lookup.isAnswered = true;
+    const isAsked =
+      shim.registry.live && shim.peer.send(shim.registry, message) === SendStatus.Sent;
+    if (!isAsked) lookup.isAnswered = true;
     if (lookup.isAnswered) this.host.continueWith(shim);
     return null;
   }

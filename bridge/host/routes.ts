@@ -155,11 +155,12 @@ export function routeObserved(shim: Shim, header: MessageHeader): void {
   registry.eavesdrop(host.envelope, shim.compose(header), connection);
 }
 
-/** The registry, in another process, has said where a message goes. */
+/** The registry has said, later than the message came, where it goes. */
 export function routeAgain(shim: Shim, header: MessageHeader, lookup: Lookup): void {
   const { host, connection } = shim;
   const refusals = shim.refusals;
-  if (host.directory.isObserved && lookup.resolution !== Resolution.Activatable) {
+  const isShown = host.isRegistryHere || lookup.resolution === Resolution.Activatable;
+  if (host.directory.isObserved && !isShown) {
     host.directory.capture(host.envelope, shim.compose(header), connection);
   }
   if (adopt(shim, lookup, header) === null) return;

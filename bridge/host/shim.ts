@@ -21,7 +21,7 @@ import { ARRAY_MAX_BYTES, MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
 import { Backlog } from './backlog.js';
 import { DescriptorClaims } from './descriptor-claims.js';
 import { Destinations, type Destination } from './destinations.js';
-import { isDBusMessage } from './foreign-messages.js';
+import { beginsDBusMessage, isDBusMessage } from './foreign-messages.js';
 import type { Host } from './host.js';
 import { figuresOf } from './figures.js';
 import { HeldMessage } from './held-message.js';
@@ -277,7 +277,7 @@ export class Shim implements Sink, MessageHandler {
     if (!this.isDirty) this.host.markDirty(this);
   }
 
-  /** Sink: a name that we sent to is gone, or a caller whose reply we owe. */
+  /** Sink: a name that we sent to, or have asked for, is gone, or a caller whose reply we owe. */
   nodeReleased(handle: Handle): void {
     const context = handle.context as Destination | Facet | null;
     if (handle === this.driver.handle) this.host.continueWith(this);
@@ -286,10 +286,15 @@ export class Shim implements Sink, MessageHandler {
   }
 
   private forgetCaller(handle: Handle): void {
-    const { sink } = handle.node.owner;
-    if (sink instanceof Shim) {
-      this.replies.remove(handle, sink.number, handle.node.context as number);
-    } else this.replies.drop(handle);
+    const { context, owner } = handle.node;
+    if (!(owner.sink instanceof Shim)) this.replies.drop(handle);
+    else if (typeof context === 'number') this.replies.remove(handle, owner.sink.number, context);
+    /* else it leads to a name that was asked for, whose answer has not been looked at */
+  }
+
+  /** Sink: what is told to us, and not to the client, does not wait for the client to read. */
+  takesWhenFull(firstByte: number): boolean {
+    return firstByte >= 0 && !beginsDBusMessage(firstByte);
   }
 
   /** Sink: nobody can answer a call of ours any more, or nobody keeps a name node of ours. */

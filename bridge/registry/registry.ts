@@ -1,6 +1,7 @@
 import {
   Message,
   ReceivedType,
+  SendStatus,
   type Handle,
   type LocalDomain,
   type Received,
@@ -37,6 +38,15 @@ export interface RegistryEvents extends DirectoryEvents {
    * is the registry's.
    */
   parkingFor(name: string, sender: Connection): Handle | undefined;
+  /** An owner has no node for its name yet: `giveUp` is to be called when that has taken too long. */
+  nodeAwaited(giveUp: () => void): void;
+}
+
+/** A question that waits for its owner to have a node for the name. */
+interface AwaitingNode {
+  readonly name: string;
+  readonly sender: Connection;
+  readonly reply: Handle;
 }
 
 /** The `context` of the registry's handle to a name node. */
@@ -68,11 +78,7 @@ export class Registry extends Directory {
 
   private readonly events: RegistryEvents;
   private readonly answer = new Message();
-  private readonly awaitingNode: {
-    readonly name: string;
-    readonly sender: Connection;
-    readonly reply: Handle;
-  }[] = [];
+  private readonly awaitingNode = new Set<AwaitingNode>();
 
   constructor(
     domain: LocalDomain,
@@ -172,11 +178,7 @@ export class Registry extends Directory {
     const owner = this.owner(name);
     if (owner === undefined) return this.replyUnowned(reply, name, sender);
     const handle = name.startsWith(':') ? owner.inbox : owner.nameHandles.get(name);
-    if (handle === undefined) {
-      /* it owns the name again, and its node for that is on its way */
-      this.awaitingNode.push({ name, sender, reply });
-      return;
-    }
+    if (handle === undefined) return this.awaitNode({ name, sender, reply });
     this.introduce(sender, owner);
     this.introduce(owner, sender);
     const grant = this.grants.between(sender, owner);
@@ -185,8 +187,20 @@ export class Registry extends Directory {
     if (translated !== undefined) this.peer.release(translated);
   }
 
+  /** The owner has the name again, and its node for that is on its way. */
+  private awaitNode(question: AwaitingNode): void {
+    const { awaitingNode } = this;
+    awaitingNode.add(question);
+    this.events.nodeAwaited(() => {
+      if (!awaitingNode.delete(question) || !question.reply.live) return;
+      this.reply(question.reply, Resolution.Unowned, undefined, NO_GRANT, -1);
+    });
+  }
+
   private resolveAgain(): void {
-    for (const { name, sender, reply } of this.awaitingNode.splice(0)) {
+    const questions = [...this.awaitingNode];
+    this.awaitingNode.clear();
+    for (const { name, sender, reply } of questions) {
       if (reply.live) this.resolve(name, sender, reply);
     }
   }
@@ -224,7 +238,8 @@ export class Registry extends Directory {
     message.addPiece(bytes, 0, bytes.length);
     message.note = grant;
     if (handle !== undefined) message.addTransfer(handle);
-    this.peer.send(to, message);
+    /* who cannot be told learns by the end of the handle that nothing comes */
+    if (this.peer.send(to, message) !== SendStatus.Sent && to.live) this.peer.release(to);
   }
 
   /** NODE_RELEASE: a name node or an inbox is gone, for whatever cause. */

@@ -139,7 +139,7 @@ export class LinkInput {
       throw new ChannelError(`${incoming.releases} of ${record.references} references given back`);
     }
     const { handle } = record;
-    if (handle === null || handle.node.owner.isFull) this.discard(incoming);
+    if (handle === null || handle.node.owner.refuses(incoming.firstByte)) this.discard(incoming);
     else this.deliver(incoming, record, handle);
     if (incoming.releases > 0) this.control.giveBack(record, incoming.releases);
   }

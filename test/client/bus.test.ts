@@ -171,6 +171,27 @@ describe('names', () => {
     other.close();
   });
 
+  test('whose owner is to have them again, and does not stir: calls wait for it, but not for ever', async () => {
+    const HOLDER = 'org.example.Holder';
+    const holder = await ServiceProcess.start('service.mjs', 'bus', bridge.address, HOLDER);
+    await call('Offer', [NAME], HOLDER);
+    const [successor, caller] = [RawClient.open(bridge.address), RawClient.open(bridge.address)];
+    const echo = { destination: NAME, path: PATH, interface: SERVICE, member: 'Echo' };
+    const ask = (): number => caller.startCall({ ...echo, signature: 's' }, ['it is']);
+
+    holder.child.kill('SIGSTOP');
+    successor.callBus('RequestName', 'su', [NAME, 2]);
+    successor.callBus('ReleaseName', 's', [NAME]);
+    expect(await owner(NAME)).toBe(holder.uniqueName);
+    expect(caller.replyTo(ask()).errorName).toBe('org.freedesktop.DBus.Error.ServiceUnknown');
+    const waiting = ask();
+    holder.child.kill('SIGCONT');
+    expect(caller.replyTo(waiting).body).toEqual(['it is']);
+
+    for (const client of [successor, caller]) client.close();
+    await holder.end();
+  });
+
   test('that are not valid, or reserved, are refused', async () => {
     const invalid = { name: 'org.freedesktop.DBus.Error.InvalidArgs' };
     await expect(bus.requestName('nodots')).rejects.toMatchObject(invalid);

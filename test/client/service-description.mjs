@@ -38,6 +38,7 @@ export const Service = {
     SignalKept: { in: 's', out: '' },
     Emit: { in: 's', out: '' },
     RequestName: { in: 'sb', out: 'u' },
+    Offer: { in: 's', out: 'u' },
     ReleaseName: { in: 's', out: 'u' },
     CollectGarbage: { in: '', out: '' },
   },

@@ -98,6 +98,7 @@ const methods = {
     }),
   Emit: (text) => void object.emitter(Service).Said(text),
   RequestName: (name, waits) => home.requestName(name, { doNotQueue: !waits }),
+  Offer: (name) => home.requestName(name, { allowReplacement: true }),
   ReleaseName: (name) => home.releaseName(name),
   CollectGarbage: async () => {
     for (let i = 0; i < 4; i++) {

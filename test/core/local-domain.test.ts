@@ -26,6 +26,7 @@ class Witness implements Sink {
   readonly told: (readonly [string, unknown])[] = [];
   readonly received: Handle[] = [];
   during: () => void = () => {};
+  takesWhenFull?: (firstByte: number) => boolean;
 
   accept(node: Node, message: Message, trace: Trace): void {
     this.told.push([new TextDecoder().decode(message.copyBytes()), node.context]);
@@ -172,6 +173,22 @@ describe('a peer with a sink', () => {
       expect(leftOf(domain, users)).toEqual(NOTHING_LEFT);
     },
   );
+
+  test('that is full takes nothing, but for what its sink takes all the same', () => {
+    const { witness, sender, receiver, handle } = setUp();
+    const send = (content: string) => [
+      sender.send(handle, text(content)),
+      sender.multicast([handle], 1, text(content)),
+    ];
+    const [both, none] = [SendStatus.Sent, SendStatus.OverQuota].map((one) => [one, one]);
+    receiver.isFull = true;
+    expect(send('urgent')).toEqual(none);
+    witness.takesWhenFull = (firstByte) => firstByte === 'u'.charCodeAt(0);
+    expect([send('urgent'), send('other'), send('')]).toEqual([both, none, none]);
+    receiver.isFull = false;
+    expect(send('other')).toEqual(both);
+    expect(witness.told.map(([what]) => what)).toEqual(['urgent', 'urgent', 'other', 'other']);
+  });
 
   test('that does not give back what it was sent stops its sender, and nobody else', () => {
     const { domain, users, sender } = setUp();

@@ -132,6 +132,66 @@ describe('a client that never reads', () => {
     expect(flood(flooder, batchOf(sleeper.uniqueName, 10, 200), 1)).toEqual(new Map());
   });
 
+  describe.each([1, 2])('of a bus with %d hosts', (hosts) => {
+    const NAME = 'org.example.Held';
+    const ASK = { destination: NAME, member: 'Ask' };
+
+    /** Until `sleeper` has all that may wait for it. */
+    async function fillUp(flooder: RawClient, sleeper: RawClient): Promise<void> {
+      flood(flooder, batchOf(sleeper.uniqueName, 4, MIB), 4);
+      await bus.complaint(({ msg }) => msg.startsWith('messages are refused'));
+    }
+
+    function answerAll(owner: RawClient): void {
+      for (const message of owner.receiveWaiting()) {
+        if (message.type === MessageType.MethodCall) owner.reply(message);
+      }
+    }
+
+    /** What a caller is told: 'answered' by `owner`, or the error. */
+    function outcome(caller: RawClient, owner: RawClient): string {
+      const serial = caller.startCall(ASK);
+      const isOver = ({ replySerial }: { replySerial?: number | undefined }): boolean =>
+        replySerial === serial;
+      for (;;) {
+        const reply = caller.receiveWaiting().find(isOver);
+        if (reply !== undefined) return reply.errorName ?? 'answered';
+        answerAll(owner);
+      }
+    }
+
+    test('it loses a name, gets it back, and has it when it reads again', async () => {
+      bus = await WatchedBus.start(LIMITS, '', hosts);
+      const [flooder, sleeper, successor, ...callers] = [open(), open(), open(), open(), open()];
+      const ALLOW_REPLACEMENT = 1;
+      const REPLACE_EXISTING = 2;
+      sleeper.callBus('RequestName', 'su', [NAME, ALLOW_REPLACEMENT]);
+      expect(outcome(callers[0], sleeper)).toBe('answered');
+      await fillUp(flooder, sleeper);
+
+      successor.callBus('RequestName', 'su', [NAME, REPLACE_EXISTING]);
+      for (const caller of callers) expect(outcome(caller, successor)).toBe('answered');
+
+      successor.callBus('ReleaseName', 's', [NAME]);
+      for (const caller of callers) {
+        expect(caller.callBus('GetNameOwner', 's', [NAME])).toEqual([sleeper.uniqueName]);
+        /* which of the two: in another process that there is no room is known to the receiver only */
+        expect(outcome(caller, successor)).toMatch(/Error\.(LimitsExceeded|NoReply)$/);
+      }
+      while (outcome(callers[0], sleeper) !== 'answered');
+      for (const caller of callers) expect(outcome(caller, sleeper)).toBe('answered');
+    });
+
+    test('it can send to a name for the first time', async () => {
+      bus = await WatchedBus.start(LIMITS, '', hosts);
+      const [flooder, sleeper, service] = [open(), open(), open()];
+      service.callBus('RequestName', 'su', [NAME, 0]);
+      await fillUp(flooder, sleeper);
+      sleeper.startCall(ASK);
+      expect(service.receive(({ member }) => member === 'Ask').sender).toBe(sleeper.uniqueName);
+    });
+  });
+
   test('its subscriptions cost it its own copies, and nobody else theirs', async () => {
     bus = await WatchedBus.start({ max_outgoing_bytes: MIB });
     const [emitter, reader, sleeper] = [open(), open(), open()];

@@ -30,10 +30,14 @@ export class WatchedBus {
   }
 
   /** Starts a session bus with these limits. */
-  static async start(limits: Record<string, number> = {}, more = ''): Promise<WatchedBus> {
+  static async start(
+    limits: Record<string, number> = {},
+    more = '',
+    hosts = 1,
+  ): Promise<WatchedBus> {
     const elements = Object.entries(limits).map(([name, value]) => limitElement(name, value));
     const config = sessionConfig('unix:path=@DIR@/bus', elements.join('\n') + more);
-    return new WatchedBus(await startBus({ config }));
+    return new WatchedBus(await startBus({ config, env: { BUS1_HOSTS: String(hosts) } }));
   }
 
   get address(): string {
