@@ -9,7 +9,7 @@ import { connect } from '../support/names.js';
 import { run } from '../support/process.js';
 import { describeWith, needs } from '../support/software.js';
 import { mappingOf } from './mapping-text.js';
-import { MOCK_SOFTWARE, call, mockCommand, withService } from './sources.js';
+import { awaitObject, MOCK_SOFTWARE, call, mockCommand, withService } from './sources.js';
 
 const PROGRAM = join(ROOT, 'dist/bridge/cli/bus1-bridge.js');
 const folder = mkdtempSync(join(tmpdir(), 'mappings-'));
@@ -158,12 +158,15 @@ class Book extends dbus.interface.Interface {
 }
 Book.configureMembers({ methods: { Open: {} } });
 
+const PLAYER = 'org.mpris.MediaPlayer2.playerctld';
+
 describeWith(
   [needs('dbus-daemon', 'dbus-daemon'), needs('playerctld', 'playerctl')],
   'several services',
   () => {
     test('have a file written for each, which is never overwritten', async () => {
-      await withService(['playerctld'], 'org.mpris.MediaPlayer2.playerctld', async (_, address) => {
+      await withService(['playerctld'], PLAYER, async (watcher, address) => {
+        await awaitObject(watcher, PLAYER, '/org/mpris/MediaPlayer2');
         const bus = await connect(address);
         bus.export('/org/example/Library', new Library(MEMBERS));
         for (const title of ['one', 'two']) {
@@ -171,7 +174,7 @@ describeWith(
         }
         await bus.requestName('org.example.Library', 0);
         const directory = join(folder, 'drafts');
-        const names = ['org.example.Library', 'org.mpris.MediaPlayer2.playerctld'];
+        const names = ['org.example.Library', PLAYER];
         const init = () => mappings('init', '--bus', address, '--output', directory, ...names);
         expect(await init()).toMatchObject({ code: 0, stderr: '' });
         expect(readdirSync(directory)).toEqual(names.map((name) => `${name}.yaml`));
@@ -207,7 +210,8 @@ interfaces:
     });
 
     test('of all names on the bus, the ones that cannot be asked are reported', async () => {
-      await withService(['playerctld'], 'org.mpris.MediaPlayer2.playerctld', async (_, address) => {
+      await withService(['playerctld'], PLAYER, async (watcher, address) => {
+        await awaitObject(watcher, PLAYER, '/org/mpris/MediaPlayer2');
         const bus = await connect(address);
         await bus.requestName('org.example.Silent', 0);
         const { code, stdout, stderr } = await mappings(
@@ -215,11 +219,11 @@ interfaces:
           '--bus',
           address,
           'org.example.Silent',
-          'org.mpris.MediaPlayer2.playerctld',
+          PLAYER,
         );
         expect(code).toBe(1);
         expect(stderr).toContain('org.example.Silent');
-        expect(stdout).toContain('org.mpris.MediaPlayer2.playerctld: media_player');
+        expect(stdout).toContain(`${PLAYER}: media_player`);
         bus.disconnect();
       });
     });

@@ -114,13 +114,33 @@ async function introspectAll(
   name: string,
   paths: readonly string[],
 ): Promise<IntrospectedNode[]> {
+  await Promise.all(paths.map((path) => awaitObject(bus, name, path)));
+  return Promise.all(paths.map((path) => introspect(bus, name, path)));
+}
+
+/** Some services own their name before they have objects, and nothing tells when they do. */
+export async function awaitObject(bus: dbus.MessageBus, name: string, path: string): Promise<void> {
   for (;;) {
-    const texts = await Promise.all(paths.map((path) => call(bus, name, path, INTROSPECT)));
-    const nodes = texts.map(([xml]) => parseIntrospection(String(xml), name));
-    /* some services own their name before they have objects, and nothing tells when they do */
-    if (nodes.every(({ interfaces }) => interfaces.some((one) => !isStandard(one.name))))
-      return nodes;
+    const { interfaces } = await introspect(bus, name, path);
+    const own = interfaces.find((one) => !isStandard(one.name));
+    if (own === undefined) continue;
+    /* GDBus answers Introspect in a thread of its own, between one interface and the next; this is answered, well or
+       not, in the thread that makes the object, when it has made it */
+    const properties = { interface: 'org.freedesktop.DBus.Properties', member: 'GetAll' };
+    await call(bus, name, path, { ...properties, signature: 's', body: [own.name] }).catch(
+      () => {},
+    );
+    return;
   }
+}
+
+async function introspect(
+  bus: dbus.MessageBus,
+  name: string,
+  path: string,
+): Promise<IntrospectedNode> {
+  const [xml] = await call(bus, name, path, INTROSPECT);
+  return parseIntrospection(String(xml), name);
 }
 
 /** A method call without its destination. */
