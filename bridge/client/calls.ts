@@ -196,23 +196,13 @@ export class Calls {
     destination: string | undefined,
   ): void {
     const { message, sender } = this;
-    const { path = '/', interface: iface, member, signature = '', body = NO_VALUES } = content;
-    let header = headers.find(type, flags, path, iface, member, destination, sender, signature, 0);
+    const { signature = '', body = NO_VALUES } = content;
+    let header = headers.find(type, flags, content, destination, sender, 0);
     message.addPiece(header.bytes, 0, header.bytes.length);
     this.body.write(signature, body, message);
     const unixFds = this.body.descriptors.length;
     if (unixFds > 0) {
-      header = headers.find(
-        type,
-        flags,
-        path,
-        iface,
-        member,
-        destination,
-        sender,
-        signature,
-        unixFds,
-      );
+      header = headers.find(type, flags, content, destination, sender, unixFds);
       replaceHeader(message, header);
     }
     header.patch(this.nextSerial(), message.lengthBytes - header.bytes.length);

@@ -17,6 +17,17 @@ export interface OutgoingFields {
   readonly unixFds: number;
 }
 
+/** What a call or a signal says, in so far as its header says it too. */
+export interface SaidInHeader {
+  readonly path?: string | undefined;
+  readonly interface?: string | undefined;
+  readonly member?: string | undefined;
+  readonly signature?: string | undefined;
+}
+
+/** What it says when these are left out. */
+const ROOT_PATH = '/';
+const NO_SIGNATURE = '';
 const PROTOCOL_VERSION = 1;
 const BODY_LENGTH_OFFSET = 4;
 const SERIAL_OFFSET = 8;
@@ -43,19 +54,17 @@ export class OutgoingHeader {
   says(
     type: number,
     flags: number,
-    path: string,
-    iface: string | undefined,
-    member: string,
+    content: SaidInHeader,
     destination: string | undefined,
     sender: string | undefined,
-    signature: string,
     unixFds: number,
   ): boolean {
     const { fields } = this;
+    const { path = ROOT_PATH, signature = NO_SIGNATURE } = content;
     return (
       fields.path === path &&
-      fields.interface === iface &&
-      fields.member === member &&
+      fields.interface === content.interface &&
+      fields.member === content.member &&
       fields.signature === signature &&
       fields.flags === flags &&
       fields.type === type &&
@@ -145,7 +154,7 @@ const HEADERS_PER_MEMBER_MAX = 16;
 
 /** The headers of calls and signals that go one way, by what they say. */
 export class OutgoingHeaders {
-  private readonly byMember = new Map<string, OutgoingHeader[]>();
+  private readonly byMember = new Map<string | undefined, OutgoingHeader[]>();
   private last: OutgoingHeader | undefined;
 
   /** @throws WireError */
@@ -153,65 +162,35 @@ export class OutgoingHeaders {
   find(
     type: number,
     flags: number,
-    path: string,
-    iface: string | undefined,
-    member: string,
+    content: SaidInHeader,
     destination: string | undefined,
     sender: string | undefined,
-    signature: string,
     unixFds: number,
   ): OutgoingHeader {
     const { last } = this;
-    if (
-      last !== undefined &&
-      last.says(type, flags, path, iface, member, destination, sender, signature, unixFds)
-    ) {
+    if (last !== undefined && last.says(type, flags, content, destination, sender, unixFds)) {
       return last;
     }
-    const fields = {
-      type,
-      flags,
-      path,
-      interface: iface,
-      member,
-      destination,
-      sender,
-      signature,
-      unixFds,
-    };
-    this.last = this.lookUp(fields);
+    const { path = ROOT_PATH, interface: iface, member, signature = NO_SIGNATURE } = content;
+    const said = { type, flags, path, interface: iface, member, signature };
+    this.last = this.lookUp({ ...said, destination, sender, unixFds });
     return this.last;
   }
 
-  private lookUp(
-    fields: OutgoingFields & { readonly path: string; readonly member: string },
-  ): OutgoingHeader {
-    const {
-      type,
-      flags,
-      path,
-      interface: iface,
-      member,
-      destination,
-      sender,
-      signature,
-      unixFds,
-    } = fields;
-    const known = this.byMember.get(member);
-    const found = known?.find((header) =>
-      header.says(type, flags, path, iface, member, destination, sender, signature, unixFds),
-    );
-    return found ?? this.add(member, known, new OutgoingHeader(fields));
+  private lookUp(fields: OutgoingFields): OutgoingHeader {
+    const { type, flags, destination, sender, unixFds } = fields;
+    const found = this.byMember
+      .get(fields.member)
+      ?.find((header) => header.says(type, flags, fields, destination, sender, unixFds));
+    return found ?? this.add(fields);
   }
 
-  private add(
-    member: string,
-    known: OutgoingHeader[] | undefined,
-    header: OutgoingHeader,
-  ): OutgoingHeader {
+  private add(fields: OutgoingFields): OutgoingHeader {
+    const header = new OutgoingHeader(fields);
+    const known = this.byMember.get(fields.member);
     if (known === undefined || known.length >= HEADERS_PER_MEMBER_MAX) {
       if (this.byMember.size >= MEMBERS_MAX) this.byMember.clear();
-      this.byMember.set(member, [header]);
+      this.byMember.set(fields.member, [header]);
     } else {
       known.push(header);
     }

@@ -222,7 +222,7 @@ describe('headers', () => {
   test('are kept for what is sent, as long as they are not too many', () => {
     const headers = new OutgoingHeaders();
     const find = (path: string) =>
-      headers.find(MessageType.MethodCall, 0, path, undefined, 'M', undefined, undefined, '', 0);
+      headers.find(MessageType.MethodCall, 0, { path, member: 'M' }, undefined, undefined, 0);
     const first = find('/');
     expect(find('/')).toBe(first);
     for (let i = 0; i < 100; i++) find(`/${i}`);

@@ -66,30 +66,10 @@ export class MessageSender extends Calls {
     body: Body,
     pending: PendingMessage | null,
   ): boolean {
-    const {
-      type,
-      flags = 0,
-      path,
-      interface: iface,
-      member,
-      destination,
-      signature = '',
-    } = message;
-    const { headers } = target;
-    const { sender } = this;
-    const fds = body.descriptors?.count ?? 0;
+    const { type, flags = 0, destination, member } = message;
     const handle = target.use();
-    const header = headers.find(
-      type,
-      flags,
-      path!,
-      iface,
-      member!,
-      destination,
-      sender,
-      signature,
-      fds,
-    );
+    const fds = body.descriptors?.count ?? 0;
+    const header = target.headers.find(type, flags, message, destination, this.sender, fds);
     const status = this.transmitAs(header, message, body, handle, pending);
     target.forgetIfUsedUp(handle);
     if (status === SendStatus.OverQuota) return false;
