@@ -13,6 +13,8 @@ export interface Endpoint {
 export class Poller {
   private readonly epoll = new Epoll();
   private readonly endpoints: (Endpoint | null)[] = [];
+  /** what epoll has been asked to tell of each descriptor */
+  private readonly interests: (number | undefined)[] = [];
   private readonly graveyard: number[] = [];
   /** a fault of `endpoint`, which must be dealt with or thrown on */
   private readonly onFault: (endpoint: Endpoint, error: unknown) => void;
@@ -49,7 +51,7 @@ export class Poller {
 
   watch(endpoint: Endpoint): void {
     this.endpoints[endpoint.fd] = endpoint;
-    this.epoll.add(endpoint.fd, EPOLLIN);
+    this.setReading(endpoint.fd, true);
   }
 
   /** The same descriptor, somebody else's from now on. */
@@ -59,13 +61,8 @@ export class Poller {
 
   /** Leaves a descriptor alone that stays open. */
   ignore(fd: number): void {
+    this.silence(fd);
     this.endpoints[fd] = null;
-    this.epoll.remove(fd);
-  }
-
-  /** What the endpoint is told of: something to read, room to write. */
-  setInterest(fd: number, isReading: boolean, isWriting: boolean): void {
-    this.epoll.modify(fd, (isReading ? EPOLLIN : 0) | (isWriting ? EPOLLOUT : 0));
   }
 
   /** Closes a descriptor; its number is not used again before the events of this turn are through. */
@@ -74,9 +71,21 @@ export class Poller {
     this.graveyard.push(fd);
   }
 
-  /** Whether the endpoint is also told when its socket takes more. */
+  /** Whether the endpoint is told of something to read. Without that it is told of a hang-up only, again and again. */
+  setReading(fd: number, isReading: boolean): void {
+    this.setInterest(fd, EPOLLIN, isReading);
+  }
+
+  /** Whether the endpoint is told when its socket takes more. */
   setWriting(fd: number, isWriting: boolean): void {
-    this.epoll.modify(fd, isWriting ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    this.setInterest(fd, EPOLLOUT, isWriting);
+  }
+
+  /** The endpoint is told of nothing at all until it is interested in something again. */
+  silence(fd: number): void {
+    if (this.interests[fd] === undefined) return;
+    this.interests[fd] = undefined;
+    this.epoll.remove(fd);
   }
 
   /** Gives back what was closed in this turn; true when that was something. */
@@ -85,5 +94,16 @@ export class Poller {
     for (const fd of this.graveyard) closeFd(fd);
     this.graveyard.length = 0;
     return true;
+  }
+
+  private setInterest(fd: number, event: number, isWanted: boolean): void {
+    const asked = this.interests[fd];
+    const others = (asked ?? 0) & ~event;
+    const events = isWanted ? others | event : others;
+    /* one that was closed, or is left alone, stays so */
+    if (events === (asked ?? 0) || this.endpoints[fd] === null) return;
+    if (asked === undefined) this.epoll.add(fd, events);
+    else this.epoll.modify(fd, events);
+    this.interests[fd] = events;
   }
 }

@@ -362,9 +362,10 @@ export class Shim implements Sink, MessageHandler {
       if (host.descriptors !== null) host.dropDescriptors();
       if (host.isUnsettled) host.settle();
     }
-    if (this.isDeaf) host.poller.watch(this);
+    if (!this.live) return;
+    if (this.isDeaf) host.poller.setReading(this.fd, true);
     this.isDeaf = false;
-    if (this.live && !this.isWaiting) this.readUntil(this.inflow.resume(this));
+    if (!this.isWaiting) this.readUntil(this.inflow.resume(this));
   }
 
   /** A name leads somewhere else. */
@@ -386,8 +387,10 @@ export class Shim implements Sink, MessageHandler {
   // hot
   readable(): void {
     if (this.isWaiting) {
+      const { poller } = this.host;
+      if (this.isDeaf) poller.silence(this.fd);
+      else poller.setReading(this.fd, false);
       this.isDeaf = true;
-      this.host.poller.ignore(this.fd);
       return;
     }
     this.readUntil(this.inflow.read(this));

@@ -67,7 +67,6 @@ export class Link implements Endpoint, MessageHandler {
   private sasl: SaslClient | null;
   private serial = 0;
   private isBlocked = false;
-  private isPaused = false;
 
   constructor(host: Host, { fd, guid }: BusSocket, events: LinkEvents) {
     this.host = host;
@@ -150,13 +149,11 @@ export class Link implements Endpoint, MessageHandler {
 
   /** Reads no more for now: what comes waits on the other bus. */
   pause(): void {
-    this.isPaused = true;
-    this.host.poller.setInterest(this.fd, false, this.isBlocked);
+    this.host.poller.setReading(this.fd, false);
   }
 
   resume(): void {
-    this.isPaused = false;
-    if (this.live) this.host.poller.setInterest(this.fd, true, this.isBlocked);
+    if (this.live) this.host.poller.setReading(this.fd, true);
   }
 
   // hot
@@ -169,7 +166,7 @@ export class Link implements Endpoint, MessageHandler {
   writable(): void {
     this.isBlocked = false;
     this.write();
-    if (this.live && !this.isBlocked) this.host.poller.setInterest(this.fd, !this.isPaused, false);
+    if (this.live && !this.isBlocked) this.host.poller.setWriting(this.fd, false);
   }
 
   /** The end of a turn in which the outbox grew. */
@@ -280,7 +277,7 @@ export class Link implements Endpoint, MessageHandler {
     if (errno === 0) return this.events.drained?.();
     if (errno === Errno.EAGAIN) {
       this.isBlocked = true;
-      this.host.poller.setInterest(this.fd, !this.isPaused, true);
+      this.host.poller.setWriting(this.fd, true);
       this.outbox.keepBorrowed();
     } else if (errno === Errno.ETOOMANYREFS) this.waitForArrivals();
     else this.brokenPipe(errno);
