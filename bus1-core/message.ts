@@ -54,6 +54,8 @@ export class Message {
   /** at the receiver: the handles that arrived, copies first, that of the new node last */
   readonly received: Handle[] = [];
   receivedCount = 0;
+  /** at the receiver: from this one on, the handles lead to nodes of the process that sent them; 0: all of them do */
+  ownFrom = 0;
 
   clear(): this {
     this.pieceCount = 0;
@@ -67,6 +69,7 @@ export class Message {
     this.origin = 0;
     this.isOwned = false;
     this.receivedCount = 0;
+    this.ownFrom = 0;
     return this;
   }
 
@@ -86,6 +89,11 @@ export class Message {
 
   addTransfer(handle: Handle): void {
     this.transfers[this.transferCount++] = handle;
+  }
+
+  /** Whether an answer through the last handle reaches who has sent this; what else it leads to may be anybody's. */
+  get isLastOwn(): boolean {
+    return this.receivedCount === 0 || this.ownFrom < this.receivedCount;
   }
 
   /** -1: there is none */

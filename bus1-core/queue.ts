@@ -17,6 +17,8 @@ export type Received =
       readonly node: Node;
       readonly bytes: Uint8Array;
       readonly handles: readonly Handle[];
+      /** from this one on, they lead to nodes of the process that sent them */
+      readonly ownFrom: number;
       readonly descriptors: DescriptorSet | null;
       readonly trace: Trace;
       /** the process of the domain that sent it, 0 for this one */
@@ -61,6 +63,7 @@ export class Queue implements Sink {
       node,
       bytes: message.copyBytes(),
       handles: message.received.slice(0, message.receivedCount),
+      ownFrom: message.ownFrom,
       descriptors: message.descriptors?.retain() ?? null,
       trace,
       origin: message.origin,

@@ -102,7 +102,8 @@ export class Parking implements Sink {
     if (!sender.isNative) return header;
     const claimed = uniqueNumber(bytes, header.senderOffset, header.senderLength);
     const descriptors = message.descriptors?.count ?? 0;
-    const isGenuine = claimed === sender.number && header.unixFds === descriptors;
+    const isGenuine =
+      claimed === sender.number && header.unixFds === descriptors && message.isLastOwn;
     return isGenuine && validateBody(header) === 0 ? header : null;
   }
 

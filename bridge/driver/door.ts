@@ -45,7 +45,8 @@ export class Door {
     const { code, text } = parseControl(entry.bytes);
     const [object, reply] = entry.handles;
     const isComplete = entry.handles.length === 2;
-    if (isComplete && code === ControlCode.Admit) this.admit(entry, text, object, reply);
+    const isOwn = entry.ownFrom === 0;
+    if (isComplete && isOwn && code === ControlCode.Admit) this.admit(entry, text, object, reply);
     else if (isComplete && code === ControlCode.Mirror && this.domain.isTrusted(entry.origin)) {
       this.addMirror(object, reply, entry.origin);
     } else this.driver.peer.release(...entry.handles);

@@ -307,7 +307,7 @@ export class Driver {
     const first = entry.bytes[0];
     const isDBus = first === 0x6c || first === 0x42;
     if (!isDBus) this.receivedControl(connection, entry);
-    else if (connection.isNative && !isSound(entry)) this.rejected(connection, entry);
+    else if (connection.isNative && !isGenuine(entry)) this.rejected(connection, entry);
     else this.receivedCall(connection, entry);
     const isElsewhere = connection.process !== 0 && !connection.isNative;
     if (isDBus && isElsewhere) this.voice.instruct(connection.driverInbox, DEALT);
@@ -361,9 +361,16 @@ export class Driver {
 
   private receivedControl(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
     const { code, text: name } = parseControl(entry.bytes);
-    const handle = entry.handles[0];
-    if (code !== ControlCode.NameNode || handle === undefined) return;
-    this.keepNameNode(name, connection, handle);
+    const [handle, ...others] = entry.handles;
+    const isWanted =
+      code === ControlCode.NameNode &&
+      entry.ownFrom === 0 &&
+      this.registry.names.queuedOwners(name).includes(connection) &&
+      !connection.nameHandles.has(name);
+    if (isWanted && handle !== undefined) this.keepNameNode(name, connection, handle);
+    else if (handle !== undefined) others.push(handle);
+    entry.descriptors?.drop();
+    this.peer.release(...others.filter(({ live }) => live));
   }
 
   /** The registry holds the handles to name nodes: it is told when they go. */
@@ -405,9 +412,10 @@ const DEALT = controlBytes(ControlCode.Dealt);
 
 const scanned = new MessageHeader();
 
-/** Whether these bytes are a whole D-Bus message, with as many descriptors as it says. */
-function isSound({ bytes, descriptors }: Extract<Received, { type: 0 }>): boolean {
+/** Whether this is a whole D-Bus message, with as many descriptors as it says, and a call brings nothing of others. */
+function isGenuine({ bytes, descriptors, ownFrom }: Extract<Received, { type: 0 }>): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (scanned.scan(bytes, view, 0, bytes.length) !== 0) return false;
+  if (scanned.type === MessageType.MethodCall && ownFrom > 0) return false;
   return validateBody(scanned) === 0 && scanned.unixFds === (descriptors?.count ?? 0);
 }

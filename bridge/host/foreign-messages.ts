@@ -41,7 +41,8 @@ export class ForeignMessages {
   /** the reading of the last message */
   readonly envelope = new Envelope();
   private readonly directory: Directory;
-  private readonly isTrusted: (process: number) => boolean;
+  /** whether a process is a host of this bus */
+  readonly isTrusted: (process: number) => boolean;
   private bytes: Uint8Array = new Uint8Array(0);
   private view: DataView = new DataView(this.bytes.buffer);
 
@@ -87,6 +88,7 @@ export class ForeignMessages {
     if (header.unixFds !== (message.descriptors === null ? 0 : message.descriptors.count)) {
       return false;
     }
+    if (!message.isLastOwn) return false; // the answer would go to somebody who has not asked
     const isReply = header.type === MessageType.MethodReturn || header.type === MessageType.Error;
     if (typeof node.context === 'number') return isReply && header.replySerial === node.context;
     return header.type === MessageType.MethodCall || header.type === MessageType.Signal;

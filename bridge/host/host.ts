@@ -256,6 +256,11 @@ export class Host {
     return isAllowed;
   }
 
+  /** Whether messages of our own can come from there: from this process, or from another one of this bus. */
+  isOurs(process: number): boolean {
+    return process === 0 || this.foreign.isTrusted(process);
+  }
+
   /** A message of our own for one of our peers: its bytes are kept, and looked at when the operation is over. */
   acceptControl(shim: Shim, node: Node, message: Message, trace: Trace): void {
     trace.discharge(1, message.lengthBytes, 0);

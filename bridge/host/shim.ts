@@ -255,7 +255,7 @@ export class Shim implements Sink, MessageHandler {
     const { context } = node;
     let envelope = message.note as Envelope | null;
     if (envelope === null || context instanceof Lookup) {
-      if (message.origin === 0 || !isDBusMessage(message)) {
+      if (isDBusMessage(message) ? message.origin === 0 : this.host.isOurs(message.origin)) {
         this.host.acceptControl(this, node, message, trace);
         return;
       }

@@ -169,9 +169,17 @@ export class Registry extends Directory {
   private asked(entry: Extract<Received, { type: 0 }>): void {
     const reply = entry.handles[0];
     const { code, text: name } = parseControl(entry.bytes);
-    if (reply === undefined || code !== ControlCode.Resolve) return;
+    if (reply === undefined || code !== ControlCode.Resolve || entry.ownFrom > 0) {
+      return this.ignore(entry);
+    }
     this.lookups++;
     this.resolve(name, entry.node.context as Connection, reply);
+  }
+
+  /** Nobody is told anything through a handle that is not his own. */
+  private ignore({ handles, descriptors }: Extract<Received, { type: 0 }>): void {
+    descriptors?.drop();
+    this.peer.release(...handles.filter(({ live }) => live));
   }
 
   private resolve(name: string, sender: Connection, reply: Handle): void {

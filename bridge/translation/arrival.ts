@@ -10,6 +10,8 @@ export class Arrival implements HandleContext {
   /** the process that it came from; 0: this one */
   readonly origin: number;
   readonly descriptors: DescriptorSet | null;
+  /** whether an answer would go to who has asked */
+  private readonly isLastOwn: boolean;
   private readonly trace: Trace;
   /** null where the node is gone, or the handle was taken */
   private readonly handles: (Handle | null)[];
@@ -18,6 +20,7 @@ export class Arrival implements HandleContext {
   constructor(message: Message, trace: Trace) {
     this.bytes = message.copyBytes();
     this.origin = message.origin;
+    this.isLastOwn = message.isLastOwn;
     this.descriptors = message.descriptors?.retain() ?? null;
     this.trace = trace;
     this.handles = message.received.slice(0, message.receivedCount);
@@ -28,10 +31,11 @@ export class Arrival implements HandleContext {
     return this.handles.length;
   }
 
-  /** The message, if it is one of D-Bus with as many descriptors as it says. */
+  /** The message, if it is one of D-Bus with as many descriptors as it says, whose sender is whom an answer reaches. */
   read(): DecodedMessage | undefined {
     try {
       const message = decodeMessage(this.bytes);
+      if (isAwaited(message) && !this.isLastOwn) return undefined;
       return (message.unixFds ?? 0) === (this.descriptors?.count ?? 0) ? message : undefined;
     } catch {
       return undefined;

@@ -15,10 +15,10 @@ export class NativeMessages {
 
   /**
    * The reading of a message from another process, of bytes that nobody writes to any more. Null: it is no D-Bus
-   * message, or not its sender's.
+   * message, or not its sender's, whom an answer reaches.
    */
   read(message: Message): Envelope | null {
-    if (message.origin === 0 || !isDBusMessage(message)) return null;
+    if (message.origin === 0 || !isDBusMessage(message) || !message.isLastOwn) return null;
     const { envelope } = this;
     const { header } = envelope;
     const bytes = message.copyBytes();

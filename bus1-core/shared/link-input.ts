@@ -171,6 +171,7 @@ export class LinkInput {
     }
     local.begin();
     for (let i = 0; i < incoming.handleCount; i++) this.carry(message, i, incoming.references);
+    message.ownFrom = firstOwn(incoming);
     local.deliver(node, message, trace.trace);
     if (node.oneShot) {
       this.link.exports.forgetNode(record);
@@ -247,4 +248,15 @@ export class LinkInput {
       }
     }
   }
+}
+
+/** From which handle on all are to nodes of the process that sent the message. */
+function firstOwn({ references, handleCount }: IncomingMessage): number {
+  let first = handleCount;
+  while (first > 0 && kindOf(references, first - 1) === ReferenceKind.Sender) first--;
+  return first;
+}
+
+function kindOf(references: Uint32Array, index: number): number {
+  return references[index * REFERENCE_WORDS + KIND] & REFERENCE_KIND_MASK;
 }
