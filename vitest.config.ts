@@ -3,7 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['./test/support/temporary-setup.ts', './test/support/journal-setup.ts'],
+    globalSetup: ['build', 'temporary', 'data', 'journal'].map(
+      (name) => `./test/support/${name}-setup.ts`,
+    ),
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -97,10 +97,16 @@ function configFile(config: string | undefined, folder: string): string {
   return file;
 }
 
-/** This process's environment without anything that leads to another bus or desktop. */
+/**
+ * This process's environment without anything that leads to another bus or desktop. Services and
+ * portals that a bus may start are those of the test run (data-setup.ts).
+ */
 export function cleanEnvironment(folder: string): Environment {
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(DBUS_|G_|XDG_|DISPLAY$|WAYLAND_|NOTIFY_SOCKET$|LISTEN_)/.test(name),
+    ([name]) =>
+      name === 'XDG_DATA_DIRS' ||
+      name === 'XDG_DESKTOP_PORTAL_DIR' ||
+      !/^(DBUS_|G_|XDG_|DISPLAY$|WAYLAND_|NOTIFY_SOCKET$|LISTEN_)/.test(name),
   );
   return {
     ...Object.fromEntries(inherited),
