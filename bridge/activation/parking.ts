@@ -11,12 +11,13 @@ import {
 } from '#core/index.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import { describe, STATUS_TEXTS } from '#bridge/host/refusals.js';
+import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { Envelope, uniqueNumber } from '#bridge/registry/envelope.js';
 import { validateBody } from '#bridge/wire/body.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
-import { describeRefusal, type Facet } from '#policy/index.js';
+import { denialText } from '#bridge/registry/grants.js';
+import type { Facet } from '#policy/index.js';
 import type { ActivationFailure } from './activation-failure.js';
 import { ParkedMessage, type ParkingSpot } from './parked-message.js';
 
@@ -165,9 +166,7 @@ export class Parking implements Sink {
   }
 
   private deny(parked: ParkedMessage, facet: Facet): void {
-    const why = describeRefusal(facet);
-    const what = describe(this.envelope.header);
-    const message = `Rejected send message: ${why}; ${what}`;
+    const message = denialText(facet, this.envelope.header);
     this.refuse(parked, { errorName: ErrorName.AccessDenied, message });
   }
 

@@ -16,7 +16,7 @@ import {
   parseControl,
 } from '#bridge/registry/control-message.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
-import type { Grants } from '#bridge/registry/grants.js';
+import { denialText, type Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { Mirrors } from '#bridge/registry/mirrors.js';
 import type { NameChange } from '#bridge/registry/names.js';
@@ -34,6 +34,7 @@ import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { BusSettings } from './bus-settings.js';
 import type { DomainAccess } from './domain-access.js';
 import { Door } from './door.js';
+import { ErrorName } from './driver-error.js';
 import { dispatch, isHello, refuseUnregistered } from './dispatch.js';
 import { nameSignal } from './messages.js';
 import type { DriverInterface } from './method.js';
@@ -331,8 +332,13 @@ export class Driver {
       refuseUnregistered(this, connection, message, reply);
       return;
     }
+    const isBroadcast = message.type === MessageType.Signal && message.destination === undefined;
+    if (connection.isNative && !isBroadcast && this.denies(connection, entry, message, reply)) {
+      this.peer.release(...handles);
+      return;
+    }
     if (message.type === MessageType.Signal) {
-      if (message.destination === undefined) return this.passOn(connection, message);
+      if (isBroadcast) return this.passOn(connection, message);
       this.settings.activator.signalReceived(connection, message);
       if (connection.process !== 0 && message.member === 'ActivationFailure') {
         this.showFrom(connection, entry.bytes);
@@ -348,6 +354,30 @@ export class Driver {
       );
       this.voice.letOverhear(connection, heard);
     }
+  }
+
+  /**
+   * Whether the policy refuses what a native peer sends to the driver; then the peer is told. Clients on a socket have
+   * been judged by their shim.
+   */
+  private denies(
+    connection: Connection,
+    { bytes }: Extract<Received, { type: 0 }>,
+    { serial }: DecodedMessage,
+    reply: Handle | undefined,
+  ): boolean {
+    const facet = connection.isActive ? this.registry.grants.toDriver(connection) : null;
+    if (facet === null) return false;
+    scanned.scan(
+      bytes,
+      new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+      0,
+      bytes.length,
+    );
+    if (facet.check(scanned)) return false;
+    const text = denialText(facet, scanned);
+    this.reply(connection, reply, serial, 's', [text], ErrorName.AccessDenied);
+    return true;
   }
 
   /** A native peer's broadcast: it knows of nobody's subscriptions. */

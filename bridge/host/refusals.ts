@@ -1,11 +1,12 @@
-import type { Handle, Message, SendStatus as SendStatusType } from '#core/index.js';
-import { SendStatus } from '#core/index.js';
+import type { Handle, Message, SendStatus } from '#core/index.js';
 import { Errno, errnoName } from '#core/linux/index.js';
-import { errorMessage, noReplyError } from '#bridge/driver/messages.js';
+import { errorMessage, noReplyError, STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
+import { denialText } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
+import { describeMessage, headerText } from '#bridge/wire/header-text.js';
 import { MessageType } from '#bridge/wire/types.js';
 import {
   describeRefusal,
@@ -104,24 +105,22 @@ export function unexpectedReply(shim: Shim, header: MessageHeader): void {
     shim,
     header,
     ErrorName.AccessDenied,
-    `Rejected send message: no call of ${text(header, 'destination')} with serial ` +
+    `Rejected send message: no call of ${headerText(header, 'destination')} with serial ` +
       `${header.replySerial} waits for this ${kind}`,
   );
 }
 
 /** The policy does not let this message pass. */
 export function denied(shim: Shim, header: MessageHeader, facet: Facet): void {
-  const why = describeRefusal(facet);
-  const what = describe(header);
-  sendError(shim, header, ErrorName.AccessDenied, `Rejected send message: ${why}; ${what}`);
+  sendError(shim, header, ErrorName.AccessDenied, denialText(facet, header));
   const reports = (reported.get(facet) ?? 0) + 1;
   if (reports > REPORTS_MAX) return;
   reported.set(facet, reports);
   const end = reports === REPORTS_MAX ? '; more of the kind are not logged' : '';
   shim.host.log('warn', `message denied by policy${end}`, {
     ...shim.host.identify(shim),
-    why,
-    message: what,
+    why: describeRefusal(facet),
+    message: describeMessage(header),
   });
 }
 
@@ -139,23 +138,12 @@ export function tooManyCalls(shim: Shim, header: MessageHeader): void {
   );
 }
 
-/** Name and text of the error for each way in which a send can end. */
-export const STATUS_TEXTS: Readonly<Record<SendStatusType, readonly [string, string]>> = {
-  [SendStatus.Sent]: [ErrorName.Failed, ''],
-  [SendStatus.BadHandle]: [ErrorName.NameHasNoOwner, 'The destination has left the bus'],
-  [SendStatus.OverQuota]: [ErrorName.LimitsExceeded, ''],
-  [SendStatus.NoDescriptors]: [
-    ErrorName.NotSupported,
-    "Tried to send message with Unix file descriptors to a client that doesn't support that.",
-  ],
-};
-
 /** The core refused a call or a signal: nothing was sent, and no reply node was made. */
 export function notSent(
   shim: Shim,
   header: MessageHeader,
   message: Message,
-  status: SendStatusType,
+  status: SendStatus,
   handle: Handle,
 ): void {
   if (message.newNode !== 0) shim.pendingCalls--;
@@ -181,7 +169,7 @@ export function replyNotSent(
   shim: Shim,
   header: MessageHeader,
   handle: Handle,
-  status: SendStatusType,
+  status: SendStatus,
 ): void {
   const [errorName, reason] = STATUS_TEXTS[status];
   sendError(shim, header, errorName, reason || noRoom(shim, handle));
@@ -220,32 +208,11 @@ export function replyTimedOut(shim: Shim, serial: number): void {
   shim.host.sendOwn(shim, bytes);
 }
 
-type Field = 'path' | 'interface' | 'member' | 'errorName' | 'destination';
-
-/** A header field as text, for errors and logs; empty when the message does not have it. */
-export function text(header: MessageHeader, field: Field): string {
-  const offset = header[`${field}Offset`];
-  const length = header[`${field}Length`];
-  if (length === 0) return '';
-  return Buffer.from(header.bytes.buffer, header.bytes.byteOffset + offset, length).toString();
-}
-
-const TYPE_NAMES = ['invalid', 'method_call', 'method_return', 'error', 'signal'];
-
-/** A message in the words of dbus-daemon's log. */
-export function describe(header: MessageHeader): string {
-  const type = TYPE_NAMES[header.type] ?? `${header.type}`;
-  const fields = (['interface', 'member', 'errorName', 'path', 'destination'] as const)
-    .filter((field) => header[`${field}Length`] > 0)
-    .map((field) => `${field}="${text(header, field)}"`);
-  return [`type="${type}"`, ...fields].join(' ');
-}
-
 /** A rule with log="true" let the message pass. */
 export function logAllowed(host: Host, rule: MessageRule, header: MessageHeader): void {
   host.log('info', 'message allowed by policy', {
     name: uniqueName(host.envelope.senderNumber),
     why: `${describeRule(rule)} at ${ruleLocation(rule)}`,
-    message: describe(header),
+    message: describeMessage(header),
   });
 }

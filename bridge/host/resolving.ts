@@ -6,7 +6,8 @@ import { MessageFlag } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
 import type { Lookup } from './node-contexts.js';
-import { sendError, text, unexpectedReply } from './refusals.js';
+import { headerText } from '#bridge/wire/header-text.js';
+import { sendError, unexpectedReply } from './refusals.js';
 import type { Shim } from './shim.js';
 
 /**
@@ -20,7 +21,7 @@ export function resolve(
   header: MessageHeader,
 ): Destination | null {
   if (stale !== null) forget(shim, stale);
-  const lookup = shim.host.registry.resolve(shim, text(header, 'destination'), header);
+  const lookup = shim.host.registry.resolve(shim, headerText(header, 'destination'), header);
   return lookup === null ? null : adopt(shim, lookup, header);
 }
 
@@ -59,7 +60,7 @@ function decide(shim: Shim, { name, resolution, owner }: Lookup): Grant {
 
 /** A reply that names its addressee by a well-known name, or one for which there is no handle. */
 export function replyByName(shim: Shim, header: MessageHeader): void {
-  const name = text(header, 'destination');
+  const name = headerText(header, 'destination');
   const caller = shim.host.directory.owner(name)?.number;
   if (caller === undefined && !isActivatable(shim, name)) return tellUnowned(shim, header, name);
   const reply = caller === undefined ? null : shim.replies.take(caller, header.replySerial);

@@ -4,13 +4,14 @@ import { introspect } from '#bridge/driver/introspectable.js';
 import { Resolution } from '#bridge/registry/control-message.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
+import { headerText } from '#bridge/wire/header-text.js';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
 import { CAPTURE, NAME_NODE, type Lookup } from './node-contexts.js';
 import { adopt } from './resolving.js';
-import { denied, notSent, speaksOutOfTurn, text, unknownType } from './refusals.js';
+import { denied, notSent, speaksOutOfTurn, unknownType } from './refusals.js';
 import type { Shim } from './shim.js';
 
 /** Ways off the hot path: to the driver, to everybody, and of messages that have to be rewritten. */
@@ -30,7 +31,7 @@ export function sendToDriver(shim: Shim, header: MessageHeader): void {
     message.newNodeContext = header.serial;
     shim.pendingCalls++;
   }
-  const attached = isCall ? attachedContext(text(header, 'member')) : undefined;
+  const attached = isCall ? attachedContext(headerText(header, 'member')) : undefined;
   if (attached === undefined) {
     deliver(shim, header, message);
     return;
@@ -66,13 +67,13 @@ function driverDestination(shim: Shim): Destination {
 
 export function newDriverDestination(shim: Shim, handle: Destination['handle']): Destination {
   const { grants } = shim.host;
-  const { facet } = grants.withDriver(shim.connection);
+  const { connection } = shim;
   const destination = new Destination({
     name: Buffer.from(DRIVER_NAME),
     handle,
-    facet: shim.connection.isActive ? facet : null,
+    facet: connection.isActive ? grants.toDriver(connection) : null,
     replyFacet: null,
-    epoch: shim.connection.isActive ? grants.epoch : 0,
+    epoch: connection.isActive ? grants.epoch : 0,
     isParking: false,
     isDriver: true,
   });
@@ -84,7 +85,7 @@ export function newDriverDestination(shim: Shim, handle: Destination['handle']):
 export function routeUndirected(shim: Shim, header: MessageHeader): void {
   const isCall = header.type === MessageType.MethodCall;
   /* the reference daemon's library answers these before the daemon gets to see that a monitor has sent them */
-  const isForPeer = isCall && text(header, 'interface') === PEER;
+  const isForPeer = isCall && headerText(header, 'interface') === PEER;
   if (shim.isMonitor && !isForPeer) return speaksOutOfTurn(shim);
   if (isCall) return answerAsPeer(shim, header);
   if (header.type !== MessageType.Signal) return;
@@ -102,9 +103,10 @@ const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable';
  * shown to monitors, even before Hello (the reference daemon leaves these calls to its library).
  */
 function answerAsPeer(shim: Shim, header: MessageHeader): void {
-  const member = text(header, 'member');
-  const isForPeer = text(header, 'interface') === PEER;
-  const isForAny = header.interfaceLength === 0 || text(header, 'interface') === INTROSPECTABLE;
+  const member = headerText(header, 'member');
+  const isForPeer = headerText(header, 'interface') === PEER;
+  const isForAny =
+    header.interfaceLength === 0 || headerText(header, 'interface') === INTROSPECTABLE;
   if (member === 'Ping' && isForPeer) answer(shim, header, []);
   else if (member === 'GetMachineId' && isForPeer) {
     answer(shim, header, [shim.host.options.machineId]);
@@ -177,7 +179,7 @@ function isShownLate({ host, connection }: Shim, header: MessageHeader): boolean
   if (!host.isRegistryHere) return false;
   if (header.destinationLength === 0 || !connection.isActive) return false;
   if (isForDriver(header)) return isActivationFailure(header);
-  const name = text(header, 'destination');
+  const name = headerText(header, 'destination');
   if ((header.flags & MessageFlag.NoAutoStart) !== 0) return false;
   if (host.directory.owner(name) !== undefined) return false;
   if (!host.activator.isActivatable(name)) return false;
@@ -214,17 +216,17 @@ function isShownOnArrival({ connection, isMonitor }: Shim, header: MessageHeader
 /** What systemd tells the bus. */
 function isActivationFailure(header: MessageHeader): boolean {
   const isSignal = header.type === MessageType.Signal && isForDriver(header);
-  return isSignal && text(header, 'member') === 'ActivationFailure';
+  return isSignal && headerText(header, 'member') === 'ActivationFailure';
 }
 
 function isForDriver(header: MessageHeader): boolean {
-  return text(header, 'destination') === DRIVER_NAME;
+  return headerText(header, 'destination') === DRIVER_NAME;
 }
 
 /** A message that says who sent it, or has unknown fields: both are left out (the feature HeaderFiltering). */
 export function routeCleaned(shim: Shim, header: MessageHeader): void {
-  const field = (name: Parameters<typeof text>[1]): string | undefined =>
-    header[`${name}Length`] === 0 ? undefined : text(header, name);
+  const field = (name: Parameters<typeof headerText>[1]): string | undefined =>
+    header[`${name}Length`] === 0 ? undefined : headerText(header, name);
   const bytes = encodeMessage(
     {
       type: header.type,

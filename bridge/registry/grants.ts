@@ -3,6 +3,7 @@ import {
   ClientPolicies,
   compileFacet,
   DRIVER_PARTY,
+  describeRefusal,
   Flow,
   type ClientPolicy,
   type Facet,
@@ -10,10 +11,16 @@ import {
   type PolicyRules,
 } from '#policy/index.js';
 
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { describeMessage } from '#bridge/wire/header-text.js';
+
 import type { Connection } from './connection.js';
 
 /** No rule names this user: who came in without credentials. */
 const NOBODY = -1;
+
+/** What was decided for each sender and receiver. */
+type FacetTable = WeakMap<Party, WeakMap<Party, Facet | null>>;
 
 /** Facets for what a sender may do with a handle, and for what may come back through reply handles. */
 export interface Grant {
@@ -32,9 +39,9 @@ export class Grants {
   private policies: ClientPolicies;
   private readonly mentionedNames = new Set<string>();
   private mentionedPrefixes: string[] = [];
-  private driverGrants = new WeakMap<Connection, Grant>();
-  private broadcastFacets = new WeakMap<Connection, Map<Connection, Facet | null>>();
-  private replyFacets = new WeakMap<Connection, Map<Connection, Facet | null>>();
+  private directedFacets: FacetTable = new WeakMap();
+  private broadcastFacets: FacetTable = new WeakMap();
+  private replyFacets: FacetTable = new WeakMap();
 
   constructor(rules: PolicyRules) {
     this.policies = new ClientPolicies(rules);
@@ -82,26 +89,22 @@ export class Grants {
     return this.between(sender, { policy: undefined, names: new Set([name]) });
   }
 
-  withDriver(sender: Party): Grant {
-    return this.between(sender, DRIVER_PARTY);
+  /** What a connection sends to the driver; decided once an epoch. */
+  toDriver(sender: Connection): Facet | null {
+    return this.known(this.directedFacets, sender, DRIVER_PARTY, Flow.Directed);
   }
 
-  /** What the driver sends to a connection: signals and replies. */
+  /** What the driver sends to a connection: signals and replies; decided once an epoch. */
   fromDriver(receiver: Connection): Grant {
-    const known = this.driverGrants.get(receiver);
-    if (known !== undefined) return known;
-    const grant = {
-      facet: compileFacet(DRIVER_PARTY, receiver, Flow.Directed),
-      replyFacet: compileFacet(DRIVER_PARTY, receiver, Flow.RequestedReply),
+    return {
+      facet: this.known(this.directedFacets, DRIVER_PARTY, receiver, Flow.Directed),
+      replyFacet: this.known(this.replyFacets, DRIVER_PARTY, receiver, Flow.RequestedReply),
     };
-    this.driverGrants.set(receiver, grant);
-    return grant;
   }
 
   /** For one subscriber of a sender's signals; decided once an epoch. Sender undefined: the driver. */
   broadcastFacet(sender: Connection | undefined, receiver: Connection): Facet | null {
-    if (sender === undefined) return compileFacet(DRIVER_PARTY, receiver, Flow.Broadcast);
-    return this.known(this.broadcastFacets, sender, receiver, Flow.Broadcast);
+    return this.known(this.broadcastFacets, sender ?? DRIVER_PARTY, receiver, Flow.Broadcast);
   }
 
   /** For what `callee` answers to a call that came from another process; decided once an epoch. */
@@ -114,14 +117,9 @@ export class Grants {
     return compileFacet(sender ?? DRIVER_PARTY, receiver, Flow.Eavesdropped);
   }
 
-  private known(
-    pairs: WeakMap<Connection, Map<Connection, Facet | null>>,
-    sender: Connection,
-    receiver: Connection,
-    flow: Flow,
-  ): Facet | null {
+  private known(pairs: FacetTable, sender: Party, receiver: Party, flow: Flow): Facet | null {
     let facets = pairs.get(sender);
-    if (facets === undefined) pairs.set(sender, (facets = new Map()));
+    if (facets === undefined) pairs.set(sender, (facets = new WeakMap()));
     let facet = facets.get(receiver);
     if (facet === undefined) {
       this.compiled++;
@@ -133,9 +131,9 @@ export class Grants {
 
   private newEpoch(): void {
     this.epoch = (this.epoch + 1) & 0x3fffffff;
+    this.directedFacets = new WeakMap();
     this.broadcastFacets = new WeakMap();
     this.replyFacets = new WeakMap();
-    this.driverGrants = new WeakMap();
   }
 
   private policyFor({ credentials }: Connection): ClientPolicy {
@@ -155,4 +153,9 @@ export class Grants {
       }
     }
   }
+}
+
+/** What the sender of a message is told that `facet` has just refused. */
+export function denialText(facet: Facet, header: MessageHeader): string {
+  return `Rejected send message: ${describeRefusal(facet)}; ${describeMessage(header)}`;
 }

@@ -1,7 +1,7 @@
 import { SendStatus, type Handle } from '#core/index.js';
 import { handleIndex } from '#bridge/client/handle-path.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
-import { STATUS_TEXTS } from '#bridge/host/refusals.js';
+import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';

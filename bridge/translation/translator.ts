@@ -1,13 +1,13 @@
 import { Message, type Handle } from '#core/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Host } from '#bridge/host/host.js';
-import { describe } from '#bridge/host/refusals.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { Envelope } from '#bridge/registry/envelope.js';
 import type { Registry } from '#bridge/registry/registry.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
-import { describeRefusal, type Facet } from '#policy/index.js';
+import { denialText } from '#bridge/registry/grants.js';
+import type { Facet } from '#policy/index.js';
 import type { Mapping } from '#mappings/index.js';
 
 import type { Arrival } from './arrival.js';
@@ -164,7 +164,7 @@ export class Translator {
   /** @throws DriverError */
   mustPermit(facet: Facet | null, bytes: Uint8Array): void {
     if (facet === null || this.permits(facet, bytes)) return;
-    const text = `Rejected send message: ${describeRefusal(facet)}; ${describe(this.scanned)}`;
+    const text = denialText(facet, this.scanned);
     throw new DriverError(ErrorName.AccessDenied, text);
   }
 

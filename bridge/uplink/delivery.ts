@@ -1,9 +1,10 @@
 import { Message, SendStatus, type DescriptorSet, type Handle } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import { describe, STATUS_TEXTS, text } from '#bridge/host/refusals.js';
+import { STATUS_TEXTS } from '#bridge/driver/messages.js';
+import { headerText } from '#bridge/wire/header-text.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { Envelope } from '#bridge/registry/envelope.js';
-import { describeRefusal } from '#policy/index.js';
+import { denialText } from '#bridge/registry/grants.js';
 import type { Attachment } from './attachment.js';
 import type { StandIn } from './stand-in.js';
 import type { Uplink } from './uplink.js';
@@ -65,7 +66,7 @@ export class Delivery {
     call?.settle();
     /* the other bus need not wait for the answer */
     if (call !== undefined) to.link?.sendError(from.farText, header.serial, ErrorName.NoReply, '');
-    const name = text(header, 'destination');
+    const name = headerText(header, 'destination');
     const reply = call?.handle ?? null;
     this.pass({ sender, owner: to.connection, name, standIn, reply, serial }, message);
   }
@@ -75,7 +76,7 @@ export class Delivery {
     const { registry } = this.attachment.driver;
     const { facet, replyFacet } = registry.grants.between(sender, owner);
     if (facet !== null && !facet.check(this.envelope.header)) {
-      const why = `Rejected send message: ${describeRefusal(facet)}; ${describe(this.envelope.header)}`;
+      const why = denialText(facet, this.envelope.header);
       return this.refuse(parcel, ErrorName.AccessDenied, why);
     }
     const handle = owner.nameHandles.get(name);

@@ -3,7 +3,8 @@ import { closeFd } from '#core/linux/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { Destination, Destinations } from '#bridge/host/destinations.js';
 import { INBOX, NAME_NODE } from '#bridge/host/node-contexts.js';
-import { describe, STATUS_TEXTS, text } from '#bridge/host/refusals.js';
+import { STATUS_TEXTS } from '#bridge/driver/messages.js';
+import { headerText } from '#bridge/wire/header-text.js';
 import { NOBODY } from '#bridge/host/users.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
@@ -11,7 +12,8 @@ import type { Grant } from '#bridge/registry/grants.js';
 import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import { describeRefusal, type Facet } from '#policy/index.js';
+import { denialText } from '#bridge/registry/grants.js';
+import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
 import { processText } from './process-text.js';
@@ -223,7 +225,7 @@ export class Ghost extends StandIn {
   /** First contact: the registry lives in this thread, so it is looked at and not asked. */
   private resolve(uplink: Uplink, header: MessageHeader): Destination | null {
     const { registry } = this.attachment.driver;
-    const name = text(header, 'destination');
+    const name = headerText(header, 'destination');
     const isUplink = uplink.nameHere(header) !== null;
     const owner = isUplink ? uplink.connection : registry.owner(name);
     const handle = isUplink ? owner?.inbox : owner?.nameHandles.get(name);
@@ -288,7 +290,7 @@ export class Ghost extends StandIn {
   }
 
   private deny(uplink: Uplink, header: MessageHeader, facet: Facet): true {
-    const why = `Rejected send message: ${describeRefusal(facet)}; ${describe(header)}`;
+    const why = denialText(facet, header);
     this.refuse(uplink, header, ErrorName.AccessDenied, why);
     return true;
   }

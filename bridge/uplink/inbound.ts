@@ -1,5 +1,6 @@
 import { SendStatus, type DescriptorSet } from '#core/index.js';
-import { STATUS_TEXTS, text } from '#bridge/host/refusals.js';
+import { STATUS_TEXTS } from '#bridge/driver/messages.js';
+import { headerText } from '#bridge/wire/header-text.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -176,7 +177,7 @@ export class Inbound {
   /** A call, or a signal for this client alone: no match rule is asked. */
   private directed(envelope: Envelope, descriptors: DescriptorSet | null): boolean {
     const { arriving, attachment } = this.uplink;
-    if (arriving !== null && text(envelope.header, 'destination') === arriving) return false;
+    if (arriving !== null && headerText(envelope.header, 'destination') === arriving) return false;
     const ghost = this.sender(envelope.header);
     if (ghost === null) {
       const isOwn = attachment.uplinks.clientBehind(senderText(envelope.header)) !== undefined;
@@ -279,7 +280,7 @@ export class Inbound {
 
   private fromDriver(header: MessageHeader): true {
     const isAboutUs = header.type === MessageType.Signal && header.destinationLength > 0;
-    if (isAboutUs && text(header, 'member') === 'NameLost') this.uplink.lostName(header);
+    if (isAboutUs && headerText(header, 'member') === 'NameLost') this.uplink.lostName(header);
     return true;
   }
 }

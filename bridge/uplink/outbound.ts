@@ -1,6 +1,6 @@
 import type { DescriptorSet, Message, Trace } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import { text as fieldText } from '#bridge/host/refusals.js';
+import { headerText as fieldText } from '#bridge/wire/header-text.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';

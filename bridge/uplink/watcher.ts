@@ -1,5 +1,5 @@
 import type { DescriptorSet } from '#core/index.js';
-import { text } from '#bridge/host/refusals.js';
+import { headerText } from '#bridge/wire/header-text.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -64,8 +64,9 @@ export class Watcher implements LinkEvents {
 
   message(header: MessageHeader, _descriptors: DescriptorSet | null): void {
     if (header.type === MessageType.MethodCall) return this.refuse(header);
-    if (header.type !== MessageType.Signal || text(header, 'interface') !== DRIVER_NAME) return;
-    const member = text(header, 'member');
+    if (header.type !== MessageType.Signal || headerText(header, 'interface') !== DRIVER_NAME)
+      return;
+    const member = headerText(header, 'member');
     if (member === 'NameOwnerChanged') this.nameOwnerChanged(header);
     else if (member === 'ActivatableServicesChanged') this.listActivatable(true);
   }

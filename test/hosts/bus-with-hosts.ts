@@ -39,11 +39,11 @@ export class BusWithHosts {
   private readonly folder: string;
   private log = '';
 
-  private constructor(folder: string, hosts: number) {
+  private constructor(folder: string, hosts: number, more: readonly string[]) {
     this.folder = folder;
     this.address = `unix:path=${join(folder, 'bus')}`;
     this.env = { ...cleanEnvironment(folder), DBUS_SESSION_BUS_ADDRESS: this.address };
-    const args = [PROGRAM, 'run', '--hosts', String(hosts), '--address', this.address];
+    const args = [PROGRAM, 'run', '--hosts', String(hosts), '--address', this.address, ...more];
     this.child = spawn(process.execPath, [...args, '--print-address', '--log-level', 'warn'], {
       env: this.env,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -52,8 +52,9 @@ export class BusWithHosts {
     this.child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.log += text));
   }
 
-  static async start(hosts: number): Promise<BusWithHosts> {
-    const bus = new BusWithHosts(openFolder('bus-hosts-'), hosts);
+  /** @param more further words of the command line */
+  static async start(hosts: number, more: readonly string[] = []): Promise<BusWithHosts> {
+    const bus = new BusWithHosts(openFolder('bus-hosts-'), hosts, more);
     for await (const address of createInterface({ input: bus.child.stdout! })) {
       if (address.startsWith(bus.address)) return bus;
     }
