@@ -29,8 +29,10 @@ const PORTALS = ['gnome-keyring.portal'];
 export default function setup(): void {
   const share = join(tmpdir(), 'share');
   const portals = join(share, 'xdg-desktop-portal/portals');
-  linkAllBut(SHARE, share, ['dbus-1', 'xdg-desktop-portal']);
+  linkAllBut(SHARE, share, ['applications', 'dbus-1', 'xdg-desktop-portal']);
   linkAllBut(join(SHARE, 'dbus-1'), join(share, 'dbus-1'), ['services']);
+  /* no program is there to open a folder or a link with */
+  mkdirSync(join(share, 'applications'));
   linkSome(join(SHARE, 'dbus-1/services'), join(share, 'dbus-1/services'), SERVICES);
   linkSome(join(SHARE, 'xdg-desktop-portal/portals'), portals, PORTALS);
   process.env['XDG_DATA_DIRS'] = share;
