@@ -3,10 +3,10 @@ import { privateAddress } from '#bridge/control/listen-unix.js';
 import { createLogger } from '#bridge/control/logger.js';
 import { printStarted } from '#bridge/control/print.js';
 import { serve } from '#bridge/control/serve.js';
-import { busAddress } from '#bridge/uplink/bus-address.js';
 import { NamePatterns } from '#bridge/uplink/name-patterns.js';
 import type { ConfinedGrant, UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Direction, Mapping } from '#mappings/index.js';
+import { busAddress } from '#bridge/wire/bus-address.js';
 import { logLevel } from './log-level.js';
 import { lookTimeUs } from './look-time.js';
 import { mappingsOf, readMapping } from './mapping-files.js';
@@ -48,12 +48,7 @@ export async function attach(command: readonly string[], options: AttachOptions)
 }
 
 function uplinkOf(options: AttachOptions): UplinkOptions {
-  const address = busAddress(options.bus, process.env);
-  if (address === undefined) {
-    throw new UsageError(
-      'there is no session bus here: DBUS_SESSION_BUS_ADDRESS is not set; name one with --bus',
-    );
-  }
+  const { text: address } = busAddress(options.bus, process.env);
   const mappings = (options.mapping ?? []).map((file) => readMapping(file));
   const mapped = (direction: Direction): string[] =>
     mappings.flatMap(({ names }) =>

@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import dbus from 'dbus-next';
-import { busAddress } from '#bridge/uplink/bus-address.js';
 import type { MigrationResult, MigrationStep, Party } from '#bridge/uplink/migration.js';
 import type { UplinkStatus } from '#bridge/uplink/uplink-interface.js';
-import { UsageError } from './usage-error.js';
+import { busAddress } from '#bridge/wire/bus-address.js';
 
 const UPLINK = {
   destination: 'org.freedesktop.DBus',
@@ -35,9 +34,7 @@ export class BridgeControl {
 
   /** Connects to the bridge at `given`, by default the session bus. @throws Error when it cannot be reached */
   static async connect(given: string | undefined): Promise<BridgeControl> {
-    const address = given ?? busAddress('session', process.env);
-    if (address === undefined)
-      throw new UsageError('there is no session bus here: name the bridge with --address');
+    const { text: address } = busAddress(given ?? 'session', process.env);
     const bus = dbus.sessionBus({ busAddress: address });
     try {
       await once(bus, 'connect');

@@ -1,13 +1,9 @@
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import dbus from 'dbus-next';
-import { AddressError, parseAddresses } from '#bridge/wire/address.js';
+import { busAddress } from '#bridge/wire/bus-address.js';
 import { parseIntrospection } from '#bridge/introspection/introspection.js';
 import type { IntrospectedNode } from '#bridge/introspection/introspection.js';
-import { UsageError } from './usage-error.js';
-
-/** D-Bus Specification, "Well-known Message Bus Instances". */
-const SYSTEM_BUS = 'unix:path=/var/run/dbus/system_bus_socket';
 
 /** libdbus waits as long for a reply, and a service may have to start first. */
 const REPLY_TIMEOUT_MS = 25_000;
@@ -24,7 +20,7 @@ export class OldBus {
 
   /** Connects to `session`, `system` or an address. */
   static async connect(which: string): Promise<OldBus> {
-    const address = busAddress(which);
+    const { text: address } = busAddress(which, process.env);
     const bus = dbus.sessionBus({ busAddress: address });
     try {
       await once(bus, 'connect');
@@ -89,24 +85,4 @@ export class OldBus {
       timeout.catch(() => {});
     }
   }
-}
-
-/** The address of `session`, of `system`, or the address itself. @throws UsageError */
-export function busAddress(which: string): string {
-  const { env } = process;
-  if (which === 'system') return env['DBUS_SYSTEM_BUS_ADDRESS'] ?? SYSTEM_BUS;
-  if (which !== 'session') return validAddress(which);
-  const address = env['DBUS_SESSION_BUS_ADDRESS'];
-  if (address !== undefined) return address;
-  const directory = env['XDG_RUNTIME_DIR'];
-  if (directory !== undefined) return `unix:path=${directory}/bus`;
-  throw new Error(
-    'there is no session bus: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set',
-  );
-}
-
-function validAddress(text: string): string {
-  const addresses = parseAddresses(text);
-  if (!(addresses instanceof AddressError)) return text;
-  throw new UsageError(`${addresses.message}: --bus takes session, system or an address`);
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import dbus from 'dbus-next';
 import { textOf } from '#bridge/control/startup-error.js';
-import { busAddress } from './mappings-bus.js';
+import { busAddress } from '#bridge/wire/bus-address.js';
 import { Traffic } from './mappings-plan-traffic.js';
 
 const DRIVER = 'org.freedesktop.DBus';
@@ -44,7 +44,7 @@ export class BusMonitor {
 
   /** Watches `session`, `system` or the bus at an address from when the promise resolves on. */
   static async start(which: string): Promise<BusMonitor> {
-    const address = busAddress(which);
+    const { text: address } = busAddress(which, process.env);
     const [asking, watching] = [await connect(address), await connect(address)];
     const monitor = new BusMonitor(address, asking, watching);
     await monitor.begin();

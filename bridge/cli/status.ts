@@ -1,13 +1,14 @@
 import dbus from 'dbus-next';
 import type { BusStatus } from '#bridge/driver/status.js';
 import type { HostStatus } from '#bridge/registry/host-report.js';
+import { busAddress } from '#bridge/wire/bus-address.js';
 
 /** A bus that answers takes milliseconds; one that is stopped never does. */
 const TIMEOUT_MS = 10_000;
 
 /** Asks the bus at `address`, by default the session bus. @throws Error when it is none of ours, or does not answer */
-export async function busStatus(address: string | undefined): Promise<BusStatus> {
-  const bus = dbus.sessionBus(address === undefined ? {} : { busAddress: address });
+export async function busStatus(address = 'session'): Promise<BusStatus> {
+  const bus = dbus.sessionBus({ busAddress: busAddress(address, process.env).text });
   const call = new dbus.Message({
     destination: 'org.freedesktop.DBus',
     path: '/org/freedesktop/DBus',

@@ -1,7 +1,5 @@
 import type { Handle, Message } from '#core/index.js';
-import { SystemError } from '#core/linux/index.js';
 import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
-import { authorityPaths } from './authority-address.js';
 import { Bus, BusEvents } from './bus.js';
 import { Driver, DRIVER_NAME } from './driver.js';
 import { ClientError } from './errors.js';
@@ -9,10 +7,9 @@ import { HeldHandle } from './held-handle.js';
 import { Inbox } from './inbox.js';
 import { Member, type MemberOptions } from './member.js';
 import { Pending } from './pending.js';
+import { reachDomain, type BusChoice } from './reach.js';
 
-export interface JoinOptions extends MemberOptions {
-  /** a D-Bus address, or `bus1:path=…`; that of the session bus by default */
-  readonly address?: string | undefined;
+export interface JoinOptions extends MemberOptions, BusChoice {
   /** for all of it; 10 s by default */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -63,22 +60,8 @@ export function joinSync(options: JoinOptions = {}): Bus {
   }
 }
 
-/** The first authority that can be reached. */
 function connect(options: JoinOptions): Member {
-  const failures: string[] = [];
-  for (const path of authorityPaths(options.address, process.env)) {
-    try {
-      return new Member(path, options);
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      failures.push(`'${path.replace('\0', '@')}': ${error.message}`);
-    }
-  }
-  const why = 'is a bridge running at this address, and does it take native peers?';
-  throw new ClientError(
-    'JoinFailed',
-    `no authority of a domain could be reached: ${failures.join('; ')}; ${why}`,
-  );
+  return reachDomain(options, (path) => new Member(path, options));
 }
 
 /** The way from a member of a domain to a connection of its bus. */

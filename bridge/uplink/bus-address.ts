@@ -1,20 +1,5 @@
-import { join } from 'node:path';
-
 import { connectTcp, connectUnix, SystemError } from '#core/linux/index.js';
 import { AddressError, parseAddresses, type Address } from '#bridge/wire/address.js';
-
-/** D-Bus specification, "Well-known Message Bus Instances". */
-const SYSTEM_BUS = 'unix:path=/var/run/dbus/system_bus_socket';
-
-/** The address of `session`, `system`, or of whatever else it names. Undefined: this user has no session bus. */
-export function busAddress(bus: string, environment: NodeJS.ProcessEnv): string | undefined {
-  if (bus === 'system') return environment['DBUS_SYSTEM_BUS_ADDRESS'] ?? SYSTEM_BUS;
-  if (bus !== 'session') return bus;
-  const given = environment['DBUS_SESSION_BUS_ADDRESS'];
-  if (given !== undefined && given !== '') return given;
-  const runtime = environment['XDG_RUNTIME_DIR'];
-  return runtime === undefined || runtime === '' ? undefined : `unix:path=${join(runtime, 'bus')}`;
-}
 
 /** A socket that is connected, and the guid that its address promises. */
 export interface BusSocket {

@@ -1,11 +1,10 @@
 import type { Handle, Message } from '#core/index.js';
-import { SystemError } from '#core/linux/index.js';
-import { authorityPaths } from '#bridge/client/authority-address.js';
 import { Driver, DRIVER_NAME } from '#bridge/client/driver.js';
 import { ClientError } from '#bridge/client/errors.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
 import type { Member } from '#bridge/client/member.js';
 import { Pending } from '#bridge/client/pending.js';
+import { reachDomain, type BusChoice } from '#bridge/client/reach.js';
 import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
 import { BusMember } from './bus-member.js';
 
@@ -14,26 +13,9 @@ const TIMEOUT_MS = 10_000;
 /** A program of dbus-next expects to be sent whatever is for it: there is more room than in a native process. */
 const MAXIMA = { objects: 1 << 20, bytes: 1 << 28, descriptors: 1024 };
 
-/** Reaches the first authority of an address that listens. @throws ClientError `JoinFailed` */
-export function reachAuthority(
-  address: string | undefined,
-  onDiagnostic: (text: string) => void,
-): BusMember {
-  const failures: string[] = [];
-  for (const path of authorityPaths(address, process.env)) {
-    try {
-      return new BusMember(path, { maxima: MAXIMA, onDiagnostic });
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      failures.push(`'${path.replace('\0', '@')}': ${error.message}`);
-    }
-  }
-  const instead = `to use the D-Bus socket of another bus, import 'dbus-next' itself`;
-  const start = `start one there, such as by 'bus1-bridge run --address ADDRESS'`;
-  throw new ClientError(
-    'JoinFailed',
-    `no bridge can be reached at ${failures.join(', ')}; ${start}; ${instead}`,
-  );
+/** Reaches the first authority of a bus that listens. @throws ClientError `JoinFailed` */
+export function reachAuthority(choice: BusChoice, onDiagnostic: (text: string) => void): BusMember {
+  return reachDomain(choice, (path) => new BusMember(path, { maxima: MAXIMA, onDiagnostic }));
 }
 
 /**

@@ -4,6 +4,7 @@ import { DRIVER_NAME } from '#bridge/client/driver.js';
 import { ClientError } from '#bridge/client/errors.js';
 import { Inbox } from '#bridge/client/inbox.js';
 import type { CallTaker, IncomingCall } from '#bridge/client/incoming-call.js';
+import type { BusChoice } from '#bridge/client/reach.js';
 import type { Signal, SignalTaker } from '#bridge/client/signal.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { enter, reachAuthority } from './admission.js';
@@ -37,11 +38,11 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
   /** the program has closed it, and waits for nothing */
   private isOver = false;
 
-  /** Begins to join the bus at `address`; what comes of that is an event. */
-  constructor(address: string | undefined, takesDescriptors: boolean) {
+  /** Begins to join a bus; what comes of that is an event. */
+  constructor(choice: BusChoice, takesDescriptors: boolean) {
     super();
     try {
-      const member = reachAuthority(address, (text) => debug('%s', text));
+      const member = reachAuthority(choice, (text) => debug('%s', text));
       this.member = member;
       member.takesDescriptors = takesDescriptors;
       member.hold();

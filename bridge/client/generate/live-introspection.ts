@@ -1,6 +1,6 @@
 import dbus from 'dbus-next';
 
-import { AddressError, parseAddresses } from '#bridge/wire/address.js';
+import { busAddress } from '#bridge/wire/bus-address.js';
 import { parseBusName, parseObjectPath } from '#bridge/wire/names.js';
 import { GenerateError } from './select-interfaces.js';
 import type { IntrospectionText } from './generate.js';
@@ -39,7 +39,7 @@ async function withBus<T>(
   bus: string,
   use: (connection: dbus.MessageBus) => Promise<T>,
 ): Promise<T> {
-  const connection = dbus.sessionBus({ busAddress: addressOf(bus) });
+  const connection = dbus.sessionBus({ busAddress: busAddress(bus, process.env).text });
   try {
     const failed = new Promise<never>((_, reject) => connection.on('error', reject));
     return await Promise.race([use(connection), failed]);
@@ -49,26 +49,4 @@ async function withBus<T>(
   } finally {
     connection.disconnect();
   }
-}
-
-/** "Well-known Message Bus Instances". */
-function addressOf(bus: string): string {
-  const { env } = process;
-  if (bus === 'system') {
-    return env.DBUS_SYSTEM_BUS_ADDRESS ?? 'unix:path=/var/run/dbus/system_bus_socket';
-  }
-  if (bus !== 'session') return validAddress(bus);
-  if (env.DBUS_SESSION_BUS_ADDRESS !== undefined) return env.DBUS_SESSION_BUS_ADDRESS;
-  if (env.XDG_RUNTIME_DIR !== undefined) return `unix:path=${env.XDG_RUNTIME_DIR}/bus`;
-  throw new GenerateError(
-    'session bus: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR says where it is',
-  );
-}
-
-function validAddress(bus: string): string {
-  const addresses = parseAddresses(bus);
-  if (addresses instanceof AddressError) {
-    throw new GenerateError(`${addresses.message}; --bus takes session, system or an address`);
-  }
-  return bus;
 }

@@ -65,8 +65,8 @@ const REFUSED: [string, RegExp][] = [
   ['--bus session org.example.A', /--bus takes one bus name and one object path; see --help/],
   ['--bus session example /', /"example" is no bus name/],
   ['--bus session org.example.A here', /"here" is no object path/],
-  ['--bus session org.example.A /', /neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR says/],
-  ['--bus nonsense org.example.A /', /address 'nonsense': .*; --bus takes session, system or/],
+  ['--bus session org.example.A /', /neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set/],
+  ['--bus nonsense org.example.A /', /address 'nonsense': .*a bus is 'session', 'system' or/],
   ['--bus unix:path=/nowhere org.example.A /', /unix:path=\/nowhere bus: connect ENOENT/],
 ];
 
