@@ -13,6 +13,8 @@ export class Node {
   live = true;
   /** an extension: the first message that arrives ends the node and consumes the handle it came through */
   oneShot: boolean;
+  /** an extension: released, but what was sent to it from other processes may still arrive (`Peer.drain`) */
+  isDraining = false;
   /** whatever the owner wants to find again when something arrives here */
   context: unknown = null;
 

@@ -145,6 +145,23 @@ export class PeerById {
   }
 
   /**
+   * Releases nodes in one transaction, and still receives what was sent before (`Peer.drain`). Their IDs end with the
+   * HANDLE_RELEASE that says that nothing more comes.
+   *
+   * @throws Bus1Error EINVAL; EBADRQC when any ID is no node of this peer: then nothing was released
+   */
+  drain(ids: readonly number[], options: CommandOptions = {}): void {
+    this.mustBeOpen();
+    mustBeZero('command flags', options.flags);
+    const nodes = [...new Set(ids)].map((id) => {
+      const object = this.objects.get(id);
+      if (object === undefined || 'node' in object) throw this.unknown(id, 'node');
+      return object;
+    });
+    this.peer.drain(...nodes);
+  }
+
+  /**
    * One transaction that puts the message on each destination. Returns the ID of the node that was made with it
    * (`newNode`), or INVALID_ID.
    *
@@ -191,7 +208,8 @@ export class PeerById {
     if (entry === undefined) return undefined;
     if (entry.type === ReceivedType.NodeRelease) return this.forget(entry.type, entry.handle.id);
     if (entry.type === ReceivedType.HandleRelease) return this.forget(entry.type, entry.node.id);
-    if (!entry.node.live) this.objects.delete(entry.node.id);
+    const { live, isDraining } = entry.node;
+    if (!live && !isDraining) this.objects.delete(entry.node.id);
     return {
       type: entry.type,
       id: entry.node.id,

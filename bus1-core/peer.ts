@@ -86,7 +86,7 @@ export class Peer {
     this.mustHold(handle);
     this.domain.begin();
     const copy = this.domain.makeHandle(to, handle.node);
-    if (!handle.node.live) this.domain.tellNodeReleased(copy);
+    if (!handle.node.live) this.domain.tellGone(copy);
     this.domain.commit();
     return copy;
   }
@@ -147,17 +147,25 @@ export class Peer {
 
   /** Releases nodes and handles of this peer in one transaction: nodes first. What is dead already is passed over. */
   release(...objects: readonly (Node | Handle)[]): void {
-    for (const object of objects) {
-      if (object.owner !== this) {
-        throw new Bus1Error(Bus1Code.EBADRQC, 'released an object that another peer owns');
-      }
-    }
+    this.mustOwn(objects);
     this.domain.begin();
     for (const object of objects) if (!isHandle(object)) this.domain.endNode(object);
     for (const object of objects) if (!isHandle(object)) this.domain.discardWaiting(object);
     for (const object of objects) {
       if (isHandle(object) && object.live) this.domain.endHandle(object);
     }
+    this.domain.commit();
+  }
+
+  /**
+   * Releases nodes of this peer as `release` does, but loses nothing (an extension): what waits for them stays, and
+   * what was sent before its sender's process had the NODE_RELEASE still arrives. When nothing can come any more the
+   * owner gets HANDLE_RELEASE: in one process at once.
+   */
+  drain(...nodes: readonly Node[]): void {
+    this.mustOwn(nodes);
+    this.domain.begin();
+    for (const node of nodes) this.domain.drainNode(node);
     this.domain.commit();
   }
 
@@ -254,6 +262,13 @@ export class Peer {
     for (let i = 0; i < count; i++) {
       const handle = handles[i];
       if (handle.live && handle.node.oneShot) this.domain.consume(handle.node, handle);
+    }
+  }
+
+  private mustOwn(objects: readonly (Node | Handle)[]): void {
+    for (const object of objects) {
+      if (object.owner === this) continue;
+      throw new Bus1Error(Bus1Code.EBADRQC, 'released an object that another peer owns');
     }
   }
 

@@ -24,6 +24,12 @@ export interface Sink {
   /** HANDLE_RELEASE: nobody can reach `node` any more; it is dead from now on. */
   handleReleased(node: Node): void;
   /**
+   * The node behind `handle` drains (`Peer.drain`). True: the holder stands for others, who may have sent something
+   * that is still to arrive; it has told them, and releases the handle when all that has arrived. Where this is missing
+   * the handle is dead, and `nodeReleased` says so.
+   */
+  nodeDraining?(handle: Handle): boolean;
+  /**
    * Whether a message that begins with this byte (-1: there is none, or it is not known) is taken also while the peer
    * is full: one that does not wait once it is accepted. Where this is missing, none is.
    */

@@ -104,7 +104,7 @@ export class LocalDomain {
     handle.node = node;
     handle.live = true;
     handle.id = owner.nextId();
-    if (node.live) node.link(handle);
+    if (node.live || this.canKeep(handle)) node.link(handle);
     const first = owner.firstHandle;
     handle.nextOwned = first;
     if (first !== null) first.previousOwned = handle;
@@ -135,7 +135,7 @@ export class LocalDomain {
     this.counters.messages++;
     receiver.sink.accept(node, message, trace);
     for (let i = 0; i < message.transferCount; i++) {
-      if (!message.transfers[i].node.live) this.tellNodeReleased(message.received[i]);
+      if (!message.transfers[i].node.live) this.tellGone(message.received[i]);
     }
   }
 
@@ -149,17 +149,33 @@ export class LocalDomain {
 
   /** Sending through the handle of a one-shot node consumes the handle, and ends the node if that still lived. */
   consume(node: Node, through: Handle): void {
-    if (node.live) node.unlink(through);
+    const isOpen = node.live || node.isDraining;
+    if (isOpen) node.unlink(through);
     else through.owner.queue?.purge(through);
     this.forgetHandle(through);
-    if (!node.live) return;
+    if (!isOpen) return;
     this.counters.oneShotsConsumed++;
     this.retire(node);
   }
 
   /** The owner releases a node: every holder of a handle is told. */
   endNode(node: Node): void {
-    if (node.live) this.retire(node);
+    if (node.live || node.isDraining) this.retire(node);
+  }
+
+  /** The same, but for holders that stand for others: they keep their handles until all has arrived. */
+  drainNode(node: Node): void {
+    if (!node.live) return;
+    node.live = false;
+    node.isDraining = true;
+    let next: Handle | null;
+    for (let handle = node.firstHandle; handle !== null; handle = next) {
+      next = handle.nextOfNode;
+      if (handle.owner.sink.nodeDraining?.(handle) === true) continue;
+      node.unlink(handle);
+      this.tellNodeReleased(handle);
+    }
+    if (node.handleCount === 0) this.endUnreachable(node);
   }
 
   /** What waits for a node is discarded when its owner releases it, also for a one-shot node that was used up. */
@@ -171,9 +187,10 @@ export class LocalDomain {
   endHandle(handle: Handle): void {
     const node = handle.node;
     handle.owner.queue?.purge(handle);
-    if (node.live) node.unlink(handle);
+    const isLinked = node.live || this.canKeep(handle);
+    if (isLinked) node.unlink(handle);
     this.forgetHandle(handle);
-    if (node.live && node.handleCount === 0) this.endUnreachable(node);
+    if (isLinked && node.handleCount === 0) this.endUnreachable(node);
   }
 
   /** The owner of `handle` has received its NODE_RELEASE. */
@@ -216,6 +233,17 @@ export class LocalDomain {
     if (handle.owner.queue === null) this.forgetHandle(handle);
   }
 
+  /** Whether this is a handle to a node that drains whose holder waits for what is still to arrive. */
+  private canKeep({ node, owner }: Handle): boolean {
+    return node.isDraining && owner.sink.nodeDraining !== undefined;
+  }
+
+  /** A handle to a node that was released before it came. */
+  tellGone(handle: Handle): void {
+    if (this.canKeep(handle) && handle.owner.sink.nodeDraining?.(handle) === true) return;
+    this.tellNodeReleased(handle);
+  }
+
   private handOver(node: Node, receiver: Peer, trace: Trace): Handle {
     const handle = this.makeHandle(receiver, node);
     handle.charge = trace;
@@ -225,6 +253,7 @@ export class LocalDomain {
   /** A node that takes no more messages: its handles are dead, for a holder with a queue once it has been told. */
   private retire(node: Node): void {
     node.live = false;
+    node.isDraining = false;
     let stillNamed = false;
     for (let handle = node.firstHandle; handle !== null; handle = node.firstHandle) {
       node.unlink(handle);
@@ -245,6 +274,7 @@ export class LocalDomain {
 
   private forgetNode(node: Node): void {
     node.live = false;
+    node.isDraining = false;
     const { previousOwned, nextOwned } = node;
     if (previousOwned === null) node.owner.firstNode = nextOwned;
     else previousOwned.nextOwned = nextOwned;

@@ -143,7 +143,9 @@ export class ControlInput {
     }
     const { local } = this.context;
     local.begin();
-    exports.addNamed(as, local.makeHandle(ownPeer, granted.node));
+    const { node } = granted;
+    exports.addNamed(as, local.makeHandle(ownPeer, node));
+    if (node.isDraining) writeNodeRelease(this.link, as);
     local.commit();
     granted.owner.release(granted);
   }

@@ -37,6 +37,11 @@ export class GrantTable implements Sink {
     if (grant !== null) grant.handle = null;
   }
 
+  /** Who was granted it may have sent something by the time he learns of that. */
+  nodeDraining(): boolean {
+    return true;
+  }
+
   handleReleased(): void {}
 
   /** @throws ChannelError for a nonce that is in use, or too many grants */

@@ -92,6 +92,13 @@ export class Link implements Sink, EntrySink {
     writeNodeRelease(this, record.id);
   }
 
+  /** The other side gives its references back behind all that it has sent until then. */
+  nodeDraining(handle: Handle): boolean {
+    const record = handle.context;
+    if (record instanceof Export) writeNodeRelease(this, record.id);
+    return true;
+  }
+
   handleReleased(node: Node): void {
     const record = node.context as Import;
     this.imports.delete(record.id);

@@ -73,6 +73,7 @@ export interface ConformancePeer {
     options?: CommandOptions,
   ): Awaitable<{ source: number[]; target: number[] }>;
   release(ids: readonly number[], options?: CommandOptions): Awaitable<void>;
+  drain(ids: readonly number[], options?: CommandOptions): Awaitable<void>;
   /** the descriptors belong to the message from now on, also when it is refused */
   send(destinations: readonly number[], outgoing: ConformanceOutgoing): Awaitable<number>;
   receive(space?: ReceiveSpace): Awaitable<ConformanceReceived | undefined>;

@@ -127,6 +127,10 @@ class LocalConformancePeer implements ConformancePeer {
     this.byId.release(ids, options);
   }
 
+  drain(ids: readonly number[], options?: CommandOptions) {
+    this.byId.drain(ids, options);
+  }
+
   send(destinations: readonly number[], { descriptors: fds, ...rest }: ConformanceOutgoing) {
     if (fds === undefined) return this.byId.send(destinations, rest);
     const descriptors = new DescriptorSet(fds, this.closeFd);

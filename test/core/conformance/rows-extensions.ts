@@ -3,6 +3,7 @@ import { NewNode, ReceivedType } from '#core/index.js';
 import { seededRandom } from '../random.js';
 import type { ConformancePeer } from './domain.js';
 import {
+  asSeen,
   CREATE_ONE_SHOT,
   handleRelease,
   nodeRelease,
@@ -13,7 +14,7 @@ import {
   type Scene,
 } from './scene.js';
 
-/** X01-X09 one-shot nodes, X10-X13 descriptors, X14 the total order of transactions. */
+/** X01-X09 one-shot nodes, X10-X13 descriptors, X14 the total order of transactions, X15-X19 nodes that drain. */
 export const EXTENSION_ROWS: readonly Row[] = [
   {
     id: 'X01',
@@ -223,7 +224,139 @@ export const EXTENSION_ROWS: readonly Row[] = [
     says: 'total order: concurrent multicasts and releases are seen in one order by all',
     run: totalOrder,
   },
+  {
+    id: 'X15',
+    says: 'drain: what was sent before arrives, then HANDLE_RELEASE; holders get NODE_RELEASE; nothing later arrives',
+    async run(scene) {
+      const [owner, holder, other] = await scene.peers(3);
+      const { node, handle } = await scene.channel(owner, holder);
+      const copy = await scene.copy(holder, handle, other);
+      await holder.send([handle], text('1'));
+      await other.send([copy], text('2'));
+      await scene.domain.settle();
+      await owner.drain([node]);
+      await scene.domain.settle();
+      await holder.send([handle], text('late'));
+      await scene.sees(owner, user(node, '1'), user(node, '2'), handleRelease(node));
+      await scene.sees(holder, nodeRelease(handle));
+      await scene.sees(other, nodeRelease(copy));
+      expect(await scene.domain.counts()).toMatchObject({ nodes: 0, handles: 0 });
+      expect(await scene.domain.charged()).toBe(0);
+    },
+  },
+  {
+    id: 'X16',
+    says: 'drain: while others send, all arrives that was sent before the NODE_RELEASE came, and HANDLE_RELEASE last',
+    run: drainUnderLoad,
+  },
+  {
+    id: 'X17',
+    says: 'drain: a handle that is on its way meanwhile arrives, with its NODE_RELEASE',
+    async run(scene) {
+      const [owner, holder, third, taker] = await scene.peers(4);
+      const { node, handle } = await scene.channel(owner, holder);
+      const toThird = await scene.channel(third, holder);
+      const toTaker = await scene.channel(taker, holder);
+      const sent = [toThird, toTaker].map(async (to) => {
+        await holder.send([to.handle], { ...text('take'), transfers: [handle] });
+      });
+      await Promise.all([owner.drain([node]), ...sent]);
+      for (const peer of [third, taker]) {
+        const { transfers } = await scene.message(peer);
+        await scene.sees(peer, nodeRelease(transfers[0]));
+      }
+      await scene.sees(holder, nodeRelease(handle));
+      await scene.sees(owner, handleRelease(node));
+      await holder.release([toThird.handle, toTaker.handle]);
+      await scene.sees(third, handleRelease(toThird.node));
+      await scene.sees(taker, handleRelease(toTaker.node));
+      expect(await scene.domain.counts()).toMatchObject({ nodes: 0, handles: 0 });
+    },
+  },
+  {
+    id: 'X18',
+    says: 'drain: a one-shot node takes its message or ends without one; a holder that leaves is not waited for',
+    async run(scene) {
+      const [owner, holder, leaving] = await scene.peers(3);
+      const used = await scene.channel(owner, holder, CREATE_ONE_SHOT);
+      const unused = await scene.channel(owner, holder, CREATE_ONE_SHOT);
+      const left = await scene.channel(owner, leaving);
+      await holder.send([used.handle], text('reply'));
+      await scene.domain.settle();
+      await owner.drain([unused.node, left.node]);
+      await leaving.close();
+      const seen = (await scene.drain(owner)).map(({ type, id }) => [type, id]);
+      expect(seen).toHaveLength(3);
+      expect(seen).toContainEqual([ReceivedType.User, used.node]);
+      expect(seen).toContainEqual([ReceivedType.HandleRelease, unused.node]);
+      expect(seen).toContainEqual([ReceivedType.HandleRelease, left.node]);
+      await scene.sees(holder, nodeRelease(unused.handle));
+    },
+  },
+  {
+    id: 'X19',
+    says: 'drain: only nodes of the peer (EBADRQC); a node that drains can be released, and its owner can close',
+    async run(scene) {
+      const [owner, closing, holder] = await scene.peers(3);
+      const first = await scene.channel(owner, holder);
+      const second = await scene.channel(closing, holder);
+      await scene.refusedWithoutTrace('EBADRQC', [owner, holder], () =>
+        holder.drain([first.handle]),
+      );
+      await scene.refusedWithoutTrace('EINVAL', [owner], () =>
+        owner.drain([first.node], { flags: 1 }),
+      );
+      await owner.drain([first.node]);
+      await owner.release([first.node]);
+      await closing.drain([second.node]);
+      await closing.close();
+      await scene.sees(holder, nodeRelease(first.handle), nodeRelease(second.handle));
+      await scene.sees(owner);
+      expect(await scene.domain.counts()).toMatchObject({ nodes: 0, handles: 0 });
+    },
+  },
 ];
+
+const DRAIN_ROUNDS = 10;
+
+/** Each holder sends until it finds the NODE_RELEASE: what it had sent before its last look in vain must have arrived. */
+async function drainUnderLoad(scene: Scene): Promise<void> {
+  const random = seededRandom('CONFORMANCE_SEED', 'X16');
+  const owner = await scene.peer();
+  const holders = await scene.peers(3);
+  for (let round = 0; round < DRAIN_ROUNDS; round++) {
+    const first = await scene.channel(owner, holders[0]);
+    const handles = [first.handle];
+    for (const holder of holders.slice(1)) {
+      handles.push(await scene.copy(holders[0], first.handle, holder));
+    }
+    const certain = holders.map(() => 0);
+    const send = async (i: number): Promise<void> => {
+      for (let k = 0; ; k++) {
+        await holders[i].send([handles[i]], text(`${i}.${k}`));
+        if (await holders[i].readable()) return;
+        certain[i] = k + 1;
+      }
+    };
+    const pause = random.below(4);
+    const drain = async (): Promise<void> => {
+      for (let i = 0; i < pause; i++) await owner.readable();
+      await owner.drain([first.node]);
+    };
+    await Promise.all([...holders.map(async (_, i) => await send(i)), drain()]);
+    const seen = (await scene.drain(owner)).map(asSeen);
+    expect(seen.pop()).toEqual(handleRelease(first.node));
+    for (const [i, holder] of holders.entries()) {
+      const received = seen
+        .map((entry) => String(entry[2]))
+        .filter((label) => label.startsWith(`${i}.`));
+      expect(received).toEqual(received.map((_, k) => `${i}.${k}`));
+      expect(received.length).toBeGreaterThanOrEqual(certain[i]);
+      await scene.sees(holder, nodeRelease(handles[i]));
+    }
+  }
+  expect(await scene.domain.counts()).toMatchObject({ nodes: 0, handles: 0 });
+}
 
 async function descriptors(scene: Scene, count: number): Promise<number[]> {
   const fds: number[] = [];

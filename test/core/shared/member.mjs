@@ -276,6 +276,7 @@ const requests = {
     member.courier.release(handles);
     return ids;
   },
+  drain: ({ id, ids, options }) => member.peers.get(id).drain(ids, options),
   release: ({ id, ids, options }) => member.peers.get(id).release(ids, options),
   send: ({ id, destinations, outgoing }) => {
     const { descriptors: tokens, data, ...rest } = outgoing;

@@ -316,6 +316,11 @@ export class ProcessPeer implements ConformancePeer {
     return { source, target };
   }
 
+  async drain(ids: readonly number[], options?: CommandOptions): Promise<void> {
+    await this.process.request('drain', { id: this.id, ids, options });
+    await this.domain.settleAfter('send');
+  }
+
   async release(ids: readonly number[], options?: CommandOptions): Promise<void> {
     await this.process.request('release', { id: this.id, ids, options });
     await this.domain.settleAfter('release');
