@@ -142,8 +142,13 @@ export class Activator {
     else this.host.ask({ type: 'look-up-service', name });
   }
 
-  /** A name has an owner, who has been told: what waited for it comes first. */
+  /** A name has an owner: once that has been told, what waited for it comes first. */
   nameAppeared(name: string, owner: Connection): void {
+    this.driver.mirrors.whenSettled(() => this.deliverWaiting(name, owner));
+  }
+
+  private deliverWaiting(name: string, appeared: Connection): void {
+    const owner = this.driver.registry.owner(name) ?? appeared;
     const waited = this.pending.nameAppeared(name);
     for (const waiting of waited) waiting.deliver(owner);
     this.parking.close(name);
@@ -209,7 +214,10 @@ export class Activator {
 
   private arrived(parked: ParkedMessage): void {
     const { name, waiter } = parked;
+    /* it was on its way when the wait for the name was over */
+    const owner = this.driver.registry.owner(name);
     if (!waiter.live) parked.drop();
+    else if (owner !== undefined && this.pending.get(name) === undefined) parked.deliver(owner);
     else if ((parked.flags & MessageFlag.NoAutoStart) !== 0) parked.fail(noSuchName(name));
     else this.request(name, parked);
   }

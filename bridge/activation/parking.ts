@@ -64,12 +64,12 @@ export class Parking implements Sink {
     return [...this.nodes.keys()];
   }
 
-  /** The wait for `name` is over. */
+  /** The wait for `name` is over: senders ask anew. What they have sent before they know arrives all the same. */
   close(name: string): void {
     const nodes = this.nodes.get(name);
     if (nodes === undefined) return;
     this.nodes.delete(name);
-    this.peer.release(...nodes);
+    this.peer.drain(...nodes);
   }
 
   /** What has come in since the last time, oldest first. */
@@ -123,6 +123,8 @@ export class Parking implements Sink {
 
   /** Passes a message on to the owner of its name, if the policies of both sides let it pass. */
   deliver(parked: ParkedMessage, owner: Connection): void {
+    /* it has left again: nobody answers */
+    if (!owner.inbox.live) return this.free(parked);
     const { grants } = this.driver.registry;
     const { facet, replyFacet } = grants.between(parked.waiter, owner);
     const { header } = this.envelope;
@@ -152,8 +154,9 @@ export class Parking implements Sink {
 
   private send(parked: ParkedMessage, owner: Connection): SendStatus {
     const isUnique = parked.name.startsWith(':');
-    const name = isUnique ? owner.inbox : owner.nameHandles.get(parked.name);
-    if (name === undefined) return SendStatus.BadHandle;
+    /* an owner whose node for the name is on its way is reached all the same */
+    const named = isUnique ? undefined : owner.nameHandles.get(parked.name);
+    const name = named?.live === true ? named : owner.inbox;
     const message = this.message.clear();
     message.note = this.envelope;
     message.descriptors = parked.descriptors;

@@ -99,7 +99,8 @@ export class OwnNames {
   exchange(node: Node, argument: string): void {
     const { member } = this.driver;
     if (!member.isOpen) return;
-    this.closeNode(node);
+    /* what was sent while the name led here is still to come */
+    if (node.live) member.peer.drain(node);
     if (!argument.startsWith('1')) return;
     const { handle } = this.openNode();
     const bytes = controlBytes(ControlCode.NameNode, argument.slice(1));

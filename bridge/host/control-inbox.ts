@@ -140,11 +140,11 @@ export class ControlInbox {
   }
 
   /**
-   * What was sent to the name before has been appended to the outbox already, so nothing needs to
-   * be drained.
+   * What was sent to the name here has been appended to the outbox already. What is on its way from other processes was
+   * sent while the name led here, too, and still comes.
    */
   private releaseName(shim: Shim, node: Node, requeue: boolean, name: string): void {
-    shim.peer.release(node);
+    shim.peer.drain(node);
     if (!requeue) return;
     const { node: next, handle } = shim.peer.createNode();
     next.context = NAME_NODE;

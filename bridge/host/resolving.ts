@@ -28,6 +28,8 @@ export function resolve(
 /** Makes the answer of the registry a destination; null: there is none, and the client has been told. */
 export function adopt(shim: Shim, lookup: Lookup, header: MessageHeader): Destination | null {
   const { name, handle, resolution } = lookup;
+  /* the owner has lost the name while the answer was on its way: who has it now? */
+  if (handle?.live === false && shim.registry.live) return resolve(shim, null, header);
   const grant = lookup.grant ?? decide(shim, lookup);
   if (handle === null || !handle.live || refusesToStart(lookup, header)) {
     if (handle !== null && handle.live) shim.peer.release(handle);

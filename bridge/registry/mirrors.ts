@@ -77,6 +77,8 @@ export class Mirrors {
   private readonly departures = new Set<Departure>();
   private readonly waiting: Waiting[] = [];
   private version = 0;
+  /** something that waited is being said */
+  private isRunning = false;
 
   constructor(registry: Registry) {
     this.registry = registry;
@@ -105,8 +107,9 @@ export class Mirrors {
 
   /** Whether something that is said now could be known sooner than what it is about. */
   get isBehind(): boolean {
-    if (this.mirrors.size === 0 && this.departures.size === 0) return this.waiting.length > 0;
-    return this.waiting.length > 0 || this.oldest < this.version;
+    const isInLine = this.waiting.length > 0 && !this.isRunning;
+    if (this.mirrors.size === 0 && this.departures.size === 0) return isInLine;
+    return isInLine || this.oldest < this.version;
   }
 
   /**
@@ -122,6 +125,8 @@ export class Mirrors {
 
   /** Runs `action` when every mirror knows what has been published so far, and in the order of the calls. */
   whenSettled(action: () => void): void {
+    /* a part of what is being said */
+    if (this.isRunning && !this.isBehind) return action();
     this.waiting.push({ version: this.version, run: action });
     this.runSettled();
   }
@@ -196,7 +201,13 @@ export class Mirrors {
 
   private runSettled(): void {
     const { waiting } = this;
-    while (waiting.length > 0 && waiting[0].version <= this.oldest) waiting.shift()!.run();
+    if (this.isRunning) return;
+    this.isRunning = true;
+    try {
+      while (waiting.length > 0 && waiting[0].version <= this.oldest) waiting.shift()!.run();
+    } finally {
+      this.isRunning = false;
+    }
   }
 
   private tell(

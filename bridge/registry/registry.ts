@@ -173,7 +173,12 @@ export class Registry extends Directory {
       return this.ignore(entry);
     }
     this.lookups++;
-    this.resolve(name, entry.node.context as Connection, reply);
+    const sender = entry.node.context as Connection;
+    if (this.mirrors.count === 0) return this.resolve(name, sender, reply);
+    /* a new owner is told that it is one before anybody can send to it */
+    this.mirrors.whenSettled(() => {
+      if (reply.live) this.resolve(name, sender, reply);
+    });
   }
 
   /** Nobody is told anything through a handle that is not his own. */
