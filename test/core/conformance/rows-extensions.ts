@@ -319,7 +319,7 @@ export const EXTENSION_ROWS: readonly Row[] = [
 
 const DRAIN_ROUNDS = 10;
 
-/** Each holder sends until it finds the NODE_RELEASE: what it had sent before its last look in vain must have arrived. */
+/** Each holder sends until it finds the NODE_RELEASE: what it had sent before it last looked in vain must arrive. */
 async function drainUnderLoad(scene: Scene): Promise<void> {
   const random = seededRandom('CONFORMANCE_SEED', 'X16');
   const owner = await scene.peer();
