@@ -2,10 +2,11 @@ import { SaxesParser } from 'saxes';
 import type { SaxesTagPlain } from 'saxes';
 import { FLAG_ELEMENTS, TEXT_ELEMENTS } from './config-builder.js';
 import type { ConfigFileBuilder } from './config-builder.js';
-import { ConfigSyntaxError } from './diagnostic.js';
-import type { SourcePosition, SourceText } from './diagnostic.js';
+import { ConfigSyntaxError, SourceText } from './diagnostic.js';
+import type { SourcePosition } from './diagnostic.js';
 import type { Audience } from './policy-rules.js';
 import type { Attribute, Attributes } from './rule-reader.js';
+import { expandEntities } from './xml-entities.js';
 
 /** The attributes each element takes; rules are not here, for they are checked one by one. */
 const ELEMENT_ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -52,8 +53,17 @@ interface OpenElement {
  * attribute that does not belong, text where none or none where some is expected.
  */
 export function parseBusconfig(source: SourceText, builder: ConfigFileBuilder): void {
-  new BusconfigParser(source, builder).parse();
+  const { file, text } = source;
+  const expanded = expandEntities(text, EXPANDED_LENGTH_MAX);
+  if (expanded === undefined) {
+    const message = `malformed XML: its entities make more than ${EXPANDED_LENGTH_MAX} characters`;
+    throw new ConfigSyntaxError('malformed', source.positionAt(0), message);
+  }
+  new BusconfigParser(expanded === text ? source : new SourceText(file, expanded), builder).parse();
 }
+
+/** A file has at most 1 MiB; nobody's has that much twice. */
+const EXPANDED_LENGTH_MAX = 2 ** 21;
 
 class BusconfigParser {
   readonly #source: SourceText;
@@ -156,7 +166,13 @@ class BusconfigParser {
 
   #closeText(element: OpenElement, text: string): void {
     const { name, at } = element;
-    if (text === '') throw new ConfigSyntaxError('missing-text', at, `<${name}> is empty`);
+    if (text === '') {
+      const message = `<${name}> is empty`;
+      // Blanks are a text to dbus-daemon, if one that leads nowhere.
+      const isBlank = element.text !== '' && name !== 'include' && name !== 'limit';
+      if (isBlank) return this.#builder.warn('missing-text', at, `${message}; it is ignored`);
+      throw new ConfigSyntaxError('missing-text', at, message);
+    }
     if (name === 'include') {
       const ignoreMissing = this.#yesNo(element, 'ignore_missing');
       const ifSelinuxEnabled = this.#yesNo(element, 'if_selinux_enabled');

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { addServiceDirectory, emptyConfig } from './config.js';
 import type { AppArmorMode, BusConfig } from './config.js';
-import { ConfigSyntaxError } from './diagnostic.js';
+import { ConfigSyntaxError, diagnosticAt } from './diagnostic.js';
 import type { Diagnostic, DiagnosticCode, SourcePosition } from './diagnostic.js';
 import { resolveGroup, resolveUser } from './io.js';
 import type { PolicyIo } from './io.js';
@@ -10,7 +10,6 @@ import { rulesOf } from './policy-rules.js';
 import type { Audience } from './policy-rules.js';
 import { readRule } from './rule-reader.js';
 import type { Attributes } from './rule-reader.js';
-import type { PolicyRule } from './rule.js';
 
 export interface IncludeOptions {
   readonly ignoreMissing: boolean;
@@ -52,6 +51,8 @@ const APPARMOR_MODES: readonly AppArmorMode[] = ['required', 'enabled', 'disable
 /** Collects what one file says, in file order; the XML and the YAML parser both speak to it. */
 export class ConfigFileBuilder {
   readonly config: BusConfig = emptyConfig();
+  /** What is wrong in the file itself, in file order. With any of it, nothing of the file may apply. */
+  readonly errors: Diagnostic[] = [];
   readonly #file: string;
   readonly #includer: Includer;
 
@@ -112,10 +113,18 @@ export class ConfigFileBuilder {
     }
   }
 
+  warn(code: DiagnosticCode, at: SourcePosition, message: string): void {
+    this.#includer.report(diagnosticAt('warning', code, at, message));
+  }
+
   setLimit(name: string, text: string, at: SourcePosition): void {
     const limit = parseLimit(name, text);
-    if (typeof limit === 'string') this.#error('bad-limit', at, `${limit}; it is ignored`);
-    else this.config.limits[limit.key] = limit.value;
+    if (typeof limit === 'string') {
+      this.errors.push(diagnosticAt('error', 'bad-limit', at, limit));
+      return;
+    }
+    this.config.limits[limit.key] = limit.value;
+    if (limit.oddly !== undefined) this.warn('odd-number', at, limit.oddly);
   }
 
   setAppArmorMode(mode: string, at: SourcePosition): void {
@@ -165,7 +174,7 @@ export class ConfigFileBuilder {
     const id = kind === 'user' ? resolveUser(value, io) : resolveGroup(value, io);
     if (id === undefined) {
       const message = `there is no ${kind} "${value}"; its policy is ignored`;
-      this.#includer.report({ ...at, severity: 'warning', code: `unknown-${kind}`, message });
+      this.warn(`unknown-${kind}`, at, message);
       return undefined;
     }
     return kind === 'user' ? { kind, uid: id } : { kind, gid: id };
@@ -178,24 +187,14 @@ export class ConfigFileBuilder {
     at: SourcePosition,
   ): void {
     const reading = readRule({ allow, at, attributes, audience }, this.#includer.io);
-    for (const diagnostic of reading.diagnostics) this.#includer.report(diagnostic);
-    for (const rule of reading.rules) this.#append(rule, audience);
-  }
-
-  #append(rule: PolicyRule, audience: Audience | undefined): void {
-    if (audience === undefined) return;
-    // A broken <deny user=> in a <policy user=> was reported; as a default rule it still denies.
-    const misplaced = audience.kind === 'user' || audience.kind === 'group';
-    const target: Audience = rule.kind === 'connect' && misplaced ? { kind: 'default' } : audience;
-    rulesOf(this.config.policy, target).push(rule);
+    for (const diagnostic of reading.diagnostics) {
+      if (diagnostic.severity === 'error') this.errors.push(diagnostic);
+      else this.#includer.report(diagnostic);
+    }
+    if (audience !== undefined) rulesOf(this.config.policy, audience).push(...reading.rules);
   }
 
   #fullPath(path: string): string {
     return posix.resolve(posix.dirname(this.#file), path);
-  }
-
-  #error(code: DiagnosticCode, at: SourcePosition, message: string): void {
-    const { file, line, column } = at;
-    this.#includer.report({ severity: 'error', code, file, line, column, message });
   }
 }

@@ -4,7 +4,7 @@ import { ConfigFileBuilder } from './config-builder.js';
 import type { IncludeOptions, Includer } from './config-builder.js';
 import { appendConfig } from './config.js';
 import type { BusConfig } from './config.js';
-import { ConfigSyntaxError, SourceText } from './diagnostic.js';
+import { ConfigSyntaxError, SourceText, UnusableFile, diagnosticAt } from './diagnostic.js';
 import type { Diagnostic, SourcePosition } from './diagnostic.js';
 import type { IoFailure, PolicyIo } from './io.js';
 import { parsePolicyYaml } from './yaml.js';
@@ -12,13 +12,22 @@ import { parsePolicyYaml } from './yaml.js';
 /** A configuration, or why the main file (or a file it cannot do without) makes none. */
 export type ConfigResult =
   | { readonly ok: true; readonly config: BusConfig; readonly diagnostics: readonly Diagnostic[] }
-  | { readonly ok: false; readonly error: Diagnostic; readonly diagnostics: readonly Diagnostic[] };
+  | {
+      readonly ok: false;
+      /** The first of `errors`. */
+      readonly error: Diagnostic;
+      /** Why there is no configuration. */
+      readonly errors: readonly Diagnostic[];
+      /** Whatever else was found until then. */
+      readonly diagnostics: readonly Diagnostic[];
+    };
 
 /**
  * Reads a configuration and everything it includes; `.yaml` and `.yml` are policy YAML, all else is
- * busconfig XML. A file in an <includedir> or an <include ignore_missing="yes"> that cannot be read
- * or parsed is reported and contributes nothing; the same in the main file, or in a plain
- * <include>, is the error of the result.
+ * busconfig XML. A file applies as a whole or not at all. One in an <includedir> or an
+ * <include ignore_missing="yes"> in which something is wrong is reported and contributes nothing; the
+ * same in the main file, or in a plain <include>, is the error of the result. As in dbus-daemon, and
+ * for the reasons in docs/decisions.
  */
 export function readConfig(path: string, io: PolicyIo): ConfigResult {
   const reader = new ConfigReader(io);
@@ -26,35 +35,50 @@ export function readConfig(path: string, io: PolicyIo): ConfigResult {
     const config = reader.read(path, { file: path, line: 1, column: 1 });
     return { ok: true, config, diagnostics: reader.diagnostics };
   } catch (error) {
-    if (!(error instanceof ConfigSyntaxError)) throw error;
-    return { ok: false, error: error.diagnostic, diagnostics: reader.diagnostics };
+    if (!(error instanceof UnusableFile)) throw error;
+    const { errors } = error;
+    return { ok: false, error: errors[0], errors, diagnostics: reader.diagnostics };
   }
 }
+
+/** Nobody has that many; files that include each other twice have, at 2 to the power of their number. */
+const FILES_MAX = 20_000;
 
 class ConfigReader implements Includer {
   readonly diagnostics: Diagnostic[] = [];
   readonly io: PolicyIo;
   /** The files being read, outermost first. */
   readonly #chain: string[] = [];
+  #filesRead = 0;
 
   constructor(io: PolicyIo) {
     this.io = io;
   }
 
-  /** Reads one file; `from` is where it was asked for. Throws ConfigSyntaxError. */
+  /** Reads one file; `from` is where it was asked for. Throws UnusableFile. */
   read(path: string, from: SourcePosition): BusConfig {
     const text = this.io.readFile(path);
-    if (typeof text !== 'string') throw unreadable(path, text, from);
+    if (typeof text !== 'string') throw new UnusableFile([unreadable(path, text, from)]);
+    this.#filesRead++;
+    if (this.#filesRead > FILES_MAX) {
+      const message = `more than ${FILES_MAX} files are included`;
+      throw new UnusableFile([diagnosticAt('error', 'include-failed', from, message)]);
+    }
+    const builder = new ConfigFileBuilder(path, this);
     this.#chain.push(path);
     try {
       const source = new SourceText(path, text);
-      const builder = new ConfigFileBuilder(path, this);
       if (/\.ya?ml$/.test(path)) parsePolicyYaml(source, builder);
       else parseBusconfig(source, builder);
-      return builder.config;
+    } catch (error) {
+      if (error instanceof UnusableFile) builder.errors.push(...error.errors);
+      else if (error instanceof ConfigSyntaxError) builder.errors.push(error.diagnostic);
+      else throw error;
     } finally {
       this.#chain.pop();
     }
+    if (builder.errors.length > 0) throw new UnusableFile(builder.errors);
+    return builder.config;
   }
 
   report(diagnostic: Diagnostic): void {
@@ -65,9 +89,9 @@ class ConfigReader implements Includer {
     const full = this.#resolve(path, options, at);
     if (full === undefined) return;
     if (this.#chain.includes(full)) {
-      const loop = new ConfigSyntaxError('circular-include', at, `${full} includes itself`);
-      if (!options.ignoreMissing) throw loop;
-      return this.#skip(loop);
+      const loop = diagnosticAt('error', 'circular-include', at, `${full} includes itself`);
+      if (!options.ignoreMissing) throw new UnusableFile([loop]);
+      return this.#skip([loop]);
     }
     if (options.ignoreMissing) this.#includeOptional(target, full, at);
     else appendConfig(target, this.read(full, at));
@@ -80,13 +104,13 @@ class ConfigReader implements Includer {
     if ('code' in names) {
       if (names.code === 'ENOENT') return;
       const message = `cannot list ${directory}: ${names.code} (${names.message})`;
-      return this.#skip(new ConfigSyntaxError('unreadable-directory', at, message));
+      return this.#skip([diagnosticAt('error', 'unreadable-directory', at, message)]);
     }
     const files = names.filter((name) => name.endsWith('.conf')).toSorted(compareBytewise);
     for (const name of files) {
       const full = posix.join(directory, name);
       if (this.#chain.includes(full)) {
-        this.#skip(new ConfigSyntaxError('circular-include', at, `${full} includes itself`));
+        this.#skip([diagnosticAt('error', 'circular-include', at, `${full} includes itself`)]);
       } else {
         this.#includeListed(target, full, at);
       }
@@ -97,6 +121,7 @@ class ConfigReader implements Includer {
     if (options.ifSelinuxEnabled && this.io.selinuxEnabled !== true) return undefined;
     const root = options.selinuxRootRelative ? this.io.selinuxPolicyRoot : posix.dirname(at.file);
     if (root === undefined) {
+      if (options.ignoreMissing) return undefined;
       throw new ConfigSyntaxError('include-failed', at, 'the SELinux policy root is not known');
     }
     return posix.resolve(root, path);
@@ -116,24 +141,25 @@ class ConfigReader implements Includer {
     try {
       appendConfig(target, this.read(path, at));
     } catch (error) {
-      if (!(error instanceof ConfigSyntaxError)) throw error;
-      // What was said about rules of a file that is skipped as a whole would only mislead.
+      if (!(error instanceof UnusableFile)) throw error;
+      // What was said about files that this one includes would only mislead.
       this.diagnostics.length = reported;
-      this.#skip(error);
+      this.#skip(error.errors);
       target.files.push(path);
     }
   }
 
-  #skip(error: ConfigSyntaxError): void {
-    const { diagnostic } = error;
-    const message = `${diagnostic.message}; skipped, nothing of it applies`;
-    this.diagnostics.push({ ...diagnostic, message });
+  #skip(errors: readonly Diagnostic[]): void {
+    for (const error of errors) {
+      const message = `${error.message}; skipped, nothing of it applies`;
+      this.diagnostics.push({ ...error, message });
+    }
   }
 }
 
-function unreadable(path: string, failure: IoFailure, from: SourcePosition): ConfigSyntaxError {
+function unreadable(path: string, failure: IoFailure, from: SourcePosition): Diagnostic {
   const message = `cannot read ${path}: ${failure.code} (${failure.message})`;
-  return new ConfigSyntaxError('unreadable-file', from, message);
+  return diagnosticAt('error', 'unreadable-file', from, message);
 }
 
 function compareBytewise(a: string, b: string): number {

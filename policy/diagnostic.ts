@@ -16,13 +16,15 @@ export type DiagnosticCode =
   | 'bad-policy'
   | 'bad-rule'
   | 'bad-limit'
+  | 'odd-number'
   | 'circular-include'
   | 'include-failed'
   | 'unknown-user'
   | 'unknown-group';
 
 /**
- * Something wrong in a configuration; an error lost a rule, a value or a file, a warning did not.
+ * Something wrong in a configuration. An error loses the file that it is in, a warning at most the
+ * element.
  */
 export interface Diagnostic extends SourcePosition {
   readonly severity: 'error' | 'warning';
@@ -31,12 +33,14 @@ export interface Diagnostic extends SourcePosition {
 }
 
 /** `file:line:column: message`, the form that editors and terminals can jump to. */
-export function formatDiagnostic(diagnostic: Diagnostic): string {
+export function formatDiagnostic(
+  diagnostic: SourcePosition & { readonly message: string },
+): string {
   const { file, line, column, message } = diagnostic;
   return `${file}:${line}:${column}: ${message}`;
 }
 
-/** Thrown inside the readers when a whole file is lost; callers of this folder never see it. */
+/** Thrown inside the readers where a file cannot be read any further; callers of this folder never see it. */
 export class ConfigSyntaxError extends Error {
   readonly code = 'CONFIG_SYNTAX';
   readonly diagnostic: Diagnostic;
@@ -44,9 +48,30 @@ export class ConfigSyntaxError extends Error {
   constructor(code: DiagnosticCode, at: SourcePosition, message: string) {
     super(message);
     this.name = 'ConfigSyntaxError';
-    const { file, line, column } = at;
-    this.diagnostic = { severity: 'error', code, file, line, column, message };
+    this.diagnostic = diagnosticAt('error', code, at, message);
   }
+}
+
+/** Thrown inside the readers when a whole file is lost; callers of this folder never see it. */
+export class UnusableFile extends Error {
+  readonly code = 'UNUSABLE_FILE';
+  /** Each with severity error, in file order; at least one. */
+  readonly errors: readonly Diagnostic[];
+
+  constructor(errors: readonly Diagnostic[]) {
+    super(errors.map(formatDiagnostic).join('\n'));
+    this.name = 'UnusableFile';
+    this.errors = errors;
+  }
+}
+
+export function diagnosticAt(
+  severity: Diagnostic['severity'],
+  code: DiagnosticCode,
+  { file, line, column }: SourcePosition,
+  message: string,
+): Diagnostic {
+  return { severity, code, file, line, column, message };
 }
 
 /** The text of one file, which turns an offset into a line and a column. */

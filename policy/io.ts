@@ -1,3 +1,5 @@
+import { leadingInteger } from './integer.js';
+
 /** Why a file or directory could not be read; `code` is the errno name ('ENOENT', 'EACCES'). */
 export interface IoFailure {
   readonly code: string;
@@ -20,14 +22,20 @@ export interface PolicyIo {
   readonly selinuxPolicyRoot?: string;
 }
 
-const DECIMAL_ID = /^\d{1,10}$/;
+/** The last that a uid_t or gid_t can be; 2^32 - 1 stands for none. */
+const ID_MAX = 2 ** 32 - 2;
 
-/** A uid from a user name or a decimal number. */
+/** A uid from a user name or a number. */
 export function resolveUser(text: string, io: PolicyIo): number | undefined {
-  return DECIMAL_ID.test(text) ? Number(text) : io.lookupUser(text);
+  return idOf(text) ?? io.lookupUser(text);
 }
 
-/** A gid from a group name or a decimal number. */
+/** A gid from a group name or a number. */
 export function resolveGroup(text: string, io: PolicyIo): number | undefined {
-  return DECIMAL_ID.test(text) ? Number(text) : io.lookupGroup(text);
+  return idOf(text) ?? io.lookupGroup(text);
+}
+
+function idOf(text: string): number | undefined {
+  const { value, rest } = leadingInteger(text) ?? { value: -1, rest: '' };
+  return rest === '' && value >= 0 && value <= ID_MAX ? value : undefined;
 }

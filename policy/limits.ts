@@ -1,3 +1,5 @@
+import { leadingInteger } from './integer.js';
+
 /** Limits of a bus under the names of dbus-daemon(1), with our field names and their defaults. */
 export interface BusLimits {
   maxIncomingBytes: number;
@@ -80,27 +82,21 @@ export const LIMIT_NAMES: Readonly<Record<string, keyof BusLimits>> = {
 const LONG_LIMITS = /_bytes$|_unix_fds$|^max_message_size$/;
 const INT_MAX = 2 ** 31 - 1;
 
-/** Numbers as strtol() reads them with base 0: decimal, 0x hexadecimal, leading 0 octal. */
-const LIMIT_NUMBER = /^\s*(\+?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*))\s*$/;
-
-function parseNumber(text: string): number | undefined {
-  const digits = LIMIT_NUMBER.exec(text)?.[1]?.replace('+', '');
-  if (digits === undefined) return undefined;
-  return digits.length > 1 && /^0\d/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+/** What a <limit> says: `oddly` how it was read, if it is not plain what was meant. */
+export interface LimitReading {
+  readonly key: keyof BusLimits;
+  readonly value: number;
+  readonly oddly?: string | undefined;
 }
 
 /** Reads one <limit>; a string is the reason why it is no limit. */
-export function parseLimit(
-  name: string,
-  text: string,
-): { readonly key: keyof BusLimits; readonly value: number } | string {
+export function parseLimit(name: string, text: string): LimitReading | string {
   const key = Object.hasOwn(LIMIT_NAMES, name) ? LIMIT_NAMES[name] : undefined;
   if (key === undefined) return `there is no limit called "${name}"`;
-  const value = parseNumber(text);
-  if (value === undefined) {
-    return `limit "${name}" must be a whole number, 0 or more, not "${text.trim()}"`;
-  }
+  const { value, rest } = leadingInteger(text) ?? { value: -1, rest: '' };
+  if (value < 0) return `limit "${name}" must be a whole number, 0 or more, not "${text.trim()}"`;
   const max = LONG_LIMITS.test(name) ? Number.MAX_SAFE_INTEGER : INT_MAX;
   if (value > max) return `limit "${name}" is ${value}, more than the most it can be, ${max}`;
-  return { key, value };
+  const oddly = rest === '' ? undefined : `limit "${name}" is "${text.trim()}", read as ${value}`;
+  return { key, value, oddly };
 }

@@ -1,5 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { IoFailure, PolicyIo } from './io.js';
+import { readRegularFile } from './regular-file.js';
+
+/** What dbus-daemon reads at most: _dbus_file_get_contents. */
+const FILE_BYTES_MAX = 1024 * 1024;
 
 function failure(error: unknown): IoFailure {
   if (!(error instanceof Error)) return { code: 'EIO', message: String(error) };
@@ -18,12 +22,21 @@ function attempt<T>(action: () => T): T | IoFailure {
   }
 }
 
+/** UTF-8, or UTF-16 if a byte order mark says so; like dbus-daemon, whatever a declaration says. */
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes);
+}
+
+function encodingOf([first, second]: Uint8Array): string {
+  if (first === 0xff && second === 0xfe) return 'utf-16le';
+  return first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
+}
+
 /** A PolicyIo over node:fs. User and group lookup need the C library, so they are handed in. */
 export function nodePolicyIo(lookups: Omit<PolicyIo, 'readFile' | 'readDirectory'>): PolicyIo {
   return {
     ...lookups,
-    readFile: (path) =>
-      attempt(() => new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))),
+    readFile: (path) => attempt(() => decode(readRegularFile(path, FILE_BYTES_MAX))),
     readDirectory: (path) => attempt(() => readdirSync(path)),
   };
 }

@@ -1,4 +1,6 @@
+import { diagnosticAt } from './diagnostic.js';
 import type { Diagnostic, DiagnosticCode, SourcePosition } from './diagnostic.js';
+import { leadingInteger } from './integer.js';
 import { resolveGroup, resolveUser } from './io.js';
 import type { PolicyIo } from './io.js';
 import type { Audience } from './policy-rules.js';
@@ -55,10 +57,8 @@ const MESSAGE_TYPES: Readonly<Record<string, RuleMessageType>> = {
 };
 
 /**
- * Reads one rule, with the checks of dbus-daemon 1.14. A rule that fails one errs on the safe side:
- * an <allow> is dropped, a <deny> is kept with the conditions that could be read, so it denies at
- * least what its author meant. Rules about unknown users are dropped with a warning, as dbus-daemon
- * does.
+ * Reads one rule, with the checks of dbus-daemon 1.14. One that fails a check comes with an error and
+ * makes no rule. Rules about unknown users are dropped with a warning, as dbus-daemon does.
  */
 export function readRule(text: RuleText, io: PolicyIo): RuleReading {
   return new RuleReader(text, io).read();
@@ -81,8 +81,8 @@ class RuleReader {
     this.#checkAttributes(sends, receives);
     const rules = this.#build(sends, receives);
     const broken = this.#diagnostics.some(({ severity }) => severity === 'error');
-    const dropped = this.#text.audience === undefined || (broken && this.#text.allow);
-    return { rules: dropped ? [] : rules, diagnostics: this.#diagnostics };
+    const isDropped = this.#text.audience === undefined || broken;
+    return { rules: isDropped ? [] : rules, diagnostics: this.#diagnostics };
   }
 
   #givenOf(names: ReadonlySet<string>): boolean {
@@ -102,19 +102,7 @@ class RuleReader {
   #report(code: DiagnosticCode, attribute: string | undefined, message: string): void {
     const at = (attribute && this.#text.attributes.get(attribute)?.at) || this.#text.at;
     const severity = code === 'bad-rule' ? 'error' : 'warning';
-    const consequence =
-      severity === 'warning' || this.#text.allow
-        ? 'the rule is ignored'
-        : 'what can be read of the rule is kept, and denies more than was meant';
-    const { file, line, column } = at;
-    this.#diagnostics.push({
-      severity,
-      code,
-      file,
-      line,
-      column,
-      message: `${message}; ${consequence}`,
-    });
+    this.#diagnostics.push(diagnosticAt(severity, code, at, message));
   }
 
   #bad(attribute: string | undefined, message: string): void {
@@ -195,7 +183,7 @@ class RuleReader {
 
   #build(sends: boolean, receives: boolean): PolicyRule[] {
     const rules: PolicyRule[] = [];
-    if (sends) rules.push(...this.#sendRules());
+    if (sends) rules.push(this.#sendRule());
     if (receives) rules.push(this.#messageRule('receive', this.#condition('receive_sender')));
     rules.push(...this.#ownRules(), ...this.#connectRules());
     return rules;
@@ -206,17 +194,10 @@ class RuleReader {
     return { file, line, column, allow: this.#text.allow };
   }
 
-  /** One rule; two if destination and prefix were both given, for then a deny must cover both. */
-  #sendRules(): MessageRule[] {
+  #sendRule(): MessageRule {
     const prefix = this.#value('send_destination_prefix');
-    if (prefix === undefined) {
-      return [this.#messageRule('send', this.#condition('send_destination'))];
-    }
-    const rules = [{ ...this.#messageRule('send', undefined), peerPrefix: prefix }];
-    const { attributes } = this.#text;
-    return attributes.has('send_destination')
-      ? [...rules, this.#messageRule('send', this.#condition('send_destination'))]
-      : rules;
+    const rule = this.#messageRule('send', this.#condition('send_destination'));
+    return prefix === undefined ? rule : { ...rule, peerPrefix: prefix };
   }
 
   #messageRule(kind: 'send' | 'receive', peerName: string | undefined): MessageRule {
@@ -224,7 +205,7 @@ class RuleReader {
     const interfaceName = this.#condition(`${kind}_interface`);
     const member = this.#condition(`${kind}_member`);
     const errorName = this.#condition(`${kind}_error`);
-    const broadcast = kind === 'send' ? this.#broadcast() : undefined;
+    const broadcast = kind === 'send' ? this.#boolean('send_broadcast') : undefined;
     return {
       ...this.#base(),
       kind,
@@ -241,14 +222,6 @@ class RuleReader {
       maxFds: this.#fdCount('max_fds', MAX_FDS_ANY),
       log: kind === 'send' && this.#value('log') === 'true',
     };
-  }
-
-  /** send_broadcast; nothing if it contradicts the destination, for such a rule never matches. */
-  #broadcast(): boolean | undefined {
-    const broadcast = this.#boolean('send_broadcast');
-    return broadcast === true && this.#text.attributes.has('send_destination')
-      ? undefined
-      : broadcast;
   }
 
   #messageType(attribute: string): RuleMessageType {
@@ -275,13 +248,16 @@ class RuleReader {
   #fdCount(attribute: string, absent: number): number {
     const value = this.#value(attribute);
     if (value === undefined) return absent;
-    const count = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
-    if (count <= MAX_FDS_ANY) return count;
-    this.#bad(
-      attribute,
-      `${attribute} must be a whole number from 0 to ${MAX_FDS_ANY}, not "${value}"`,
-    );
-    return absent;
+    const { value: count, rest } = leadingInteger(value) ?? { value: -1, rest: '' };
+    if (count < 0 || count > MAX_FDS_ANY) {
+      const range = `a whole number from 0 to ${MAX_FDS_ANY}`;
+      this.#bad(attribute, `${attribute} must be ${range}, not "${value}"`);
+      return absent;
+    }
+    if (rest !== '') {
+      this.#report('odd-number', attribute, `${attribute} is "${value}", read as ${count}`);
+    }
+    return count;
   }
 
   #ownRules(): OwnRule[] {
@@ -312,7 +288,8 @@ class RuleReader {
     if (value === undefined || value === '*') return value;
     const id = resolve(value);
     if (id === undefined) {
-      this.#report(`unknown-${attribute}`, attribute, `there is no ${attribute} "${value}"`);
+      const message = `there is no ${attribute} "${value}"; the rule is ignored`;
+      this.#report(`unknown-${attribute}`, attribute, message);
     }
     return id;
   }

@@ -1,21 +1,38 @@
-import { SYSTEM_CONFIG, loadConfiguration } from '#bridge/control/configuration.js';
-import { formatDiagnostic, lintConfig } from '#policy/index.js';
+import { resolve } from 'node:path';
+import { SYSTEM_CONFIG, readConfiguration } from '#bridge/control/configuration.js';
+import { formatDiagnostic, lintConfig, type SourcePosition } from '#policy/index.js';
 
-/** Prints one line for each thing found. The status is 1 if something was lost, otherwise 0. */
-export function lint(file: string = SYSTEM_CONFIG, strict: boolean): number {
-  const { config, diagnostics } = loadConfiguration(file);
-  const findings = lintConfig(config);
-  const lines = [
-    ...diagnostics.map(
-      (diagnostic) =>
-        `${formatDiagnostic(diagnostic)} [${diagnostic.severity}, ${diagnostic.code}]`,
-    ),
-    ...findings.map((finding) => {
-      const { file, line, column, message, code } = finding;
-      return `${file}:${line}:${column}: ${message} [advice, ${code}]`;
-    }),
+export interface LintOptions {
+  readonly strict?: boolean;
+  readonly json?: boolean;
+}
+
+/** Something that is wrong, or hardly meant; an error loses the file that it is in. */
+interface LintLine extends SourcePosition {
+  readonly severity: 'error' | 'warning' | 'advice';
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Prints one line for each thing found. The status is 1 if there is an error, otherwise 0. */
+export function lint(file: string = SYSTEM_CONFIG, { strict, json }: LintOptions): number {
+  const lines = lintLines(resolve(file));
+  const text = json === true ? `${JSON.stringify(lines)}\n` : lines.map(lineText).join('');
+  process.stdout.write(text);
+  if (json !== true && lines.length === 0) process.stdout.write(`${file}: no mistakes\n`);
+  return lines.some(({ severity }) => strict === true || severity === 'error') ? 1 : 0;
+}
+
+function lintLines(path: string): LintLine[] {
+  const result = readConfiguration(path);
+  const findings = result.ok ? lintConfig(result.config) : [];
+  return [
+    ...(result.ok ? [] : result.errors),
+    ...result.diagnostics,
+    ...findings.map((finding) => ({ ...finding, severity: 'advice' as const })),
   ];
-  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
-  const isLossy = diagnostics.some(({ severity }) => severity === 'error');
-  return isLossy || (strict && lines.length > 0) ? 1 : 0;
+}
+
+function lineText(line: LintLine): string {
+  return `${formatDiagnostic(line)} [${line.severity}, ${line.code}]\n`;
 }

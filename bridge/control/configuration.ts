@@ -6,6 +6,7 @@ import {
   nodePolicyIo,
   readConfig,
   type BusConfig,
+  type ConfigResult,
   type Diagnostic,
 } from '#policy/index.js';
 import type { Logger } from './logger.js';
@@ -30,17 +31,22 @@ export function sessionConfigPath(): string {
   return existsSync(SESSION_CONFIG) ? SESSION_CONFIG : BUILT_IN;
 }
 
-/** Reads a configuration; StartupError when the main file cannot be read or parsed. */
-export function loadConfiguration(file: string): Configuration {
-  // A bus in the background has another working directory when it reads the file again.
-  const path = file === BUILT_IN ? file : resolve(file);
+/** Reads a configuration and all that it includes; whatever is wrong is in the result. */
+export function readConfiguration(path: string): ConfigResult {
   const io = nodePolicyIo({
     lookupUser: (name) => lookupUser(name)?.uid,
     lookupGroup: (name) => lookupGroup(name)?.gid,
   });
   const readFile: typeof io.readFile = (each) =>
     each === BUILT_IN ? SESSION_DEFAULTS : io.readFile(each);
-  const result = readConfig(path, { ...io, readFile });
+  return readConfig(path, { ...io, readFile });
+}
+
+/** Reads a configuration; StartupError when there is a mistake in the main file. */
+export function loadConfiguration(file: string): Configuration {
+  // A bus in the background has another working directory when it reads the file again.
+  const path = file === BUILT_IN ? file : resolve(file);
+  const result = readConfiguration(path);
   if (result.ok) return { path, config: result.config, diagnostics: result.diagnostics };
   const { error } = result;
   // A main file that cannot be read has no line to point to.

@@ -161,7 +161,7 @@ describe('a main file that cannot be trusted is an error', () => {
       '1:19: <limit> has no attribute "size"',
     ],
     ['missing attribute', wrap('<limit>1</limit>'), '1:12: <limit> needs the attribute "name"'],
-    ['missing text', wrap('<listen> </listen>'), '1:12: <listen> is empty'],
+    ['missing text', wrap('<listen></listen>'), '1:12: <listen> is empty'],
     ['unexpected text', wrap('<fork>yes</fork>'), '1:12: <fork> takes no text, but has "yes"'],
     [
       'bad mode',
@@ -210,6 +210,33 @@ describe('a main file that cannot be trusted is an error', () => {
   });
 });
 
+describe('entities that a file declares itself', () => {
+  const withEntities = (declarations: string, text: string): string =>
+    `<!DOCTYPE busconfig [${declarations}]>${wrap(text)}`;
+  it.each([
+    ['in text', '<!ENTITY t "system">', '<type>&t;</type>'],
+    ['in each other', "<!ENTITY a 'st'> <!ENTITY t 'sy&a;em'>", '<type>&t;</type>'],
+    ['as elements', '<!ENTITY t "<type>system</type>">', '&t;'],
+    ['twice declared', '<!ENTITY t "system"><!ENTITY t "session">', '<type>&t;</type>'],
+    ['in comments', '<!-- <!ENTITY t "x"> --><!ENTITY t "system">', '<!-- &t; --><type>&t;</type>'],
+  ])('%s', (_name, declarations, text) => {
+    expect(readMemoryConfig(withEntities(declarations, text)).config.busType).toBe('system');
+  });
+
+  it('cannot grow without an end', () => {
+    const declarations = Array.from(
+      { length: 9 },
+      (_, i) => `<!ENTITY a${i + 1} "${`&a${i};`.repeat(10)}">`,
+    );
+    const text = withEntities(
+      `<!ENTITY a0 "0123456789">${declarations.join('')}`,
+      '<type>&a9;</type>',
+    );
+    const result = readMemoryFiles({ [MAIN]: text });
+    expect(result).toMatchObject({ ok: false, error: { code: 'malformed', line: 1, column: 1 } });
+  });
+});
+
 describe('any text', () => {
   const SEED = Number(process.env['POLICY_SEED'] ?? Date.now() % 2 ** 31);
   const XML =
@@ -232,33 +259,40 @@ describe('any text', () => {
   );
 });
 
-describe('values that are wrong are reported and ignored', () => {
+describe('limits that are wrong are errors', () => {
   const cases: readonly [string, string, string][] = [
-    [
-      'unknown limit',
-      '<limit name="max_cats">1</limit>',
-      'there is no limit called "max_cats"; it is ignored',
-    ],
+    ['unknown', '<limit name="max_cats">1</limit>', 'there is no limit called "max_cats"'],
     [
       'prototype names',
       '<limit name="constructor">1</limit>',
-      'there is no limit called "constructor"; it is ignored',
+      'there is no limit called "constructor"',
     ],
     [
       'no number',
-      '<limit name="auth_timeout">30s</limit>',
-      'limit "auth_timeout" must be a whole number, 0 or more, not "30s"; it is ignored',
+      '<limit name="auth_timeout">soon</limit>',
+      'limit "auth_timeout" must be a whole number, 0 or more, not "soon"',
     ],
     [
       'negative',
       '<limit name="auth_timeout">-1</limit>',
-      'limit "auth_timeout" must be a whole number, 0 or more, not "-1"; it is ignored',
+      'limit "auth_timeout" must be a whole number, 0 or more, not "-1"',
     ],
     [
       'too large',
       '<limit name="auth_timeout">2147483648</limit>',
-      'limit "auth_timeout" is 2147483648, more than the most it can be, 2147483647; it is ignored',
+      'limit "auth_timeout" is 2147483648, more than the most it can be, 2147483647',
     ],
+  ];
+  it.each(cases)('%s', (_name, element, message) => {
+    const result = readMemoryFiles({ [MAIN]: wrap(element) });
+    expect(result.ok ? 'no error' : formatDiagnostic(result.error)).toBe(
+      `${MAIN}:1:12: ${message}`,
+    );
+  });
+});
+
+describe('what is odd gets a warning', () => {
+  const cases: readonly [string, string, string][] = [
     [
       'unknown user',
       '<policy user="eve"><allow own="*"/></policy>',
@@ -269,131 +303,100 @@ describe('values that are wrong are reported and ignored', () => {
       '<policy group="evil"><allow own="*"/></policy>',
       'there is no group "evil"; its policy is ignored',
     ],
+    ['blanks', '<servicedir> </servicedir>', '<servicedir> is empty; it is ignored'],
+    [
+      'a limit with a unit',
+      '<limit name="auth_timeout">30s</limit>',
+      'limit "auth_timeout" is "30s", read as 30',
+    ],
+    [
+      'a number of descriptors with a unit',
+      '<policy context="default"><deny send_path="/" min_fds="0x2k"/></policy>',
+      'min_fds is "0x2k", read as 2',
+    ],
   ];
   it.each(cases)('%s', (_name, element, message) => {
     const { config, diagnostics } = readMemoryConfig(wrap(element));
     expect(diagnostics).toHaveLength(1);
     expect(diagnostics[0]).toMatch(/^\/etc\/bus.conf:1:\d+: /);
     expect(diagnostics[0]).toContain(message);
-    expect(config.limits).toEqual({});
     expect(config.policy.byUser.size + config.policy.byGroup.size).toBe(0);
   });
 });
 
-describe('a broken rule errs on the safe side', () => {
-  const IGNORED = '; the rule is ignored';
-  const KEPT = '; what can be read of the rule is kept, and denies more than was meant';
-
-  /** Attributes; the column after `<allow ` is 45; the complaint; what a deny still denies. */
-  const cases: readonly [string, number, string, readonly object[]][] = [
+describe('a broken rule is an error of its file', () => {
+  /** Attributes; the column after `<allow ` is 45; the complaint. */
+  const cases: readonly [string, number, string][] = [
     [
       '',
       38,
       'a rule needs at least one send_*, receive_*, own, own_prefix, user or group attribute',
-      [],
     ],
     [
       'log="true"',
       38,
       'a rule needs at least one send_*, receive_*, own, own_prefix, user or group attribute',
-      [],
     ],
-    ['send_colour="red"', 45, 'unknown attribute "send_colour"', []],
-    [
-      'send_destination="a.A" send_colour="red"',
-      68,
-      'unknown attribute "send_colour"',
-      [{ kind: 'send', peerName: 'a.A' }],
-    ],
-    [
-      'own="a.A" user="*"',
-      45,
-      '"own" cannot be combined with other attributes',
-      [
-        { kind: 'own', name: 'a.A' },
-        { kind: 'connect', user: '*' },
-      ],
-    ],
-    [
-      'own="a.A" eavesdrop="true"',
-      45,
-      '"own" cannot be combined with other attributes',
-      [
-        { kind: 'receive', eavesdrop: true },
-        { kind: 'own', name: 'a.A' },
-      ],
-    ],
+    ['send_colour="red"', 45, 'unknown attribute "send_colour"'],
+    ['send_destination="a.A" send_colour="red"', 68, 'unknown attribute "send_colour"'],
+    ['own="a.A" user="*"', 45, '"own" cannot be combined with other attributes'],
+    ['own="a.A" eavesdrop="true"', 45, '"own" cannot be combined with other attributes'],
     [
       'send_destination="a.A" receive_sender="b.B"',
       38,
       'send_* and receive_* attributes cannot be combined in one rule; write two rules',
-      [
-        { kind: 'send', peerName: 'a.A' },
-        { kind: 'receive', peerName: 'b.B' },
-      ],
     ],
-    [
-      'send_member="M"',
-      45,
-      'send_member needs send_interface or send_path beside it',
-      [{ kind: 'send', member: 'M' }],
-    ],
+    ['send_member="M"', 45, 'send_member needs send_interface or send_path beside it'],
     [
       'receive_error="e.E" receive_interface="i.I"',
       45,
       'receive_error cannot be combined with receive_member or receive_interface',
-      [{ kind: 'receive', errorName: 'e.E', interface: 'i.I' }],
     ],
     [
       'send_destination="a.A" send_destination_prefix="b"',
       68,
       'send_destination cannot be combined with send_destination_prefix',
-      [{ peerPrefix: 'b' }, { peerName: 'a.A' }],
     ],
     [
       'send_destination="a.A" send_broadcast="true"',
       68,
       'send_broadcast="true" cannot be combined with send_destination: a broadcast has none',
-      [{ kind: 'send', peerName: 'a.A' }],
     ],
     [
       'send_type="call"',
       45,
       'send_type must be method_call, method_return, error, signal or *, not "call"',
-      [{ kind: 'send', messageType: 0 }],
     ],
-    [
-      'send_path="/p" eavesdrop="1"',
-      60,
-      'eavesdrop must be true or false, not "1"',
-      [{ kind: 'send', path: '/p', eavesdrop: false }],
-    ],
+    ['send_path="/p" eavesdrop="1"', 60, 'eavesdrop must be true or false, not "1"'],
     [
       'receive_type="*" max_fds="many"',
       62,
       'max_fds must be a whole number from 0 to 33554432, not "many"',
-      [{ kind: 'receive', maxFds: 33_554_432 }],
     ],
   ];
-  it.each(cases)('[%s]', (attributes, column, message, denied) => {
-    const read = (name: string): ReturnType<typeof readMemoryConfig> =>
-      readMemoryConfig(wrap(`<policy context="default"><${name} ${attributes}/></policy>`));
-    const allow = read('allow');
-    expect(allow.config.policy.default).toEqual([]);
-    expect(allow.diagnostics).toEqual([`${MAIN}:1:${column}: ${message}${IGNORED}`]);
-    const deny = read('deny ');
-    expect(deny.config.policy.default).toMatchObject(
-      denied.map((rule) => ({ ...rule, allow: false })),
-    );
-    expect(deny.diagnostics).toEqual([`${MAIN}:1:${column}: ${message}${KEPT}`]);
+  it.each(cases)('[%s]', (attributes, column, message) => {
+    for (const name of ['allow', 'deny ']) {
+      const rule = `<${name} ${attributes}/>`;
+      const text = wrap(`<policy context="default">${rule}</policy>`);
+      const result = readMemoryFiles({ [MAIN]: text });
+      const errors = result.ok ? [] : result.errors.map(formatDiagnostic);
+      expect(errors).toEqual([`${MAIN}:1:${column}: ${message}`]);
+    }
   });
 
-  it('a connect rule in a user policy is kept as a deny for the whole bus', () => {
-    const { config, diagnostics } = readMemoryConfig(
-      wrap('<policy user="alice"><deny user="bob"/><allow user="bob"/></policy>'),
+  it('and so is each of several', () => {
+    const text = wrap(
+      '<policy user="alice"><deny user="bob"/><allow own="a.A" user="bob"/></policy><limit name="x">1</limit><x/>',
     );
-    expect(config.policy.default).toMatchObject([{ kind: 'connect', user: 1001, allow: false }]);
-    expect(diagnostics).toHaveLength(2);
+    const result = readMemoryFiles({ [MAIN]: text });
+    const codes = result.ok ? [] : result.errors.map(({ column, code }) => `${column} ${code}`);
+    expect(codes).toEqual([
+      '39 bad-rule',
+      '58 bad-rule',
+      '68 bad-rule',
+      '89 bad-limit',
+      '114 unexpected-element',
+    ]);
   });
 
   it('a rule about an unknown user or group is ignored with a warning, as in dbus-daemon', () => {

@@ -138,12 +138,32 @@ describe('includedir', () => {
     );
   });
 
-  it('keeps the good rules of a file with a bad one', () => {
+  it('uses nothing of a file with a bad rule, and tells each error of it', () => {
     const mixed = wrap(
-      '<policy context="default"><allow own="a.A" user="*"/><allow own="b.B"/></policy>',
+      '<policy context="default"><allow own="a.A" user="*"/><allow own="b.B"/><deny send_type="x"/></policy>',
     );
-    const { names, diagnostics } = read({ [MAIN]: main, '/etc/bus.d/a.conf': mixed });
-    expect(names).toEqual(['b.B']);
-    expect(diagnostics).toHaveLength(1);
+    const files = { [MAIN]: main, '/etc/bus.d/a.conf': mixed, '/etc/bus.d/b.conf': own('c.C') };
+    const { names, diagnostics } = read(files);
+    expect(names).toEqual(['c.C']);
+    expect(diagnostics).toEqual([
+      expect.stringMatching(/^\/etc\/bus.d\/a.conf:1:45: .*; skipped, nothing of it applies$/),
+      expect.stringMatching(/^\/etc\/bus.d\/a.conf:1:89: .*; skipped, nothing of it applies$/),
+    ]);
+  });
+
+  it('ends with files that include each other over and over', () => {
+    const twice = (next: number): string => wrap(`<include>${next}.conf</include>`.repeat(2));
+    const levels = Array.from({ length: 30 }, (_, level) => [
+      `/etc/${level}.conf`,
+      twice(level + 1),
+    ]);
+    const files = {
+      [MAIN]: wrap('<include ignore_missing="yes">0.conf</include>'),
+      ...Object.fromEntries(levels),
+      '/etc/30.conf': own('a.A'),
+    };
+    const { names, diagnostics } = read(files);
+    expect(names).toEqual([]);
+    expect(diagnostics).toEqual([expect.stringContaining('more than 20000 files are included')]);
   });
 });
