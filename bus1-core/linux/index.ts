@@ -14,13 +14,15 @@ export { closeFd, duplicate, isListening, isSocket, setCloseOnExec } from './fd.
 export { setNonBlocking, socketDomain } from './fd.js';
 export { peerCredentials, peerGroups, peerPidFd, peerSecurityLabel } from './credentials.js';
 export type { PeerCredentials } from './credentials.js';
+export { Doorbell } from './doorbell.js';
 export { Epoll, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './epoll.js';
 export { Errno, errnoName, SystemError } from './errno.js';
 export { EventFd } from './eventfd.js';
+export { executableOf } from './executable.js';
 export { FUTEX_WAITERS_MAX, FutexResult, FutexWaiters, futexWait, futexWake } from './futex.js';
 export { keepFreedMemory } from './malloc.js';
 export { SharedMapping } from './mapping.js';
-export { createMemfd, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.js';
+export { createMemfd, memfdBytes, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.js';
 export { MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';
 export { SCM_MAX_FD, SEND_PIECES_MAX } from './message-io.js';
 export { addressOf, allocateBytes, NativeMemory } from './native-memory.js';

@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { check } from './errno.js';
 import { closeFd } from './fd.js';
 import { fcntl, ftruncate, memfdCreate } from './libc.js';
@@ -40,4 +41,29 @@ export function sealMemfd(fd: number, seals: number): void {
 /** The seals set so far. Throws for a descriptor that cannot be sealed: it is no memfd. */
 export function memfdSeals(fd: number): number {
   return check(fcntl(fd, F_GET_SEALS, 0), 'fcntl(F_GET_SEALS)', `descriptor ${fd}`);
+}
+
+/** The file system that memfd_create(2) makes ordinary memory in; -1 until somebody asks. */
+let memoryDevice = -1;
+
+/**
+ * The length of a memfd that somebody else has handed over and that has all of `seals`; -1 for anything else that
+ * can be a descriptor. Memory of large pages (MFD_HUGETLB) is refused as well: where there are none left, to read a
+ * hole in it is SIGBUS.
+ */
+export function memfdBytes(fd: number, seals: number): number {
+  const found = fcntl(fd, F_GET_SEALS, 0);
+  if (found < 0 || (found & seals) !== seals) return -1;
+  const { dev, size } = fstatSync(fd);
+  if (memoryDevice < 0) memoryDevice = deviceOfMemory();
+  return dev === memoryDevice ? size : -1;
+}
+
+function deviceOfMemory(): number {
+  const fd = createMemfd('bus1-probe', 0);
+  try {
+    return fstatSync(fd).dev;
+  } finally {
+    closeFd(fd);
+  }
 }

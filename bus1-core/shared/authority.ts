@@ -1,28 +1,40 @@
 import {
   acceptConnection,
   closeFd,
-  createMemfd,
   Epoll,
   EPOLLIN,
   EPOLLOUT,
   errnoName,
-  EventFd,
+  executableOf,
   geteuid,
+  getOpenFilesLimit,
   listenUnix,
   peerCredentials,
+  peerGroups,
   peerPidFd,
-  Seal,
-  sealMemfd,
-  socketPair,
+  peerSecurityLabel,
   SystemError,
   type PeerCredentials,
 } from '../linux/index.js';
-import { parseMemberMessage, type ChannelMessage, type MemberMessage } from './control-messages.js';
+import {
+  parseMemberMessage,
+  type AuthorityMessage,
+  type MemberMessage,
+} from './control-messages.js';
 import { ControlSocket } from './control-socket.js';
-import { channelBytes, RING_BYTES_DEFAULT } from './layout.js';
+import { describeProcess, Diagnostics } from './diagnostics.js';
+import { Introducer, type IntroducerContext } from './introducer.js';
+import { RING_BYTES_DEFAULT } from './layout.js';
 import { Member } from './member.js';
 import { isPage } from './page.js';
 import { ChannelError } from './protocol-error.js';
+
+/** Somebody who wants to be a member, as the kernel describes the process that made the connection. */
+export interface Applicant extends PeerCredentials {
+  /** supplementary groups, ascending */
+  readonly groups: readonly number[];
+  readonly securityLabel: Uint8Array | undefined;
+}
 
 export interface AuthorityOptions {
   /** of each direction of a channel, a power of two */
@@ -30,8 +42,15 @@ export interface AuthorityOptions {
   readonly membersMax?: number;
   readonly membersPerUidMax?: number;
   readonly channelsPerMemberMax?: number;
+  /** between one process and all processes of another user */
+  readonly channelsPerUidMax?: number;
   /** whether a process may send on behalf of other users; by default root and the authority's own user */
   readonly mayNameAccounts?: (credentials: PeerCredentials) => boolean;
+  /**
+   * Whether a process that has connected to a listening socket may be a member: true, or why not. By default all may
+   * that can connect.
+   */
+  readonly mayJoin?: (applicant: Applicant) => true | string;
   /** told once why a member was turned away or expelled */
   readonly onDiagnostic?: (text: string) => void;
 }
@@ -41,38 +60,58 @@ export interface AdmitOptions {
   readonly isTrusted?: boolean;
 }
 
-const DEFAULTS = { membersMax: 1024, membersPerUidMax: 256, channelsPerMemberMax: 1024 };
+const DEFAULTS = {
+  membersMax: 4096,
+  membersPerUidMax: 256,
+  channelsPerMemberMax: 1024,
+  channelsPerUidMax: 128,
+};
+/** The descriptors that all members of one user have here are at most this part of what the process may open. */
+const DESCRIPTORS_PART_MAX = 1 / 4;
+/** Of a member here: socket, pidfd, page. */
+const DESCRIPTORS_PER_MEMBER = 3;
 
-/** A pair of processes: what the second of them is given once the first looks at the channel. */
-interface Introduction {
-  readonly requester: Member;
-  readonly fds: readonly number[];
-  readonly message: ChannelMessage;
-}
+/** Who has connected has this long to say hello, when others want its place … */
+const HELLO_TIMEOUT_MS = 10_000;
+/** … and so many may be about to, of one user and in all: the oldest goes when there are more. */
+const EARLY_PER_UID_MAX = 32;
+const EARLY_MAX = 512;
+/** New connections in one turn. */
+const ACCEPTED_PER_TURN = 64;
+/** A member that leaves the names of so many processes unread is given up. */
+const UNSAID_MAX = 65_536;
 
 /**
  * Admits processes to a domain and introduces them to each other. It makes the channels and hands them out, and is not
  * needed to use them. It runs in some process of the domain, from that process's loop: `fd` is readable when `dispatch`
  * has something to do.
  */
-export class Authority {
+export class Authority implements IntroducerContext {
   private readonly epoll = new Epoll();
   private readonly options: AuthorityOptions & typeof DEFAULTS & { ringBytes: number };
+  private readonly diagnostics: Diagnostics;
+  private readonly introducer: Introducer;
   private readonly members = new Map<number, Member>();
   private readonly membersByFd = new Map<number, Member>();
-  private readonly membersById = new Map<number, Member>();
-  private readonly introductions = new Map<string, Introduction>();
+  readonly membersById = new Map<number, Member>();
+  /** have connected, and not said hello; the oldest first */
+  private readonly silent = new Set<Member>();
   private readonly listening: number[] = [];
   /** those of them that nobody is accepted on for now, for want of descriptors or memory */
   private readonly paused = new Set<number>();
-  private lastId = 0;
+  lastId = 0;
   private rootId = 0;
   /** has been admitted, and has not said hello yet: nobody is welcomed before it */
   private rootToCome: Member | null = null;
   private readonly early: Member[] = [];
 
   constructor(options: AuthorityOptions = {}) {
-    this.options = { ringBytes: RING_BYTES_DEFAULT, ...DEFAULTS, ...options };
+    const byDescriptors =
+      (getOpenFilesLimit().soft * DESCRIPTORS_PART_MAX) / DESCRIPTORS_PER_MEMBER;
+    const membersPerUidMax = Math.min(DEFAULTS.membersPerUidMax, Math.floor(byDescriptors));
+    this.options = { ringBytes: RING_BYTES_DEFAULT, ...DEFAULTS, membersPerUidMax, ...options };
+    this.diagnostics = new Diagnostics(options.onDiagnostic);
+    this.introducer = new Introducer(this, this.options);
   }
 
   /** Readable when `dispatch` has something to do. */
@@ -120,10 +159,8 @@ export class Authority {
     this.watch(fd, member);
     member.pidFd = pidFd;
     if (pidFd >= 0) this.watch(pidFd, member);
-    if (this.members.size > this.options.membersMax) this.expel(member, 'too many members');
-    else if (this.countOf(credentials.uid) > this.options.membersPerUidMax) {
-      this.expel(member, `too many members of uid ${credentials.uid}`);
-    }
+    this.silent.add(member);
+    if (!isTrusted) this.limitSilent(credentials.uid);
   }
 
   /**
@@ -138,11 +175,11 @@ export class Authority {
 
   /** Stops introducing. Channels that were made go on. */
   close(): void {
-    for (const { fds } of this.introductions.values()) for (const fd of fds) closeFd(fd);
-    this.introductions.clear();
+    this.introducer.close();
     for (const member of this.members.values()) member.close();
     for (const fd of this.listening) closeFd(fd);
     this.members.clear();
+    this.silent.clear();
     this.membersById.clear();
     this.membersByFd.clear();
     this.epoll.close();
@@ -153,10 +190,33 @@ export class Authority {
     this.epoll.add(fd, EPOLLIN);
   }
 
-  private countOf(uid: number): number {
-    let count = 0;
-    for (const { credentials } of this.members.values()) if (credentials.uid === uid) count++;
-    return count;
+  /** Who does not say hello must not keep others out: the oldest has to go for the newest. */
+  private limitSilent(uid: number): void {
+    let ofUid = 0;
+    for (const { credentials, isTrusted } of this.silent) {
+      if (!isTrusted && credentials.uid === uid) ofUid++;
+    }
+    const endMs = performance.now() - HELLO_TIMEOUT_MS;
+    for (const member of this.silent) {
+      if (member.isTrusted) continue;
+      const isOverdue = member.sinceMs < endMs;
+      const isOneTooMany = ofUid > EARLY_PER_UID_MAX && member.credentials.uid === uid;
+      if (!isOverdue && !isOneTooMany && this.silent.size <= EARLY_MAX) continue;
+      if (member.credentials.uid === uid) ofUid--;
+      this.expel(member, 'it has not said hello');
+    }
+  }
+
+  /** Why there is no room for one more. */
+  private crowding({ credentials }: Member): string | undefined {
+    const { membersMax, membersPerUidMax } = this.options;
+    if (this.members.size - this.silent.size > membersMax) return 'too many members';
+    let ofUid = 0;
+    for (const member of this.members.values()) {
+      if (member.hasSaidHello && member.credentials.uid === credentials.uid) ofUid++;
+    }
+    if (ofUid <= membersPerUidMax) return undefined;
+    return `too many members of uid ${credentials.uid}`;
   }
 
   private handle(fd: number): void {
@@ -166,6 +226,8 @@ export class Authority {
     if (fd === member.pidFd) return this.remove(member);
     try {
       member.socket.flush();
+      this.sayGone(member);
+      if (!member.socket.open) return;
       this.epoll.modify(fd, member.socket.hasWaiting ? EPOLLIN | EPOLLOUT : EPOLLIN);
       this.read(member);
     } catch (error) {
@@ -175,30 +237,44 @@ export class Authority {
 
   private accept(listening: number): void {
     const error = this.acceptAll(listening);
-    const isShort = error !== 'EAGAIN' && error !== 'ECONNABORTED';
+    const isShort = error !== '' && error !== 'EAGAIN' && error !== 'ECONNABORTED';
     if (isShort === this.paused.has(listening)) return;
     if (isShort) this.pause(listening, error);
     else this.resume(listening);
   }
 
-  /** Returns what the last attempt has ended with. */
+  /** Returns what the last attempt has ended with; '' when there may be more. */
   private acceptAll(listening: number): string {
-    let fd = acceptConnection(listening);
-    for (; fd >= 0; fd = acceptConnection(listening)) {
+    for (let count = 0; count < ACCEPTED_PER_TURN; count++) {
+      const fd = acceptConnection(listening);
+      if (fd < 0) return errnoName(-fd);
       try {
-        this.admit(fd);
+        if (this.mayJoin(fd)) this.admit(fd);
+        else closeFd(fd);
       } catch (error) {
         closeFd(fd);
         if (error instanceof SystemError) return error.code;
         throw error;
       }
     }
-    return errnoName(-fd);
+    return '';
+  }
+
+  private mayJoin(fd: number): boolean {
+    const { mayJoin } = this.options;
+    if (mayJoin === undefined) return true;
+    const credentials = peerCredentials(fd);
+    const groups = peerGroups(fd) ?? [];
+    const verdict = mayJoin({ ...credentials, groups, securityLabel: peerSecurityLabel(fd) });
+    if (verdict === true) return true;
+    const who = describeProcess(credentials, executableOf(credentials.pid));
+    this.diagnostics.sayAbout(credentials.uid, `a process (${who}) was not admitted: ${verdict}`);
+    return false;
   }
 
   /** Who connects waits in the kernel, and the socket must not keep us awake. */
   private pause(listening: number, error: string): void {
-    this.options.onDiagnostic?.(`no new members are accepted for now: ${error}`);
+    this.diagnostics.say(`no new members are accepted for now: ${error}`);
     this.paused.add(listening);
     this.epoll.remove(listening);
   }
@@ -208,7 +284,9 @@ export class Authority {
     this.epoll.add(listening, EPOLLIN);
   }
 
+  /** No more than what one read brings: others want to be served as well. */
   private read(member: Member): void {
+    member.socket.limitReads(1);
     while (member.socket.open) {
       const frame = member.socket.receive();
       if (frame === 'empty') return;
@@ -226,9 +304,9 @@ export class Authority {
   private act(member: Member, message: MemberMessage, fds: number[]): void {
     if (message.kind === 'hello') return this.welcome(member, message, fds);
     if (fds.length > 0 || member.id === 0) throw new ChannelError('a request out of place');
-    if (message.kind === 'introduce') this.introduce(member, message.peer, false);
-    else if (message.kind === 'ready') this.complete(member, message.peer);
-    else this.cancel(member, message.peer);
+    if (message.kind === 'introduce') this.introducer.introduce(member, message.peer, false);
+    else if (message.kind === 'ready') this.introducer.complete(member, message.peer);
+    else this.introducer.cancel(member, message.peer);
   }
 
   private welcome(
@@ -241,6 +319,9 @@ export class Authority {
     }
     member.pageFd = fds.pop()!;
     member.maxima = maxima;
+    this.silent.delete(member);
+    const crowding = member.isTrusted ? undefined : this.crowding(member);
+    if (crowding !== undefined) throw new ChannelError(crowding);
     if (this.rootToCome !== null && !member.isRoot) {
       this.early.push(member);
       return;
@@ -260,134 +341,60 @@ export class Authority {
     if (member.isRoot) this.rootId = member.id;
     const root = member.isRoot ? 0 : this.rootId;
     this.tell(member, { kind: 'welcome', id: member.id, root });
-    if (root !== 0) this.introduce(member, root, true);
+    if (root !== 0) this.introducer.introduce(member, root, true);
   }
 
-  /** The one who is asked for gets the channel first: the other must not send where nobody looks yet. */
-  private introduce(requester: Member, peer: number, isForRoot: boolean): void {
-    const target = this.membersById.get(peer);
-    if (target === undefined || target === requester) {
-      return this.refuse(requester, peer, 'there is no such process in the domain');
-    }
-    if (requester.peers.has(peer)) return;
-    const max = this.options.channelsPerMemberMax;
-    if (requester.peers.size >= max || target.peers.size >= max) {
-      return this.refuse(requester, peer, `a process may have ${max} channels`);
-    }
-    const { ringBytes } = this.options;
-    const fds = this.tryMakeChannel(ringBytes);
-    if (fds === undefined) {
-      return this.refuse(requester, peer, 'the authority has run out of descriptors');
-    }
-    requester.peers.add(peer);
-    target.peers.add(requester.id);
-    const [memory, bellOfTarget, bellOfRequester, socketOfTarget, socketOfRequester] = fds;
-    const message = (of: Member, isFirst: boolean, root: ChannelMessage['root']) =>
-      of.channelMessage(ringBytes, isFirst, isForRoot ? root : 'none');
-    this.tell(target, message(requester, true, 'to-peer'), [
-      memory,
-      bellOfTarget,
-      bellOfRequester,
-      socketOfTarget,
-      requester.pageFd,
-    ]);
-    closeFd(socketOfTarget);
-    this.introductions.set(`${target.id}:${requester.id}`, {
-      requester,
-      fds: [memory, bellOfRequester, bellOfTarget, socketOfRequester],
-      message: message(target, false, 'from-peer'),
-    });
-  }
-
-  private tryMakeChannel(ringBytes: number): number[] | undefined {
+  /** Whatever goes wrong with that is the fault of the one who is told. */
+  tell(member: Member, message: AuthorityMessage, fds: readonly number[] = []): void {
+    const { socket } = member;
+    if (!socket.open) return;
     try {
-      return makeChannel(ringBytes);
+      if (!socket.send(message, fds)) return this.expel(member, 'it does not read');
+      if (socket.hasWaiting) this.epoll.modify(socket.fd, EPOLLIN | EPOLLOUT);
     } catch (error) {
-      if (error instanceof SystemError) return undefined;
-      throw error;
+      this.expel(member, error instanceof Error ? error.message : String(error));
     }
   }
 
-  private complete(target: Member, requesterId: number): void {
-    const introduction = this.takeIntroduction(target, requesterId);
-    if (introduction === undefined) return;
-    const { requester, fds, message } = introduction;
-    this.tell(requester, message, [...fds, target.pageFd]);
-    for (const fd of fds) closeFd(fd);
+  /** Kept for later where others wait: how many processes come and go is not that member's fault. */
+  private tellGone(member: Member, peer: number): void {
+    if (!member.socket.hasWaiting) return this.tell(member, { kind: 'gone', peer });
+    member.unsaidGone.push(peer);
+    if (member.unsaidGone.length > UNSAID_MAX) this.expel(member, 'it does not read');
   }
 
-  /** The one who was asked for has no room for the channel. */
-  private cancel(target: Member, requesterId: number): void {
-    const introduction = this.takeIntroduction(target, requesterId);
-    if (introduction === undefined) return;
-    const { requester, fds } = introduction;
-    for (const fd of fds) closeFd(fd);
-    requester.peers.delete(target.id);
-    target.peers.delete(requesterId);
-    this.refuse(requester, target.id, 'that process has no room for a channel');
-  }
-
-  /** Undefined when the requester has gone meanwhile, or when there never was one. */
-  private takeIntroduction(target: Member, requesterId: number): Introduction | undefined {
-    const key = `${target.id}:${requesterId}`;
-    const introduction = this.introductions.get(key);
-    this.introductions.delete(key);
-    return introduction;
-  }
-
-  private refuse(member: Member, peer: number, reason: string): void {
-    this.tell(member, { kind: 'refused', peer, reason });
-  }
-
-  private tell(member: Member, message: object, fds: readonly number[] = []): void {
-    if (!member.socket.open) return;
-    if (!member.socket.send(message, fds)) return this.expel(member, 'it does not read');
-    if (member.socket.hasWaiting) this.epoll.modify(member.socket.fd, EPOLLIN | EPOLLOUT);
+  private sayGone(member: Member): void {
+    const { unsaidGone, socket } = member;
+    let count = 0;
+    while (count < unsaidGone.length && socket.open && !socket.hasWaiting) {
+      this.tell(member, { kind: 'gone', peer: unsaidGone[count++] });
+    }
+    unsaidGone.splice(0, count);
   }
 
   private expel(member: Member, reason: string): void {
-    const { pid, uid } = member.credentials;
-    this.options.onDiagnostic?.(`process ${pid} of uid ${uid} was expelled: ${reason}`);
+    const { uid } = member.credentials;
+    const text = `a process (${member.description}) was expelled: ${reason}`;
+    if (this.members.has(member.socket.fd)) this.diagnostics.sayAbout(uid, text);
     this.remove(member);
   }
 
   private remove(member: Member): void {
     if (!this.members.delete(member.socket.fd)) return;
+    this.silent.delete(member);
     for (const fd of [member.socket.fd, member.pidFd]) {
       if (fd >= 0) this.membersByFd.delete(fd);
     }
-    for (const [key, { requester, fds }] of this.introductions) {
-      const isTarget = key.startsWith(`${member.id}:`);
-      if (!isTarget && requester !== member) continue;
-      for (const fd of fds) closeFd(fd);
-      this.introductions.delete(key);
-      if (isTarget) this.refuse(requester, member.id, 'the process is gone');
-    }
+    if (member.id !== 0) this.membersById.delete(member.id);
+    this.introducer.forget(member);
     member.close();
     for (const listening of this.paused) this.resume(listening);
     if (member === this.rootToCome) this.stopWaitingForRoot();
     if (member.id === 0) return;
-    this.membersById.delete(member.id);
     if (this.rootId === member.id) this.rootId = 0;
     for (const other of this.membersById.values()) {
       other.peers.delete(member.id);
-      this.tell(other, { kind: 'gone', peer: member.id });
+      this.tellGone(other, member.id);
     }
-  }
-}
-
-/** Memory for both rings, a doorbell and a socket for each side. @throws SystemError */
-function makeChannel(ringBytes: number): number[] {
-  const fds: number[] = [];
-  try {
-    fds.push(createMemfd('bus1-channel', channelBytes(ringBytes)));
-    sealMemfd(fds[0], Seal.Shrink | Seal.Grow | Seal.Seal);
-    fds.push(new EventFd().fd);
-    fds.push(new EventFd().fd);
-    fds.push(...socketPair());
-    return fds;
-  } catch (error) {
-    for (const fd of fds) closeFd(fd);
-    throw error;
   }
 }

@@ -1,15 +1,12 @@
-import { fstatSync } from 'node:fs';
 import {
   closeFd,
   createMemfd,
-  Errno,
-  EventFd,
+  Doorbell,
   futexWake,
-  memfdSeals,
+  memfdBytes,
   Seal,
   sealMemfd,
   SharedMapping,
-  SystemError,
 } from '../linux/index.js';
 import { CHANNEL_DESCRIPTORS, type ChannelMessage } from './control-messages.js';
 import { DescriptorSocket } from './descriptor-socket.js';
@@ -40,10 +37,10 @@ export class Channel {
   readonly socket: DescriptorSocket;
   readonly page: PeerPage;
   /** rung by the other side */
-  readonly bell: EventFd;
+  readonly bell: Doorbell;
   /** times that the other side was woken, by either kind of doorbell */
   wakeups = 0;
-  private readonly peerBell: EventFd;
+  private readonly peerBell: Doorbell;
   private readonly mapping: SharedMapping;
   /** of larger rings, both directions */
   private readonly larger: SharedMapping[] = [];
@@ -57,7 +54,9 @@ export class Channel {
     }
     const [memory, bell, peerBell, socket, page] = fds;
     try {
-      if ((memfdSeals(memory) & Seal.Shrink) === 0) throw new ChannelError('memory not sealed');
+      if (memfdBytes(memory, Seal.Shrink) < channelBytes(ringBytes)) {
+        throw new ChannelError('memory not sealed');
+      }
       this.mapping = SharedMapping.map(memory, channelBytes(ringBytes), { writable: true });
     } catch (error) {
       for (const fd of fds) closeFd(fd);
@@ -70,8 +69,8 @@ export class Channel {
     this.reader = new RingReader(this.mapping, isFirst ? second : first, ringBytes);
     this.bellOfPeer = this.writer;
     this.bellOfOwn = this.reader;
-    this.bell = new EventFd(bell);
-    this.peerBell = new EventFd(peerBell);
+    this.bell = new Doorbell(bell);
+    this.peerBell = new Doorbell(peerBell);
     this.socket = new DescriptorSocket(socket);
     this.page = new PeerPage(page);
   }
@@ -87,7 +86,7 @@ export class Channel {
       this.bellOfPeer.pushBell();
       futexWake(this.bellOfPeer.bellAddress, 1);
     } else {
-      notify(this.peerBell);
+      this.peerBell.ring();
     }
   }
 
@@ -127,7 +126,7 @@ export class Channel {
     const isPowerOfTwo = (capacity & (capacity - 1)) === 0;
     try {
       const isRing = capacity >= RING_BYTES_MIN && capacity <= RING_BYTES_MAX && isPowerOfTwo;
-      if (!isRing || capacity <= this.reader.capacity || !isSealed(fd, length)) {
+      if (!isRing || capacity <= this.reader.capacity || memfdBytes(fd, Seal.Shrink) < length) {
         throw new ChannelError(`a larger ring of ${capacity} bytes is not as it must be`);
       }
       this.larger.push(SharedMapping.map(fd, length, { writable: true }));
@@ -147,23 +146,5 @@ export class Channel {
     this.page.close();
     this.mapping.unmap();
     for (const mapping of this.larger) mapping.unmap();
-  }
-}
-
-/** Memory of at least that length, which cannot shrink. */
-function isSealed(fd: number, lengthBytes: number): boolean {
-  try {
-    return (memfdSeals(fd) & Seal.Shrink) !== 0 && fstatSync(fd).size >= lengthBytes;
-  } catch {
-    return false;
-  }
-}
-
-/** The other side has the same descriptor and may have done anything to it, short of closing ours. */
-function notify(bell: EventFd): void {
-  try {
-    bell.notify();
-  } catch (error) {
-    if (!(error instanceof SystemError) || error.errno === Errno.EBADF) throw error;
   }
 }

@@ -7,6 +7,7 @@ export class Connections {
   all: readonly Connection[] = [];
   private readonly epoll: Epoll;
   private readonly bySocket = new Map<number, Connection>();
+  private readonly byBell = new Map<number, Connection>();
 
   constructor(epoll: Epoll) {
     this.epoll = epoll;
@@ -16,6 +17,7 @@ export class Connections {
     const { bell, socket } = connection.channel;
     this.all = [...this.all, connection];
     this.bySocket.set(socket.fd, connection);
+    this.byBell.set(bell.fd, connection);
     this.epoll.add(bell.fd, EPOLLIN | EPOLLET);
     this.epoll.add(socket.fd, EPOLLRDHUP | EPOLLET);
   }
@@ -26,6 +28,7 @@ export class Connections {
     const { bell, socket } = connection.channel;
     this.all = this.all.filter((other) => other !== connection);
     this.bySocket.delete(socket.fd);
+    this.byBell.delete(bell.fd);
     this.epoll.remove(bell.fd);
     this.epoll.remove(socket.fd);
     return true;
@@ -35,8 +38,10 @@ export class Connections {
     return this.all.find(({ link }) => link.identity.id === process);
   }
 
-  /** The socket `fd` has hung up, if it is one of these. */
+  /** The descriptor `fd`, if it is one of these, has something to say: a bell was rung, or a socket has hung up. */
   noteEvent(fd: number): void {
+    const rung = this.byBell.get(fd);
+    if (rung !== undefined) return rung.channel.bell.noteEvent();
     const connection = this.bySocket.get(fd);
     if (connection !== undefined) connection.hasHungUp = true;
   }

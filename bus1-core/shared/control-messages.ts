@@ -17,16 +17,24 @@ export type MemberMessage =
 export type AuthorityMessage =
   /** `root` is the process that has the root node, 0 for none */
   | { readonly kind: 'welcome'; readonly id: number; readonly root: number }
-  /** with descriptors: memory, own doorbell, the other's doorbell, socket, the other's page */
+  /** with descriptors: memory, the doorbell to wait at, that to ring, socket, the other's page */
   | ChannelMessage
   | { readonly kind: 'gone'; readonly peer: number }
-  | { readonly kind: 'refused'; readonly peer: number; readonly reason: string };
+  /** `isInvented`: no process ever had that number */
+  | {
+      readonly kind: 'refused';
+      readonly peer: number;
+      readonly reason: string;
+      readonly isInvented?: boolean;
+    };
 
 export interface ChannelMessage {
   readonly kind: 'channel';
   readonly peer: number;
   readonly uid: number;
   readonly pid: number;
+  /** what it ran when it was admitted, '' for unknown (`executableOf`) */
+  readonly executable: string;
   /** may send on behalf of other users than its own */
   readonly namesAccounts: boolean;
   /** whoever made the domain vouches for it (`Authority.admit`) */

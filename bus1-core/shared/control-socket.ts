@@ -42,6 +42,7 @@ export class ControlSocket {
   private readonly fds: number[] = [];
   private readonly waiting: WaitingFrame[] = [];
   private isOpen = true;
+  private readsLeft = Infinity;
 
   /** Takes over `fd`, a non-blocking stream socket. */
   constructor(fd: number) {
@@ -54,6 +55,11 @@ export class ControlSocket {
 
   get hasWaiting(): boolean {
     return this.waiting.length > 0;
+  }
+
+  /** Frames that the other side has not taken. */
+  get waitingCount(): number {
+    return this.waiting.length;
   }
 
   /** `fds` stay the caller's. False when the other side is gone, or has not read for too long. */
@@ -79,6 +85,11 @@ export class ControlSocket {
     }
   }
 
+  /** From now on `receive` reads at most so often: what there is besides has to wait for another turn. */
+  limitReads(count: number): void {
+    this.readsLeft = count;
+  }
+
   /**
    * The next frame; 'empty' when there is none yet, 'closed' at the end.
    *
@@ -88,6 +99,7 @@ export class ControlSocket {
     for (;;) {
       const frame = this.takeFrame();
       if (frame !== undefined) return frame;
+      if (this.readsLeft-- <= 0) return 'empty';
       const room = RECEIVE_BYTES - this.filled;
       const count = this.receiver.receive(this.fd, this.buffer.address + this.filled, room);
       for (let i = 0; i < this.receiver.fdCount; i++) this.fds.push(this.receiver.fds[i]);

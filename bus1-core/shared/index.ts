@@ -1,5 +1,6 @@
 /** The domain across processes (docs/shared-domain.md). */
-export { Authority, type AdmitOptions, type AuthorityOptions } from './authority.js';
+export { Authority } from './authority.js';
+export type { AdmitOptions, Applicant, AuthorityOptions } from './authority.js';
 export { SharedDomain } from './shared-domain.js';
 export type { JoinOptions, SharedCounters } from './join-options.js';
 export type { ProcessIdentity } from './link.js';

@@ -1,22 +1,34 @@
-import { closeFd, type PeerCredentials } from '../linux/index.js';
+import { closeFd, executableOf, type PeerCredentials } from '../linux/index.js';
 import type { Maxima } from '../quota.js';
 import type { ChannelMessage } from './control-messages.js';
 import type { ControlSocket } from './control-socket.js';
+import { describeProcess } from './diagnostics.js';
+
+/** Introductions to a process that it has a channel to already: the channel was closed. So many at once … */
+const REPEATS_MAX = 16;
+/** … and one more each time this has passed. */
+const REPEAT_INTERVAL_MS = 1000;
 
 /** A process of the domain, as the authority knows it. */
 export class Member {
   readonly socket: ControlSocket;
   readonly credentials: PeerCredentials;
+  readonly executable: string;
   readonly namesAccounts: boolean;
   readonly isRoot: boolean;
   readonly isTrusted: boolean;
+  readonly sinceMs = performance.now();
   /** 0 until it has said hello; never used again */
   id = 0;
   maxima: Maxima = { objects: 0, bytes: 0, descriptors: 0 };
   /** processes that it has, or is about to have, a channel to */
   readonly peers = new Set<number>();
+  /** processes that are gone, of which it is to be told when it reads again */
+  readonly unsaidGone: number[] = [];
   pageFd = -1;
   pidFd = -1;
+  private repeats = 0;
+  private repeatsSinceMs = 0;
 
   constructor(
     socket: ControlSocket,
@@ -27,9 +39,30 @@ export class Member {
   ) {
     this.socket = socket;
     this.credentials = credentials;
+    this.executable = executableOf(credentials.pid);
     this.namesAccounts = namesAccounts;
     this.isRoot = isRoot;
     this.isTrusted = isTrusted;
+  }
+
+  get hasSaidHello(): boolean {
+    return this.pageFd >= 0;
+  }
+
+  /** Who it is, in the words of a diagnostic. */
+  get description(): string {
+    return describeProcess(this.credentials, this.executable);
+  }
+
+  /** Whether it may be introduced again where it has been before. */
+  mayRepeat(): boolean {
+    const nowMs = performance.now();
+    const passed = Math.floor((nowMs - this.repeatsSinceMs) / REPEAT_INTERVAL_MS);
+    if (passed > 0) {
+      this.repeats = Math.max(0, this.repeats - passed);
+      this.repeatsSinceMs = nowMs;
+    }
+    return ++this.repeats <= REPEATS_MAX;
   }
 
   /** What another process is told about this one. */
@@ -43,6 +76,7 @@ export class Member {
       peer: this.id,
       uid: this.credentials.uid,
       pid: this.credentials.pid,
+      executable: this.executable,
       namesAccounts: this.namesAccounts,
       isTrusted: this.isTrusted,
       maxima: this.maxima,

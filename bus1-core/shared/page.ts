@@ -1,12 +1,11 @@
 import {
   closeFd,
   createMemfd,
-  memfdSeals,
+  memfdBytes,
   Seal,
   SharedMapping,
   sealMemfd,
 } from '../linux/index.js';
-import { fstatSync } from 'node:fs';
 import { PAGE_BYTES, PageOffset, SleepMode } from './layout.js';
 
 const SLEEP = PageOffset.Sleep >>> 2;
@@ -89,9 +88,5 @@ export class PeerPage {
 
 /** Whether `fd` can be mapped by others without fear: it cannot shrink, and nobody else can write to it. */
 export function isPage(fd: number): boolean {
-  try {
-    return (memfdSeals(fd) & PAGE_SEALS) === PAGE_SEALS && fstatSync(fd).size === PAGE_BYTES;
-  } catch {
-    return false;
-  }
+  return memfdBytes(fd, PAGE_SEALS) === PAGE_BYTES;
 }

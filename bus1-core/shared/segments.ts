@@ -1,9 +1,8 @@
-import { fstatSync } from 'node:fs';
 import {
   closeFd,
   createMemfd,
   keepFreedMemory,
-  memfdSeals,
+  memfdBytes,
   Seal,
   sealMemfd,
   SharedMapping,
@@ -98,10 +97,9 @@ export class SegmentMappings {
   add(id: number, fd: number): void {
     keepFreedMemory();
     try {
-      const { size } = fstatSync(fd);
-      const isSealed = (sealsOf(fd) & Seal.Shrink) !== 0;
-      if (!isSealed || size > SEGMENT_MAX_BYTES || size === 0 || this.mappings.has(id)) {
-        throw new ChannelError(`segment ${id} of ${size} bytes is not as it must be`);
+      const size = memfdBytes(fd, Seal.Shrink);
+      if (size <= 0 || size > SEGMENT_MAX_BYTES || this.mappings.has(id)) {
+        throw new ChannelError(`segment ${id} is not as it must be`);
       }
       this.mappings.set(id, SharedMapping.map(fd, size, { writable: false }));
     } finally {
@@ -126,13 +124,5 @@ export class SegmentMappings {
   close(): void {
     for (const mapping of this.mappings.values()) mapping.unmap();
     this.mappings.clear();
-  }
-}
-
-function sealsOf(fd: number): number {
-  try {
-    return memfdSeals(fd);
-  } catch {
-    return 0;
   }
 }

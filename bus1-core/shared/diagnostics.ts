@@ -1,0 +1,55 @@
+import type { PeerCredentials } from '../linux/index.js';
+
+/** Lines about processes of one user … */
+const LINES_PER_WINDOW = 10;
+/** … within this time; what is more is counted. */
+const WINDOW_MS = 10_000;
+/** Users about whom anything is remembered. */
+const USERS_MAX = 1024;
+
+interface Window {
+  endMs: number;
+  lines: number;
+  leftOut: number;
+}
+
+/** Who another process is, in the words of a diagnostic. */
+export function describeProcess(
+  { pid, uid }: Pick<PeerCredentials, 'pid' | 'uid'>,
+  executable: string,
+): string {
+  return `pid ${pid}, uid ${uid}, ${executable === '' ? 'executable unknown' : executable}`;
+}
+
+/**
+ * What is said about other processes. Each can make this one say something as often as it likes, so what is said
+ * because of one user has a limit.
+ */
+export class Diagnostics {
+  private readonly listener: ((text: string) => void) | undefined;
+  private readonly byUid = new Map<number, Window>();
+
+  constructor(listener: ((text: string) => void) | undefined) {
+    this.listener = listener;
+  }
+
+  /** Something that no other process can provoke. */
+  say(text: string): void {
+    this.listener?.(text);
+  }
+
+  /** Something that a process of `uid` has caused. */
+  sayAbout(uid: number, text: string): void {
+    const nowMs = performance.now();
+    let window = this.byUid.get(uid);
+    if (window === undefined || nowMs >= window.endMs) {
+      const leftOut = window?.leftOut ?? 0;
+      if (leftOut > 0) this.say(`${leftOut} more diagnostics about processes of uid ${uid}`);
+      if (this.byUid.size >= USERS_MAX) this.byUid.clear();
+      window = { endMs: nowMs + WINDOW_MS, lines: 0, leftOut: 0 };
+      this.byUid.set(uid, window);
+    }
+    if (++window.lines <= LINES_PER_WINDOW) this.say(text);
+    else window.leftOut++;
+  }
+}

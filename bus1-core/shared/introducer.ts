@@ -1,0 +1,232 @@
+import {
+  closeFd,
+  createMemfd,
+  Doorbell,
+  Seal,
+  sealMemfd,
+  socketPair,
+  SystemError,
+} from '../linux/index.js';
+import type { AuthorityMessage, ChannelMessage } from './control-messages.js';
+import { channelBytes } from './layout.js';
+import type { Member } from './member.js';
+import { ChannelError } from './protocol-error.js';
+
+/** Frames that wait for a process that does not read: nobody new is introduced to it. */
+const FRAMES_WAITING_MAX = 256;
+/** Introductions that processes of one user have asked for, and that are not complete. */
+const PENDING_PER_UID_MAX = 256;
+
+/** What an introducer needs of its authority. */
+export interface IntroducerContext {
+  readonly membersById: ReadonlyMap<number, Member>;
+  /** the number that the newest member has */
+  readonly lastId: number;
+  tell(member: Member, message: AuthorityMessage, fds?: readonly number[]): void;
+}
+
+export interface IntroducerOptions {
+  readonly ringBytes: number;
+  readonly channelsPerMemberMax: number;
+  readonly channelsPerUidMax: number;
+}
+
+/** A pair of processes: what the second of them is given once the first looks at the channel. */
+interface Introduction {
+  readonly requester: Member;
+  readonly target: Member;
+  readonly fds: readonly number[];
+  readonly message: ChannelMessage;
+}
+
+/** Makes the channels of a domain, and hands both ends of each out. */
+export class Introducer {
+  private readonly context: IntroducerContext;
+  private readonly options: IntroducerOptions;
+  private readonly pending = new Map<string, Introduction>();
+
+  constructor(context: IntroducerContext, options: IntroducerOptions) {
+    this.context = context;
+    this.options = options;
+  }
+
+  /**
+   * The one who is asked for gets the channel first: the other must not send where nobody looks yet.
+   *
+   * @throws ChannelError for one who asks too often
+   */
+  introduce(requester: Member, peer: number, isForRoot: boolean): void {
+    const target = this.context.membersById.get(peer);
+    if (target === undefined || target === requester) return this.refuseUnknown(requester, peer);
+    if (this.isPending(requester, target)) return;
+    /* only one whose channel is over asks again: the other side will see that, if it has not yet */
+    if (requester.peers.has(peer) && !requester.mayRepeat()) {
+      throw new ChannelError('it has closed too many channels, and wants others for them');
+    }
+    const obstacle = this.obstacle(requester, target);
+    if (obstacle !== undefined) return this.refuse(requester, peer, obstacle);
+    const fds = this.tryMakeChannel();
+    if (fds === undefined) {
+      return this.refuse(requester, peer, 'the authority has run out of descriptors');
+    }
+    this.handOut(requester, target, fds, isForRoot);
+  }
+
+  /** The first of the two looks at the channel from now on. */
+  complete(target: Member, requesterId: number): void {
+    const introduction = this.take(target, requesterId);
+    if (introduction === undefined) return;
+    const { requester, fds, message } = introduction;
+    this.context.tell(requester, message, [...fds, target.pageFd]);
+    closeAll(fds);
+  }
+
+  /** The one who was asked for has no room for the channel. */
+  cancel(target: Member, requesterId: number): void {
+    const introduction = this.take(target, requesterId);
+    if (introduction === undefined) return;
+    const { requester, fds } = introduction;
+    closeAll(fds);
+    requester.peers.delete(target.id);
+    target.peers.delete(requesterId);
+    this.refuse(requester, target.id, 'that process has no room for a channel');
+  }
+
+  /** That process is no member any more. */
+  forget(member: Member): void {
+    for (const [key, { requester, target, fds }] of this.pending) {
+      if (target !== member && requester !== member) continue;
+      closeAll(fds);
+      this.pending.delete(key);
+      if (target === member) this.refuse(requester, member.id, 'the process is gone');
+    }
+  }
+
+  close(): void {
+    for (const { fds } of this.pending.values()) closeAll(fds);
+    this.pending.clear();
+  }
+
+  private handOut(
+    requester: Member,
+    target: Member,
+    fds: readonly number[],
+    isForRoot: boolean,
+  ): void {
+    requester.peers.add(target.id);
+    target.peers.add(requester.id);
+    const [memory, bellOfTarget, bellToTarget, bellOfRequester, bellToRequester] = fds;
+    const [socketOfTarget, socketOfRequester] = fds.slice(5);
+    const message = (of: Member, isFirst: boolean, root: ChannelMessage['root']) =>
+      of.channelMessage(this.options.ringBytes, isFirst, isForRoot ? root : 'none');
+    this.pending.set(keyOf(target, requester.id), {
+      requester,
+      target,
+      fds: [memory, bellOfRequester, bellToTarget, socketOfRequester],
+      message: message(target, false, 'from-peer'),
+    });
+    this.context.tell(target, message(requester, true, 'to-peer'), [
+      memory,
+      bellOfTarget,
+      bellToRequester,
+      socketOfTarget,
+      requester.pageFd,
+    ]);
+    closeAll([bellOfTarget, bellToRequester, socketOfTarget]);
+  }
+
+  private isPending(requester: Member, target: Member): boolean {
+    return (
+      this.pending.has(keyOf(target, requester.id)) || this.pending.has(keyOf(requester, target.id))
+    );
+  }
+
+  /** Why the two cannot be introduced now. */
+  private obstacle(requester: Member, target: Member): string | undefined {
+    const { channelsPerMemberMax: max, channelsPerUidMax } = this.options;
+    if (requester.peers.size >= max || target.peers.size >= max) {
+      return `a process may have ${max} channels`;
+    }
+    const { uid } = requester.credentials;
+    if (requester.isTrusted || target.isTrusted) return undefined;
+    if (target.socket.waitingCount >= FRAMES_WAITING_MAX) return 'that process does not read';
+    if (this.countPending(uid) >= PENDING_PER_UID_MAX) {
+      return `uid ${uid} has ${PENDING_PER_UID_MAX} introductions under way`;
+    }
+    if (uid === target.credentials.uid || this.countChannels(target, uid) < channelsPerUidMax) {
+      return undefined;
+    }
+    return `a process may have ${channelsPerUidMax} channels to processes of another user`;
+  }
+
+  private countPending(uid: number): number {
+    let count = 0;
+    for (const { requester } of this.pending.values()) {
+      if (requester.credentials.uid === uid) count++;
+    }
+    return count;
+  }
+
+  private countChannels(target: Member, uid: number): number {
+    let count = 0;
+    for (const peer of target.peers) {
+      if (this.context.membersById.get(peer)?.credentials.uid === uid) count++;
+    }
+    return count;
+  }
+
+  private tryMakeChannel(): number[] | undefined {
+    try {
+      return makeChannel(this.options.ringBytes);
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Undefined when the requester has gone meanwhile, or when there never was one. */
+  private take(target: Member, requesterId: number): Introduction | undefined {
+    const key = keyOf(target, requesterId);
+    const introduction = this.pending.get(key);
+    this.pending.delete(key);
+    return introduction;
+  }
+
+  /** Whoever named a number that nobody ever had has made it up. */
+  private refuseUnknown(requester: Member, peer: number): void {
+    const isInvented = peer === 0 || peer > this.context.lastId || peer === requester.id;
+    const reason = 'there is no such process in the domain';
+    this.context.tell(requester, { kind: 'refused', peer, reason, isInvented });
+  }
+
+  private refuse(member: Member, peer: number, reason: string): void {
+    this.context.tell(member, { kind: 'refused', peer, reason });
+  }
+}
+
+function keyOf(target: Member, requesterId: number): string {
+  return `${target.id}:${requesterId}`;
+}
+
+function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) closeFd(fd);
+}
+
+/**
+ * Memory for both rings, both ends of a doorbell for each side (to wait at, to ring at: first those of the one who is
+ * asked for), and a socket for each. @throws SystemError
+ */
+function makeChannel(ringBytes: number): number[] {
+  const fds: number[] = [];
+  try {
+    fds.push(createMemfd('bus1-channel', channelBytes(ringBytes)));
+    sealMemfd(fds[0], Seal.Shrink | Seal.Grow | Seal.Seal);
+    fds.push(...Doorbell.makePair());
+    fds.push(...Doorbell.makePair());
+    fds.push(...socketPair());
+    return fds;
+  } catch (error) {
+    closeAll(fds);
+    throw error;
+  }
+}
