@@ -78,15 +78,14 @@ export class PeerProcess {
     return new Promise((resolve, reject) => {
       const listen = (answer: Answer): void => {
         if (answer[key] === undefined) return;
-        this.child.off('message', listen);
+        this.child.off('message', listen).off('exit', fail);
         resolve(answer);
       };
-      this.child.on('message', listen);
-      this.child.once('exit', (status, signal) =>
-        reject(
-          new Error(`a peer ended with ${signal ?? `status ${status}`} before it said ${key}`),
-        ),
-      );
+      const fail = (status: number | null, signal: string | null): void => {
+        const how = signal ?? `status ${status}`;
+        reject(new Error(`a peer ended with ${how} before it said ${key}`));
+      };
+      this.child.on('message', listen).once('exit', fail);
     });
   }
 }
