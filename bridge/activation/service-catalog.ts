@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { auditTime, merge, Subject } from 'rxjs';
 import type { Observable, Subscription } from 'rxjs';
 import type { Diagnostic } from './diagnostic.js';
@@ -25,8 +24,8 @@ const SETTLE_MS = 50;
 
 /**
  * The activatable names of a bus and the service files that provide them, kept in step with the
- * disk. The earlier directory wins, quietly, and within a directory the file that is called after
- * the name.
+ * disk. The earlier directory wins, and within a directory the file that it lists first, whatever that is called: so
+ * does the reference daemon, and two buses beside each other have to start the same program.
  */
 export class ServiceCatalog {
   #directories: readonly ServiceDirectory[];
@@ -146,19 +145,13 @@ function mergeDirectories(
   for (const directory of directories) {
     const scan = scanServiceDirectory(directory);
     diagnostics.push(...scan.diagnostics);
-    for (const scanned of canonicalFirst(scan.services)) {
+    for (const scanned of scan.services) {
       const winner = services.get(scanned.service.name);
       if (winner === undefined) services.set(scanned.service.name, scanned);
       else diagnostics.push(shadowed(scanned.service, winner.service));
     }
   }
   return [...services.values()];
-}
-
-function canonicalFirst(services: readonly ScannedService[]): ScannedService[] {
-  const isCanonical = ({ service }: ScannedService): boolean =>
-    basename(service.file) === `${service.name}.service`;
-  return [...services.filter(isCanonical), ...services.filter((each) => !isCanonical(each))];
 }
 
 /**

@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** A directory to look for .service files in. */
 export interface ServiceDirectory {
@@ -61,8 +61,9 @@ function standardSessionDirectories(environment: DirectoryEnvironment): ServiceD
   const dataDirectories = (environment.XDG_DATA_DIRS || DEFAULT_DATA_DIRECTORIES).split(':');
   const bases = [dataHome ?? '', ...dataDirectories, DATA_DIRECTORY]
     .map((path) => path.trim())
-    // XDG Base Directory Specification: relative paths are invalid and ignored.
-    .filter((path) => isAbsolute(path));
+    .filter((path) => path !== '')
+    // The XDG Base Directory Specification has relative paths ignored; the reference daemon uses them all the same.
+    .map((path) => resolve(path));
   const transient = { strictNaming: true, watched: false, transient: true };
   return [
     ...(runtime === undefined ? [] : [{ path: join(runtime, SESSION_SUFFIX), ...transient }]),

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { opendirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Diagnostic } from './diagnostic.js';
 import type { ServiceDirectory } from './service-directories.js';
@@ -12,7 +12,7 @@ export interface ScannedService {
 }
 
 export interface DirectoryScan {
-  /** In the order of file names. */
+  /** In the order in which the directory lists their files. */
   readonly services: readonly ScannedService[];
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -62,11 +62,22 @@ export function settledStamp(path: string): string {
   return ageMs < TICKS_MS ? `${stamp}:unsettled` : stamp;
 }
 
+/** As readdir(3) has them, whose order decides; `readdirSync` sorts. */
+function entriesOf(path: string): string[] {
+  const directory = opendirSync(path);
+  const names: string[] = [];
+  try {
+    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync())
+      names.push(entry.name);
+  } finally {
+    directory.closeSync();
+  }
+  return names;
+}
+
 function listServiceFiles(path: string, diagnostics: Diagnostic[]): string[] {
   try {
-    return readdirSync(path)
-      .filter((name) => name.endsWith(EXTENSION))
-      .toSorted();
+    return entriesOf(path).filter((name) => name.endsWith(EXTENSION));
   } catch (error) {
     if (!isAbsence(error)) diagnostics.push(unreadable(path, error));
     return [];

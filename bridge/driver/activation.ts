@@ -19,7 +19,7 @@ function startServiceByName(call: Call): readonly [number] | typeof LATER {
     throw errorOf(ActivationFailures.serviceUnknown(name));
   }
   const started = (code: number): void => reply([code]);
-  const isHere = activator.isActivatable(name);
+  const isHere = activator.isActivatable(name) && attached?.startsThere(name) !== true;
   if (!isHere && attached?.start(connection, name, started, fail) === true) return LATER;
   activator.request(name, {
     waiter: connection,

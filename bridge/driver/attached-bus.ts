@@ -21,6 +21,16 @@ export interface NameClaim {
 export interface AttachedBus {
   /** imported names of services that it can start */
   readonly activatableNames: readonly string[];
+  /**
+   * Hello: calls back with the number of the unique name that the connection has over there, and is to have here; -1:
+   * it has none. False: it gets none, and nobody calls back.
+   */
+  greet(connection: Connection, named: (number: number) => void): boolean;
+  /**
+   * A unique name that nobody has here is asked about: calls back when a connection over there that has it stands
+   * here, too, or when there is none. False: there can be none.
+   */
+  lookUp(name: string, asker: Connection, done: () => void): boolean;
   /** RequestName: false: the other bus has no say in this name, and `claim` is left alone. */
   claim(connection: Connection, name: string, flags: number, claim: NameClaim): boolean;
   /** A connection does not stand in the queue for this name any more. */
@@ -32,6 +42,8 @@ export interface AttachedBus {
   subscribe(rule: MatchRule, connection: Connection, decided: Decided): boolean;
   /** RemoveMatch: false: nothing is to be removed over there, and `removed` is not called. */
   unsubscribe(rule: MatchRule, connection: Connection, removed: () => void): boolean;
+  /** Whether the other bus is the one that starts this service, even if it could be started here, too. */
+  startsThere(name: string): boolean;
   /** StartServiceByName of a name without owner; false: the name is not imported. `started`: the code of the reply. */
   start(
     connection: Connection,

@@ -4,7 +4,7 @@ import { activationMethods } from './activation.js';
 import { credentialMethods } from './credentials.js';
 import { DriverError, ErrorName } from './driver-error.js';
 import { matchMethods } from './matches.js';
-import { arg, type Call, type DriverInterface, type Method } from './method.js';
+import { arg, LATER, type Call, type DriverInterface, type Method } from './method.js';
 import { nameMethods } from './names.js';
 
 const hello: Method = {
@@ -17,15 +17,35 @@ const hello: Method = {
       throw new DriverError(ErrorName.Failed, 'Already handled an Hello message');
     }
     checkConnectionLimits(call);
+    const isNamedThere = driver.settings.attached?.greet(connection, (number) => {
+      enterLater(call, number);
+    });
+    if (isNamedThere === true) return LATER;
     const name = driver.activate(connection);
     driver.showFirst(connection, call.message);
-    call.afterReply(() => {
-      driver.nameOwnerChanged(name, '', name);
-      driver.signalTo(connection, 'NameAcquired', [name]);
-    });
+    call.afterReply(() => announceArrival(call, name));
     return [name];
   },
 };
+
+/** The other bus has given the connection its number; -1: it did not, and this one does. */
+function enterLater(call: Call, number: number): void {
+  const { driver, connection } = call;
+  try {
+    checkConnectionLimits(call);
+  } catch (error) {
+    return call.fail(error);
+  }
+  const name = driver.activate(connection, number);
+  driver.showFirst(connection, call.message);
+  call.reply([name]);
+  announceArrival(call, name);
+}
+
+function announceArrival({ driver, connection }: Call, name: string): void {
+  driver.nameOwnerChanged(name, '', name);
+  driver.signalTo(connection, 'NameAcquired', [name]);
+}
 
 function checkConnectionLimits({ driver, connection }: Call): void {
   const { limits } = driver.settings;

@@ -94,30 +94,35 @@ function seLinuxSecurityContext(call: Call): readonly [Uint8Array] {
 export const credentialMethods: readonly Method[] = [
   {
     name: 'GetConnectionUnixUser',
+    isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('uid', 'u')],
     run: unixUser,
   },
   {
     name: 'GetConnectionUnixProcessID',
+    isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('pid', 'u')],
     run: unixProcessId,
   },
   {
     name: 'GetAdtAuditSessionData',
+    isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('audit_session_data', 'ay')],
     run: adtAuditSessionData,
   },
   {
     name: 'GetConnectionSELinuxSecurityContext',
+    isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('security_context', 'ay')],
     run: seLinuxSecurityContext,
   },
   {
     name: 'GetConnectionCredentials',
+    isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('credentials', 'a{sv}')],
     run: connectionCredentials,

@@ -52,7 +52,16 @@ export function dispatch(
       fail,
       afterReply: (action) => afterwards.push(action),
     };
-    const result = method.run(call);
+    const found = method;
+    const isLookedUp = lookUp(call, found, () => {
+      try {
+        const result = found.run(call);
+        if (result !== LATER) reply(result);
+      } catch (error) {
+        fail(error);
+      }
+    });
+    const result = isLookedUp ? LATER : found.run(call);
     if (result !== LATER) reply(result);
   } catch (error) {
     isRefused = true;
@@ -61,6 +70,15 @@ export function dispatch(
   if (attached?.live === true && !isKept) driver.peer.release(attached);
   for (const action of afterwards) action();
   return !isRefused;
+}
+
+/** Asks the other bus whether it has somebody who is not known here; true: `done` will be called. */
+function lookUp({ driver, connection, args }: Call, method: Method, done: () => void): boolean {
+  const { attached } = driver.settings;
+  if (attached === undefined || method.isAboutName !== true) return false;
+  const [name] = args as [string];
+  if (!name.startsWith(':') || driver.registry.owner(name) !== undefined) return false;
+  return attached.lookUp(name, connection, done);
 }
 
 function refuse(

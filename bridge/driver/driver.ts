@@ -15,7 +15,7 @@ import {
   controlMessage,
   parseControl,
 } from '#bridge/registry/control-message.js';
-import { uniqueName } from '#bridge/registry/envelope.js';
+import { SECOND_SPACE, uniqueName } from '#bridge/registry/envelope.js';
 import { denialText, type Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { Mirrors } from '#bridge/registry/mirrors.js';
@@ -94,9 +94,7 @@ export class Driver {
       connectionGone: (connection) => this.connectionGone(connection),
       monitorGone: (connection) => this.forgetUser(connection),
       withheld: (envelope, sender, facet) => this.voice.showRefusal(envelope, sender, facet),
-      parkingFor: (name, sender) =>
-        this.settings.activator.parkingFor(name, sender) ??
-        this.settings.attached?.gateFor(name, sender),
+      parkingFor: (name, sender) => this.parkingFor(name, sender),
       nodeAwaited: (giveUp) => this.settings.after(WITHDRAWAL_MAX_MS, giveUp),
     });
   }
@@ -105,6 +103,12 @@ export class Driver {
   openDoor(domain: DomainAccess): Door {
     this.door = new Door(this, domain);
     return this.door;
+  }
+
+  /** Whether unique names were given out here, and not by another bus that this one is attached to. */
+  // hot
+  get hasGivenNames(): boolean {
+    return this.nextNumber > 0;
   }
 
   get mirrors(): Mirrors {
@@ -135,9 +139,12 @@ export class Driver {
     }
   }
 
-  /** Hello: the connection gets its unique name. Signals about it follow the reply. */
-  activate(connection: Connection): string {
-    connection.number = this.nextNumber++;
+  /**
+   * Hello: the connection gets its unique name; the one with this number, if that is free. Signals about it follow the
+   * reply.
+   */
+  activate(connection: Connection, wanted = -1): string {
+    connection.number = this.isFree(wanted) ? wanted : this.nextFree();
     connection.uniqueName = uniqueName(connection.number);
     const { uid } = connection.credentials;
     if (uid !== undefined) this.perUser.set(uid, (this.perUser.get(uid) ?? 0) + 1);
@@ -146,6 +153,16 @@ export class Driver {
     this.peer.send(connection.driverInbox, welcome);
     this.settleShims();
     return connection.uniqueName;
+  }
+
+  private isFree(number: number): boolean {
+    return number >= 0 && !this.registry.numbered.has(number);
+  }
+
+  private nextFree(): number {
+    const space = this.settings.attached === undefined ? 0 : SECOND_SPACE;
+    while (!this.isFree(space + this.nextNumber)) this.nextNumber++;
+    return space + this.nextNumber++;
   }
 
   /**
@@ -300,6 +317,14 @@ export class Driver {
       connection.driverInbox,
       controlMessage(this.control, ControlCode.Disconnect, reason),
     );
+  }
+
+  /** Where messages for an unowned name go: to wait for a service of ours, or to the other bus. */
+  private parkingFor(name: string, sender: Connection): Handle | undefined {
+    const { activator, attached } = this.settings;
+    const here =
+      attached?.startsThere(name) === true ? undefined : activator.parkingFor(name, sender);
+    return here ?? attached?.gateFor(name, sender);
   }
 
   private received(entry: Extract<Received, { type: 0 }>): void {

@@ -38,6 +38,8 @@ export interface Method {
   readonly out: readonly Argument[];
   /** only for root and the user that the bus runs as */
   readonly privileged?: boolean;
+  /** its first argument is the name of somebody on the bus, who may have to be looked for on another one */
+  readonly isAboutName?: boolean;
   /** the reference daemon answers most methods at any object path, and some at its own only */
   readonly canonicalPath?: boolean;
   run(call: Call): readonly unknown[] | typeof LATER;

@@ -161,6 +161,7 @@ export const nameMethods: readonly Method[] = [
   { name: 'ReleaseName', in: [arg('name', 's')], out: [arg('result', 'u')], run: releaseName },
   {
     name: 'NameHasOwner',
+    isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('has_owner', 'b')],
     run: ({ driver, args: [name] }) => [
@@ -170,12 +171,14 @@ export const nameMethods: readonly Method[] = [
   { name: 'ListNames', in: [], out: [arg('names', 'as')], run: listNames },
   {
     name: 'GetNameOwner',
+    isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('unique_name', 's')],
     run: getNameOwner,
   },
   {
     name: 'ListQueuedOwners',
+    isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('unique_names', 'as')],
     run: listQueuedOwners,

@@ -29,6 +29,8 @@ export class LocalRegistry implements RegistryAccess {
   private readonly translator: Translator | null;
   private readonly guard: Guard;
   private readonly host: Host;
+  /** clients that have said Hello, or what is none, and are not answered yet */
+  private readonly greeted = new Set<Shim>();
 
   /** @param runControls lets shims do at once what they were told by control messages */
   constructor(host: Host, runControls: () => void) {
@@ -84,8 +86,15 @@ export class LocalRegistry implements RegistryAccess {
     return null;
   }
 
-  /** It has been dealt with when the message that is under way is through. */
-  sentToDriver(): void {}
+  /**
+   * It has been dealt with when the message that is under way is through; only Hello may have to wait for the other
+   * bus, and what follows with it.
+   */
+  sentToDriver(shim: Shim): void {
+    if (this.attachment === null || shim.connection.isActive) return;
+    shim.wait();
+    this.greeted.add(shim);
+  }
 
   catchUp(): void {}
 
@@ -96,6 +105,15 @@ export class LocalRegistry implements RegistryAccess {
     this.guard.run();
     this.driver.run();
     this.attachment?.run();
+    if (this.greeted.size > 0) this.continueGreeted();
+  }
+
+  private continueGreeted(): void {
+    for (const shim of this.greeted) {
+      if (this.attachment?.uplinks.isGreeting(shim.connection) === true) continue;
+      this.greeted.delete(shim);
+      this.host.continueWith(shim);
+    }
   }
 
   reload(rules: HostOptions['rules']): void {

@@ -4,8 +4,8 @@ const INITIAL_CAPACITY = 16;
 
 /**
  * The reply handles that a connection holds: how a return or an error, which names its addressee
- * and a serial, finds the capability that came with the call. Keyed by the caller's number (N of
- * `:1.N`) and its serial; open addressing, nothing is allocated for an entry.
+ * and a serial, finds the capability that came with the call. Keyed by the caller's number (envelope.ts)
+ * and its serial; open addressing, nothing is allocated for an entry.
  */
 export class ReplyTable {
   private callers = new Int32Array(INITIAL_CAPACITY);

@@ -85,10 +85,11 @@ export function newDriverDestination(shim: Shim, handle: Destination['handle']):
 export function routeUndirected(shim: Shim, header: MessageHeader): void {
   const isCall = header.type === MessageType.MethodCall;
   /* the reference daemon's library answers these before the daemon gets to see that a monitor has sent them */
-  const isForPeer = isCall && headerText(header, 'interface') === PEER;
-  if (shim.isMonitor && !isForPeer) return speaksOutOfTurn(shim);
+  if (shim.isMonitor && !isForPeer(header)) return speaksOutOfTurn(shim);
   if (isCall) return answerAsPeer(shim, header);
   if (header.type !== MessageType.Signal) return;
+  /* that library takes whatever has this interface for a call, and answers it */
+  if (isForPeer(header)) return answer(shim, header, [UNKNOWN_TO_PEER], ErrorName.UnknownMethod);
   if (!shim.connection.isActive) return speaksOutOfTurn(shim);
   const message = shim.compose(header);
   shim.host.directory.broadcast(shim.host.envelope, message, shim.connection);
@@ -96,6 +97,12 @@ export function routeUndirected(shim: Shim, header: MessageHeader): void {
 }
 
 const PEER = 'org.freedesktop.DBus.Peer';
+const UNKNOWN_TO_PEER = `Unknown method invoked on ${PEER} interface`;
+
+function isForPeer(header: MessageHeader): boolean {
+  return header.interfaceLength === PEER.length && headerText(header, 'interface') === PEER;
+}
+
 const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable';
 
 /**
@@ -104,17 +111,18 @@ const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable';
  */
 function answerAsPeer(shim: Shim, header: MessageHeader): void {
   const member = headerText(header, 'member');
-  const isForPeer = headerText(header, 'interface') === PEER;
-  const isForAny =
-    header.interfaceLength === 0 || headerText(header, 'interface') === INTROSPECTABLE;
-  if (member === 'Ping' && isForPeer) answer(shim, header, []);
-  else if (member === 'GetMachineId' && isForPeer) {
-    answer(shim, header, [shim.host.options.machineId]);
-  } else if (member === 'Introspect' && isForAny) {
+  const name = header.interfaceLength === 0 ? undefined : headerText(header, 'interface');
+  if (name === PEER) {
+    if (member === 'Ping') answer(shim, header, []);
+    else if (member === 'GetMachineId') answer(shim, header, [shim.host.options.machineId]);
+    else answer(shim, header, [UNKNOWN_TO_PEER], ErrorName.UnknownMethod);
+  } else if (member === 'Introspect' && (name === undefined || name === INTROSPECTABLE)) {
     answer(shim, header, [introspect([], DRIVER_PATH)]);
   } else {
-    const why = `Without a destination, only ${PEER} and ${INTROSPECTABLE} can be called`;
-    answer(shim, header, [`${why}, not ${member}`], ErrorName.UnknownMethod);
+    /* programs compare this text, which ends with a line feed (dbus/dbus-connection.c) */
+    const signature = headerText(header, 'signature');
+    const why = `Method "${member}" with signature "${signature}" on interface "${name ?? '(null)'}" doesn't exist\n`;
+    answer(shim, header, [why], ErrorName.UnknownMethod);
   }
 }
 

@@ -68,7 +68,7 @@ export const NOT_ACTIVE_YET = ':not.active.yet';
 
 /** A connection as registry and driver know it. Its socket is somebody else's business. */
 export class Connection implements Party {
-  /** N of `:1.N`; -1 before Hello */
+  /** the number of the unique name (envelope.ts); -1 before Hello */
   number = -1;
   uniqueName = NOT_ACTIVE_YET;
   readonly credentials: Credentials;

@@ -5,7 +5,7 @@ import type { Message } from '#core/index.js';
  * same nodes as D-Bus messages do. They carry no envelope, and their first byte is no endian mark.
  */
 export const ControlCode = {
-  /** to an inbox: your unique name is `:1.N` (u32) */
+  /** to an inbox: the number of your unique name follows (u32, envelope.ts) */
   Welcome: 1,
   /** to a name node: release yourself; a byte follows that is 1 when a node for a later turn is wanted in exchange */
   ReleaseName: 2,
@@ -45,7 +45,7 @@ export const Resolution = {
 } as const;
 export type Resolution = (typeof Resolution)[keyof typeof Resolution];
 
-/** The registry's answer: what it found, and the N of the owner's `:1.N`. */
+/** The registry's answer: what it found, and the owner's number. */
 export function resolutionBytes(resolution: Resolution, owner: number): Uint8Array {
   const bytes = new Uint8Array(5);
   bytes[0] = resolution;

@@ -4,7 +4,7 @@ import type { MatchRule } from './match-rule.js';
 import type { Connection, Credentials } from './connection.js';
 
 /**
- * What happens to a directory, as its copies in other processes are told. Connections go by the N of `:1.N`. With
+ * What happens to a directory, as its copies in other processes are told. Connections go by number (envelope.ts). With
  * `connection` comes a handle to its inbox, with `monitor` one to the node where copies arrive.
  */
 export type DirectoryChange =

@@ -28,7 +28,7 @@ export abstract class Directory {
   readonly peer: Peer;
   /** connections that have said Hello, by unique name */
   readonly connections = new Map<string, Connection>();
-  /** the same by the N of `:1.N`: messages from other processes are looked at without making strings */
+  /** the same by number (envelope.ts): messages from other processes are looked at without making strings */
   readonly numbered = new Map<number, Connection>();
   /** how many of them are native peers */
   nativeCount = 0;

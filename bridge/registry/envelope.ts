@@ -7,7 +7,7 @@ import { MessageHeader } from '#bridge/wire/header.js';
  */
 export class Envelope {
   readonly header = new MessageHeader();
-  /** N of the sender's unique name `:1.N`; DRIVER_NUMBER for the driver */
+  /** the number of the sender's unique name; DRIVER_NUMBER for the driver */
   senderNumber = -1;
   /** what the policy leaves to decide about replies to this call; null: nothing */
   replyFacet: Facet | null = null;
@@ -16,20 +16,34 @@ export class Envelope {
 /** Stands for org.freedesktop.DBus where connections are told apart by number. */
 export const DRIVER_NUMBER = -1;
 
-/** N of `:1.N`; -1 when these bytes are no unique name of this bus. */
+/**
+ * Connections are known by number where strings would be too slow: N is `:1.N`, and `SECOND_SPACE` and more is `:2.N`.
+ * A bus that is attached to another one gives names of the second kind to those that have no name on that one.
+ */
+export const SECOND_SPACE = 0x40000000;
+
+/** The number of a unique name; -1 when these bytes are no unique name of this bus. */
 // hot
 export function uniqueNumber(bytes: Uint8Array, offset: number, length: number): number {
   if (length < 4 || length > 13) return -1;
-  if (bytes[offset] !== 0x3a || bytes[offset + 1] !== 0x31 || bytes[offset + 2] !== 0x2e) return -1;
+  if (bytes[offset] !== 0x3a || bytes[offset + 2] !== 0x2e) return -1;
+  const space = bytes[offset + 1] - 0x31;
+  if (space !== 0 && space !== 1) return -1;
   let number = 0;
   for (let i = offset + 3; i < offset + length; i++) {
     const digit = bytes[i] - 0x30;
     if (digit < 0 || digit > 9) return -1;
     number = number * 10 + digit;
   }
-  return number > 0x7fffffff || (bytes[offset + 3] === 0x30 && length > 4) ? -1 : number;
+  if (number >= SECOND_SPACE || (bytes[offset + 3] === 0x30 && length > 4)) return -1;
+  return space * SECOND_SPACE + number;
 }
 
 export function uniqueName(number: number): string {
-  return `:1.${number}`;
+  return number < SECOND_SPACE ? `:1.${number}` : `:2.${number - SECOND_SPACE}`;
+}
+
+/** The number of a unique name; -1 when it is none of this bus's kind. */
+export function numberOfName(name: string): number {
+  return uniqueNumber(Buffer.from(name, 'latin1'), 0, name.length);
 }

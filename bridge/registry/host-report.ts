@@ -18,6 +18,6 @@ export interface HostStatus {
 /** What a host tells the registry when it is asked. */
 export interface HostReport {
   readonly status: HostStatus;
-  /** by the N of `:1.N` */
+  /** by number (envelope.ts) */
   readonly figures: readonly (readonly [number, ConnectionFigures])[];
 }

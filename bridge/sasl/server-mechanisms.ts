@@ -111,9 +111,15 @@ export class CookieServer implements ServerMechanism {
   }
 }
 
-/** Decimal digits only; 2^32-1 means "no uid" to the kernel. */
+/**
+ * A uid as the reference daemon reads it, with strtol(3) in base 0: blanks and a sign may come before it, `0x` makes it
+ * hexadecimal and `0` octal. 2^32-1 means "no uid" to the kernel.
+ */
 function parseUid(text: string): number | undefined {
-  if (!/^[0-9]{1,10}$/u.test(text)) return undefined;
-  const uid = Number(text);
-  return uid < 0xffff_ffff ? uid : undefined;
+  const [, sign, number] =
+    /^[\t-\r ]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/u.exec(text) ?? [];
+  if (number === undefined) return undefined;
+  const isOctal = /^0[0-7]/u.test(number);
+  const uid = Number(isOctal ? `0o${number}` : number);
+  return uid < 0xffff_ffff && (sign !== '-' || uid === 0) ? uid : undefined;
 }

@@ -27,7 +27,7 @@ import type { Translator } from './translator.js';
 /** What a translating peer sends. */
 export interface Outgoing {
   readonly bytes: Uint8Array;
-  /** N of the unique name `:1.N` that the message has as its sender */
+  /** the number of the unique name that the message has as its sender */
   readonly sender: number;
   /** what the policy leaves to decide about the answer to a call */
   readonly replyFacet?: Facet | null;

@@ -26,6 +26,7 @@ import { Pinger } from './pinger.js';
 import type { StandIn } from './stand-in.js';
 import { FREE, type Access, type Uplink, type UplinkFailure } from './uplink.js';
 import type { UplinkOptions } from './uplink-options.js';
+import { NAME_CANNOT_CROSS, nameIn, SECOND_SPACE_PREFIX } from './unknown-names.js';
 import { Uplinks } from './uplinks.js';
 import { markOf, Watcher } from './watcher.js';
 
@@ -161,6 +162,35 @@ export class Attachment {
     const confinement = confinementOf(credentials, this.host.options.uid);
     if (confinement === undefined) return FREE;
     return { confinement, reach: reachOf(confinement, this.options.grants) };
+  }
+
+  /**
+   * Whether a client may speak to, and ask about, a connection of the other bus by its unique name, of which it has
+   * heard from somebody. One that is confined has to be spoken to first.
+   */
+  mayAddress(name: string, client: Connection): boolean {
+    if (!this.isUp || this.uplinks.isOurs(name) || this.ghosts.isGhost(client)) return false;
+    return this.accessOf(client).confinement === undefined;
+  }
+
+  /** Whether a client has a unique name that the other bus does not know. */
+  // hot
+  get hasUnknownNames(): boolean {
+    return this.driver.hasGivenNames;
+  }
+
+  /** Why a message of the client with the name `alias`, if it has another one there, may not go to the other bus. */
+  crossingFailure(header: MessageHeader, alias: Uint8Array | null): UplinkFailure | undefined {
+    const { numbered } = this.driver.registry;
+    const isClient = (number: number): boolean => numbered.has(number);
+    const own = alias === null ? undefined : nameIn(header, alias, isClient);
+    const name = own ?? nameIn(header, SECOND_SPACE_PREFIX, isClient);
+    if (name === undefined) return undefined;
+    const text =
+      `The message tells the unique name ${name}, by which nobody can be reached on the bus at ${this.address}: ` +
+      'that client may have no connection there (attach with --allow-confined), ' +
+      'or came when that bus did not answer, or before it was started anew';
+    return { errorName: NAME_CANNOT_CROSS, text };
   }
 
   unreachable(reason: string): UplinkFailure {

@@ -3,6 +3,7 @@ import type { AttachedBus, Decided, NameClaim } from '#bridge/driver/attached-bu
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
+import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import type { NameChange } from '#bridge/registry/names.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
@@ -21,13 +22,29 @@ export class DriverSide implements AttachedBus {
     return names.filter((name) => this.attachment.imports.patterns.matches(name));
   }
 
+  greet(connection: Connection, named: (number: number) => void): boolean {
+    return this.attachment.uplinks.greet(connection, named);
+  }
+
+  lookUp(name: string, asker: Connection, done: () => void): boolean {
+    const { attachment } = this;
+    if (!attachment.mayAddress(name, asker)) return false;
+    attachment.ghosts.lookUp(name, () => {
+      done();
+      attachment.host.settle();
+    });
+    return true;
+  }
+
   claim(connection: Connection, name: string, flags: number, claim: NameClaim): boolean {
     const { driver, ghosts, exports, migrations } = this.attachment;
     if (migrations.offer(connection, name, flags, claim)) return true;
     const owner = driver.registry.names.primary(name);
     const ghost = owner === undefined ? undefined : ghosts.of(owner);
     if (ghost !== undefined) {
-      claim.refuse(exports.clash(name, connection, ghost.text));
+      /* a program that is told that the name exists turns to its owner, which it can see */
+      if ((flags & RequestNameFlag.DoNotQueue) !== 0) claim.grant();
+      else claim.refuse(exports.clash(name, connection, ghost.text));
       return true;
     }
     if (!exports.patterns.matches(name)) return false;
@@ -61,6 +78,12 @@ export class DriverSide implements AttachedBus {
     return this.attachment.uplinks.find(connection)?.rules.remove(rule, removed) === true;
   }
 
+  /** What is to be owned over there is started there. */
+  startsThere(name: string): boolean {
+    const { exports } = this.attachment;
+    return !exports.patterns.matches(name) && this.activatableNames.includes(name);
+  }
+
   start(
     connection: Connection,
     name: string,
@@ -87,6 +110,8 @@ export class DriverSide implements AttachedBus {
 
   gateFor(name: string, sender: Connection): Handle | undefined {
     const { imports, ghosts, gate } = this.attachment;
+    if (name.startsWith(':'))
+      return this.attachment.mayAddress(name, sender) ? gate?.open(name) : undefined;
     const isTheirs = imports.patterns.matches(name) && !ghosts.isGhost(sender);
     return isTheirs ? gate?.open(name) : undefined;
   }

@@ -153,6 +153,8 @@ export class Exports {
       this.foreignOwner(link, name, (owner) => {
         if (code === RequestNameReply.Exists) uplink.claims.delete(name);
         if (owner === undefined) return done(undefined);
+        if (code === RequestNameReply.Exists)
+          return this.attachment.imports.borrow(name, () => done(undefined));
         if (isNew) this.release(uplink.connection!, name);
         done(this.clash(name, uplink.connection!, owner));
       });

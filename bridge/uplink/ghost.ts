@@ -7,7 +7,7 @@ import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { NOBODY } from '#bridge/host/users.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
-import type { Envelope } from '#bridge/registry/envelope.js';
+import { numberOfName, type Envelope } from '#bridge/registry/envelope.js';
 import type { Grant } from '#bridge/registry/grants.js';
 import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -74,7 +74,7 @@ export class Ghost extends StandIn {
     const inbox = this.peer.createNode(driver.peer);
     inbox.node.context = INBOX;
     driver.admit(this.peer, inbox.handle, this.connection);
-    const name = driver.activate(this.connection);
+    const name = driver.activate(this.connection, numberOfName(farText));
     this.nameBytes = Buffer.from(name);
     driver.nameOwnerChanged(name, '', name);
   }

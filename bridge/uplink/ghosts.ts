@@ -12,6 +12,7 @@ export class Ghosts {
   private readonly byFarName = new Map<string, Ghost>();
   private readonly byConnection = new Map<Connection, Ghost>();
   private readonly awaited = new Map<string, (() => void)[]>();
+  private lookedUp = new Set<() => void>();
 
   constructor(attachment: Attachment) {
     this.attachment = attachment;
@@ -63,6 +64,22 @@ export class Ghosts {
     });
   }
 
+  /**
+   * Calls back when there is a ghost for `farName`, or when nobody has this name on the other bus, or that bus has
+   * gone.
+   */
+  lookUp(farName: string, done: () => void): void {
+    this.lookedUp.add(done);
+    const once = (): void => {
+      if (this.lookedUp.delete(done)) done();
+    };
+    this.attachment.ask('NameHasOwner', 's', [farName], (reply) => {
+      if (reply?.type === MessageType.MethodReturn && reply.body[0] === true)
+        this.adopt(farName, once);
+      else once();
+    });
+  }
+
   /** It has left the other bus. */
   depart(farName: string): void {
     const ghost = this.byFarName.get(farName);
@@ -75,6 +92,9 @@ export class Ghosts {
 
   departAll(): void {
     this.awaited.clear();
+    const { lookedUp } = this;
+    this.lookedUp = new Set();
+    for (const done of lookedUp) done();
     for (const name of [...this.byFarName.keys()].toReversed()) this.depart(name);
   }
 
@@ -84,6 +104,7 @@ export class Ghosts {
     const ghost = new Ghost(this.attachment, farName, credentials);
     this.byFarName.set(farName, ghost);
     this.byConnection.set(ghost.connection, ghost);
+    this.attachment.gate?.close(farName);
     this.attachment.host.settle();
     const awaiting = this.awaited.get(farName) ?? [];
     this.awaited.delete(farName);

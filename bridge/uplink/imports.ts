@@ -12,6 +12,8 @@ export class Imports {
   private readonly ownedCount = new Map<string, number>();
   /** who waits for the bridge to be told that this connection owns a name */
   private readonly awaited = new Map<string, (() => void)[]>();
+  /** exported names that somebody owns over there, for as long as he does */
+  private readonly borrowed = new Set<string>();
   /** connections that were heard and own none of these names */
   private readonly strangers = new Set<string>();
 
@@ -44,6 +46,26 @@ export class Imports {
     this.strangers.add(farName);
   }
 
+  /**
+   * Somebody over there owns an exported name, and a client was told so that wants to turn to him: the name is imported
+   * until he gives it up. Calls back when its owner is known here.
+   */
+  borrow(name: string, done: () => void): void {
+    const { attachment } = this;
+    attachment.defer(() => {
+      this.borrowed.add(name);
+      attachment.setPatterns(this.patterns.with(name), attachment.exports.patterns, done);
+    });
+  }
+
+  private giveBack(name: string): void {
+    const { attachment } = this;
+    if (!this.borrowed.delete(name)) return;
+    attachment.defer(() =>
+      attachment.setPatterns(this.patterns.without(name), attachment.exports.patterns, () => {}),
+    );
+  }
+
   /** A connection has left the other bus. */
   forget(farName: string): void {
     this.strangers.delete(farName);
@@ -59,6 +81,7 @@ export class Imports {
     const turn = attachment.migrations.turnOf(name, farOwner);
     if (before === owner && turn === undefined) return;
     if (before !== owner) this.note(name, owner);
+    if (owner === undefined) this.giveBack(name);
     const conditions: ((met: () => void) => void)[] = [];
     if (before !== undefined) conditions.push((met) => attachment.hearOut(before, met));
     if (owner !== undefined) conditions.push((met) => attachment.ghosts.adopt(owner, met));

@@ -201,7 +201,8 @@ export class Inbound {
     const { header } = envelope;
     const { imports } = this.uplink.attachment;
     const name = senderText(header);
-    if (!imports.isOwner(name)) return imports.isStranger(name) || this.learn(name);
+    if (!imports.isOwner(name) && !this.uplink.rules.asksFor(name))
+      return imports.isStranger(name) || this.learn(name);
     const ghost = this.sender(header);
     if (ghost === null) return this.await(header);
     ghost.heardBy(this.uplink);

@@ -8,7 +8,7 @@ import type { ForeignCall } from './foreign-call.js';
 import { NO_FIELD } from './header-rewriter.js';
 import { PendingCall } from './pending-call.js';
 import type { StandIn } from './stand-in.js';
-import type { Uplink } from './uplink.js';
+import type { Uplink, UplinkFailure } from './uplink.js';
 import { WaitingMessage } from './waiting-message.js';
 
 /** What one client says to the other bus. */
@@ -41,6 +41,12 @@ export class Outbound {
     if (uplink.access.reach !== undefined && !this.mayReach(standIn, header)) {
       const refused = new WaitingMessage(standIn, message, trace, destination);
       uplink.attachment.defer(() => this.deny(refused));
+      return;
+    }
+    const failure = this.crossingFailure(header);
+    if (failure !== undefined) {
+      const refused = new WaitingMessage(standIn, message, trace, destination);
+      uplink.attachment.defer(() => this.refuseWaiting(refused, failure));
       return;
     }
     const hold = destination === null ? uplink.attachment.holds.find(header) : null;
@@ -91,6 +97,12 @@ export class Outbound {
       trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
       return;
     }
+    const failure = this.crossingFailure(header);
+    if (failure !== undefined) {
+      trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
+      this.uplink.answerWithError(call.caller, call.serial, failure.errorName, failure.text);
+      return;
+    }
     const { farName } = call.caller;
     this.write(header, call.serial, farName, message.descriptors, message.lengthBytes, trace);
   }
@@ -104,6 +116,8 @@ export class Outbound {
     }
     if (link.outbox.pendingBytes > attachment.host.limits.maxOutgoingBytes) return;
     const { header } = message.note as Envelope;
+    const failure = this.crossingFailure(header);
+    if (failure !== undefined) return attachment.log('warn', failure.text, {});
     this.write(header, 0, NO_FIELD, message.descriptors, message.lengthBytes, null);
   }
 
@@ -129,6 +143,15 @@ export class Outbound {
     }
   }
 
+  /** Why the other bus may not be told what this message says. */
+  // hot
+  private crossingFailure(header: MessageHeader): UplinkFailure | undefined {
+    const { attachment, isAlias, clientName } = this.uplink;
+    if (header.end === header.bodyStart) return undefined;
+    if (!isAlias && !attachment.hasUnknownNames) return undefined;
+    return attachment.crossingFailure(header, isAlias ? clientName : null);
+  }
+
   /** A confined client names services; who is known by a unique name only has spoken to it first. */
   private mayReach(standIn: StandIn, header: MessageHeader): boolean {
     const name = fieldText(header, 'destination');
@@ -139,9 +162,13 @@ export class Outbound {
   private deny(refused: WaitingMessage): void {
     const { connection, access, attachment } = this.uplink;
     if (connection?.live === true && access.confinement !== undefined) {
-      const failure = attachment.refusalOf(connection, access.confinement);
-      this.refuse(connection, refused, failure.errorName, failure.text);
-    }
+      this.refuseWaiting(refused, attachment.refusalOf(connection, access.confinement));
+    } else refused.drop();
+  }
+
+  private refuseWaiting(refused: WaitingMessage, { errorName, text }: UplinkFailure): void {
+    const { connection } = this.uplink;
+    if (connection?.live === true) this.refuse(connection, refused, errorName, text);
     refused.drop();
   }
 

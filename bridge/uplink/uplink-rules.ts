@@ -17,6 +17,8 @@ export type RuleDone = (refusal: DriverError | undefined) => void;
 /** What a rule of the client's has become over there. */
 interface FarRule {
   texts: readonly string[];
+  /** the rule's sender, as it says */
+  readonly sender: string | undefined;
   /** how often the client has added it */
   count: number;
 }
@@ -38,6 +40,12 @@ export class UplinkRules {
     return this.rules.size === 0;
   }
 
+  /** Whether a rule asks for what this connection of the other bus says, by its unique name. */
+  asksFor(farName: string): boolean {
+    for (const { sender } of this.rules.values()) if (sender === farName) return true;
+    return false;
+  }
+
   /** Whether the rule may match something that comes from the other bus. */
   concerns(rule: MatchRule): boolean {
     return this.translate(rule).length > 0;
@@ -49,7 +57,7 @@ export class UplinkRules {
     const known = this.rules.get(rule.text);
     const texts = known?.texts ?? this.translate(rule);
     if (known !== undefined) known.count++;
-    else this.rules.set(rule.text, { texts, count: 1 });
+    else this.rules.set(rule.text, { texts, sender: rule.sender, count: 1 });
     const { link } = this.uplink;
     if (link?.isReady === true) return callForAll(link, 'AddMatch', texts, done);
     /* `restore` adds it; the answer to a later call says that this is done */
@@ -109,7 +117,7 @@ export class UplinkRules {
     this.rules.delete(text);
     const { link } = this.uplink;
     if (texts.length > 0) {
-      this.rules.set(text, { texts, count });
+      this.rules.set(text, { texts, sender: rule.sender, count });
       if (link?.isReady !== true) this.uplink.whenReady(() => {});
       else for (let i = 0; i < count; i++) callForAll(link, 'AddMatch', texts, () => {});
     }
@@ -140,7 +148,13 @@ function farSenders({ sender }: MatchRule, uplink: Uplink): (BusName | undefined
     return patterns.matches(sender) ? [sender] : [];
   }
   const ghost = attachment.ghosts.byName(sender);
-  return ghost === undefined ? [] : [ghost.farText as BusName];
+  if (ghost !== undefined) return [ghost.farText as BusName];
+  const { connection } = uplink;
+  const isThere =
+    connection !== undefined &&
+    attachment.driver.registry.owner(sender) === undefined &&
+    attachment.mayAddress(sender, connection);
+  return isThere ? [sender] : [];
 }
 
 /** `done` with the last refusal, if there was one. */

@@ -37,8 +37,10 @@ export class Uplink implements LinkEvents {
   readonly attachment: Attachment;
   /** whose it is; undefined: the bridge's own, which stands for services that are yet to be started */
   readonly connection: Connection | undefined;
-  /** the client's unique name on this bus */
-  readonly clientName: Uint8Array;
+  /** the client's unique name on this bus; empty while it has none */
+  clientName: Uint8Array = new Uint8Array(0);
+  /** the other bus knows the client by another name, or not at all */
+  isAlias = true;
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   readonly rules: UplinkRules;
@@ -58,7 +60,6 @@ export class Uplink implements LinkEvents {
     this.attachment = attachment;
     this.connection = connection;
     this.access = connection === undefined ? FREE : attachment.accessOf(connection);
-    this.clientName = Buffer.from(connection?.uniqueName ?? '');
     this.outbound = new Outbound(this);
     this.inbound = new Inbound(this);
     this.rules = new UplinkRules(this);
@@ -91,8 +92,15 @@ export class Uplink implements LinkEvents {
     this.attachment.defer(() => this.open());
   }
 
+  /** The client has its unique name on this bus. */
+  clientNamed(): void {
+    this.clientName = Buffer.from(this.connection!.uniqueName, 'latin1');
+    this.isAlias = this.farText !== this.connection!.uniqueName;
+  }
+
   ready(): void {
     const link = this.link!;
+    this.isAlias = this.farText !== this.connection?.uniqueName;
     this.attachment.uplinks.named(this);
     this.rules.restore(link);
     for (const waiter of this.waiters.splice(0)) waiter(link, undefined);

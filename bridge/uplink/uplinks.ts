@@ -1,8 +1,11 @@
 import type { Connection } from '#bridge/registry/connection.js';
-import { uniqueName } from '#bridge/registry/envelope.js';
+import { numberOfName, uniqueName } from '#bridge/registry/envelope.js';
 import type { Attachment } from './attachment.js';
 import type { Link } from './link.js';
 import { Uplink } from './uplink.js';
+
+/** A client that says Hello waits no longer than that for its name on the other bus. */
+const GREETING_MAX_MS = 1000;
 
 /** The uplinks of all clients. */
 export class Uplinks {
@@ -10,6 +13,10 @@ export class Uplinks {
   private readonly byNumber = new Map<number, Uplink>();
   /** those that wait for their last words to be passed on */
   private readonly leaving = new Set<Uplink>();
+  /** those of clients that say Hello */
+  private readonly greeting = new Map<Connection, Uplink>();
+  /** the other bus takes its time: nobody waits for it any more before it has answered */
+  private isSlow = false;
   /** unique names on the other bus that are ours */
   private readonly ours = new Map<string, Uplink | undefined>();
 
@@ -21,11 +28,46 @@ export class Uplinks {
     return this.byNumber.size + this.leaving.size;
   }
 
+  /**
+   * A client says Hello: it gets its uplink at once, and the unique name that this has on the other bus, so that a name
+   * means one program on both. -1: it has no uplink, or the other bus does not answer in time.
+   */
+  greet(connection: Connection, named: (number: number) => void): boolean {
+    const uplink = new Uplink(this.attachment, connection);
+    if (this.isSlow || this.attachment.mayConnect(uplink) !== undefined) return false;
+    this.greeting.set(connection, uplink);
+    const finish = (number: number): void => {
+      if (!this.greeting.delete(connection)) return;
+      cancel();
+      if (!connection.live) return;
+      named(number);
+      if (connection.isActive && number >= 0) this.enter(uplink);
+      this.attachment.host.settle();
+    };
+    const cancel = this.attachment.host.at(performance.now() + GREETING_MAX_MS, () => {
+      this.isSlow = true;
+      uplink.close();
+      finish(-1);
+    });
+    uplink.whenReady((link) => finish(link === undefined ? -1 : numberOfName(link.uniqueName)));
+    return true;
+  }
+
+  /** Whether this client waits for its unique name. */
+  isGreeting(connection: Connection): boolean {
+    return this.greeting.has(connection);
+  }
+
+  private enter(uplink: Uplink): void {
+    uplink.clientNamed();
+    this.byNumber.set(uplink.connection!.number, uplink);
+  }
+
   all(): Uplink[] {
     return [...this.byNumber.values()];
   }
 
-  /** The uplink of the client `:1.number`, which need not be open. Undefined: there is no such client. */
+  /** The uplink of the client with this number, which need not be open. Undefined: there is no such client. */
   // hot
   of(number: number): Uplink | undefined {
     return this.byNumber.get(number) ?? this.make(number);
@@ -42,6 +84,7 @@ export class Uplinks {
   }
 
   named(uplink: Uplink): void {
+    this.isSlow = false;
     this.ours.set(uplink.farText, uplink);
   }
 
@@ -85,6 +128,8 @@ export class Uplinks {
 
   /** A client has left. */
   left(connection: Connection): void {
+    this.greeting.get(connection)?.close();
+    this.greeting.delete(connection);
     const uplink = this.byNumber.get(connection.number);
     if (uplink === undefined) return;
     this.byNumber.delete(connection.number);
@@ -93,7 +138,8 @@ export class Uplinks {
   }
 
   closeAll(): void {
-    for (const uplink of [...this.byNumber.values(), ...this.leaving]) uplink.close();
+    const all = [...this.byNumber.values(), ...this.leaving, ...this.greeting.values()];
+    for (const uplink of all) uplink.close();
   }
 
   private make(number: number): Uplink | undefined {
@@ -101,7 +147,7 @@ export class Uplinks {
     const connection = registry.connections.get(uniqueName(number));
     if (connection === undefined || this.attachment.ghosts.isGhost(connection)) return undefined;
     const uplink = new Uplink(this.attachment, connection);
-    this.byNumber.set(number, uplink);
+    this.enter(uplink);
     return uplink;
   }
 }

@@ -61,16 +61,22 @@ describe('loading', () => {
     expect(catalog.get('a.x')).toBeUndefined();
   });
 
-  test('the first directory wins, and the file called after the name; losers noted once', () => {
-    const winner = write('first/a.b.service', 'a.b', '/bin/first');
-    const losers = [write('first/0.service', 'a.b'), write('second/a.b.service', 'a.b')];
+  test('the first directory wins, and the file that it lists first; losers noted once', () => {
+    for (const file of ['0', 'a.b', 'z', 'm']) write(`first/${file}.service`, 'a.b', file);
+    write('second/a.b.service', 'a.b');
     catalog = new ServiceCatalog([at('first'), at('second')]);
     const { diagnostics } = catalog.load();
-    expect(catalog.get('a.b')?.exec).toBe('/bin/first');
+    const [winner, ...losers] = execFileSync('ls', ['-U', join(root, 'first')], {
+      encoding: 'utf8',
+    })
+      .trim()
+      .split('\n')
+      .map((file) => join(root, 'first', file));
+    expect(catalog.get('a.b')?.file).toBe(winner);
     expect(diagnostics.map(({ severity, file }) => [severity, file])).toEqual(
-      losers.map((file) => ['info', file]),
+      [...losers, join(root, 'second/a.b.service')].map((file) => ['info', file]),
     );
-    expect(diagnostics[0].message).toContain(winner);
+    for (const { message } of diagnostics) expect(message).toContain(winner);
     expect(catalog.reload()).toEqual(NO_CHANGE);
   });
 

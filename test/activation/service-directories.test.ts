@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resolveServiceDirectories } from '#bridge/activation/service-directories.js';
 import type {
@@ -28,7 +29,7 @@ describe('the standard directories of a session bus', () => {
     [
       'with doubtful entries',
       { XDG_DATA_HOME: 'relative', XDG_DATA_DIRS: ': /a :b:/usr/share:/a' },
-      ['/a', '/usr/share'],
+      [resolve('relative'), '/a', resolve('b'), '/usr/share'],
     ],
   ])('%s', (_title, environment, bases) => {
     expect(paths([SESSION], environment)).toEqual(bases.map((base) => `${base}/dbus-1/services`));

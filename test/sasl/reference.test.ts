@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { type Socket, createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,8 @@ import { MECHANISMS } from '#bridge/sasl/mechanism.js';
 import { SaslServer } from '#bridge/sasl/server.js';
 import { decodeMessage, encodeMessage } from '#bridge/wire/message.js';
 import { type ReferenceBus, startReferenceBus } from '../activation/reference-bus.js';
-import { describeWith, needs } from '../support/software.js';
+import { output } from '../support/process.js';
+import { describeWith, needs, PYTHON } from '../support/software.js';
 import { COOKIES, hex } from './conversation.js';
 
 const UID = process.getuid?.() ?? 0;
@@ -142,6 +143,73 @@ describeWith(daemon, `our server and dbus-daemon (SEED=${seed})`, () => {
       expect({ said, answers: ours, hangsUp }).toEqual({ said, ...theirs });
     }
   });
+});
+
+/** Somebody for whom it makes a difference how the number is spelt. */
+const SPELLER = UID === 0 ? 1000 : UID;
+const SPELLINGS: Readonly<Record<string, string>> = {
+  decimal: `${SPELLER}`,
+  'a plus sign': `+${SPELLER}`,
+  'a minus sign': `-${SPELLER}`,
+  'blanks before': ` \t\n${SPELLER}`,
+  'a blank behind': `${SPELLER} `,
+  'a blank behind the sign': `+ ${SPELLER}`,
+  'two signs': `++${SPELLER}`,
+  hexadecimal: `0x${SPELLER.toString(16)}`,
+  'hexadecimal, in capitals': `0X${SPELLER.toString(16).toUpperCase()}`,
+  'hexadecimal without 0x': SPELLER.toString(16),
+  octal: `0${SPELLER.toString(8)}`,
+  'a leading zero, which makes it octal': `0${SPELLER}`,
+  'leading zeros before octal': `000${SPELLER.toString(8)}`,
+  'a digit that is not octal': '08',
+  'hexadecimal digits of the digits': hex(`${SPELLER}`),
+  'a NUL behind': `${SPELLER}\0`,
+  'a NUL before': `\0${SPELLER}`,
+  'a fraction': `${SPELLER}.0`,
+  'an exponent': `${SPELLER}e0`,
+  'more than 32 bits': `${2 ** 32 + SPELLER}`,
+  'more than 64 bits': `${2n ** 64n + BigInt(SPELLER)}`,
+  'no uid at all': '4294967295',
+  'the user name': 'root',
+  blanks: '  ',
+};
+
+/** Says each line as this user, on a connection of its own, and prints the first word of the answer. */
+const SPEAKER = `
+import os, socket, sys
+path, uid, *lines = sys.argv[1:]
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setresuid(int(uid), int(uid), int(uid))
+for line in lines:
+    bus = socket.socket(socket.AF_UNIX)
+    bus.connect(path)
+    bus.sendall(b'\\0' + line.encode() + b'\\r\\n')
+    print(bus.recv(1024).split()[0].decode(), flush=True)
+`;
+
+describeWith([...daemon, needs(PYTHON, 'python3')], 'a uid in EXTERNAL', () => {
+  let answers: string[];
+  beforeAll(async () => {
+    const bus = await startBus('EXTERNAL');
+    chmodSync(bus.directory, 0o755);
+    const lines = Object.values(SPELLINGS).map((said) => `AUTH EXTERNAL ${hex(said)}`);
+    const words = ['-c', SPEAKER, join(bus.directory, 'bus'), `${SPELLER}`, ...lines];
+    answers = (await output(PYTHON, words)).trim().split('\n');
+    await bus.stop();
+  });
+
+  test.each(Object.entries(SPELLINGS))(
+    'with %s (%j) is what dbus-daemon takes it for',
+    (title, said) => {
+      const options = { guid: '', mechanisms: MECHANISMS, peerUid: SPELLER, canPassFds: true };
+      const server = new SaslServer({ ...options, randomBytes, cookies: COOKIES });
+      const request = Buffer.from(`\0AUTH EXTERNAL ${hex(said)}\r\n`, 'latin1');
+      server.feed(request, 0, request.length);
+      const [ours] = Buffer.from(server.takeOutput()).toString('latin1').trim().split(/\s/u);
+      expect(ours).toBe(answers[Object.keys(SPELLINGS).indexOf(title)]);
+    },
+  );
 });
 
 /** Reads until the daemon has said as much as expected, and hangs up if it is expected to. */

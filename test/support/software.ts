@@ -64,3 +64,11 @@ function isExecutable(path: string): boolean {
     return false;
   }
 }
+
+/** What GObject introspection knows of a library (g-ir-compiler(1)), and the Debian package that has it. */
+export function needsTypelib(namespace: string, debianPackage: string): Software {
+  const [name, version] = namespace.split('-');
+  const script = `import gi; gi.require_version('${name}', '${version}')`;
+  const found = spawnSync(PYTHON, ['-c', script], { stdio: 'ignore' });
+  return { title: `${namespace}.typelib`, debianPackage, present: found.status === 0 };
+}

@@ -4,13 +4,23 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ErrorReply, type RawClient } from '../support/raw-client.js';
 import { describeWith } from '../support/software.js';
 import { OLD_BUSES, OLD_BUS_SOFTWARE } from './old-bus.js';
-import { callAndAnswer, isGone, NEW_NAME, OLD_NAME, RawPair, takeName, watch } from './raw-pair.js';
+import {
+  callAndAnswer,
+  isGone,
+  isOwned,
+  NEW_NAME,
+  OLD_NAME,
+  RawPair,
+  takeName,
+  watch,
+} from './raw-pair.js';
 
 const ALLOW_REPLACEMENT = 1;
 const REPLACE_EXISTING = 2;
 const DO_NOT_QUEUE = 4;
 const PRIMARY_OWNER = 1;
 const IN_QUEUE = 2;
+const EXISTS = 3;
 
 /** This process, as errors name it. */
 const US = `pid ${process.pid}, ${readlinkSync('/proc/self/exe')}`;
@@ -34,7 +44,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
     afterEach(() => pair.closeClients());
     afterAll(() => pair.stop());
 
-    test.each([0, DO_NOT_QUEUE, REPLACE_EXISTING])(
+    test.each([0, REPLACE_EXISTING])(
       'that is exported and owned over there is refused here, with both owners (flags %i)',
       (flags) => {
         const [owner, client] = [pair.there(), pair.here()];
@@ -45,6 +55,26 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         expect(message).toContain(`owned by ${owner.uniqueName} (${US})`);
         expect(client.callBus('NameHasOwner', 's', [NEW_NAME])).toEqual([false]);
         expect(owner.callBus('ListQueuedOwners', 's', [NEW_NAME])).toEqual([[owner.uniqueName]]);
+      },
+    );
+
+    test.each([
+      { which: 'exported', name: NEW_NAME, flags: DO_NOT_QUEUE },
+      { which: 'exported', name: NEW_NAME, flags: DO_NOT_QUEUE | REPLACE_EXISTING },
+      { which: 'imported', name: OLD_NAME, flags: DO_NOT_QUEUE },
+      { which: 'imported', name: OLD_NAME, flags: DO_NOT_QUEUE | REPLACE_EXISTING },
+    ])(
+      'that is $which and owned over there exists for who does not want to queue (flags $flags), and can be called',
+      ({ name, flags }) => {
+        const [owner, client] = [pair.there(), pair.here()];
+        watch(client, name);
+        takeName(owner, name);
+        if (name === OLD_NAME) client.receive(isOwned(name));
+        expect(takeName(client, name, flags)).toBe(EXISTS);
+        expect(client.callBus('GetNameOwner', 's', [name])).toEqual([owner.uniqueName]);
+        expect(callAndAnswer(client, name, owner).destination).toBe(name);
+        owner.callBus('ReleaseName', 's', [name]);
+        client.receive(isGone(name));
       },
     );
 

@@ -5,6 +5,7 @@ import { HeldHandle } from '#bridge/client/held-handle.js';
 import type { Member } from '#bridge/client/member.js';
 import { Pending } from '#bridge/client/pending.js';
 import { ControlCode, controlBytes, Resolution } from '#bridge/registry/control-message.js';
+import { uniqueName } from '#bridge/registry/envelope.js';
 
 /** The owner of a name, or what starts one. */
 export class Owner extends HeldHandle {
@@ -72,6 +73,6 @@ class PendingOwner extends Pending<Owner> {
     }
     this.value = new Owner(this.member, handle, this.name);
     const number = new DataView(bytes.buffer, bytes.byteOffset).getInt32(1, true);
-    if (number >= 0) this.value.uniqueName = `:1.${number}`;
+    if (number >= 0) this.value.uniqueName = uniqueName(number);
   }
 }

@@ -1,0 +1,28 @@
+import { SECOND_SPACE, uniqueName, uniqueNumber } from '#bridge/registry/envelope.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+
+/** A message tells the other bus a unique name that means nothing there. */
+export const NAME_CANNOT_CROSS = 'org.bus1.Error.NameCannotCross';
+
+/** Names that begin with this are this bus's alone. */
+export const SECOND_SPACE_PREFIX = Buffer.from(':2.');
+
+const LENGTH_BYTES = 4;
+const NAME_MAX_BYTES = uniqueName(SECOND_SPACE * 2 - 1).length;
+
+/** The first string in the body that begins with `prefix` and is the unique name of a client. */
+export function nameIn(
+  { bytes, view, bodyStart, end, littleEndian }: MessageHeader,
+  prefix: Uint8Array,
+  isClient: (number: number) => boolean,
+): string | undefined {
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset + bodyStart, end - bodyStart);
+  for (let at = body.indexOf(prefix); at >= 0; at = body.indexOf(prefix, at + 1)) {
+    if (at < LENGTH_BYTES) continue;
+    const length = view.getUint32(bodyStart + at - LENGTH_BYTES, littleEndian);
+    if (length > NAME_MAX_BYTES || at + length >= body.length || body[at + length] !== 0) continue;
+    const number = uniqueNumber(body, at, length);
+    if (number >= 0 && isClient(number)) return uniqueName(number);
+  }
+  return undefined;
+}
