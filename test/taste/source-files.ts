@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 
 const ROOT = dirname(dirname(import.meta.dirname));
-const NOT_OURS = new Set(['node_modules', 'dist', '.git', 'bench-results', '__pycache__']);
+const NOT_OURS = new Set(['node_modules', 'build', 'dist', '.git', 'bench-results', '__pycache__']);
 const TEXT = /\.(?:ts|mjs|py|sh|md|ya?ml|json)$|^\.ci\/run$/;
 
 /** The folders that make up the product; everything else is tests and furniture. */

@@ -1,0 +1,174 @@
+// Makes dist/, which is what is published, from build/, which is what tsc makes of the sources.
+//
+// A program that is loaded from a thousand files starts slowly, and a bus is started often: at each boot, login and
+// test. So each group of programs is bundled with the libraries that it uses, apart from koffi, which is native.
+// Within a group, what several programs need is shared: an outside program that imports two of the library's files
+// gets one instance of each module.
+import { build } from 'esbuild';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const BUILD = join(ROOT, 'build');
+const DIST = join(ROOT, 'dist');
+
+const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+
+/** What package.json exports, as paths below dist. */
+const EXPORTED = Object.values(exports).flatMap((target) => {
+  const path = typeof target === 'string' ? target : target.default;
+  return path.startsWith('./dist/') ? [path.slice('./dist/'.length)] : [];
+});
+
+/** Files that outside programs import by their path. */
+const DEEP_IMPORTS = ['bridge/client/member.js', 'bridge/wire/message.js'];
+
+/** Programs that are started together share what they are made of, others would only add files to look into. */
+const GROUPS = {
+  daemon: ['bridge/cli/bus1-dbus-daemon.js'],
+  background: ['bridge/cli/daemon-child.js'],
+  hostProcess: ['bridge/cli/host-child.js'],
+  hostThread: ['bridge/host/worker.js'],
+  commands: ['bridge/cli/bus1-bridge.js'],
+  library: [...new Set([...EXPORTED, ...DEEP_IMPORTS])],
+  bench: ['bridge/bench/main.js', 'bridge/bench/caller.js', 'bridge/bench/service.js'],
+};
+
+/** dbus-next is what its users bring along; in the commands it is a library like any other. */
+const EXTERNAL = { library: ['dbus-next'], bench: ['dbus-next', 'bus1-bridge'] };
+
+/** CommonJS packages call `require` for modules of Node. */
+const REQUIRE = [
+  "import { createRequire as requireFrom } from 'node:module';",
+  'const require = requireFrom(import.meta.url);',
+].join('\n');
+
+/** What is not used of these packages can be left out: loading them does nothing. Not all of them say so. */
+const dropUnused = {
+  name: 'drop-unused',
+  setup({ onResolve, resolve: find }) {
+    onResolve(
+      { filter: /^(?:yaml|saxes|xmlchars\/.*|pino|commander)$/ },
+      async ({ path: name, kind, importer, resolveDir, pluginData }) => {
+        if (pluginData === 'found') return undefined;
+        const { path } = await find(name, { kind, importer, resolveDir, pluginData: 'found' });
+        return { path, sideEffects: false };
+      },
+    );
+  },
+};
+
+/** Bundles a group; returns the paths of the modules that went in. */
+async function bundle([group, entries]) {
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: entries.map((entry) => join(BUILD, entry)),
+    outbase: BUILD,
+    outdir: DIST,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    // As deep as the modules were: paths that start at import.meta.url stay right.
+    chunkNames: `bridge/chunks/${group}-[hash]`,
+    external: ['koffi', ...(EXTERNAL[group] ?? [])],
+    alias: {
+      usocket: join(ROOT, 'packaging/usocket.cjs'),
+      x11: join(ROOT, 'packaging/x11.cjs'),
+    },
+    banner: { js: REQUIRE },
+    legalComments: 'none',
+    sourcemap: true,
+    metafile: true,
+    plugins: [dropUnused],
+    logLevel: 'warning',
+  });
+  return Object.keys(metafile.inputs);
+}
+
+/** The licence texts of everything that is inside, for a file beside it. */
+function licences(inputs) {
+  const packages = new Map();
+  for (const input of inputs) {
+    const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
+    if (folder !== undefined) packages.set(folder.replace(/^.*node_modules\//, ''), folder);
+  }
+  const parts = [...packages.keys()]
+    .toSorted()
+    .map((name) => licenceOf(name, join(ROOT, packages.get(name))));
+  return `dist/ contains the following packages.\n\n${parts.join('\n')}`;
+}
+
+function licenceOf(name, folder) {
+  const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const file = readdirSync(folder).find((one) => /^(?:licen[cs]e|copying)/i.test(one));
+  const text =
+    file === undefined ? `${license} licence\n` : readFileSync(join(folder, file), 'utf8');
+  return `== ${name} ${version} (${license})\n\n${text.trim()}\n`;
+}
+
+/**
+ * Copies the declarations that the exported ones need. They name each other by relative paths, and rxjs is among them:
+ * what a program can see of it is a few files, and a dependency on it would be 12 MB.
+ */
+function copyDeclarations() {
+  const waiting = GROUPS.library.map((entry) => join(BUILD, entry.replace(/\.js$/, '.d.ts')));
+  const copied = new Set();
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (copied.has(file)) continue;
+    copied.add(file);
+    const from = file;
+    const text = readFileSync(file, 'utf8').replace(
+      /(\bfrom |\bimport\(|^import )(['"])([^'"]+)\2/gm,
+      (all, before, quote, specifier) => {
+        const target = declarationOf(specifier, from);
+        if (target === undefined) return all;
+        waiting.push(target);
+        const path = relative(dirname(placeOf(from)), placeOf(target)).replace(/\.d\.ts$/, '.js');
+        return `${before}${quote}${path.startsWith('.') ? path : `./${path}`}${quote}`;
+      },
+    );
+    write(placeOf(file), text.replace(/^\/\/# sourceMappingURL=.*$/gm, ''));
+  }
+}
+
+const RXJS = join(ROOT, 'node_modules/rxjs/dist/types');
+
+function declarationOf(specifier, importer) {
+  if (specifier === 'rxjs') return join(RXJS, 'index.d.ts');
+  const subpath = /^#(core|bridge|policy|mappings)\/(.*)\.js$/.exec(specifier);
+  if (subpath !== null) {
+    return join(BUILD, subpath[1] === 'core' ? 'bus1-core' : subpath[1], `${subpath[2]}.d.ts`);
+  }
+  if (!specifier.startsWith('.')) return undefined;
+  const path = resolve(dirname(importer), specifier.replace(/\.js$/, ''));
+  return [`${path}.d.ts`, join(path, 'index.d.ts')].find((one) => existsSync(one));
+}
+
+function placeOf(file) {
+  return file.startsWith(RXJS)
+    ? join(DIST, 'rxjs', relative(RXJS, file))
+    : join(DIST, relative(BUILD, file));
+}
+
+function write(path, text) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+rmSync(DIST, { recursive: true, force: true });
+const inputs = await Promise.all(Object.entries(GROUPS).map(bundle));
+copyDeclarations();
+write(join(DIST, 'LICENCES.txt'), licences(inputs.flat()));
+for (const program of ['bus1-bridge', 'bus1-dbus-daemon']) {
+  chmodSync(join(DIST, `bridge/cli/${program}.js`), 0o755);
+}
