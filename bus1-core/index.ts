@@ -22,6 +22,7 @@ export {
   type TransferEntry,
 } from './peer-by-id.js';
 export { ReceivedType, type Received } from './queue.js';
+export { CLOSED_SINK } from './sink.js';
 export {
   ResourceUser,
   Slot,
@@ -29,5 +30,6 @@ export {
   type DischargeListener,
   type Maxima,
   type Trace,
+  isWithinShare,
 } from './quota.js';
 export type { Sink } from './sink.js';

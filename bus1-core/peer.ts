@@ -93,18 +93,21 @@ export class Peer {
 
   /**
    * Puts `message` on the node behind `handle`: one transaction. Sending to a node that is gone succeeds and is never
-   * received. Through the handle of a one-shot node it can be done once: the handle is consumed.
+   * received. Through the handle of a one-shot node it can be done once: the handle is consumed. The receiver is
+   * charged on behalf of `payer`, for whom this peer may send.
    */
-  send(handle: Handle, message: Message): SendStatus {
+  send(handle: Handle, message: Message, payer: Peer = this): SendStatus {
     this.domain.mustBeIdle();
     if (!handle.live || handle.owner !== this) return SendStatus.BadHandle;
     if (!this.holdsTransfers(message)) return SendStatus.BadHandle;
     const node = handle.node;
     const receiver = node.owner;
-    const trace = this.traceOf(receiver.user);
+    const trace = payer.traceOf(receiver.user);
     const objects = this.objectsOf(message);
     if (node.live) {
-      if (receiver.isFull && receiver.refuses(message.firstByte)) return SendStatus.OverQuota;
+      if (receiver.isFull && receiver.refuses(message.firstByte, trace, message.lengthBytes)) {
+        return SendStatus.OverQuota;
+      }
       const descriptors = descriptorsOf(message);
       if (descriptors > 0 && !receiver.takesDescriptors) return SendStatus.NoDescriptors;
       if (!trace.charge(objects, message.lengthBytes, descriptors)) return refusedBy(receiver);
@@ -121,8 +124,14 @@ export class Peer {
   /**
    * Puts `message` on the nodes behind the first `count` handles: one transaction, all or nothing. The same handle
    * twice means the message twice, except for a one-shot node, which takes one message however often it is named.
+   * The receivers are charged on behalf of `payer`, for whom this peer may send.
    */
-  multicast(handles: readonly Handle[], count: number, message: Message): SendStatus {
+  multicast(
+    handles: readonly Handle[],
+    count: number,
+    message: Message,
+    payer: Peer = this,
+  ): SendStatus {
     this.domain.mustBeIdle();
     if (!this.live) return SendStatus.BadHandle;
     for (let i = 0; i < count; i++) {
@@ -130,14 +139,14 @@ export class Peer {
       if (!handle.live || handle.owner !== this) return SendStatus.BadHandle;
     }
     if (!this.holdsTransfers(message)) return SendStatus.BadHandle;
-    const charged = this.chargeAll(handles, count, message);
+    const charged = payer.chargeAll(handles, count, message);
     if (charged !== SendStatus.Sent) return charged;
     this.domain.begin();
     this.domain.createFor(message, this);
     for (let i = 0; i < count; i++) {
       if (!isReceived(handles, i)) continue;
       const node = handles[i].node;
-      this.domain.deliver(node, message, this.traceOf(node.owner.user));
+      this.domain.deliver(node, message, payer.traceOf(node.owner.user));
     }
     this.consumeOneShots(handles, count);
     this.domain.abandonNewNode(message);
@@ -189,9 +198,9 @@ export class Peer {
     return entry;
   }
 
-  /** Whether this peer is full, for a message that begins with this byte. */
-  refuses(firstByte: number): boolean {
-    return this.isFull && this.sink.takesWhenFull?.(firstByte) !== true;
+  /** Whether this peer is full, for a message that begins with this byte (see `Sink.takesWhenFull`). */
+  refuses(firstByte: number, trace: Trace | null, lengthBytes: number): boolean {
+    return this.isFull && this.sink.takesWhenFull?.(firstByte, trace, lengthBytes) !== true;
   }
 
   /** True when `receive` would return something. */
@@ -243,7 +252,8 @@ export class Peer {
       const receiver = handles[i].node.owner;
       const isTaker = descriptors === 0 || receiver.takesDescriptors;
       const trace = this.traceOf(receiver.user);
-      const isRefused = receiver.isFull && receiver.refuses(message.firstByte);
+      const isRefused =
+        receiver.isFull && receiver.refuses(message.firstByte, trace, message.lengthBytes);
       if (isTaker && !isRefused && trace.charge(objects, message.lengthBytes, descriptors)) {
         continue;
       }

@@ -30,10 +30,11 @@ export interface Sink {
    */
   nodeDraining?(handle: Handle): boolean;
   /**
-   * Whether a message that begins with this byte (-1: there is none, or it is not known) is taken also while the peer
-   * is full: one that does not wait once it is accepted. Where this is missing, none is.
+   * Whether a message that begins with this byte (-1: it has none, or it is not known) is taken although the peer is
+   * full. `trace` is what its sender has charged to the peer's user; null: the sender is in another process, and the
+   * sink judges in `accept`. Default: nothing is taken.
    */
-  takesWhenFull?(firstByte: number): boolean;
+  takesWhenFull?(firstByte: number, trace: Trace | null, lengthBytes: number): boolean;
   /** A message was refused: the user of the peer that it was for has no room for it. Outside a transaction. */
   onRefused?(): void;
 }

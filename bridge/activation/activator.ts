@@ -2,6 +2,7 @@ import type { Handle, ResourceUser } from '#core/index.js';
 import type { Driver, OwnMessageFields } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import { identityOf, type ProcessIdentity } from '#bridge/registry/identity.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { MessageFlag } from '#bridge/wire/types.js';
@@ -40,7 +41,7 @@ export interface ActivatorHost {
   at(timeMs: number, action: () => void): () => void;
   /** Asks the control plane for something. */
   ask(request: ActivationRequest): void;
-  log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void;
+  log(level: 'info' | 'notice' | 'warn', message: string, fields: Record<string, unknown>): void;
   /** Other services can be started from now on. */
   servicesChanged?(): void;
 }
@@ -66,6 +67,8 @@ export class Activator {
   private isNew = true;
   private usesSystemd = false;
   private alarm: Alarm | undefined;
+  /** who was the first to ask for each name that is being started, for the log */
+  private readonly askers = new Map<string, Asker>();
 
   /**
    * @param user is charged, on behalf of the senders, with what waits
@@ -150,6 +153,15 @@ export class Activator {
   private deliverWaiting(name: string, appeared: Connection): void {
     const owner = this.driver.registry.owner(name) ?? appeared;
     const waited = this.pending.nameAppeared(name);
+    const asker = this.askers.get(name);
+    if (asker !== undefined) {
+      this.askers.delete(name);
+      this.host.log('info', 'a service was activated', {
+        name,
+        owner: owner.uniqueName,
+        ...asker,
+      });
+    }
     for (const waiting of waited) waiting.deliver(owner);
     this.parking.close(name);
     if (waited.length > 0) this.setAlarm();
@@ -223,8 +235,9 @@ export class Activator {
   }
 
   private begin(name: string, route: ActivationRoute, requester: Connection | undefined): void {
-    const by = requester?.uniqueName ?? DRIVER_NAME;
-    this.host.log('info', 'activating a service', { name, by, via: route.kind });
+    const asker = askerOf(requester);
+    this.askers.set(name, asker);
+    this.host.log('info', 'activating a service', { name, via: route.kind, ...asker });
     if (route.kind === 'spawn') this.host.ask({ type: 'start-service', name });
     if (route.kind === 'systemd')
       this.sendToSystemd(composeActivationRequest(route.unit), route.unit);
@@ -261,7 +274,13 @@ export class Activator {
 
   private conclude(failed: readonly FailedActivation<Waiting>[]): void {
     for (const { name, failure, parked } of failed) {
-      this.host.log('warn', 'a service could not be activated', { name, why: failure.message });
+      const asker = this.askers.get(name);
+      this.askers.delete(name);
+      /* as in dbus-daemon, a name without a file is worth no line */
+      if (asker !== undefined) {
+        const why = failure.message;
+        this.host.log('warn', 'a service could not be activated', { name, why, ...asker });
+      }
       for (const waiting of parked) waiting.fail(failure);
       this.parking.close(name);
     }
@@ -284,9 +303,18 @@ export class Activator {
     this.alarm = { timeMs, cancel: this.host.at(timeMs, () => this.expire()) };
   }
 
-  private ignore({ uniqueName }: Connection, why: string): void {
-    this.host.log('warn', 'ActivationFailure ignored', { by: uniqueName, why });
+  private ignore(sender: Connection, why: string): void {
+    this.host.log('notice', 'ActivationFailure ignored', { why, ...askerOf(sender) });
   }
+}
+
+/** Who asked for a service, for the log. */
+type Asker = { readonly by: string } & ProcessIdentity;
+
+function askerOf(requester: Connection | undefined): Asker {
+  if (requester === undefined) return { by: DRIVER_NAME };
+  const { uniqueName: by, credentials } = requester;
+  return { by, ...identityOf(credentials.pid, credentials.uid) };
 }
 
 function fieldsOf(message: SystemdMessage): OwnMessageFields {

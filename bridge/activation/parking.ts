@@ -13,9 +13,10 @@ import type { Driver } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { Envelope, uniqueNumber } from '#bridge/registry/envelope.js';
-import { validateBody } from '#bridge/wire/body.js';
+import { checkIncoming, IncomingFault, NODE_OF_SENDER } from '#bridge/peer/incoming-check.js';
+import { Envelope } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
+import { headerText } from '#bridge/wire/header-text.js';
 import { denialText } from '#bridge/registry/grants.js';
 import type { Facet } from '#policy/index.js';
 import type { ActivationFailure } from './activation-failure.js';
@@ -93,7 +94,7 @@ export class Parking implements Sink {
   }
 
   /** As the sender's shim has read it, or as it reads here when it comes from elsewhere; null: nobody may send that. */
-  private headerOf({ sender }: ParkingSpot, message: Message): MessageHeader | null {
+  private headerOf({ name, sender }: ParkingSpot, message: Message): MessageHeader | null {
     const read = message.note as Envelope | null;
     if (read !== null) return read.header;
     const bytes = message.copyBytes();
@@ -101,11 +102,9 @@ export class Parking implements Sink {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     if (header.scan(bytes, view, 0, bytes.length) !== 0) return null;
     if (!sender.isNative) return header;
-    const claimed = uniqueNumber(bytes, header.senderOffset, header.senderLength);
-    const descriptors = message.descriptors?.count ?? 0;
-    const isGenuine =
-      claimed === sender.number && header.unixFds === descriptors && message.isLastOwn;
-    return isGenuine && validateBody(header) === 0 ? header : null;
+    const fault = checkIncoming(header, message, sender, NODE_OF_SENDER);
+    const isForName = headerText(header, 'destination') === name && header.senderLength > 0;
+    return fault === IncomingFault.None && isForName ? header : null;
   }
 
   /** A caller has left. */

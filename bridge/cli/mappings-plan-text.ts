@@ -43,7 +43,7 @@ function stepLines(step: Step, number: number): string[] {
 
 function clientText({ uniqueName, pid, executable }: Client): string {
   if (pid === undefined) return `${uniqueName} (an unknown process)`;
-  return `${uniqueName} (pid ${pid}, ${executable ?? 'a program that is not to be seen'})`;
+  return `${uniqueName} (pid ${pid}, ${executable ?? 'program unknown'})`;
 }
 
 function count(number: number, what: string): string {

@@ -1,12 +1,27 @@
-import { pino, type Level, type Logger } from 'pino';
+import { isatty } from 'node:tty';
+import { pino, type Logger as PinoLogger } from 'pino';
 import { humanLine } from './human-line.js';
-import { openSyslog } from './syslog.js';
+import { isJournalStream, LogStream } from './log-stream.js';
+import { lossLine, openSystemLog, prefixedLine } from './syslog.js';
 
-export type { Logger };
+/** pino's, and `notice`: what a client was refused. */
+export type Logger = PinoLogger<'notice'>;
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export const LOG_LEVELS = [
+  'trace',
+  'debug',
+  'info',
+  'notice',
+  'warn',
+  'error',
+  'fatal',
+  'silent',
+] as const;
 
-export type LogThreshold = Level | 'silent';
+/** Between info (30) and warn (40). */
+const CUSTOM_LEVELS = { notice: 35 };
+
+export type LogThreshold = (typeof LOG_LEVELS)[number];
 
 export function isLogThreshold(text: string): text is LogThreshold {
   return LOG_LEVELS.some((level) => level === text);
@@ -19,18 +34,22 @@ export interface LogOptions {
 }
 
 /**
- * JSON lines on standard error, or short lines for people if that is a terminal. Nobody has to read
- * them: a log that cannot be written is no reason for a bus to end.
+ * On standard error: JSON lines, short lines for people if that is a terminal, lines with a priority if the journal
+ * reads it. Nobody has to read them: a log that cannot be written is no reason for a bus to end, wait or grow.
  */
 export function createLogger({ level, stderr, syslog }: LogOptions): Logger {
-  const system = syslog ? openSyslog('bus1-dbus-daemon') : undefined;
-  const isTerminal = process.stderr.isTTY;
-  if (stderr) process.stderr.on('error', () => {});
+  const isJournal = stderr && isJournalStream(STDERR);
+  /* the journal needs each line once */
+  const system = syslog && !isJournal ? openSystemLog('bus1-dbus-daemon') : undefined;
+  const format = isJournal ? prefixedLine : isatty(STDERR) ? humanLine : (line: string) => line;
+  const stream = stderr ? new LogStream(STDERR, (count) => format(lossLine(count))) : undefined;
   const write = (line: string): void => {
-    if (stderr) process.stderr.write(isTerminal ? humanLine(line) : line);
+    stream?.write(format(line));
     system?.write(line);
   };
   const timestamp = (): string => `,"time":"${new Date().toISOString()}"`;
   const formatters = { level: (label: string) => ({ level: label }) };
-  return pino({ level, base: null, timestamp, formatters }, { write });
+  return pino({ level, base: null, timestamp, formatters, customLevels: CUSTOM_LEVELS }, { write });
 }
+
+const STDERR = 2;

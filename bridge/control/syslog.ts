@@ -1,41 +1,127 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { DatagramSender } from '#core/linux/index.js';
 import { logFields } from './human-line.js';
 
-/** syslog(3): the facility for system daemons, and the severities. */
-const DAEMON = 3 << 3;
+/** syslog(3): facilities, and severities; `notice` is what dbus-daemon files under authorisation (`dbus/dbus-sysdeps-util-unix.c`). */
+const FACILITY_DAEMON = 3;
+const FACILITY_AUTH = 4;
 const SEVERITY: Readonly<Record<string, number>> = {
   fatal: 2,
   error: 3,
   warn: 4,
+  notice: 5,
   info: 6,
   debug: 7,
   trace: 7,
 };
+
+/** Longer texts are cut: one datagram takes them, whatever the limits of its reader. */
+const TEXT_MAX_CHARACTERS = 8192;
 
 /** Where log lines go besides standard error. */
 export interface LogSink {
   write(line: string): void;
 }
 
-/**
- * Sends log lines to the system log by logger(1), since Node has no datagrams on Unix sockets.
- * Whatever happens to the log, the bus goes on: lines are lost then.
- */
-export function openSyslog(tag: string, socketPath = '/dev/log'): LogSink | undefined {
-  if (!existsSync(socketPath)) return undefined;
-  const options = ['--prio-prefix', `--tag=${tag}`, `--id=${process.pid}`];
-  const logger = spawn('logger', [...options, '--socket-errors=off', '--socket', socketPath], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  logger.on('error', () => {});
-  logger.stdin.on('error', () => {});
-  logger.unref();
-  return { write: (line) => void logger.stdin.write(syslogLine(line)) };
+export function severityOf(level: string): number {
+  return SEVERITY[level] ?? SEVERITY['info'];
 }
 
-function syslogLine(json: string): string {
+function facilityOf(level: string): number {
+  return level === 'notice' ? FACILITY_AUTH : FACILITY_DAEMON;
+}
+
+/** The journal if there is one, or else the system log; undefined: neither. */
+export function openSystemLog(tag: string): LogSink | undefined {
+  return openJournal(tag) ?? openSyslog(tag);
+}
+
+/** The journal's native protocol (systemd.io, JOURNAL_NATIVE_PROTOCOL): each field is one to search for. */
+export function openJournal(
+  tag: string,
+  socketPath = '/run/systemd/journal/socket',
+): LogSink | undefined {
+  return openDatagrams(socketPath, (json) => journalEntry(tag, json));
+}
+
+/** The socket of syslog(3), in the format of local senders. */
+export function openSyslog(tag: string, socketPath = '/dev/log'): LogSink | undefined {
+  return openDatagrams(socketPath, (json) => Buffer.from(syslogLine(tag, json)));
+}
+
+/** Sends without waiting. What nobody takes is counted, and the next line that is taken says so. */
+function openDatagrams(
+  socketPath: string,
+  format: (json: string) => Uint8Array,
+): LogSink | undefined {
+  if (!existsSync(socketPath)) return undefined;
+  const sender = new DatagramSender(socketPath);
+  let lost = 0;
+  return {
+    write(json) {
+      if (lost > 0 && sender.send(format(lossLine(lost)))) lost = 0;
+      if (lost > 0 || !sender.send(format(json))) lost++;
+    },
+  };
+}
+
+/** A line of the log about the log itself. */
+export function lossLine(count: number): string {
+  const time = new Date().toISOString();
+  const msg = `${count} log lines were lost: nobody took them in time`;
+  return `${JSON.stringify({ level: 'warn', time, msg })}\n`;
+}
+
+/** sd-daemon(3): what is read from standard error has its severity in front. */
+export function prefixedLine(json: string): string {
   const { level, message, details } = logFields(json);
-  return `<${DAEMON + (SEVERITY[level] ?? SEVERITY['info'])}>${message}${details}\n`;
+  return `<${severityOf(level)}>${oneLine(message + details)}\n`;
+}
+
+function syslogLine(tag: string, json: string): string {
+  const { level, message, details } = logFields(json);
+  const priority = facilityOf(level) * 8 + severityOf(level);
+  return `<${priority}>${timestamp(new Date())} ${tag}[${process.pid}]: ${oneLine(message + details)}`;
+}
+
+/** `Nov  8 14:03:59`, local time (RFC 3164, 4.1.2). */
+function timestamp(now: Date): string {
+  const month = now.toLocaleString('en-US', { month: 'short' });
+  return `${month} ${String(now.getDate()).padStart(2)} ${now.toTimeString().slice(0, 8)}`;
+}
+
+function journalEntry(tag: string, json: string): Uint8Array {
+  const { level, message, details } = logFields(json);
+  const { level: _level, time: _time, msg: _msg, ...fields } = JSON.parse(json);
+  const entry: [string, string][] = [
+    ['MESSAGE', oneLine(message + details)],
+    ['PRIORITY', String(severityOf(level))],
+    ['SYSLOG_FACILITY', String(facilityOf(level))],
+    ['SYSLOG_IDENTIFIER', tag],
+    ['SYSLOG_PID', String(process.pid)],
+  ];
+  for (const [name, value] of Object.entries(fields as Record<string, unknown>)) {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    entry.push([journalField(name, text), text]);
+    /* the journal looks up what it knows of that process (systemd.journal-fields(7)) */
+    if (name === 'pid') entry.push(['OBJECT_PID', text]);
+  }
+  return Buffer.concat(entry.map(([name, text]) => fieldBytes(name, text)));
+}
+
+function journalField(name: string, text: string): string {
+  if (name === 'name') return text.startsWith(':') ? 'DBUS_UNIQUE_NAME' : 'DBUS_NAME';
+  return `BUS1_${name.replace(/(?=[A-Z])/gu, '_').toUpperCase()}`;
+}
+
+/** NAME, newline, length in 64 bits, value, newline: a value may have newlines of its own. */
+function fieldBytes(name: string, text: string): Buffer {
+  const value = Buffer.from(text.slice(0, TEXT_MAX_CHARACTERS));
+  const length = Buffer.alloc(8);
+  length.writeUInt32LE(value.length);
+  return Buffer.concat([Buffer.from(`${name}\n`), length, value, Buffer.from('\n')]);
+}
+
+function oneLine(text: string): string {
+  return text.slice(0, TEXT_MAX_CHARACTERS).replace(/\s*\n\s*/gu, ' | ');
 }

@@ -1,3 +1,4 @@
+import type { Handle, Message } from '#core/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { HostStatus } from '#bridge/registry/host-report.js';
@@ -23,6 +24,8 @@ export interface BusSettings {
   readonly features: readonly string[];
   /** the verdict of the policy; undefined: allowed */
   mayOwn(connection: Connection, name: string): Denial | undefined;
+  /** A broadcast of `sender` found no room at `inbox`. */
+  missed(inbox: Handle, sender: Connection, message: Message): void;
   isPrivileged(connection: Connection): boolean;
   readonly activator: Activator;
   /** the other bus that this one is attached to */

@@ -1,4 +1,12 @@
-import { Message, type Handle, type Node, type Received } from '#core/index.js';
+import {
+  CLOSED_SINK,
+  Message,
+  ResourceUser,
+  type Handle,
+  type Node,
+  type Peer,
+  type Received,
+} from '#core/index.js';
 import {
   Connection,
   NO_FIGURES,
@@ -17,6 +25,9 @@ export interface AdmissionRequest {
     readonly securityLabel?: string | undefined;
   };
 }
+
+/** A peer that only pays receives nothing. */
+const NOTHING = { objects: 0, bytes: 0, descriptors: 0 };
 
 type Arrival = Extract<Received, { type: 0 }>;
 
@@ -75,9 +86,16 @@ export class Door {
     const connection = new Connection(credentials, () => this.figuresOf(connection));
     connection.process = entry.origin;
     connection.isNative = !isTrusted;
+    if (!isTrusted) connection.payer = this.payerOf(credentials);
     connection.takesDescriptors = request.takesDescriptors;
     this.driver.registry.grants.classify(connection);
     this.letIn(connection, inbox, reply);
+  }
+
+  /** A native peer's broadcasts pass through the driver, and are charged on behalf of its user. */
+  private payerOf({ uid = -1 }: Credentials): Peer {
+    const { domain } = this.driver.peer;
+    return domain.openPeer({ user: new ResourceUser(uid, NOTHING), sink: CLOSED_SINK });
   }
 
   private letIn(connection: Connection, inbox: Handle, reply: Handle): void {

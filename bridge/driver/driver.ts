@@ -21,7 +21,12 @@ import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { Mirrors } from '#bridge/registry/mirrors.js';
 import type { NameChange } from '#bridge/registry/names.js';
 import { Registry } from '#bridge/registry/registry.js';
-import { validateBody } from '#bridge/wire/body.js';
+import {
+  checkIncoming,
+  IncomingFault,
+  incomingFaultText,
+  NODE_OF_SENDER,
+} from '#bridge/peer/incoming-check.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import {
   decodeMessage,
@@ -95,6 +100,7 @@ export class Driver {
       monitorGone: (connection) => this.forgetUser(connection),
       withheld: (envelope, sender, facet) => this.voice.showRefusal(envelope, sender, facet),
       parkingFor: (name, sender) => this.parkingFor(name, sender),
+      missed: (inbox, sender, message) => settings.missed(inbox, sender, message),
       nodeAwaited: (giveUp) => this.settings.after(WITHDRAWAL_MAX_MS, giveUp),
     });
   }
@@ -333,17 +339,18 @@ export class Driver {
     const first = entry.bytes[0];
     const isDBus = first === 0x6c || first === 0x42;
     if (!isDBus) this.receivedControl(connection, entry);
-    else if (connection.isNative && !isGenuine(entry)) this.rejected(connection, entry);
-    else this.receivedCall(connection, entry);
+    else this.receivedMessage(connection, entry);
     const isElsewhere = connection.process !== 0 && !connection.isNative;
     if (isDBus && isElsewhere) this.voice.instruct(connection.driverInbox, DEALT);
   }
 
   /** Nobody has looked at what a native peer sends. */
-  private rejected(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
+  private receivedMessage(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
+    const fault = connection.isNative ? faultOf(connection, entry) : undefined;
+    if (fault === undefined) return this.receivedCall(connection, entry);
     entry.descriptors?.drop();
-    this.peer.release(...entry.handles);
-    this.disconnect(connection, 'it sent the driver a malformed message');
+    this.peer.release(...entry.handles.filter(({ live }) => live));
+    this.disconnect(connection, `it sent the bus a message that cannot pass: ${fault}`);
   }
 
   private receivedCall(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
@@ -440,6 +447,7 @@ export class Driver {
     if (connection.process !== 0 && pidFd !== undefined) this.settings.closeDescriptor(pidFd);
     this.peer.release(connection.driverNode);
     this.registry.peer.release(connection.registryNode);
+    if (connection.isNative) connection.payer?.close();
     this.settings.activator.connectionGone(connection);
     this.settings.attached?.connectionGone(connection);
     if (!connection.isActive) return;
@@ -467,10 +475,17 @@ const DEALT = controlBytes(ControlCode.Dealt);
 
 const scanned = new MessageHeader();
 
-/** Whether this is a whole D-Bus message, with as many descriptors as it says, and a call brings nothing of others. */
-function isGenuine({ bytes, descriptors, ownFrom }: Extract<Received, { type: 0 }>): boolean {
+/** Why a message that a native peer has sent to its own node here does not pass; undefined: it does. */
+function faultOf(
+  connection: Connection,
+  entry: Extract<Received, { type: 0 }>,
+): string | undefined {
+  const { bytes, origin, descriptors, ownFrom, handles } = entry;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (scanned.scan(bytes, view, 0, bytes.length) !== 0) return false;
-  if (scanned.type === MessageType.MethodCall && ownFrom > 0) return false;
-  return validateBody(scanned) === 0 && scanned.unixFds === (descriptors?.count ?? 0);
+  if (scanned.scan(bytes, view, 0, bytes.length) !== 0) {
+    return incomingFaultText(IncomingFault.Body);
+  }
+  const carried = { origin, descriptors, receivedCount: handles.length, ownFrom };
+  const fault = checkIncoming(scanned, carried, connection, NODE_OF_SENDER);
+  return fault === IncomingFault.None ? undefined : incomingFaultText(fault);
 }

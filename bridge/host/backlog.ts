@@ -1,10 +1,14 @@
+import type { Trace } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { BusLimits } from '#policy/index.js';
+
+import type { ShareLimits } from './shares.js';
 import type { Shim } from './shim.js';
 
 /**
- * What waits for a client that reads more slowly than others send, against what may wait:
- * max_outgoing_bytes and max_outgoing_unix_fds. Over that others are refused, and nobody is
- * disconnected, but for a client that goes on provoking answers of the bus's own without reading
- * them.
+ * What waits for a client that reads more slowly than others send, against what may wait on behalf of each sender:
+ * max_outgoing_bytes and max_outgoing_unix_fds. A sender over its share is refused; nobody is disconnected, except a
+ * client that keeps provoking answers of the bus itself without reading them.
  */
 export class Backlog {
   private readonly shim: Shim;
@@ -13,21 +17,22 @@ export class Backlog {
    * it
    */
   private ownBytes = 0;
-  private isReported = false;
+  /** users of whom the log has said that they were refused: once for each receiver */
+  private readonly reported = new Set<number | undefined>();
   peakBytes = 0;
 
   constructor(shim: Shim) {
     this.shim = shim;
   }
 
-  /** More waits than did before, or less. */
+  /** More waits than before, or less. */
   review(): void {
     const { outbox, peer, host } = this.shim;
     const { maxOutgoingBytes, maxOutgoingUnixFds } = host.limits;
     const { pendingBytes, pendingDescriptors } = outbox;
     this.peakBytes = Math.max(this.peakBytes, pendingBytes);
+    /* no share can be used up while all of them together are within the limit */
     peer.isFull = pendingBytes > maxOutgoingBytes || pendingDescriptors > maxOutgoingUnixFds;
-    if (peer.isFull && !this.isReported) this.report();
   }
 
   /** The client has read everything. */
@@ -35,6 +40,7 @@ export class Backlog {
   clear(): void {
     this.shim.peer.isFull = false;
     this.ownBytes = 0;
+    this.shim.outbox.forgetShares();
   }
 
   /** An error, or another answer of ours, was appended. */
@@ -51,21 +57,37 @@ export class Backlog {
     );
   }
 
-  /** Which limit is reached. */
-  get limit(): string {
-    const { outbox, host } = this.shim;
-    const { maxOutgoingBytes, maxOutgoingUnixFds } = host.limits;
-    return outbox.pendingBytes > maxOutgoingBytes
-      ? `max_outgoing_bytes=${maxOutgoingBytes}`
-      : `max_outgoing_unix_fds=${maxOutgoingUnixFds}`;
+  /** The limit, with its value, that keeps the sender with this trace from adding a message; undefined: none does. */
+  limitReached(trace: Trace, lengthBytes: number): string | undefined {
+    const { outbox, host, isBlocked } = this.shim;
+    if (!isBlocked) return undefined;
+    const { pendingBytes: bytes, pendingDescriptors: descriptors } = outbox;
+    const limits = limitsOf(host.limits);
+    const slot = outbox.shares.limitReached(trace, lengthBytes, limits, { bytes, descriptors });
+    if (slot === undefined) return undefined;
+    const name = slot === 'bytes' ? 'max_outgoing_bytes' : 'max_outgoing_unix_fds';
+    return `${name}=${limits[slot]}`;
   }
 
-  /** Once for each connection: a client that is slow again and again must not fill the log. */
-  private report(): void {
-    const { shim } = this;
-    this.isReported = true;
-    shim.host.log('warn', `messages are refused: a client does not read (${this.limit})`, {
-      ...shim.host.identify(shim),
-    });
+  /** A message of `sender` was refused. Once for each user: a client may be slow again and again. */
+  report(sender: Connection, limit: string): void {
+    const { uid } = sender.credentials;
+    if (this.reported.has(uid) || this.reported.size >= REPORTED_MAX) return;
+    this.reported.add(uid);
+    const { host, connection } = this.shim;
+    const text = `messages are refused: a client does not read (${limit})`;
+    host.diagnostics.report(sender, 'notice', text, () => ({
+      sender: sender.uniqueName,
+      /* of the client that does not read; all else is about the sender */
+      name: connection.uniqueName,
+      receiverPid: connection.credentials.pid,
+      receiverUid: connection.credentials.uid,
+    }));
   }
+}
+
+const REPORTED_MAX = 64;
+
+function limitsOf({ maxOutgoingBytes, maxOutgoingUnixFds }: BusLimits): ShareLimits {
+  return { bytes: maxOutgoingBytes, descriptors: maxOutgoingUnixFds };
 }

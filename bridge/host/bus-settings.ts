@@ -7,6 +7,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import { ruleLocation } from '#policy/index.js';
 
 import type { Host } from './host.js';
+import { signalMissed } from './refusals.js';
 import { hostStatus } from './host-status.js';
 
 /** What the driver asks its host. */
@@ -32,6 +33,7 @@ export function busSettings(host: Host): BusSettings {
     },
     reloadConfig: (done) => host.ask({ type: 'reload-config', request: host.reloads.add(done) }),
     mayOwn: (connection, name) => ownDenial(host, connection, name),
+    missed: (inbox, sender, message) => signalMissed(host, inbox, sender, message),
     isPrivileged: ({ credentials }) => credentials.uid === 0 || credentials.uid === uid,
     status: () => hostStatus(host),
     incompleteConnections: () => host.incompleteConnections,
@@ -89,7 +91,11 @@ function ownDenial(host: Host, connection: Connection, name: string): { text: st
   if (verdict === undefined || verdict.allowed) return undefined;
   const { rule } = verdict;
   const why = rule === undefined ? 'no rule allows it' : `rule at ${ruleLocation(rule)}`;
-  host.log('warn', 'name denied by policy', { name, by: connection.uniqueName, why });
+  host.diagnostics.report(connection, 'notice', 'name denied by policy', () => ({
+    wanted: name,
+    why,
+    ...(rule !== undefined && { rule: ruleLocation(rule) }),
+  }));
   return {
     text:
       `Connection "${connection.uniqueName}" is not allowed to own the service "${name}" ` +

@@ -11,7 +11,7 @@ import type { Grant } from '#bridge/registry/grants.js';
 import type { Host } from './host.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
 import { ADMISSION, INBOX, Lookup, NAME_NODE } from './node-contexts.js';
-import { noReply, tooCapable } from './refusals.js';
+import { noReply, refuseForeign } from './refusals.js';
 import type { Shim } from './shim.js';
 
 interface Arrival {
@@ -85,24 +85,32 @@ export class ControlInbox {
     for (const each of rejected) if (each.shim.live) this.turnAway(each);
   }
 
-  /** Who waited for an answer is told that this was none; what came with it is given back. */
+  /** The sender is told, if it waits for an answer; a caller that waits for this answer is told that none comes. */
   private turnAway(rejected: Rejected): void {
-    const { shim, awaited, handles, origin } = rejected;
-    const isMalformed = rejected.rejection === Rejection.Malformed;
-    const what = isMalformed
-      ? 'is malformed, or names a false sender'
-      : 'brings handles to a D-Bus socket';
-    this.host.log(
-      'warn',
-      `a message of process ${origin} of the domain ${what}`,
-      this.host.identify(shim),
-    );
+    const { shim, awaited, handles } = rejected;
+    this.report(rejected);
     if (awaited >= 0) {
       shim.pendingCalls--;
       noReply(shim, awaited);
     }
-    if (rejected.wantsReply) tooCapable(shim, rejected);
+    if (rejected.wantsReply) refuseForeign(shim, rejected);
     shim.peer.release(...handles.filter(({ live }) => live));
+  }
+
+  private report({ shim, rejection, why, sender, origin }: Rejected): void {
+    const { host, connection } = shim;
+    const culprit = host.directory.numbered.get(sender);
+    if (rejection === Rejection.NoRoom) {
+      if (culprit !== undefined) shim.backlog.report(culprit, why);
+      return;
+    }
+    const isMalformed = rejection === Rejection.Malformed;
+    const what = isMalformed ? `is dropped: ${why}` : 'brings handles to a D-Bus socket';
+    const receiver = connection.uniqueName;
+    const text = `a message of a native peer ${what}`;
+    const peer = [...host.directory.numbered.values()].find(({ process }) => process === origin);
+    if (peer === undefined) host.log('notice', text, { process: origin, receiver });
+    else host.diagnostics.report(peer, 'notice', text, () => ({ receiver }));
   }
 
   private carryOut({ shim, node, bytes }: Arrival): void {
@@ -137,6 +145,7 @@ export class ControlInbox {
     /* where the registry is in another process, it has told about the connection before */
     this.host.registry.catchUp();
     shim.connection = this.host.directory.numbered.get(number) ?? shim.connection;
+    shim.connection.payer = shim.peer;
   }
 
   /**

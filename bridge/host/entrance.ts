@@ -6,6 +6,7 @@ import { canConnect, type BusLimits } from '#policy/index.js';
 import { CONSOLE_PATHS, isAtConsole } from './console.js';
 import { Handshake } from './handshake.js';
 import type { Host } from './host.js';
+import type { LogLevel } from './host-options.js';
 import { Listener } from './listener.js';
 import { Lobby } from './lobby.js';
 import { Shim } from './shim.js';
@@ -83,7 +84,7 @@ export class Entrance {
     const credentials = { ...handshake.credentials, uid, atConsole };
     if (!this.isWelcome(credentials)) {
       const who = uid === undefined ? 'an anonymous client' : `uid ${uid}`;
-      return this.endHandshake(handshake, `the policy lets ${who} not connect`);
+      return this.endHandshake(handshake, `the policy does not allow ${who} to connect`);
     }
     const shim = new Shim(host, handshake.fd, hasUnixFds, uid ?? NOBODY);
     shim.credentials = credentials;
@@ -92,13 +93,11 @@ export class Entrance {
     shim.feed(rest, handshake.descriptors);
   }
 
-  endHandshake(handshake: Handshake, reason: string | undefined): void {
+  /** `reason` undefined: the client left of its own accord. */
+  endHandshake(handshake: Handshake, reason: string | undefined, level: LogLevel = 'notice'): void {
     const { poller } = this.host;
     if (poller.at(handshake.fd) !== handshake) return;
-    if (reason !== undefined) {
-      const { pid, uid } = handshake.credentials;
-      this.host.log('warn', `connection refused: ${reason}`, { pid, uid });
-    }
+    if (reason !== undefined) this.host.diagnostics.refused(handshake.credentials, level, reason);
     for (const fd of handshake.descriptors) closeFd(fd);
     if (handshake.credentials.pidFd !== undefined) closeFd(handshake.credentials.pidFd);
     this.lobby.leave(handshake.fd);
@@ -137,7 +136,8 @@ export class Entrance {
     const endpoint = host.poller.at(fd);
     const within = `within auth_timeout=${host.limits.authTimeoutMs} ms`;
     if (endpoint instanceof Handshake) {
-      this.endHandshake(endpoint, `it did not authenticate ${within}`);
+      /* the one reason that dbus-daemon logs, as a warning (`bus/connection.c`) */
+      this.endHandshake(endpoint, `it did not authenticate ${within}`, 'warn');
     } else if (endpoint instanceof Shim) host.close(endpoint, `it did not say Hello ${within}`);
   }
 

@@ -1,9 +1,13 @@
 import type { Handle, Message, Node } from '#core/index.js';
 import { DRIVER_NUMBER, Envelope, uniqueNumber } from '#bridge/registry/envelope.js';
 import type { Directory } from '#bridge/registry/directory.js';
-import { validateBody } from '#bridge/wire/body.js';
-import type { MessageHeader } from '#bridge/wire/header.js';
-import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import {
+  checkIncoming,
+  HandleRule,
+  IncomingFault,
+  NO_CALL,
+  wantsReply,
+} from '#bridge/peer/incoming-check.js';
 
 import type { Shim } from './shim.js';
 
@@ -14,6 +18,8 @@ export const Rejection = {
   Malformed: 1,
   /** it brings handles, and a D-Bus socket takes none */
   Capabilities: 2,
+  /** the client does not read, and the sender has used up its share of what may wait */
+  NoRoom: 3,
 } as const;
 export type Rejection = (typeof Rejection)[keyof typeof Rejection];
 
@@ -45,6 +51,14 @@ export class ForeignMessages {
   readonly isTrusted: (process: number) => boolean;
   private bytes: Uint8Array = new Uint8Array(0);
   private view: DataView = new DataView(this.bytes.buffer);
+  /** why the last message was rejected as malformed */
+  fault: IncomingFault = IncomingFault.None;
+  private readonly place = {
+    awaitedSerial: NO_CALL,
+    isSenderImplied: false,
+    handles: HandleRule.LastOwn,
+    receiver: -1,
+  };
 
   constructor(directory: Directory, isTrusted: (process: number) => boolean) {
     this.directory = directory;
@@ -62,13 +76,17 @@ export class ForeignMessages {
       this.bytes = bytes;
       this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
+    envelope.senderNumber = -1;
     if (header.scan(bytes, this.view, start, start + message.lengthBytes) !== 0) {
+      this.fault = IncomingFault.Body;
       return Rejection.Malformed;
     }
     envelope.senderNumber = uniqueNumber(bytes, header.senderOffset, header.senderLength);
     const { senderNumber } = envelope;
-    const isForged = !this.isTrusted(message.origin) && !this.isGenuine(node, message, header);
-    if (isForged) return Rejection.Malformed;
+    if (!this.isTrusted(message.origin)) {
+      this.fault = this.check(shim, node, message);
+      if (this.fault !== IncomingFault.None) return Rejection.Malformed;
+    }
     if (message.receivedCount > (wantsReply(header) ? 1 : 0)) return Rejection.Capabilities;
     const sender =
       senderNumber === DRIVER_NUMBER ? null : this.directory.numbered.get(senderNumber);
@@ -79,27 +97,14 @@ export class ForeignMessages {
     return Rejection.None;
   }
 
-  /** Whether a native peer could have sent this: it is its own name, and a reply answers what was asked. */
   // hot
-  private isGenuine(node: Node, message: Message, header: MessageHeader): boolean {
-    if (validateBody(header) !== 0 || header.hasUnknownFields) return false;
-    const sender = this.directory.numbered.get(this.envelope.senderNumber);
-    if (sender === undefined || sender.process !== message.origin) return false;
-    if (header.unixFds !== (message.descriptors === null ? 0 : message.descriptors.count)) {
-      return false;
-    }
-    if (!message.isLastOwn) return false; // the answer would go to somebody who has not asked
-    const isReply = header.type === MessageType.MethodReturn || header.type === MessageType.Error;
-    if (typeof node.context === 'number') return isReply && header.replySerial === node.context;
-    return header.type === MessageType.MethodCall || header.type === MessageType.Signal;
+  private check(shim: Shim, node: Node, message: Message): IncomingFault {
+    const { place, envelope } = this;
+    place.awaitedSerial = typeof node.context === 'number' ? node.context : NO_CALL;
+    place.receiver = shim.connection.number;
+    const sender = this.directory.numbered.get(envelope.senderNumber);
+    return checkIncoming(envelope.header, message, sender, place);
   }
-}
-
-// hot
-function wantsReply(header: MessageHeader): boolean {
-  return (
-    header.type === MessageType.MethodCall && (header.flags & MessageFlag.NoReplyExpected) === 0
-  );
 }
 
 /** What a message brought that is not passed on; the last of the handles is that for the reply, if there is one. */
@@ -108,6 +113,8 @@ export interface Rejected {
   /** serial of the call of ours that this was to answer; -1: none */
   readonly awaited: number;
   readonly rejection: Rejection;
+  /** what is wrong, or which limit is reached; for the sender, or the log */
+  readonly why: string;
   readonly handles: readonly Handle[];
   readonly serial: number;
   readonly wantsReply: boolean;
@@ -120,15 +127,17 @@ export function rejected(
   node: Node,
   message: Message,
   rejection: Rejection,
+  why: string,
   { header, senderNumber }: Envelope,
 ): Rejected {
   return {
     shim,
     awaited: typeof node.context === 'number' ? node.context : -1,
     rejection,
+    why,
     handles: message.received.slice(0, message.receivedCount),
     serial: header.serial,
-    wantsReply: rejection === Rejection.Capabilities && wantsReply(header),
+    wantsReply: rejection !== Rejection.Malformed && wantsReply(header),
     sender: senderNumber,
     origin: message.origin,
   };

@@ -86,10 +86,11 @@ export class Handshake {
     if (output.length === 0) return true;
     /* A fresh socket has room for a few lines; a client that fills it up does not want to be answered. */
     const address = this.host.scratch(output);
-    if (address !== undefined && sendBytes(this.fd, address, output.length) === output.length) {
-      return true;
-    }
-    this.host.entrance.endHandshake(this, 'it does not read the answers to its authentication');
+    const sent = address === undefined ? 0 : sendBytes(this.fd, address, output.length);
+    if (sent === output.length) return true;
+    const hasLeft = sent === -Errno.EPIPE || sent === -Errno.ECONNRESET;
+    const reason = 'it does not read the answers to its authentication';
+    this.host.entrance.endHandshake(this, hasLeft ? undefined : reason);
     return false;
   }
 

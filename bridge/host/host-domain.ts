@@ -44,7 +44,13 @@ export class HostDomain {
 
   /** The domain of a bus whose registry is here: whoever wants to be in it connects to one of `listenFds`. */
   static found(host: Host, registry: LocalRegistry, listenFds: readonly number[]): HostDomain {
-    const authority = new Authority({ onDiagnostic: (text) => host.log('warn', text) });
+    const authority = new Authority({
+      mayJoin: ({ uid, gid, groups }) => {
+        const gids = sortedWith(groups, gid);
+        return refusal(host, { uid, gids, atConsole: host.entrance.sitsHere(uid) }) ?? true;
+      },
+      onDiagnostic: (text) => host.log('warn', text),
+    });
     const [ours, theirs] = socketPair();
     authority.admit(ours, { isRoot: true });
     const access = domainAccess(host, authority, () => domain.shared);
@@ -106,11 +112,15 @@ function domainAccess(host: Host, authority: Authority, shared: () => SharedDoma
     },
     refusal: (credentials) => {
       const { uid, groups = [], atConsole } = credentials;
-      const identity = { uid: uid ?? NOBODY, gids: groups, atConsole };
-      const { allowed } = canConnect(host.grants.rules, identity, host.options.uid);
-      return allowed ? undefined : `the policy lets uid ${uid} not connect`;
+      return refusal(host, { uid: uid ?? NOBODY, gids: groups, atConsole });
     },
   };
+}
+
+/** Why the policy keeps a user from the bus, and from its domain; undefined: it does not. */
+function refusal(host: Host, identity: Parameters<typeof canConnect>[1]): string | undefined {
+  const { allowed } = canConnect(host.grants.rules, identity, host.options.uid);
+  return allowed ? undefined : `the policy does not allow uid ${identity.uid} to connect`;
 }
 
 function credentialsOf(fd: number, host: Host): Credentials {

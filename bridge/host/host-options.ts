@@ -7,7 +7,8 @@ import type { Mapping } from '#mappings/index.js';
 import type { Host } from './host.js';
 import type { HostRequest } from './thread-messages.js';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** `notice` is dbus-daemon's "security": what a client was refused. */
+export type LogLevel = 'debug' | 'info' | 'notice' | 'warn' | 'error';
 
 /** Where the registry is: here, with an authority that listens; or where this socket leads to. */
 export type DomainOptions = { readonly listenFds: readonly number[] } | { readonly fd: number };
@@ -43,7 +44,7 @@ export interface HostOptions {
 
 /** The control plane as a host sees it. */
 export interface HostOutput {
-  log(level: LogLevel, message: string, fields: Record<string, unknown>): void;
+  log(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>): void;
   ask(request: HostRequest): void;
   /** Called when the host was woken: carries out what the control plane wants. */
   commands(host: Host): void;

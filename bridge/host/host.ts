@@ -21,6 +21,7 @@ import type { Directory } from '#bridge/registry/directory.js';
 import { Envelope } from '#bridge/registry/envelope.js';
 import { Grants } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
+import { incomingFaultText } from '#bridge/peer/incoming-check.js';
 import type { Attachment } from '#bridge/uplink/attachment.js';
 import type { Facet } from '#policy/index.js';
 
@@ -33,6 +34,7 @@ import { Handshake } from './handshake.js';
 import { HostDomain } from './host-domain.js';
 import type { HostOptions, HostOutput, LogLevel } from './host-options.js';
 import { LargeBuffers } from './large-buffers.js';
+import { LogBudget, type LogFields } from './log-budget.js';
 import { ADMISSION, Lookup } from './node-contexts.js';
 import { LocalRegistry } from './local-registry.js';
 import { BORROW_MIN_BYTES, copyIn, type OutboxShared } from './outbox.js';
@@ -88,6 +90,7 @@ export class Host {
   facetChecks = 0;
 
   private readonly output: HostOutput;
+  readonly diagnostics: LogBudget;
   private readonly users = new Users();
   readonly poller: Poller = new Poller((endpoint, error) => this.failed(endpoint, error));
   private readonly wakeup = new EventFd();
@@ -107,6 +110,10 @@ export class Host {
   constructor(options: HostOptions, output: HostOutput) {
     this.options = options;
     this.output = output;
+    this.diagnostics = new LogBudget(
+      (level, message, fields) => output.log(level, message, fields),
+      this.deadlines,
+    );
     this.limits = options.limits;
     this.patience = new Patience(options.lookUs);
     this.entrance = new Entrance(this);
@@ -271,12 +278,18 @@ export class Host {
   /** The reading of a message from another process; null: it goes no further, and is dealt with later. */
   // hot
   readForeign(shim: Shim, node: Node, message: Message, trace: Trace): Envelope | null {
-    const rejection = this.foreign.read(shim, node, message);
+    let rejection = this.foreign.read(shim, node, message);
     const { envelope } = this.foreign;
+    let limit: string | undefined;
+    if (rejection === Rejection.None && shim.peer.isFull) {
+      limit = shim.backlog.limitReached(trace, message.lengthBytes);
+      if (limit !== undefined) rejection = Rejection.NoRoom;
+    }
     if (rejection === Rejection.None) return envelope;
+    const why = limit ?? incomingFaultText(this.foreign.fault);
     const descriptors = message.descriptors === null ? 0 : message.descriptors.count;
     trace.discharge(1, message.lengthBytes, descriptors);
-    this.controlInbox.reject(rejected(shim, node, message, rejection, envelope));
+    this.controlInbox.reject(rejected(shim, node, message, rejection, why, envelope));
     this.isUnsettled = true;
     return null;
   }
@@ -397,7 +410,7 @@ export class Host {
   close(shim: Shim, reason: string | undefined): void {
     if (!shim.live) return;
     if (reason !== undefined) {
-      this.log('warn', `connection closed: ${reason}`, this.identify(shim));
+      this.diagnostics.report(shim.connection, 'notice', `connection closed: ${reason}`);
     }
     this.shims.delete(shim);
     if (this.isDwindling && this.shims.size === 0) this.stop();
@@ -408,19 +421,15 @@ export class Host {
     if (pidFd !== undefined) closeFd(pidFd);
   }
 
-  identify(shim: Shim): Record<string, unknown> {
-    const { uniqueName, credentials } = shim.connection;
-    return { name: uniqueName, pid: credentials.pid, uid: credentials.uid };
-  }
-
   /** While a socket takes less than there is, epoll is asked to say when it takes more. */
   setBlocked(shim: Shim, isBlocked: boolean): void {
     shim.isBlocked = isBlocked;
     this.poller.setWriting(shim.fd, isBlocked);
   }
 
-  log(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
-    this.output.log(level, message, fields);
+  log(level: LogLevel, message: string, fields: LogFields = {}): void {
+    const { uid } = fields;
+    this.diagnostics.log(level, message, typeof uid === 'number' ? uid : undefined, () => fields);
   }
 
   /** Runs `action` at a time of the monotonic clock; returns how to cancel that. */

@@ -65,6 +65,7 @@ export class LocalRegistry implements RegistryAccess {
   admit(shim: Shim, credentials: Credentials): void {
     const connection = new Connection(credentials, () => shim.figures());
     connection.takesDescriptors = shim.hasUnixFds;
+    connection.payer = shim.peer;
     this.host.grants.classify(connection);
     const inbox = shim.peer.createNode(this.driver.peer);
     inbox.node.context = INBOX;

@@ -3,6 +3,7 @@ import { allocateBytes, Errno, MessageSender, sendBytes } from '#core/linux/inde
 
 import type { LargeBuffers } from './large-buffers.js';
 import type { ReceiveWindow } from './receive-window.js';
+import { Shares } from './shares.js';
 import { BLOCK_MAX_BYTES, blockShiftFor, type Arena } from './arena.js';
 
 /** Pieces from here on are sent from where they lie: a copy of 16 KiB costs as much as a system call. */
@@ -73,6 +74,8 @@ export class Outbox {
   pendingDescriptors = 0;
   private chargeHead = 0;
   private chargeCount = 0;
+  /** of whom the charges are, while somebody wants to know */
+  private counted: Shares | null = null;
 
   /** The segment that small pieces are copied to: `arena[tailStart, tailEnd)`, in a block of `1 << tailShift` bytes. */
   private tailBlock = -1;
@@ -99,6 +102,22 @@ export class Outbox {
     let sum = 0;
     for (let i = this.chargeHead; i < this.chargeCount; i++) sum += this.charges[i].objects;
     return sum;
+  }
+
+  /** What waits, by those who sent it; kept up to date until `forgetShares`. */
+  get shares(): Shares {
+    if (this.counted !== null) return this.counted;
+    const shares = (this.counted = new Shares());
+    for (let i = this.chargeHead; i < this.chargeCount; i++) {
+      const { trace, bytes, descriptors } = this.charges[i];
+      shares.add(trace, bytes, descriptors);
+    }
+    return shares;
+  }
+
+  // hot
+  forgetShares(): void {
+    this.counted = null;
   }
 
   /** Appends a message that was charged to `trace`, with `objects` of it to be paid back when it is sent. */
@@ -149,6 +168,7 @@ export class Outbox {
     charge.bytes += lengthBytes;
     charge.descriptors += descriptors;
     charge.end = this.appended;
+    if (this.counted !== null) this.counted.add(trace, lengthBytes, descriptors);
   }
 
   /** Entries are made once and used again: the list never shrinks. */
@@ -364,6 +384,9 @@ export class Outbox {
       const charge = this.charges[this.chargeHead];
       if (charge.end > this.sent) return;
       charge.trace.discharge(charge.objects, charge.bytes, charge.descriptors);
+      if (this.counted !== null) {
+        this.counted.remove(charge.trace, charge.bytes, charge.descriptors);
+      }
       this.chargeHead++;
     }
     this.chargeHead = 0;

@@ -2,6 +2,7 @@ import type { Handle, Message, SendStatus } from '#core/index.js';
 import { Errno, errnoName } from '#core/linux/index.js';
 import { errorMessage, noReplyError, STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
+import type { Connection } from '#bridge/registry/connection.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
 import { denialText } from '#bridge/registry/grants.js';
@@ -17,8 +18,9 @@ import {
 } from '#policy/index.js';
 
 import type { Host } from './host.js';
-import type { Rejected } from './foreign-messages.js';
+import { Rejection, type Rejected } from './foreign-messages.js';
 import { ReadStatus } from './inflow.js';
+import type { LogFields } from './log-budget.js';
 import type { Shim } from './shim.js';
 
 /** What a client is told when its message goes nowhere. None of it is on the hot path. */
@@ -113,20 +115,12 @@ export function unexpectedReply(shim: Shim, header: MessageHeader): void {
 /** The policy does not let this message pass. */
 export function denied(shim: Shim, header: MessageHeader, facet: Facet): void {
   sendError(shim, header, ErrorName.AccessDenied, denialText(facet, header));
-  const reports = (reported.get(facet) ?? 0) + 1;
-  if (reports > REPORTS_MAX) return;
-  reported.set(facet, reports);
-  const end = reports === REPORTS_MAX ? '; more of the kind are not logged' : '';
-  shim.host.log('warn', `message denied by policy${end}`, {
-    ...shim.host.identify(shim),
+  shim.host.diagnostics.report(shim.connection, 'notice', 'message denied by policy', () => ({
     why: describeRefusal(facet),
+    ...(facet.lastRule !== undefined && { rule: ruleLocation(facet.lastRule) }),
     message: describeMessage(header),
-  });
+  }));
 }
-
-/** Refusals that are logged for one sender and one receiver, until the policy or their names change. */
-const REPORTS_MAX = 100;
-const reported = new WeakMap<Facet, number>();
 
 export function tooManyCalls(shim: Shim, header: MessageHeader): void {
   sendError(
@@ -148,20 +142,48 @@ export function notSent(
 ): void {
   if (message.newNode !== 0) shim.pendingCalls--;
   const [errorName, reason] = STATUS_TEXTS[status];
-  sendError(shim, header, errorName, reason || noRoom(shim, handle));
+  sendError(shim, header, errorName, reason || noRoom(shim, handle, message.lengthBytes));
 }
 
-/** Which limit is in the way: that of the receiving connection, or that of its user. */
-function noRoom(shim: Shim, { node }: Handle): string {
+/** Which limit is in the way: that of the sender at the receiving connection, or that at the receiver's user. */
+function noRoom(shim: Shim, { node }: Handle, lengthBytes: number): string {
   const text = 'The destination service has a full message queue';
-  const { isFull, sink, user } = node.owner;
-  if (isFull) return `${text} (${(sink as Shim).backlog.limit})`;
+  const { sink, user } = node.owner;
+  const backlog = 'backlog' in sink ? (sink as Shim).backlog : undefined;
+  const limit = backlog?.limitReached(shim.peer.traceOf(user), lengthBytes);
+  if (backlog !== undefined && limit !== undefined) {
+    backlog.report(shim.connection, limit);
+    return fullQueueText(limit, shim.connection);
+  }
   const { maxOutgoingBytes, maxOutgoingUnixFds, maxConnectionsPerUser } = shim.host.limits;
   return (
     `${text}: uid ${user.uid} has no room left for uid ${shim.peer.user.uid} ` +
     `(max_connections_per_user=${maxConnectionsPerUser} times max_outgoing_bytes=` +
     `${maxOutgoingBytes} and max_outgoing_unix_fds=${maxOutgoingUnixFds}, shared out)`
   );
+}
+
+/** A broadcast of `sender` found no room at one of its subscribers; only the log says so. */
+export function signalMissed(
+  host: Host,
+  { node }: Handle,
+  sender: Connection,
+  { lengthBytes }: Message,
+): void {
+  const { sink, user } = node.owner;
+  if (!('backlog' in sink)) return;
+  const { backlog } = sink as Shim;
+  const limit = backlog.limitReached(
+    (sender.payer ?? host.directory.peer).traceOf(user),
+    lengthBytes,
+  );
+  if (limit !== undefined) backlog.report(sender, limit);
+}
+
+/** What a sender is told that has used up its share at a receiver. */
+export function fullQueueText(limit: string, { credentials: { uid } }: Connection): string {
+  const share = `uid ${uid ?? 'nobody'} has used up its share`;
+  return `The destination service has a full message queue (${limit}): ${share}`;
 }
 
 /** A reply that its addressee has no room for: he is told that none comes, and we are told why. */
@@ -172,23 +194,29 @@ export function replyNotSent(
   status: SendStatus,
 ): void {
   const [errorName, reason] = STATUS_TEXTS[status];
-  sendError(shim, header, errorName, reason || noRoom(shim, handle));
+  sendError(shim, header, errorName, reason || noRoom(shim, handle, header.end - header.start));
   shim.peer.release(handle);
 }
 
-/** A native peer has sent handles along with a call: this end cannot take them. */
-export function tooCapable(shim: Shim, { handles, serial, sender }: Rejected): void {
+/** A call from another process is not passed on, for the handles that it brings or for want of room. */
+export function refuseForeign(
+  shim: Shim,
+  { rejection, why, handles, serial, sender }: Rejected,
+): void {
   const reply = handles.at(-1);
-  if (reply === undefined) return;
+  if (reply === undefined || !reply.live) return;
   const { uniqueName: name } = shim.connection;
-  const text = `${name} is a D-Bus connection, which takes no handles: call it without any`;
-  const bytes = errorMessage(
-    shim.nextErrorSerial(),
-    serial,
-    uniqueName(sender),
-    ErrorName.NotSupported,
-    text,
-  );
+  const { numbered } = shim.host.directory;
+  const caller = numbered.get(sender) ?? shim.connection;
+  const [errorName, text] =
+    rejection === Rejection.NoRoom
+      ? [ErrorName.LimitsExceeded, fullQueueText(why, caller)]
+      : [
+          ErrorName.NotSupported,
+          `${name} is a D-Bus connection, which takes no handles: call it without any`,
+        ];
+  const to = uniqueName(sender);
+  const bytes = errorMessage(shim.nextErrorSerial(), serial, to, errorName, text);
   const message = shim.host.control.clear();
   message.addPiece(bytes, 0, bytes.length);
   shim.peer.send(reply, message);
@@ -200,7 +228,7 @@ export function noReply(shim: Shim, serial: number): void {
   shim.host.sendOwn(shim, noReplyError(shim.nextErrorSerial(), serial, uniqueName));
 }
 
-/** The bus itself has had enough of waiting (the text is dbus-daemon's, `bus/connection.c`). */
+/** reply_timeout has passed (the text is dbus-daemon's, `bus/connection.c`). */
 export function replyTimedOut(shim: Shim, serial: number): void {
   const text = 'Message did not receive a reply (timeout by message bus)';
   const { uniqueName } = shim.connection;
@@ -210,9 +238,11 @@ export function replyTimedOut(shim: Shim, serial: number): void {
 
 /** A rule with log="true" let the message pass. */
 export function logAllowed(host: Host, rule: MessageRule, header: MessageHeader): void {
-  host.log('info', 'message allowed by policy', {
-    name: uniqueName(host.envelope.senderNumber),
+  const sender = host.directory.numbered.get(host.envelope.senderNumber);
+  const fields = (): LogFields => ({
     why: `${describeRule(rule)} at ${ruleLocation(rule)}`,
     message: describeMessage(header),
   });
+  if (sender === undefined) host.log('info', 'message allowed by policy', fields());
+  else host.diagnostics.report(sender, 'info', 'message allowed by policy', fields);
 }

@@ -10,6 +10,7 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 import type { HostDomain } from './host-domain.js';
 import type { HostOptions } from './host-options.js';
 import type { Host } from './host.js';
+import { signalMissed } from './refusals.js';
 import { hostStatus } from './host-status.js';
 import { ADMISSION, INBOX, Lookup } from './node-contexts.js';
 import type { RegistryAccess } from './registry-access.js';
@@ -38,6 +39,7 @@ export class RemoteRegistry implements RegistryAccess {
     const peer = host.domain.openPeer({ user, onArrival });
     this.directory = new Replica(peer, host.grants, {
       withheld: ({ header }, sender, facet) => host.witness.showRefusal(header, sender, facet),
+      missed: (inbox, sender, message) => signalMissed(host, inbox, sender, message),
       ownerChanged: (name) => host.forgetName(name),
       policyChanged: ({ rules, limits }) => host.reload(rules, limits),
       report: () => this.report(),

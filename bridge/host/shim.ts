@@ -292,9 +292,13 @@ export class Shim implements Sink, MessageHandler {
     /* else it leads to a name that was asked for, whose answer has not been looked at */
   }
 
-  /** Sink: what is told to us, and not to the client, does not wait for the client to read. */
-  takesWhenFull(firstByte: number): boolean {
-    return firstByte >= 0 && !beginsDBusMessage(firstByte);
+  /**
+   * Sink: what is said to the shim itself does not wait for the client to read it. A message for the client is taken
+   * while its sender is within its share; one from another process is judged when it has come in.
+   */
+  takesWhenFull(firstByte: number, trace: Trace | null, lengthBytes: number): boolean {
+    if (trace === null || (firstByte >= 0 && !beginsDBusMessage(firstByte))) return true;
+    return this.backlog.limitReached(trace, lengthBytes) === undefined;
   }
 
   /** Sink: nobody can answer a call of ours any more, or nobody keeps a name node of ours. */

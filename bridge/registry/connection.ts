@@ -1,4 +1,4 @@
-import type { Handle, Node } from '#core/index.js';
+import type { Handle, Node, Peer } from '#core/index.js';
 import type { ClientPolicy, Party } from '#policy/index.js';
 
 /** Who is at the other end, as the kernel says (SO_PEERCRED and relatives), taken once when the socket was accepted. */
@@ -101,6 +101,8 @@ export class Connection implements Party {
   /** numbers of those of whom a native peer has been told who they are */
   readonly introduced = new Set<number>();
   takesDescriptors = false;
+  /** on whose behalf its broadcasts are charged to their receivers; null: on that of the bus */
+  payer: Peer | null = null;
   live = true;
 
   private serial = 0;

@@ -17,6 +17,8 @@ export const DRIVER_PATH = '/org/freedesktop/DBus';
 export interface DirectoryEvents {
   /** The policy kept a broadcast from one of its subscribers: nobody is told, but monitors see the error. */
   withheld(envelope: Envelope, sender: Connection | undefined, facet: Facet): void;
+  /** A broadcast found no room at `inbox`: its sender is not told. */
+  missed(inbox: Handle, sender: Connection, message: Message): void;
 }
 
 /**
@@ -161,7 +163,7 @@ export abstract class Directory {
   /** Shows a message to monitors, before anything else is done with it. */
   capture(envelope: Envelope, message: Message, sender: Connection | undefined): void {
     if (this.monitors.count === 0) return;
-    this.monitors.capture(this.describe(envelope, sender), message);
+    this.monitors.capture(this.describe(envelope, sender), message, sender?.payer ?? this.peer);
   }
 
   /** Shows a message that was delivered to those who eavesdrop on its sender or receiver. */
@@ -192,15 +194,19 @@ export abstract class Directory {
       }
       inboxes[count++] = subscriber.inbox;
     }
-    if (count > 0) this.sendToAll(count, message);
+    if (count > 0) this.sendToAll(count, message, sender);
   }
 
   /** One transaction; where one receiver has no room, all who have some still get it, each for himself. */
-  private sendToAll(count: number, message: Message): void {
-    if (this.peer.multicast(this.inboxes, count, message) === SendStatus.Sent) return;
+  private sendToAll(count: number, message: Message, sender: Connection | undefined): void {
+    const { peer, inboxes } = this;
+    const payer = sender?.payer ?? peer;
+    if (peer.multicast(inboxes, count, message, payer) === SendStatus.Sent) return;
     for (let i = 0; i < count; i++) {
-      const status = this.peer.send(this.inboxes[i], message);
-      if (status !== SendStatus.Sent) this.missedSignals++;
+      const inbox = inboxes[i];
+      if (peer.send(inbox, message, payer) === SendStatus.Sent) continue;
+      this.missedSignals++;
+      if (sender !== undefined) this.directoryEvents.missed(inbox, sender, message);
     }
   }
 

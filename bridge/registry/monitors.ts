@@ -55,9 +55,13 @@ export class Monitors {
   }
 
   /** Copies to each monitor by itself: one that does not read misses its own copies only. */
-  capture(subject: MatchSubject & { readonly header: MessageHeader }, message: Message): void {
+  capture(
+    subject: MatchSubject & { readonly header: MessageHeader },
+    message: Message,
+    payer: Peer,
+  ): void {
     this.matched.length = 0;
     this.index.collect(subject, this.matched);
-    for (const { handle } of this.matched) this.peer.send(handle, message);
+    for (const { handle } of this.matched) this.peer.send(handle, message, payer);
   }
 }

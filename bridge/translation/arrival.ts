@@ -1,8 +1,23 @@
 import type { DescriptorSet, Handle, Message, Peer, Trace } from '#core/index.js';
 import { decodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
-import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import {
+  checkIncoming,
+  IncomingFault,
+  HandleRule,
+  type Sender,
+} from '#bridge/peer/incoming-check.js';
+import { uniqueNumber } from '#bridge/registry/envelope.js';
+import { MessageHeader } from '#bridge/wire/header.js';
 
 import type { HandleContext } from './contexts.js';
+
+/** Who is on the bus, as a translator knows it. */
+export interface Registry {
+  /** Whether messages of a process are what they seem. */
+  isTrusted(process: number): boolean;
+  /** The connection with the unique name `:1.N`. */
+  senderOf(number: number): Sender | undefined;
+}
 
 /** A message that came in on a node of a translating peer, kept until the transaction that brought it is over. */
 export class Arrival implements HandleContext {
@@ -10,8 +25,12 @@ export class Arrival implements HandleContext {
   /** the process that it came from; 0: this one */
   readonly origin: number;
   readonly descriptors: DescriptorSet | null;
-  /** whether an answer would go to who has asked */
-  private readonly isLastOwn: boolean;
+  /** why `read` found nothing that may pass */
+  fault: IncomingFault = IncomingFault.None;
+  /** from this handle on, they lead to nodes of the process that sent the message */
+  readonly ownFrom: number;
+  /** handles that came with the message */
+  readonly receivedCount: number;
   private readonly trace: Trace;
   /** null where the node is gone, or the handle was taken */
   private readonly handles: (Handle | null)[];
@@ -20,7 +39,8 @@ export class Arrival implements HandleContext {
   constructor(message: Message, trace: Trace) {
     this.bytes = message.copyBytes();
     this.origin = message.origin;
-    this.isLastOwn = message.isLastOwn;
+    this.ownFrom = message.ownFrom;
+    this.receivedCount = message.receivedCount;
     this.descriptors = message.descriptors?.retain() ?? null;
     this.trace = trace;
     this.handles = message.received.slice(0, message.receivedCount);
@@ -31,15 +51,40 @@ export class Arrival implements HandleContext {
     return this.handles.length;
   }
 
-  /** The message, if it is one of D-Bus with as many descriptors as it says, whose sender is whom an answer reaches. */
-  read(): DecodedMessage | undefined {
+  /**
+   * The message, if it may pass at a node where a call with `awaitedSerial` is answered, or where calls and signals
+   * arrive (`NO_CALL`). Undefined: it may not, for `fault`.
+   */
+  read(registry: Registry, awaitedSerial: number): DecodedMessage | undefined {
+    const { bytes } = this;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.fault = IncomingFault.Body;
+    if (header.scan(bytes, view, 0, bytes.length) !== 0) return undefined;
+    if (registry.isTrusted(this.origin)) return this.decode();
+    const number = uniqueNumber(bytes, header.senderOffset, header.senderLength);
+    const place = {
+      awaitedSerial,
+      isSenderImplied: false,
+      handles: HandleRule.ReplyOwn,
+      receiver: -1,
+    };
+    this.fault = checkIncoming(header, this, registry.senderOf(number), place);
+    return this.fault === IncomingFault.None ? decodeMessage(bytes) : undefined;
+  }
+
+  /** What a host of this bus has passed on was judged there. */
+  private decode(): DecodedMessage | undefined {
     try {
       const message = decodeMessage(this.bytes);
-      if (isAwaited(message) && !this.isLastOwn) return undefined;
       return (message.unixFds ?? 0) === (this.descriptors?.count ?? 0) ? message : undefined;
     } catch {
       return undefined;
     }
+  }
+
+  /** The call to tell its caller, who is not known, why it is refused. */
+  unknownCaller(): DecodedMessage | undefined {
+    return this.fault === IncomingFault.Sender ? decodeMessage(this.bytes) : undefined;
   }
 
   /** Null when its node is gone. */
@@ -69,13 +114,4 @@ export class Arrival implements HandleContext {
   }
 }
 
-/** Whether an answer is awaited: then the last handle of the message is the one for it. */
-export function isAwaited({
-  type,
-  flags,
-}: {
-  readonly type: number;
-  readonly flags: number;
-}): boolean {
-  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
-}
+const header = new MessageHeader();

@@ -11,13 +11,14 @@ import {
 } from '#core/index.js';
 import { errorMessage } from '#bridge/driver/messages.js';
 import { NOBODY } from '#bridge/host/users.js';
+import { wantsReply } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import type { Facet } from '#policy/index.js';
 
 import { Answer } from './answer.js';
-import { Arrival, isAwaited } from './arrival.js';
+import { Arrival } from './arrival.js';
 import type { HandleContext, NodeContext } from './contexts.js';
 import { Conversation } from './conversation.js';
 import { ReturnNode } from './return-node.js';
@@ -140,7 +141,7 @@ export class Client implements Sink, HandleContext {
 
   /** Answers a call with an error of the bus's, if it wants an answer. */
   refuse(call: DecodedMessage, reply: Handle | null, errorName: string, text: string): void {
-    if (reply === null || !isAwaited(call)) return;
+    if (reply === null || !wantsReply(call)) return;
     const { sender = this.connection.uniqueName, serial } = call;
     this.errorSerial = this.errorSerial === 0xffffffff ? 0x80000000 : this.errorSerial + 1;
     const bytes = errorMessage(this.errorSerial, serial, sender, errorName, text);

@@ -2,6 +2,7 @@ import { SendStatus, type Handle } from '#core/index.js';
 import { handleIndex } from '#bridge/client/handle-path.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { STATUS_TEXTS } from '#bridge/driver/messages.js';
+import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';
@@ -19,7 +20,7 @@ import {
   type ObjectKind,
 } from '#mappings/index.js';
 
-import { isAwaited, type Arrival } from './arrival.js';
+import type { Arrival } from './arrival.js';
 import { HandleArguments } from './handle-arguments.js';
 import { Listener, SIGNALS_INTERFACE } from './listener.js';
 import type { ObjectNode, Target } from './object-node.js';
@@ -27,7 +28,8 @@ import { ServiceAnswer } from './service-answer.js';
 
 /** Passes on what a native peer has sent to a node that stands for an object of a service. */
 export function passCall(object: ObjectNode, arrival: Arrival): void {
-  const message = arrival.read();
+  const message =
+    arrival.read(object.conversation.client.translator, NO_CALL) ?? arrival.unknownCaller();
   const isForObject =
     message?.type === MessageType.MethodCall || message?.type === MessageType.Signal;
   if (message === undefined || !isForObject) return;
@@ -46,9 +48,9 @@ class NativeCall {
     this.object = object;
     this.arrival = arrival;
     this.message = message;
-    const wantsReply = isAwaited(message) && arrival.handleCount > 0;
-    this.argumentCount = arrival.handleCount - (wantsReply ? 1 : 0);
-    this.reply = wantsReply ? arrival.handle(this.argumentCount) : null;
+    const isAwaited = wantsReply(message) && arrival.handleCount > 0;
+    this.argumentCount = arrival.handleCount - (isAwaited ? 1 : 0);
+    this.reply = isAwaited ? arrival.handle(this.argumentCount) : null;
   }
 
   /** To the service, or back to the caller as an error. */

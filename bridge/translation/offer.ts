@@ -1,5 +1,6 @@
 import { SendStatus, type Handle } from '#core/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import { wantsReply } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { WireError } from '#bridge/wire/faults.js';
 import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
@@ -13,7 +14,7 @@ import {
 } from '#mappings/index.js';
 
 import { Answer } from './answer.js';
-import { isAwaited, type Arrival } from './arrival.js';
+import type { Arrival } from './arrival.js';
 import type { HandleContext } from './contexts.js';
 import type { Conversation } from './conversation.js';
 import { HandleArguments } from './handle-arguments.js';
@@ -49,8 +50,8 @@ export class Offer implements HandleContext {
     const { conversation } = this;
     const { client } = conversation;
     const { mapping } = conversation.service;
-    const wantsReply = isAwaited(message) && arrival.handleCount > 0;
-    const reply = wantsReply ? arrival.take(arrival.handleCount - 1) : null;
+    const isAwaited = wantsReply(message) && arrival.handleCount > 0;
+    const reply = isAwaited ? arrival.take(arrival.handleCount - 1) : null;
     const legacy = { interface: message.interface ?? '', member: message.member ?? '' };
     const handles = new NewHandles(conversation, client.connection);
     const body = toNative(mapping, { part: 'call', ...legacy }, message.body, handles.open);
@@ -92,7 +93,7 @@ class NativeAnswer extends Answer {
   }
 
   protected pass(arrival: Arrival): void {
-    const message = arrival.read();
+    const message = arrival.read(this.client.translator, this.call.message.serial);
     const isAnswer =
       message?.type === MessageType.MethodReturn || message?.type === MessageType.Error;
     if (!isAnswer || message?.replySerial !== this.call.message.serial) return;

@@ -1,9 +1,10 @@
 import { ErrorName } from '#bridge/driver/driver-error.js';
+import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 
-import { isAwaited, type Arrival } from './arrival.js';
+import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
 import type { NodeContext } from './contexts.js';
 
@@ -22,7 +23,9 @@ export class ReturnNode implements NodeContext {
 
   arrived(arrival: Arrival): void {
     const { translator, peer } = this.client;
-    const message = translator.isTrusted(arrival.origin) ? arrival.read() : undefined;
+    const message = translator.isTrusted(arrival.origin)
+      ? arrival.read(translator, NO_CALL)
+      : undefined;
     const sender = translator.connectionOf(message?.sender);
     if (message !== undefined && sender !== undefined) this.pass(arrival, message, sender);
     arrival.finish(peer);
@@ -57,7 +60,7 @@ export class ReturnNode implements NodeContext {
     }
     const { bytes, descriptors } = arrival;
     if (client.sendHome({ bytes, sender: sender.number, transfers, descriptors })) return;
-    const reply = isAwaited(message) ? arrival.take(arrival.handleCount - 1) : null;
+    const reply = wantsReply(message) ? arrival.take(arrival.handleCount - 1) : null;
     const why = `${client.connection.uniqueName} is gone, or has as much waiting as it may have`;
     client.refuse(message, reply, ErrorName.LimitsExceeded, why);
   }

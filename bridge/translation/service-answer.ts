@@ -1,4 +1,5 @@
 import { SendStatus, type Handle } from '#core/index.js';
+import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
@@ -59,7 +60,7 @@ export class ServiceAnswer extends Answer {
   }
 
   protected pass(arrival: Arrival): void {
-    const message = arrival.read();
+    const message = arrival.read(this.client.translator, NO_CALL);
     /* services are connections of the bus's own hosts: nobody else has anything to answer */
     if (message === undefined || !this.client.translator.isTrusted(arrival.origin)) return;
     if (message.type === MessageType.MethodReturn) this.passReturn(arrival, message);

@@ -11,6 +11,7 @@ import type { Facet } from '#policy/index.js';
 import type { Mapping } from '#mappings/index.js';
 
 import type { Arrival } from './arrival.js';
+import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import { Client } from './client.js';
 import { KnownMappings } from './known-mappings.js';
 import type { Said } from './said.js';
@@ -125,6 +126,10 @@ export class Translator {
     return process === 0 || this.host.peers?.isTrusted(process) === true;
   }
 
+  senderOf(number: number): Connection | undefined {
+    return this.registry.numbered.get(number);
+  }
+
   /** The connection with this unique name. */
   connectionOf(name: string | undefined): Connection | undefined {
     return name === undefined ? undefined : this.registry.connections.get(name);
@@ -193,7 +198,7 @@ export class Translator {
 
   /** A signal that some service has sent to everybody. */
   private hear(arrival: Arrival): void {
-    const message = this.isTrusted(arrival.origin) ? arrival.read() : undefined;
+    const message = this.isTrusted(arrival.origin) ? arrival.read(this, NO_CALL) : undefined;
     const sender = this.connectionOf(message?.sender);
     if (message?.type !== MessageType.Signal || sender === undefined) return;
     const { bytes, descriptors } = arrival;

@@ -6,6 +6,6 @@ export function processText(pid: number | undefined): string {
   try {
     return `pid ${pid}, ${readlinkSync(`/proc/${pid}/exe`)}`;
   } catch {
-    return `pid ${pid}, whose program is not to be seen`;
+    return `pid ${pid}, program unknown`;
   }
 }

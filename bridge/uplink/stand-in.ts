@@ -1,5 +1,6 @@
 import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
 import { INBOX } from '#bridge/host/node-contexts.js';
+import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
 import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
@@ -34,9 +35,11 @@ export abstract class StandIn implements Sink {
 
   // hot
   accept(node: Node, message: Message, trace: Trace): void {
-    const envelope = (message.note as Envelope | null) ?? this.attachment.natives.read(message);
-    message.note = envelope;
     const { context } = node;
+    const awaitedSerial = context instanceof ForeignCall ? context.serial : NO_CALL;
+    const envelope =
+      (message.note as Envelope | null) ?? this.attachment.natives.read(message, awaitedSerial);
+    message.note = envelope;
     if (context instanceof ForeignCall) {
       this.answer(context, message, trace);
       return;

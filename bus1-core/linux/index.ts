@@ -3,6 +3,7 @@ export {
   bindDatagram,
   connectTcp,
   connectUnix,
+  DatagramSender,
   listenTcp,
   listenUnix,
 } from './socket.js';

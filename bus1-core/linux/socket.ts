@@ -108,6 +108,31 @@ export function bindDatagram(path: string): number {
   });
 }
 
+/** Sends datagrams to whoever listens on a path; never waits (sendto(2), MSG_DONTWAIT). */
+export class DatagramSender {
+  private readonly fd: number;
+  private readonly address: Uint8Array;
+
+  constructor(path: string) {
+    this.address = unixAddress(path);
+    this.fd = check(libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket');
+  }
+
+  /** False: it cannot be sent now. */
+  send(bytes: Uint8Array): boolean {
+    const { fd, address } = this;
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    return libc.sendto(fd, bytes, bytes.length, flags, address, address.length) >= 0;
+  }
+
+  close(): void {
+    closeFd(this.fd);
+  }
+}
+
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+
 /** Two connected stream sockets, non-blocking and close-on-exec. */
 export function socketPair(): [number, number] {
   const fds = new Int32Array(2);

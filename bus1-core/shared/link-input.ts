@@ -139,7 +139,7 @@ export class LinkInput {
       throw new ChannelError(`${incoming.releases} of ${record.references} references given back`);
     }
     const { handle } = record;
-    if (handle === null || handle.node.owner.refuses(incoming.firstByte)) this.discard(incoming);
+    if (handle === null || isRefused(handle, incoming)) this.discard(incoming);
     else this.deliver(incoming, record, handle);
     if (incoming.releases > 0) this.control.giveBack(record, incoming.releases);
   }
@@ -248,6 +248,11 @@ export class LinkInput {
       }
     }
   }
+}
+
+/** Whether the receiver takes nothing: one with a rule for each sender judges when the message has come in. */
+function isRefused({ node }: Handle, { firstByte, lengthBytes }: IncomingMessage): boolean {
+  return node.owner.refuses(firstByte, null, lengthBytes);
 }
 
 /** From which handle on all are to nodes of the process that sent the message. */

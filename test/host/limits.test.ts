@@ -364,6 +364,10 @@ describe('what waits for a client that does not read', () => {
     expect(waiting).toBeLessThan(MAX_BYTES + 11_000);
     expectOthersGoOn();
     expect(await bus.complaint(() => true)).toMatchObject({
+      level: 'notice',
+      sender: sender.uniqueName,
+      uid: process.getuid!(),
+      program: process.execPath,
       name: sleeper.uniqueName,
       msg: `messages are refused: a client does not read (max_outgoing_bytes=${MAX_BYTES})`,
     });

@@ -1,0 +1,168 @@
+import { uniqueNumber } from '#bridge/registry/envelope.js';
+import { validateBody } from '#bridge/wire/body.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+
+/** Why a message of a foreign process does not pass. */
+export const IncomingFault = {
+  None: 0,
+  Body: 1,
+  Type: 2,
+  UnknownFields: 3,
+  Sender: 4,
+  Descriptors: 5,
+  Reply: 6,
+  ReplyHandle: 7,
+  Destination: 8,
+} as const;
+export type IncomingFault = (typeof IncomingFault)[keyof typeof IncomingFault];
+
+const TEXTS: Readonly<Record<IncomingFault, string>> = {
+  [IncomingFault.None]: 'nothing is wrong with it',
+  [IncomingFault.Body]: 'it is malformed',
+  [IncomingFault.Type]: 'its type is unknown',
+  [IncomingFault.UnknownFields]: 'it has unknown header fields',
+  [IncomingFault.Sender]: 'its sender is not the process that it came from',
+  [IncomingFault.Descriptors]: 'it announces another number of file descriptors than it brought',
+  [IncomingFault.Reply]: 'it answers a call that was not made of that process',
+  [IncomingFault.ReplyHandle]: 'its answer would go to another process',
+  [IncomingFault.Destination]: 'it does not name its receiver as its destination',
+};
+
+export function incomingFaultText(fault: IncomingFault): string {
+  return TEXTS[fault];
+}
+
+/** What came with the bytes of a message, and from where: a core message satisfies this. */
+export interface Carried {
+  /** the process of the domain that sent it */
+  readonly origin: number;
+  readonly descriptors: { readonly count: number } | null;
+  /** handles */
+  readonly receivedCount: number;
+  /** from this handle on, they lead to nodes of the process that sent it */
+  readonly ownFrom: number;
+}
+
+/** The connection that a message claims to come from, or whose node it arrived at. */
+export interface Sender {
+  readonly number: number;
+  readonly process: number;
+}
+
+/** Which handles may lead to nodes of a process other than the sender's. */
+export const HandleRule = {
+  /** none: the receiver keeps them for the sender */
+  AllOwn: 0,
+  /** all but the last, through which an answer goes */
+  LastOwn: 1,
+  /** any that is not for an answer: the receiver takes capabilities */
+  ReplyOwn: 2,
+} as const;
+export type HandleRule = (typeof HandleRule)[keyof typeof HandleRule];
+
+/** The place where it arrived. */
+export interface Place {
+  /** serial of the call that is answered here; `NO_CALL` where calls and signals arrive */
+  readonly awaitedSerial: number;
+  /** the node says who sends: the field may be absent */
+  readonly isSenderImplied: boolean;
+  readonly handles: HandleRule;
+  /** N of the receiver's unique name, where a message has to name it or one of its names; -1: any destination will do */
+  readonly receiver: number;
+}
+
+export const NO_CALL = -1;
+
+/** A node that belongs to one sender, and takes calls and signals. */
+export const NODE_OF_SENDER: Place = {
+  awaitedSerial: NO_CALL,
+  isSenderImplied: true,
+  handles: HandleRule.AllOwn,
+  receiver: -1,
+};
+
+/**
+ * Whether a message of a process that this bus does not trust may pass: the one check for every sink. `header` was
+ * scanned without a fault, which covers sizes, required fields and reserved names. `sender` undefined: nobody is known
+ * by the name that the message gives.
+ */
+// hot
+export function checkIncoming(
+  header: MessageHeader,
+  carried: Carried,
+  sender: Sender | undefined,
+  place: Place,
+): IncomingFault {
+  const { type } = header;
+  if (type > MessageType.Signal) return IncomingFault.Type;
+  if (validateBody(header) !== 0) return IncomingFault.Body;
+  if (header.hasUnknownFields) return IncomingFault.UnknownFields;
+  if (!isSentBy(header, carried, sender, place)) return IncomingFault.Sender;
+  const descriptorCount = carried.descriptors === null ? 0 : carried.descriptors.count;
+  if (header.unixFds !== descriptorCount) return IncomingFault.Descriptors;
+  if (!isAnswerDue(header, place)) return IncomingFault.Reply;
+  if (!areHandlesRight(header, carried, place.handles)) return IncomingFault.ReplyHandle;
+  if (place.receiver >= 0 && !isFor(header, place.receiver)) return IncomingFault.Destination;
+  return IncomingFault.None;
+}
+
+// hot
+function isSentBy(
+  header: MessageHeader,
+  { origin }: Carried,
+  sender: Sender | undefined,
+  { isSenderImplied }: Place,
+): boolean {
+  if (sender === undefined || sender.process !== origin) return false;
+  const { bytes, senderOffset, senderLength } = header;
+  if (senderLength === 0) return isSenderImplied;
+  return uniqueNumber(bytes, senderOffset, senderLength) === sender.number;
+}
+
+/**
+ * Answers pass where they are awaited, and nothing else does. Some libraries (libdbus) look for REPLY_SERIAL in
+ * messages of any type, so it is the mark of an answer, too.
+ */
+// hot
+function isAnswerDue({ type, replySerial }: MessageHeader, { awaitedSerial }: Place): boolean {
+  const isAnswer = type === MessageType.MethodReturn || type === MessageType.Error;
+  if (awaitedSerial !== NO_CALL) return isAnswer && replySerial === awaitedSerial;
+  return !isAnswer && replySerial === 0;
+}
+
+// hot
+function areHandlesRight(
+  header: MessageHeader,
+  { receivedCount, ownFrom }: Carried,
+  rule: HandleRule,
+): boolean {
+  if (receivedCount === 0 || ownFrom === 0) return true;
+  if (rule === HandleRule.AllOwn) return false;
+  return ownFrom < receivedCount || (rule === HandleRule.ReplyOwn && !wantsReply(header));
+}
+
+/** A message without a destination would look like a broadcast, which goes through the driver. */
+// hot
+function isFor(
+  { type, bytes, destinationOffset, destinationLength }: MessageHeader,
+  receiver: number,
+): boolean {
+  if (destinationLength === 0)
+    return type === MessageType.MethodReturn || type === MessageType.Error;
+  if (bytes[destinationOffset] !== COLON) return true;
+  return uniqueNumber(bytes, destinationOffset, destinationLength) === receiver;
+}
+
+const COLON = 0x3a;
+
+// hot
+export function wantsReply({
+  type,
+  flags,
+}: {
+  readonly type: number;
+  readonly flags: number;
+}): boolean {
+  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
+}

@@ -1,0 +1,41 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+
+/** A process in the log: what journalctl and ps know it by. */
+export interface ProcessIdentity {
+  readonly pid?: number;
+  readonly uid?: number;
+  readonly program?: string;
+  /** systemd's, where it is known */
+  readonly unit?: string;
+}
+
+/** Looked up when it is asked: a process that has gone is known by its numbers only. */
+export function identityOf(pid: number | undefined, uid: number | undefined): ProcessIdentity {
+  const program = pid === undefined ? undefined : programOf(pid);
+  const unit = pid === undefined ? undefined : unitOf(pid);
+  return {
+    ...(pid !== undefined && { pid }),
+    ...(uid !== undefined && { uid }),
+    ...(program !== undefined && { program }),
+    ...(unit !== undefined && { unit }),
+  };
+}
+
+/** The executable; undefined when the process has gone, or may not be looked at (proc(5)). */
+export function programOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The last unit in the path of the control group (systemd.unit(5), cgroups(7)). */
+function unitOf(pid: number): string | undefined {
+  try {
+    const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+    return groups.match(/[^/\n]+\.(?:service|scope)(?=\/|$)/gmu)?.at(-1);
+  } catch {
+    return undefined;
+  }
+}
