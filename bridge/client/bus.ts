@@ -21,8 +21,10 @@ import { listOf, type ServedInterfaces } from './served-interface.js';
 import type { ServedObject } from './served-object.js';
 import type { Signal } from './signal.js';
 import { signalRule, type SignalRule } from './signal-rule.js';
+import { SocketNames } from './socket-names.js';
 import { Stream } from './stream.js';
 import { Subscriptions } from './subscriptions.js';
+import type { TransportKind } from './transport.js';
 
 /** Signals of the bus whose first argument is a name that has another owner now. */
 const OWNER_SIGNALS: readonly string[] = ['NameOwnerChanged', 'NameAcquired', 'NameLost'];
@@ -34,12 +36,16 @@ const OWNER_SIGNALS: readonly string[] = ['NameOwnerChanged', 'NameAcquired', 'N
 export class Bus {
   /** such as `:1.42` */
   readonly uniqueName: string;
+  /** how this process reaches the bus: as a member of its domain, or over a socket, without capabilities as values */
+  readonly transport: TransportKind;
   /** resolves with the reason when this was closed, or when the bridge is gone: conversations that have begun go on */
   readonly closed: Promise<string>;
   readonly #member: Member;
   readonly #driver: Driver;
   readonly #objects: ObjectTree;
   readonly #names: KnownNames;
+  /** only over a socket */
+  readonly #socketNames: SocketNames | undefined;
   readonly #own: OwnNames;
   readonly #subscriptions: Subscriptions;
   /** of one bus; made with the inbox, before there is a bus */
@@ -49,12 +55,14 @@ export class Bus {
   constructor(driver: Driver, uniqueName: string, driverHandle: HeldHandle, events: BusEvents) {
     const { member } = driver;
     this.uniqueName = uniqueName;
+    this.transport = member.transport;
     this.#member = member;
     this.#driver = driver;
     this.#events = events;
     this.#objects = events.objects;
     this.#names = new KnownNames(driver);
     this.#names.keep(DRIVER_NAME, driverHandle);
+    if (member.transport === 'socket') this.#socketNames = new SocketNames(driver);
     this.#own = new OwnNames(driver, events);
     this.#subscriptions = new Subscriptions(driver);
     events.signals.subscribe((signal) => this.#deliver(signal));
@@ -64,6 +72,10 @@ export class Bus {
     this.closed = new Promise((resolve) => {
       driver.onGone(() => resolve('the process of the bridge is gone'));
       void member.closed.then(resolve);
+    });
+    void member.closed.then(() => {
+      this.#own.complete();
+      this.#subscriptions.complete();
     });
   }
 
@@ -82,11 +94,13 @@ export class Bus {
 
   /** The owner of a name, or what starts it. @throws DBusError `ServiceUnknown`, ClientError */
   async resolve(name: string, options: CallOptions = {}): Promise<Capability> {
+    await this.#socketNames?.look(name, options);
     return this.#names.capability(await this.#names.resolve(name, options));
   }
 
   /** The same, blocking the thread. */
   resolveSync(name: string, timeoutMs?: number): Capability {
+    this.#socketNames?.lookSync(name, timeoutMs);
     return this.#names.capability(this.#names.resolveSync(name, timeoutMs));
   }
 

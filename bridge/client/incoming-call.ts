@@ -113,6 +113,7 @@ export class IncomingCall implements Call, HandleContext, Arrival {
     if (this.controller === null) {
       this.controller = new AbortController();
       if (this.replyTo === null) this.controller.abort(this.nobodyWaits());
+      else if (this.sender !== undefined) this.home.shared.watchCaller?.(this.sender);
     }
     return this.controller.signal;
   }

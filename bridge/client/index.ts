@@ -8,6 +8,7 @@ export type { Call, CallerProcess, IncomingCall } from './incoming-call.js';
 export type * from './interface-description.js';
 export { join, joinSync, type JoinOptions } from './join.js';
 export type { MemberOptions } from './member.js';
+export type { TransportKind } from './transport.js';
 export {
   Reply,
   type Broadcast,

@@ -7,7 +7,7 @@ import { HeldHandle } from './held-handle.js';
 import { Inbox } from './inbox.js';
 import { Member, type MemberOptions } from './member.js';
 import { Pending } from './pending.js';
-import { reachDomain, type BusChoice } from './reach.js';
+import { reachBus, type BusChoice } from './reach.js';
 
 export interface JoinOptions extends MemberOptions, BusChoice {
   /** for all of it; 10 s by default */
@@ -61,7 +61,7 @@ export function joinSync(options: JoinOptions = {}): Bus {
 }
 
 function connect(options: JoinOptions): Member {
-  return reachDomain(options, (path) => new Member(path, options));
+  return reachBus(options, (way) => new Member(way, options));
 }
 
 /** The way from a member of a domain to a connection of its bus. */

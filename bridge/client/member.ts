@@ -1,6 +1,6 @@
 import { geteuid, watchReadable, type LoopWatch } from '#core/linux/index.js';
 import { LocalDomain, ResourceUser, type Handle, type Maxima, type Peer } from '#core/index.js';
-import { parseLookUs, SharedDomain } from '#core/shared/index.js';
+import { parseLookUs } from '#core/shared/index.js';
 import { Arrivals } from './arrivals.js';
 import { Calls } from './calls.js';
 import { BusClosedError, ClientError, TimeoutError } from './errors.js';
@@ -10,6 +10,7 @@ import type { ObjectSignals } from './object-signals.js';
 import { Pending, type Awaited } from './pending.js';
 import { Senders } from './senders.js';
 import type { SignalRule } from './signal-rule.js';
+import { domainAt, type OpenTransport, type Transport, type TransportKind } from './transport.js';
 import { Turns } from './turns.js';
 
 function noSignals(): never {
@@ -40,7 +41,8 @@ const MAXIMA: Maxima = { objects: 1 << 16, bytes: 1 << 28, descriptors: 1024 };
  */
 export class Member {
   readonly local = new LocalDomain();
-  readonly shared: SharedDomain;
+  readonly transport: TransportKind;
+  readonly shared: Transport;
   readonly peer: Peer;
   readonly arrivals: Arrivals;
   readonly senders: Senders;
@@ -65,13 +67,13 @@ export class Member {
   private readonly turns: Turns;
 
   /**
-   * Asks the authority at `pathOrFd` to be admitted; `awaitAdmission` waits for that. `makeRoot`: of the process of the
-   * authority.
+   * Asks the authority at a path, or behind a socket, to be admitted, or goes another way; `awaitAdmission` waits for
+   * that. `makeRoot`: of the process of the authority.
    *
    * @throws SystemError
    */
   constructor(
-    pathOrFd: string | number,
+    way: string | number | OpenTransport,
     options: MemberOptions,
     makeRoot?: (founder: Member) => Handle,
   ) {
@@ -79,13 +81,19 @@ export class Member {
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     this.arrivals = new Arrivals((error) => this.diagnose(error));
     const { local } = this;
-    const { maxima = MAXIMA, lookUs = parseLookUs(process.env['BUS1_LOOK_US']) } = options;
+    const { maxima = MAXIMA } = options;
+    this.transport = typeof way === 'function' ? 'socket' : 'domain';
+    const isDomain = this.transport === 'domain';
+    const lookUs = isDomain ? (options.lookUs ?? parseLookUs(process.env['BUS1_LOOK_US'])) : 0;
     this.turns = new Turns(this.turn, lookUs);
-    this.peer = local.openPeer({ user: new ResourceUser(geteuid(), maxima), sink: this.arrivals });
+    const user = new ResourceUser(geteuid(), maxima);
+    this.peer = local.openPeer({ user, sink: this.arrivals });
     const onDiagnostic = (text: string): void => this.diagnose(text);
     const root = makeRoot?.(this);
-    const joining = { local, maxima, lookUs, onDiagnostic, schedule: () => this.turns.schedule() };
-    this.shared = SharedDomain.join(pathOrFd, root === undefined ? joining : { ...joining, root });
+    const schedule = (): void => this.turns.schedule();
+    const joining = { local, user, maxima, lookUs, onDiagnostic, schedule };
+    const open = typeof way === 'function' ? way : domainAt(way);
+    this.shared = open(root === undefined ? joining : { ...joining, root });
     this.senders = new Senders(this.shared);
     this.watch = watchReadable(this.shared.fd, this.turn);
     if (this.holds === 0) this.watch.unref();
@@ -122,7 +130,10 @@ export class Member {
 
   private notAdmitted(): ClientError {
     const why = this.lastDiagnostic === '' ? 'the authority did not answer' : this.lastDiagnostic;
-    return new ClientError('JoinFailed', `this process was not admitted to the domain: ${why}`);
+    return new ClientError(
+      'JoinFailed',
+      `this process was not admitted to the ${this.transport === 'domain' ? 'domain' : 'bus'}: ${why}`,
+    );
   }
 
   /** The process stays alive until `unhold`. */

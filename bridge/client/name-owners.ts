@@ -1,5 +1,5 @@
 import type { Driver } from './driver.js';
-import { DRIVER_NAME } from './driver.js';
+import { ownerRule } from './socket-names.js';
 import type { Signal } from './signal.js';
 
 interface Watched {
@@ -27,7 +27,7 @@ export class NameOwners {
     }
     const entry: Watched = { count: 1, owner: undefined };
     this.watched.set(name, entry);
-    const added = this.driver.call('AddMatch', 's', [ruleFor(name)], () => {});
+    const added = this.driver.call('AddMatch', 's', [ownerRule(name)], () => {});
     // A name without an owner is no error here.
     const asked = this.driver.call(
       'GetNameOwner',
@@ -43,7 +43,7 @@ export class NameOwners {
     const entry = this.watched.get(name);
     if (entry === undefined || --entry.count > 0) return;
     this.watched.delete(name);
-    this.driver.call('RemoveMatch', 's', [ruleFor(name)], () => {}).catch(() => {});
+    this.driver.call('RemoveMatch', 's', [ownerRule(name)], () => {}).catch(() => {});
   }
 
   /** A signal from the bus itself. */
@@ -53,8 +53,4 @@ export class NameOwners {
     const entry = this.watched.get(name);
     if (entry !== undefined) entry.owner = owner === '' ? undefined : owner;
   }
-}
-
-function ruleFor(name: string): string {
-  return `type='signal',interface='${DRIVER_NAME}',member='NameOwnerChanged',sender='${DRIVER_NAME}',arg0='${name}'`;
 }

@@ -1,25 +1,51 @@
 import { SystemError } from '#core/linux/index.js';
-import { findBusAddress, NoBusError } from '#bridge/wire/bus-address.js';
+import { connectToBus } from '#bridge/socket/connect.js';
+import { findBusAddress, NoBusError, type BusAddress } from '#bridge/wire/bus-address.js';
+import { formatAddress } from '#bridge/wire/address.js';
 import { authorityPaths } from './authority-address.js';
 import { ClientError } from './errors.js';
+import { SocketDomain } from './socket-domain.js';
+import type { OpenTransport, TransportKind } from './transport.js';
 
-/** Which bus is meant. */
+/** Which bus is meant, and how to get there. */
 export interface BusChoice {
   /** by default the session bus */
   readonly bus?: 'session' | 'system' | 'starter' | undefined;
   /** a D-Bus address, or `bus1:path=…` of an authority; instead of `bus` */
   readonly address?: string | undefined;
+  /**
+   * By default the domain of the bus if it has one, and its socket otherwise. `domain` and `socket` insist on one of
+   * them.
+   */
+  readonly transport?: TransportKind | undefined;
 }
 
-/** Opens the first authority of a bus that can be reached. @throws ClientError `JoinFailed` */
-export function reachDomain<T>(
-  { bus = 'session', address }: BusChoice,
-  open: (authorityPath: string) => T,
+/** Opens the first way to a bus that leads there. @throws ClientError `JoinFailed` */
+export function reachBus<T>(
+  { bus = 'session', address, transport }: BusChoice,
+  open: (way: string | OpenTransport) => T,
 ): T {
   const found = findBusAddress(address ?? bus, process.env);
   if (found instanceof NoBusError) throw new ClientError('JoinFailed', found.message);
   const failures: string[] = [];
-  for (const path of authorityPaths(found)) {
+  const first = transport === 'socket' ? undefined : openDomain(found, open, failures);
+  if (first !== undefined) return first;
+  const second = transport === 'domain' ? undefined : openSocket(found, open, failures);
+  if (second !== undefined) return second;
+  const why =
+    transport === 'domain'
+      ? 'no domain can be reached; is a bridge running at this address, and does it take native peers?'
+      : "the bus cannot be reached; 'bus1-bridge run --address ADDRESS' starts one";
+  throw new ClientError('JoinFailed', `${found.text}: ${why} (${failures.join('; ')})`);
+}
+
+function openDomain<T>(
+  address: BusAddress,
+  open: (way: string) => T,
+  failures: string[],
+): T | undefined {
+  const paths = authorityPaths(address);
+  for (const path of paths) {
     try {
       return open(path);
     } catch (error) {
@@ -27,14 +53,19 @@ export function reachDomain<T>(
       failures.push(`'${path.replace('\0', '@')}': ${error.message}`);
     }
   }
-  if (failures.length === 0) {
-    const wanted = 'unix:path=…, unix:abstract=…, unix:runtime=yes or bus1:path=…';
-    const why = `the address '${found.text}' leads to no domain: it has no ${wanted}`;
-    throw new ClientError('JoinFailed', why);
-  }
-  const why = 'is a bridge running at this address, and does it take native peers?';
-  throw new ClientError(
-    'JoinFailed',
-    `no authority of a domain could be reached: ${failures.join('; ')}; ${why}`,
-  );
+  if (paths.length === 0) failures.push('the address has no place for a domain');
+  return undefined;
+}
+
+function openSocket<T>(
+  { entries }: BusAddress,
+  open: (way: OpenTransport) => T,
+  failures: string[],
+): T | undefined {
+  const addresses = entries.filter(({ transport }) => transport !== 'bus1');
+  if (addresses.length === 0) return undefined;
+  const socket = connectToBus(addresses.map(formatAddress).join(';'));
+  if (typeof socket !== 'string') return open((options) => new SocketDomain(socket, options));
+  failures.push(socket);
+  return undefined;
 }

@@ -1,15 +1,15 @@
-import type { SharedDomain } from '#core/shared/index.js';
 import type { IncomingHeader } from './incoming-header.js';
+import type { Transport } from './transport.js';
 
 /**
  * Whom to believe who they are. The hosts of a bridge check it for their clients; of any other process the bridge has
  * said, before anybody there could know a node of this one, which names belong to it.
  */
 export class Senders {
-  private readonly shared: SharedDomain;
+  private readonly shared: Transport;
   private readonly namesOf = new Map<number, Set<string>>();
 
-  constructor(shared: SharedDomain) {
+  constructor(shared: Transport) {
     this.shared = shared;
   }
 

@@ -5,7 +5,7 @@ import type { Host } from '#bridge/host/host.js';
 import type { LogLevel } from '#bridge/host/host-options.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { MessageHeader } from '#bridge/wire/header.js';
-import { connectToBus, type BusSocket } from './bus-address.js';
+import { connectToBus, type BusSocket } from '#bridge/socket/connect.js';
 import { Changes } from './changes.js';
 import { Composer } from './composer.js';
 import { confinementOf, reachOf, type Confinement } from './confinement.js';

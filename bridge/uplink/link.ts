@@ -20,7 +20,7 @@ import {
   type MessageFields,
 } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import type { BusSocket } from './bus-address.js';
+import type { BusSocket } from '#bridge/socket/connect.js';
 
 const PEER_INTERFACE = 'org.freedesktop.DBus.Peer';
 const HANDSHAKE_BYTES = 4096;

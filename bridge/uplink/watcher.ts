@@ -6,7 +6,7 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 import { decodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
-import type { BusSocket } from './bus-address.js';
+import type { BusSocket } from '#bridge/socket/connect.js';
 import type { BusReply, Link, LinkEvents } from './link.js';
 import { MARK_PREFIX } from './name-patterns.js';
 

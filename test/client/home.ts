@@ -10,9 +10,11 @@ import {
   type Bus,
   type Capability,
   type MemberOptions,
+  type TransportKind,
 } from '#bridge/client/index.js';
 import { ROOT } from '../support/bus-command.js';
 import { killAtExit } from '../support/process.js';
+import { OldBus } from '../uplink/old-bus.js';
 import { SERVICE } from './service-description.mjs';
 import { ServiceProcess } from './service-process.js';
 
@@ -55,8 +57,36 @@ export class Bridge {
   }
 }
 
+/** A bus, and how the processes of a test come there. */
+export interface Place {
+  readonly title: string;
+  readonly transport: TransportKind;
+  readonly isOurs: boolean;
+  open(): Promise<Pick<Bridge, 'address' | 'stop'>>;
+}
+
+export const PLACES: readonly Place[] = [
+  { title: 'in the domain of a bus', transport: 'domain', isOurs: true, open: Bridge.start },
+  { title: 'over a socket of this bus', transport: 'socket', isOurs: true, open: Bridge.start },
+  ...(['dbus-daemon', 'dbus-broker'] as const).map((kind): Place => ({
+    title: `over a socket of ${kind}`,
+    transport: 'socket',
+    isOurs: false,
+    open: () => OldBus.start(kind),
+  })),
+];
+
+/** Tests of what needs a domain: capabilities as values, and whatever goes on without a bus. */
+export function needsDomain(
+  { transport }: { readonly transport: TransportKind },
+  tests: () => void,
+): void {
+  if (transport === 'domain') tests();
+}
+
 /** A service in another process, reached from this one: with a bus in between, or without. */
 export interface Home {
+  readonly transport: TransportKind;
   readonly service: ServiceProcess;
   readonly client: Bus | Domain;
   readonly capability: Capability;
@@ -67,26 +97,30 @@ export interface Home {
 export async function openDomain(options: MemberOptions = {}): Promise<Home> {
   const directory = mkdtempSync(joinPath(tmpdir(), 'domain-'));
   const path = joinPath(directory, 'authority');
-  const service = await ServiceProcess.start('service.mjs', 'domain', path);
+  const service = await ServiceProcess.start('service.mjs', 'alone', path);
   const client = await Domain.join(path, options);
   const stop = async (): Promise<void> => {
     client.close();
     await service.end();
     rmSync(directory, { recursive: true });
   };
-  return { service, client, capability: client.root, stop };
+  return { transport: 'domain', service, client, capability: client.root, stop };
 }
 
 /** The same with a bus, on which the service has its name. */
-export async function openBus(options: MemberOptions = {}): Promise<Home> {
-  const bridge = await Bridge.start();
-  const service = await ServiceProcess.start('service.mjs', 'bus', bridge.address, SERVICE);
-  const client = await join({ ...options, address: bridge.address });
+export async function openBus(
+  options: MemberOptions = {},
+  { transport, open }: Place = PLACES[0],
+): Promise<Home> {
+  const bridge = await open();
+  const { address } = bridge;
+  const service = await ServiceProcess.start('service.mjs', transport, address, SERVICE);
+  const client = await join({ ...options, address, transport });
   const capability = await client.resolve(SERVICE);
   const stop = async (): Promise<void> => {
     client.close();
     await service.end();
     await bridge.stop();
   };
-  return { service, client, capability, stop };
+  return { transport, service, client, capability, stop };
 }

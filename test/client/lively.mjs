@@ -1,9 +1,9 @@
-// A native peer in one of several states: `lively.mjs ADDRESS STATE SERVICE`.
+// A native peer in one of several states: `lively.mjs ADDRESS TRANSPORT STATE SERVICE`.
 import { implement, join } from 'bus1-bridge';
 import { Listener, PATH } from './service-description.mjs';
 
-const [address, state, destination] = process.argv.slice(2);
-const bus = await join({ address });
+const [address, transport, state, destination] = process.argv.slice(2);
+const bus = await join({ address, transport });
 const listener = implement(Listener, { methods: { Echo: (text) => text } });
 const toService = { destination, path: PATH, interface: destination };
 

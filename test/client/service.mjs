@@ -1,4 +1,4 @@
-// A native service: `service.mjs domain PATH` or `service.mjs bus ADDRESS NAME…`. It has no loop once it is told to
+// A native service: `service.mjs alone PATH`, `service.mjs domain ADDRESS NAME…` or `service.mjs socket ADDRESS NAME…`. It has no loop once it is told to
 // `block`.
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { DBusError, Domain, implement, join } from 'bus1-bridge';
@@ -118,10 +118,10 @@ const properties = {
 const served = implement(Service, { methods, properties });
 let home;
 let object;
-if (kind === 'domain') {
+if (kind === 'alone') {
   home = await Domain.create(address, served, { onDiagnostic });
 } else {
-  home = await join({ address, onDiagnostic });
+  home = await join({ address, transport: kind, onDiagnostic });
   object = home.serve(PATH, served);
   for (const name of names) await home.requestName(name);
 }

@@ -24,7 +24,9 @@ const below = (path: string | undefined, folders: readonly string[]): boolean =>
 
 const topFolder = (path: string): string => path.split('/')[0] ?? '';
 
-const LINUX_USERS = ['host', 'client', 'uplink', 'bench', 'control'].map((one) => `bridge/${one}`);
+const LINUX_USERS = ['host', 'client', 'socket', 'uplink', 'bench', 'control'].map(
+  (one) => `bridge/${one}`,
+);
 
 /** Modules of Node that only compute. */
 const PURE_NODE = ['node:assert', 'node:buffer', 'node:crypto', 'node:util'];

@@ -4,7 +4,7 @@ import { ClientError } from '#bridge/client/errors.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
 import type { Member } from '#bridge/client/member.js';
 import { Pending } from '#bridge/client/pending.js';
-import { reachDomain, type BusChoice } from '#bridge/client/reach.js';
+import { reachBus, type BusChoice } from '#bridge/client/reach.js';
 import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
 import { BusMember } from './bus-member.js';
 
@@ -15,7 +15,7 @@ const MAXIMA = { objects: 1 << 20, bytes: 1 << 28, descriptors: 1024 };
 
 /** Reaches the first authority of a bus that listens. @throws ClientError `JoinFailed` */
 export function reachAuthority(choice: BusChoice, onDiagnostic: (text: string) => void): BusMember {
-  return reachDomain(choice, (path) => new BusMember(path, { maxima: MAXIMA, onDiagnostic }));
+  return reachBus(choice, (way) => new BusMember(way, { maxima: MAXIMA, onDiagnostic }));
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { MessageBus } from 'dbus-next';
 import type { BusChoice } from '#bridge/client/reach.js';
+import type { TransportKind } from '#bridge/client/transport.js';
 import { Connection } from './connection.js';
 import { NativeBus } from './native-bus.js';
 
@@ -9,6 +10,8 @@ export interface BusOptions {
   readonly busAddress?: string | undefined;
   /** whether file descriptors are taken and can be sent; false by default, as in dbus-next */
   readonly negotiateUnixFd?: boolean | undefined;
+  /** `domain` or `socket` insists on that; by default a domain is preferred to the socket of a bus */
+  readonly transport?: TransportKind | undefined;
   /** not looked at: the kernel says who this process is */
   readonly authMethods?: readonly string[] | undefined;
 }
@@ -18,12 +21,12 @@ export interface BusOptions {
  * can be reached, or does not let this process in; calls that were made meanwhile are rejected.
  */
 export function sessionBus(options: BusOptions = {}): MessageBus {
-  return openBus({ address: options.busAddress }, options);
+  return openBus({ address: options.busAddress, transport: options.transport }, options);
 }
 
 /** The same for the system bus. */
-export function systemBus(options: Pick<BusOptions, 'negotiateUnixFd'> = {}): MessageBus {
-  return openBus({ bus: 'system' }, options);
+export function systemBus(options: Omit<BusOptions, 'busAddress'> = {}): MessageBus {
+  return openBus({ bus: 'system', transport: options.transport }, options);
 }
 
 function openBus(choice: BusChoice, { negotiateUnixFd = false }: BusOptions): MessageBus {

@@ -1,0 +1,562 @@
+import {
+  DescriptorSet,
+  Message,
+  NewNode,
+  SendStatus,
+  type Handle,
+  type Node,
+  type Peer,
+  type Sink,
+  type Trace,
+} from '#core/index.js';
+import { closeFd, peerCredentials } from '#core/linux/index.js';
+import {
+  ControlCode,
+  controlBytes,
+  parseControl,
+  Resolution,
+  resolutionBytes,
+} from '#bridge/registry/control-message.js';
+import { SocketClient } from '#bridge/socket/client.js';
+import type { BusSocket } from '#bridge/socket/connect.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
+import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { DRIVER_NAME, DRIVER_PATH } from './driver.js';
+import { ErrorName } from './errors.js';
+import { ownerRule } from './socket-names.js';
+import type { ProcessIdentity, Transport, TransportOptions } from './transport.js';
+
+/** As the process that messages come from: the bus. */
+const BUS_PROCESS = 1;
+const SERIAL_OFFSET = 8;
+/** Senders are told that there is no room when the bus has so much to read. */
+const WAITING_MAX_BYTES = 1 << 27;
+
+/** What a node of the bus stands for. */
+const Root = { kind: 'root' } as const;
+const Registry = { kind: 'registry' } as const;
+interface Destination {
+  readonly kind: 'destination';
+  readonly name: string;
+}
+/** Where the reply to a call that came from the bus goes. */
+interface Caller {
+  readonly kind: 'caller';
+  readonly name: string;
+  readonly serial: number;
+}
+type Context = typeof Root | typeof Registry | Destination | Caller;
+
+/**
+ * A bus behind a socket, as a peer of this process's own domain: what the rest of the library sends to the driver, the
+ * registry and names arrives at nodes of this peer, which writes it to the socket, and replies, calls and signals from
+ * there are sent on handles, as a bridge would send them. So there is one client, and two ways to a bus.
+ */
+export class SocketDomain implements Transport, Sink {
+  private readonly options: TransportOptions;
+  private readonly peer: Peer;
+  private readonly client: SocketClient;
+  private readonly message = new Message();
+  private readonly identity: ProcessIdentity;
+  private readonly root: Handle;
+  /** to which calls and signals from the bus are sent */
+  private inbox: Handle | undefined;
+  /** reply handles of calls that were sent, by serial */
+  private readonly calls = new Map<number, Handle>();
+  /** by name, the handle that keeps its node */
+  private readonly names = new Map<string, Handle>();
+  /** nodes that this process receives at under its own names: it holds them as long as they have a name */
+  private readonly nameNodes = new Map<string, Handle>();
+  /** requests for names that were not answered yet, by serial */
+  private readonly requests = new Map<number, { readonly name: string; readonly node: Handle }>();
+  /** questions of our own to the bus, by serial */
+  private readonly questions = new Map<number, (body: readonly unknown[]) => void>();
+  /** callers whose end matters here, with the nodes that wait for replies to them */
+  private readonly callers = new Map<string, Set<Node>>();
+  private readonly watched = new Set<string>();
+  /** what must not happen inside the transaction that has caused it */
+  private tasks: (() => void)[] = [];
+  /** descriptors that the kernel may not have copies of yet */
+  private readonly unsent: DescriptorSet[] = [];
+  private serial = 0;
+  /** something was sent in this turn */
+  private hasSent = false;
+  /** how the connection ended, until the program has been told */
+  private endReason: string | undefined;
+
+  constructor(socket: BusSocket, options: TransportOptions) {
+    this.options = options;
+    this.peer = options.local.openPeer({ user: options.user, sink: this });
+    this.root = this.openNode(Root);
+    const { pid, uid } = peerCredentials(socket.fd);
+    this.identity = { pid, uid, isTrusted: true };
+    this.client = new SocketClient(socket, {
+      ready: () => (this.peer.takesDescriptors = this.client.hasUnixFds),
+      message: (header, fds) => this.receive(header, fds),
+      closed: (reason) => this.ended(reason),
+    });
+  }
+
+  get fd(): number {
+    return this.client.fd;
+  }
+
+  get isReady(): boolean {
+    return this.client.isReady;
+  }
+
+  get timeoutMs(): number {
+    return this.client.live ? this.client.timeoutMs : -1;
+  }
+
+  copyRoot(to: Peer): Handle {
+    return this.peer.copyHandle(this.root, to);
+  }
+
+  awaitReady(timeoutMs: number): boolean {
+    const deadline = performance.now() + timeoutMs;
+    while (this.client.live && !this.isReady && performance.now() < deadline) {
+      this.client.wait(deadline - performance.now());
+    }
+    return this.isReady;
+  }
+
+  dispatch(): number {
+    const done = this.runTasks();
+    return done + (this.client.live ? this.client.dispatch() : 0) + this.tellEnd();
+  }
+
+  catchUp(): number {
+    return this.dispatch();
+  }
+
+  beforeSleep(): boolean {
+    this.flush();
+    return this.tasks.length > 0 || this.endReason !== undefined;
+  }
+
+  wait(timeoutMs: number): number {
+    const done = this.runTasks();
+    if (done > 0 || !this.client.live) return done + this.tellEnd();
+    return this.client.wait(timeoutMs) + this.runTasks() + this.tellEnd();
+  }
+
+  flush(): void {
+    this.hasSent = false;
+    if (this.client.live) this.client.flush();
+    if (this.client.waitingBytes < WAITING_MAX_BYTES) this.peer.isFull = false;
+    const isSent = this.client.waitingBytes === 0 || !this.client.live;
+    if (isSent) for (const set of this.unsent.splice(0)) set.drop();
+  }
+
+  identityOf(process: number): ProcessIdentity | undefined {
+    return process === BUS_PROCESS ? this.identity : undefined;
+  }
+
+  /** The bus says when a connection ends, to whoever asks: asked once for each caller. */
+  watchCaller(uniqueName: string): void {
+    if (this.watched.has(uniqueName) || !this.callers.has(uniqueName)) return;
+    this.watched.add(uniqueName);
+    this.tell('AddMatch', [ownerRule(uniqueName)]);
+    // It may have left before the bus had heard of the rule.
+    const serial = this.tell('NameHasOwner', [uniqueName], 0);
+    this.questions.set(serial, (body) => body[0] === false && this.callerLeft(uniqueName));
+  }
+
+  close(): void {
+    this.runTasks();
+    this.client.close();
+    for (const set of this.unsent.splice(0)) set.drop();
+    this.peer.close();
+  }
+
+  // What the program sends, inside a transaction.
+
+  accept(node: Node, message: Message, trace: Trace): void {
+    const descriptors = message.descriptors?.count ?? 0;
+    trace.discharge(1, message.lengthBytes, descriptors);
+    const context = node.context as Context;
+    switch (context.kind) {
+      case 'root':
+        return this.admit(message);
+      case 'registry':
+        return this.resolve(message);
+      case 'caller':
+        this.forgetCaller(context, node);
+        return this.forward(message, false, context);
+      case 'destination':
+        return this.forward(message, context.name === DRIVER_NAME, undefined);
+    }
+  }
+
+  nodeReleased(handle: Handle): void {
+    if (handle === this.inbox) this.inbox = undefined;
+    if (typeof handle.context === 'number') this.calls.delete(handle.context);
+    else if (typeof handle.context === 'string') this.nameNodes.delete(handle.context);
+  }
+
+  /** Nobody has a handle any more: a call was dropped, or a name is of no more interest. */
+  handleReleased(node: Node): void {
+    const context = node.context as Context | null;
+    if (context?.kind === 'caller') {
+      this.forgetCaller(context, node);
+      this.later(() =>
+        this.sendError(context, ErrorName.NoReply, 'the service has dropped the call'),
+      );
+    }
+  }
+
+  private admit(message: Message): void {
+    const [inbox, replyTo] = message.received.slice(0, message.receivedCount);
+    this.inbox = inbox;
+    this.later(() => {
+      const registry = this.openNode(Registry);
+      this.message.clear().addTransfer(this.destination(DRIVER_NAME));
+      this.message.addTransfer(registry);
+      this.answer(replyTo, controlBytes(ControlCode.Admitted));
+      this.peer.release(registry);
+    });
+  }
+
+  /** Every name can be sent to: the bus says when nobody has it. */
+  private resolve(message: Message): void {
+    const { text } = parseControl(message.copyBytes());
+    const replyTo = message.received[message.receivedCount - 1];
+    this.later(() => {
+      this.message.clear().addTransfer(this.destination(text));
+      this.answer(replyTo, resolutionBytes(Resolution.Owned, -1));
+    });
+  }
+
+  private answer(replyTo: Handle, bytes: Uint8Array): void {
+    const { message } = this;
+    message.addPiece(bytes, 0, bytes.length);
+    message.origin = BUS_PROCESS;
+    if (replyTo.live) this.peer.send(replyTo, message);
+  }
+
+  private destination(name: string): Handle {
+    let handle = this.names.get(name);
+    if (handle === undefined) {
+      handle = this.openNode({ kind: 'destination', name });
+      this.names.set(name, handle);
+    }
+    return handle;
+  }
+
+  private openNode(context: Context): Handle {
+    const { node, handle } = this.peer.createNode();
+    node.context = context;
+    return handle;
+  }
+
+  /** Writes a D-Bus message to the socket. */
+  private forward(message: Message, isForBus: boolean, caller: Caller | undefined): void {
+    const first = message.firstByte;
+    const { pieces, offsets, receivedCount } = message;
+    if (first !== EndianMark.Little) return this.drop(message); // control messages of a bridge
+    const flags = pieces[0][offsets[0] + 2];
+    const type = pieces[0][offsets[0] + 1];
+    const wantsReply =
+      type === MessageType.MethodCall &&
+      receivedCount > 0 &&
+      (flags & MessageFlag.NoReplyExpected) === 0;
+    const replyTo = wantsReply ? message.received[receivedCount - 1] : undefined;
+    const others = message.received.slice(0, wantsReply ? receivedCount - 1 : receivedCount);
+    const request = isForBus && others.length === 1 ? requestedName(message) : undefined;
+    if (others.length > 0 && request === undefined) {
+      return this.refuse(message, others, replyTo, caller);
+    }
+    const serial = this.write(message);
+    if (replyTo !== undefined) {
+      replyTo.context = serial;
+      this.calls.set(serial, replyTo);
+    }
+    if (request !== undefined) this.requests.set(serial, { name: request, node: others[0] });
+    else if (isForBus) this.noteRelease(message, serial);
+  }
+
+  private write(message: Message): number {
+    const serial = this.nextSerial();
+    const set = message.descriptors?.retain() ?? null;
+    const bytes = this.client.reserve(message.lengthBytes, set?.fds);
+    let at = 0;
+    for (let i = 0; i < message.pieceCount; i++) {
+      const offset = message.offsets[i];
+      bytes.set(message.pieces[i].subarray(offset, offset + message.lengths[i]), at);
+      at += message.lengths[i];
+    }
+    patchSerial(bytes, serial);
+    if (set !== null) this.unsent.push(set);
+    if (this.client.waitingBytes >= WAITING_MAX_BYTES) this.peer.isFull = true;
+    this.options.schedule();
+    // The first message of a turn goes at once, and those that follow share one system call.
+    if (!this.hasSent) this.client.flush();
+    this.hasSent = true;
+    return serial;
+  }
+
+  /** Capabilities cannot leave a process by a socket. */
+  private refuse(
+    message: Message,
+    others: readonly Handle[],
+    replyTo: Handle | undefined,
+    caller: Caller | undefined,
+  ): void {
+    const why =
+      'a capability was to be sent over a socket: only the members of a domain can take one; ' +
+      'join a bus that has a domain';
+    const { member } = decodeMessage(message.copyBytes());
+    this.later(() => {
+      this.release(others);
+      if (caller !== undefined) this.sendError(caller, ErrorName.NotSupported, why);
+      else if (replyTo !== undefined) this.fail(replyTo, ErrorName.NotSupported, why);
+      else this.options.onDiagnostic(`${member ?? 'a message'} was dropped: ${why}`);
+    });
+  }
+
+  /** A name that is given up, by this process itself, is no longer received at. */
+  private noteRelease(message: Message, serial: number): void {
+    if (this.nameNodes.size === 0 || message.lengthBytes > 1024) return;
+    const { member, body } = decodeMessage(message.copyBytes());
+    if (member !== 'ReleaseName') return;
+    const node = this.nameNodes.get(String(body[0]));
+    if (node !== undefined) this.requests.set(serial, { name: String(body[0]), node });
+  }
+
+  private drop(message: Message): void {
+    const handles = message.received.slice(0, message.receivedCount);
+    this.later(() => this.release(handles));
+  }
+
+  private release(handles: readonly Handle[]): void {
+    const live = handles.filter((handle) => handle.live && handle.owner === this.peer);
+    if (live.length > 0) this.peer.release(...live);
+  }
+
+  private later(task: () => void): void {
+    this.tasks.push(task);
+    this.options.schedule();
+  }
+
+  private runTasks(): number {
+    const { tasks } = this;
+    if (tasks.length === 0) return 0;
+    this.tasks = [];
+    for (const task of tasks) task();
+    return tasks.length;
+  }
+
+  private nextSerial(): number {
+    this.serial = (this.serial % 0xffff_ffff) + 1;
+    return this.serial;
+  }
+
+  /** A message of our own to the bus; by default nobody waits for the answer. */
+  private tell(
+    member: string,
+    body: readonly unknown[],
+    flags: number = MessageFlag.NoReplyExpected,
+  ): number {
+    return this.post(
+      {
+        type: MessageType.MethodCall,
+        flags,
+        destination: DRIVER_NAME,
+        path: DRIVER_PATH,
+        interface: DRIVER_NAME,
+        member,
+        signature: 's',
+      },
+      body,
+    );
+  }
+
+  private sendError({ name, serial: replySerial }: Caller, errorName: string, text: string): void {
+    const { Error: type } = MessageType;
+    const flags = MessageFlag.NoReplyExpected;
+    this.post({ type, flags, destination: name, replySerial, errorName, signature: 's' }, [text]);
+  }
+
+  private post(fields: Omit<MessageFields, 'serial'>, body: readonly unknown[]): number {
+    const serial = this.nextSerial();
+    if (!this.client.live) return serial;
+    const bytes = encodeMessage({ ...fields, serial }, body);
+    this.client.reserve(bytes.length).set(bytes);
+    this.options.schedule();
+    return serial;
+  }
+
+  /** Answers a call of the program in the name of the bus. */
+  private fail(replyTo: Handle, errorName: string, text: string): void {
+    const bytes = encodeMessage(
+      {
+        type: MessageType.Error,
+        flags: MessageFlag.NoReplyExpected,
+        serial: this.nextSerial(),
+        sender: DRIVER_NAME,
+        replySerial: 1,
+        errorName,
+        signature: 's',
+      },
+      [text],
+    );
+    this.message.clear();
+    this.answer(replyTo, bytes);
+  }
+
+  // What the bus sends, outside of transactions.
+
+  private receive(header: MessageHeader, fds: readonly number[]): boolean {
+    const { message } = this;
+    message.clear().addPiece(header.bytes, header.start, header.end - header.start);
+    message.origin = BUS_PROCESS;
+    const set = fds.length === 0 ? null : new DescriptorSet(fds, closeFd);
+    message.descriptors = set;
+    const isReply = header.replySerial !== 0;
+    const isTaken = isReply ? this.receiveReply(header) : this.receiveOther(header);
+    // What was not taken comes again, with its descriptors.
+    if (isTaken) set?.drop();
+    return isTaken;
+  }
+
+  private receiveReply(header: MessageHeader): boolean {
+    const { replySerial, type } = header;
+    const request = this.requests.get(replySerial);
+    const handle = this.calls.get(replySerial);
+    const isAnswer = type === MessageType.MethodReturn || type === MessageType.Error;
+    if (!isAnswer) return true;
+    const question = this.questions.get(replySerial);
+    if (question !== undefined) {
+      this.questions.delete(replySerial);
+      question(decodeMessage(header.bytes.slice(header.start, header.end)).body);
+      return true;
+    }
+    if (handle !== undefined && this.peer.send(handle, this.message) === SendStatus.OverQuota) {
+      return false;
+    }
+    this.calls.delete(replySerial);
+    if (request !== undefined) this.nameAnswered(header, request);
+    return true;
+  }
+
+  /** The answer to RequestName (1, 2 and 4: it is ours, or we are in its queue) or to ReleaseName (1: it is not). */
+  private nameAnswered(
+    header: MessageHeader,
+    { name, node }: { readonly name: string; readonly node: Handle },
+  ): void {
+    this.requests.delete(header.replySerial);
+    const { type, body } = decodeMessage(header.bytes.slice(header.start, header.end));
+    const isRelease = this.nameNodes.get(name) === node;
+    const result = type === MessageType.MethodReturn ? body[0] : -1;
+    if (isRelease) {
+      if (result !== -1) this.forgetName(name);
+      return;
+    }
+    if (result !== 1 && result !== 2 && result !== 4) return this.release([node]);
+    this.forgetName(name);
+    node.context = name;
+    if (node.live) this.nameNodes.set(name, node);
+  }
+
+  private forgetName(name: string): void {
+    const node = this.nameNodes.get(name);
+    this.nameNodes.delete(name);
+    if (node !== undefined) this.release([node]);
+  }
+
+  private receiveOther(header: MessageHeader): boolean {
+    const { message, inbox, peer } = this;
+    if (inbox === undefined) return true;
+    const { type, flags, serial } = header;
+    const wantsReply =
+      type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
+    const caller: Caller | undefined = wantsReply
+      ? { kind: 'caller', name: textAt(header, header.senderOffset, header.senderLength), serial }
+      : undefined;
+    if (caller !== undefined) {
+      message.newNode = NewNode.OneShot;
+      message.newNodeContext = caller;
+    }
+    const status = peer.send(inbox, message);
+    if (status === SendStatus.OverQuota) return false;
+    if (caller !== undefined && message.createdNode?.live) {
+      this.expectReply(caller, message.createdNode);
+    }
+    if (type === MessageType.Signal) this.noteOwner(header);
+    return true;
+  }
+
+  private expectReply({ name }: Caller, node: Node): void {
+    const waiting = this.callers.get(name);
+    if (waiting === undefined) this.callers.set(name, new Set([node]));
+    else waiting.add(node);
+  }
+
+  private forgetCaller({ name }: Caller, node: Node): void {
+    const waiting = this.callers.get(name);
+    waiting?.delete(node);
+    if (waiting?.size !== 0) return;
+    this.callers.delete(name);
+    if (!this.watched.delete(name)) return;
+    this.later(() => this.tell('RemoveMatch', [ownerRule(name)]));
+  }
+
+  /** Handles to a name end with its owner, and the replies to a caller with the caller. */
+  private noteOwner(header: MessageHeader): void {
+    if (textAt(header, header.memberOffset, header.memberLength) !== 'NameOwnerChanged') return;
+    if (textAt(header, header.senderOffset, header.senderLength) !== DRIVER_NAME) return;
+    const { body } = decodeMessage(header.bytes.slice(header.start, header.end));
+    const [name, before, now] = body as [string, string, string];
+    const handle = before === '' ? undefined : this.names.get(name);
+    if (handle !== undefined) {
+      this.names.delete(name);
+      this.peer.release(handle.node);
+    }
+    if (now === '') this.callerLeft(name);
+  }
+
+  private callerLeft(name: string): void {
+    const waiting = [...(this.callers.get(name) ?? [])];
+    this.callers.delete(name);
+    if (this.watched.delete(name)) this.tell('RemoveMatch', [ownerRule(name)]);
+    if (waiting.length > 0) this.peer.release(...waiting);
+  }
+
+  private ended(reason: string): void {
+    this.endReason = reason;
+    this.options.schedule();
+  }
+
+  /** The bus has hung up: the program is told after all that was received before. */
+  private tellEnd(): number {
+    const reason = this.endReason;
+    if (reason === undefined) return 0;
+    const { inbox, message } = this;
+    this.endReason = undefined;
+    if (inbox === undefined) {
+      this.options.onDiagnostic(reason);
+      return 1;
+    }
+    const bytes = controlBytes(ControlCode.Disconnect, reason);
+    message.clear().addPiece(bytes, 0, bytes.length);
+    message.origin = BUS_PROCESS;
+    if (this.peer.send(inbox, message) === SendStatus.OverQuota) this.endReason = reason;
+    return 1;
+  }
+}
+
+/** The name that a message to the bus asks for. */
+function requestedName(message: Message): string | undefined {
+  const { member, body } = decodeMessage(message.copyBytes());
+  return member === 'RequestName' ? String(body[0]) : undefined;
+}
+
+function patchSerial(bytes: Uint8Array, serial: number): void {
+  for (let i = 0; i < 4; i++) bytes[SERIAL_OFFSET + i] = serial >>> (8 * i);
+}
+
+function textAt({ bytes }: MessageHeader, offset: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('latin1');
+}

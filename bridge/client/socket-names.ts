@@ -1,0 +1,69 @@
+import { parseBusName, isUniqueName } from '#bridge/wire/names.js';
+import { DRIVER_NAME, DRIVER_PATH, type Driver } from './driver.js';
+import { DBusError, ErrorName } from './errors.js';
+import type { CallOptions } from './interface-description.js';
+import type { MethodCall } from './method-call.js';
+
+/**
+ * Names that were looked up on a bus without a domain. Nobody releases a handle there: the bus is asked whether
+ * somebody has the name, and to tell when that has changed (see `SocketDomain`).
+ */
+export class SocketNames {
+  private readonly driver: Driver;
+  private readonly watched = new Set<string>();
+
+  constructor(driver: Driver) {
+    this.driver = driver;
+  }
+
+  /** @throws DBusError `ServiceUnknown` when nobody has the name, and nothing starts its service */
+  async look(name: string, options: CallOptions): Promise<void> {
+    const { calls } = this.driver.member;
+    const ask = async (member: string, body: readonly string[]): Promise<unknown> =>
+      (await calls.call(this.driver.target, { ...questionFor(member, body), ...options })).body[0];
+    checkName(name);
+    if (!this.watched.has(name)) await ask('AddMatch', [ownerRule(name)]);
+    this.watched.add(name);
+    if ((await ask('NameHasOwner', [name])) === true) return;
+    const startable = (await ask('ListActivatableNames', [])) as string[];
+    if (startable.includes(name)) return;
+    this.watched.delete(name);
+    await ask('RemoveMatch', [ownerRule(name)]);
+    throw unowned(name);
+  }
+
+  /** The same, blocking the thread. */
+  lookSync(name: string, timeoutMs: number | undefined): void {
+    const { calls } = this.driver.member;
+    const ask = (member: string, body: readonly string[]): unknown =>
+      calls.callSync(this.driver.target, { ...questionFor(member, body), timeoutMs }).body[0];
+    checkName(name);
+    if (!this.watched.has(name)) ask('AddMatch', [ownerRule(name)]);
+    this.watched.add(name);
+    if (ask('NameHasOwner', [name]) === true) return;
+    if ((ask('ListActivatableNames', []) as string[]).includes(name)) return;
+    this.watched.delete(name);
+    ask('RemoveMatch', [ownerRule(name)]);
+    throw unowned(name);
+  }
+}
+
+function questionFor(member: string, body: readonly string[]): MethodCall {
+  const signature = 's'.repeat(body.length);
+  return { path: DRIVER_PATH, interface: DRIVER_NAME, member, signature, body };
+}
+
+function checkName(name: string): void {
+  if (parseBusName(name) === undefined) throw new TypeError(`'${name}' is no valid bus name`);
+}
+
+function unowned(name: string): DBusError {
+  const isUnique = isUniqueName(parseBusName(name)!);
+  const why = isUnique ? 'that connection is gone' : 'no service file provides it';
+  return new DBusError(ErrorName.ServiceUnknown, `nobody owns the name '${name}', and ${why}`);
+}
+
+/** The rule by which the bus tells that a name has another owner. */
+export function ownerRule(name: string): string {
+  return `type='signal',sender='${DRIVER_NAME}',interface='${DRIVER_NAME}',member='NameOwnerChanged',arg0='${name}'`;
+}

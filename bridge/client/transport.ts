@@ -1,0 +1,58 @@
+import type { Handle, LocalDomain, Maxima, Peer, ResourceUser } from '#core/index.js';
+import { SharedDomain } from '#core/shared/index.js';
+
+/** How a process is connected to a bus: as a member of its domain, or over a socket. */
+export type TransportKind = 'domain' | 'socket';
+
+/** Who has sent a message, as the kernel says. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly uid: number;
+  /** a process of the bus, which may speak for others */
+  readonly isTrusted: boolean;
+}
+
+/** What brings messages to the peer of this process, and takes its own; `SharedDomain` is one. */
+export interface Transport {
+  /** readable when `dispatch` has something to do */
+  readonly fd: number;
+  readonly isReady: boolean;
+  /** how long a sleep may last at most; -1 without end */
+  readonly timeoutMs: number;
+  /** A handle to the root node, held by `to`. */
+  copyRoot(to: Peer): Handle;
+  awaitReady(timeoutMs: number): boolean;
+  /** Takes what has arrived, without waiting; returns how much that was. */
+  dispatch(): number;
+  /** The same after a turn that has taken something. */
+  catchUp(): number;
+  /** The process is about to sleep. True when `dispatch` must be called again first. */
+  beforeSleep(): boolean;
+  /** Blocks the thread until something was taken, or `timeoutMs` (-1 without end) are over. */
+  wait(timeoutMs: number): number;
+  flush(isBusy?: boolean): void;
+  identityOf(process: number): ProcessIdentity | undefined;
+  /** Has the handle of a call to its caller released when the caller leaves the bus, where that is not so by itself. */
+  watchCaller?(uniqueName: string): void;
+  close(): void;
+}
+
+/** What a transport is opened with. */
+export interface TransportOptions {
+  readonly local: LocalDomain;
+  readonly maxima: Maxima;
+  readonly lookUs: number | undefined;
+  readonly onDiagnostic: (text: string) => void;
+  /** has `dispatch` called soon */
+  readonly schedule: () => void;
+  readonly user: ResourceUser;
+  /** only in the process of an authority: its root node */
+  readonly root?: Handle;
+}
+
+export type OpenTransport = (options: TransportOptions) => Transport;
+
+/** The way to the domain whose authority listens at a path, or is at the other end of a socket. */
+export function domainAt(pathOrFd: string | number): OpenTransport {
+  return (options) => SharedDomain.join(pathOrFd, options);
+}

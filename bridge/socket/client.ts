@@ -1,0 +1,264 @@
+import { randomBytes } from 'node:crypto';
+import {
+  allocateBytes,
+  closeFd,
+  Epoll,
+  EPOLLIN,
+  EPOLLOUT,
+  Errno,
+  errnoName,
+  geteuid,
+  MessageReceiver,
+  waitWritable,
+} from '#core/linux/index.js';
+import { SaslClient } from '#bridge/sasl/client.js';
+import { wireFaultText } from '#bridge/wire/faults.js';
+import { frameLength, MessageHeader } from '#bridge/wire/header.js';
+import type { BusSocket } from './connect.js';
+import { SocketOutbox } from './outbox.js';
+
+const INPUT_BYTES = 65_536;
+/** How long `close` waits for a bus that does not read. */
+const LINGER_MS = 1000;
+/** unix(7), ETOOMANYREFS: too many descriptors are on their way, and no event tells when they have arrived. */
+const ARRIVAL_RETRY_MS = 10;
+
+export interface SocketEvents {
+  /** authenticated: from now on messages can be sent */
+  ready(): void;
+  /**
+   * A message: its bytes are those of `header` until this returns, and `fds` the taker's to close. False when nothing
+   * more is wanted until the next `dispatch`; this message comes again then.
+   */
+  message(header: MessageHeader, fds: readonly number[]): boolean;
+  /** The end, with its reason; called once, and not after `close`. */
+  closed(reason: string): void;
+}
+
+/**
+ * A D-Bus connection over a socket: authentication, framing and descriptors, and nothing that a bus means by them.
+ * It lives in any loop, or in none: `fd` is readable when `dispatch` has something to do, and `wait` blocks.
+ */
+export class SocketClient {
+  isReady = false;
+  live = true;
+  guid = '';
+  /** whether descriptors can be sent; known when this is ready */
+  hasUnixFds = false;
+  private readonly socket: number;
+  private readonly events: SocketEvents;
+  private readonly epoll = new Epoll(1);
+  private readonly outbox = new SocketOutbox();
+  private readonly receiver = new MessageReceiver();
+  private readonly header = new MessageHeader();
+  private readonly sasl: SaslClient;
+  private input = newInput(INPUT_BYTES);
+  /** where the first message that was not taken begins, and where the input ends */
+  private start = 0;
+  private end = 0;
+  /** have arrived with the messages in the input, oldest first */
+  private fds: number[] = [];
+  /** the taker wanted no more: see `SocketEvents.message` */
+  private isPaused = false;
+  private isBlocked = false;
+  /** waits for descriptors of its own that are on their way */
+  private isRetrying = false;
+
+  constructor({ fd, guid }: BusSocket, events: SocketEvents) {
+    this.socket = fd;
+    this.events = events;
+    const expected = guid === undefined ? {} : { expectedGuid: guid };
+    const sasl = { uid: geteuid(), wantsUnixFds: true, randomBytes, ...expected };
+    this.sasl = new SaslClient({ ...sasl, mechanisms: ['EXTERNAL', 'ANONYMOUS'] });
+    this.epoll.add(fd, EPOLLIN);
+    this.say();
+  }
+
+  /** For a loop: an epoll descriptor. */
+  get fd(): number {
+    return this.epoll.fd;
+  }
+
+  /** Of the connection itself, for its credentials. */
+  get socketFd(): number {
+    return this.socket;
+  }
+
+  /** How long a sleep may last at most; -1 without end. */
+  get timeoutMs(): number {
+    return this.isRetrying ? ARRIVAL_RETRY_MS : -1;
+  }
+
+  /** What the other side has not read yet. */
+  get waitingBytes(): number {
+    return this.outbox.waitingBytes;
+  }
+
+  /** Memory for a message, which the caller fills at once; `flush` sends it. */
+  reserve(lengthBytes: number, fds?: readonly number[]): Uint8Array {
+    return this.outbox.reserve(lengthBytes, fds);
+  }
+
+  /** Writes as much as the socket takes; the rest follows with the next `dispatch`. */
+  flush(): void {
+    if (!this.live || this.outbox.isEmpty) return;
+    const errno = this.outbox.flush(this.socket);
+    this.isRetrying = errno === Errno.ETOOMANYREFS;
+    this.setBlocked(errno === Errno.EAGAIN);
+    // What the other side has said last can still be read, and the end of that ends the connection.
+    const isOver = errno === Errno.EPIPE || errno === Errno.ECONNRESET;
+    if (errno === 0 || this.isBlocked || this.isRetrying || isOver) return;
+    this.fail(`writing to the bus failed with ${errnoName(errno)}`);
+  }
+
+  /** Reads and writes what is possible without waiting. Returns how many messages were taken. */
+  dispatch(): number {
+    let taken = this.deliver();
+    while (this.live && !this.isPaused && this.read()) taken += this.deliver();
+    this.flush();
+    return taken;
+  }
+
+  /** The same, once there is something to do, or `timeoutMs` (-1: no end) are over. */
+  wait(timeoutMs: number): number {
+    this.flush();
+    if (!this.live) return 0;
+    const retryMs = this.timeoutMs;
+    const shortest = timeoutMs < 0 || (retryMs >= 0 && retryMs < timeoutMs) ? retryMs : timeoutMs;
+    this.epoll.wait(Math.ceil(shortest));
+    return this.dispatch();
+  }
+
+  /** Sends what waits, and closes the connection; also needed after its end, for `fd`. */
+  close(): void {
+    this.flush();
+    const end = performance.now() + LINGER_MS;
+    for (let leftMs = LINGER_MS; this.isBlocked && leftMs > 0; leftMs = end - performance.now()) {
+      if (waitWritable(this.socket, Math.ceil(leftMs))) this.flush();
+    }
+    if (this.live) this.shut();
+    this.epoll.close();
+  }
+
+  private shut(): void {
+    this.live = false;
+    this.isBlocked = false;
+    for (const fd of this.fds.splice(0)) closeFd(fd);
+    this.epoll.remove(this.socket);
+    closeFd(this.socket);
+  }
+
+  private fail(reason: string): void {
+    if (!this.live) return;
+    this.shut();
+    this.events.closed(reason);
+  }
+
+  private setBlocked(isBlocked: boolean): void {
+    if (isBlocked === this.isBlocked) return;
+    this.isBlocked = isBlocked;
+    this.epoll.modify(this.socket, isBlocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  }
+
+  /** False when there is nothing to read now, or never will be. */
+  private read(): boolean {
+    this.makeRoom();
+    const { address, bytes } = this.input;
+    const count = this.receiver.receive(this.socket, address + this.end, bytes.length - this.end);
+    const { fds, fdCount, truncated } = this.receiver;
+    for (let i = 0; i < fdCount; i++) this.fds.push(fds[i]);
+    if (truncated) this.fail('descriptors were lost: this process has too many open');
+    else if (count === 0) this.fail('the bus has hung up');
+    else if (count < 0 && count !== -Errno.EAGAIN) this.broken(-count);
+    if (count <= 0 || !this.live) return false;
+    this.end += count;
+    return true;
+  }
+
+  private broken(errno: number): void {
+    this.fail(
+      errno === Errno.ECONNRESET
+        ? 'the bus has hung up'
+        : `reading from the bus failed with ${errnoName(errno)}`,
+    );
+  }
+
+  /** Moves what has been read of a message to the front of memory that can hold all of it. */
+  private makeRoom(): void {
+    const left = this.input.bytes.subarray(this.start, this.end);
+    const wanted = Math.max(this.nextLength(), INPUT_BYTES);
+    if (wanted !== this.input.bytes.length) {
+      this.input = newInput(wanted);
+      this.input.bytes.set(left);
+    } else if (this.start > 0) this.input.bytes.copyWithin(0, this.start, this.end);
+    this.start = 0;
+    this.end = left.length;
+  }
+
+  /** Of the message that begins at `start`; 0 while that is not known, negative for a fault. */
+  private nextLength(): number {
+    return this.isReady ? frameLength(this.input.bytes, this.input.view, this.start, this.end) : 0;
+  }
+
+  private deliver(): number {
+    let taken = 0;
+    this.isPaused = false;
+    if (!this.isReady) this.authenticate();
+    while (this.live && this.isReady) {
+      const length = this.nextLength();
+      if (length < 0) this.malformed(-length);
+      if (length <= 0 || length > this.end - this.start || !this.deliverOne(length)) break;
+      taken++;
+    }
+    return taken;
+  }
+
+  private deliverOne(length: number): boolean {
+    const { header, input, start } = this;
+    const fault = header.scan(input.bytes, input.view, start, start + length);
+    if (fault !== 0) return this.malformed(fault);
+    if (header.unixFds > this.fds.length) {
+      this.fail(`the bus announced ${header.unixFds} descriptors that did not come`);
+      return false;
+    }
+    this.isPaused = !this.events.message(header, this.fds.slice(0, header.unixFds));
+    if (this.isPaused) return false;
+    this.fds = this.fds.slice(header.unixFds);
+    this.start += length;
+    return this.live;
+  }
+
+  private malformed(fault: number): false {
+    this.fail(`the bus sent a malformed message: ${wireFaultText(fault)}`);
+    return false;
+  }
+
+  private authenticate(): void {
+    const { sasl } = this;
+    this.start += sasl.feed(this.input.bytes, this.start, this.end);
+    this.say();
+    if (sasl.failure !== undefined) return this.fail(sasl.failure.message);
+    if (!sasl.isDone) return;
+    this.isReady = true;
+    this.guid = sasl.guid ?? '';
+    this.hasUnixFds = sasl.hasUnixFds;
+    this.events.ready();
+  }
+
+  private say(): void {
+    const output = this.sasl.takeOutput();
+    if (output.length > 0) this.reserve(output.length).set(output);
+    this.flush();
+  }
+}
+
+interface Input {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly address: number;
+}
+
+function newInput(lengthBytes: number): Input {
+  const { bytes, address } = allocateBytes(lengthBytes);
+  return { bytes, address, view: new DataView(bytes.buffer) };
+}
