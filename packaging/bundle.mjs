@@ -7,6 +7,7 @@
 import { build } from 'esbuild';
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -39,7 +40,9 @@ const GROUPS = {
   hostThread: ['bridge/host/worker.js'],
   commands: ['bridge/cli/bus1-bridge.js'],
   library: [...new Set([...EXPORTED, ...DEEP_IMPORTS])],
-  bench: ['bridge/bench/main.js', 'bridge/bench/caller.js', 'bridge/bench/service.js'],
+  bench: ['main', 'check', 'caller', 'service', 'companion'].map(
+    (name) => `bridge/bench/${name}.js`,
+  ),
 };
 
 /** dbus-next is what its users bring along; in the commands it is a library like any other. */
@@ -90,6 +93,21 @@ async function bundle([group, entries]) {
     sourcemap: true,
     metafile: true,
     plugins: [dropUnused],
+    logLevel: 'warning',
+  });
+  return Object.keys(metafile.inputs);
+}
+
+/** The script of the benchmark's HTML report, which runs in a browser; the tests want it beside what tsc has made. */
+async function bundlePage() {
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: ['bridge/bench/page/page.ts'],
+    outfile: join(BUILD, 'bridge/bench/page.js'),
+    bundle: true,
+    minify: true,
+    legalComments: 'none',
+    metafile: true,
     logLevel: 'warning',
   });
   return Object.keys(metafile.inputs);
@@ -166,8 +184,9 @@ function write(path, text) {
 }
 
 rmSync(DIST, { recursive: true, force: true });
-const inputs = await Promise.all(Object.entries(GROUPS).map(bundle));
+const inputs = await Promise.all([...Object.entries(GROUPS).map(bundle), bundlePage()]);
 copyDeclarations();
+cpSync(join(BUILD, 'bridge/bench/page.js'), join(DIST, 'bridge/bench/page.js'));
 write(join(DIST, 'LICENCES.txt'), licences(inputs.flat()));
 for (const program of ['bus1-bridge', 'bus1-dbus-daemon']) {
   chmodSync(join(DIST, `bridge/cli/${program}.js`), 0o755);

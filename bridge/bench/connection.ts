@@ -9,6 +9,7 @@ import {
   recvBytes,
   sendBytes,
   setNonBlocking,
+  waitReadable,
 } from '#core/linux/index.js';
 import { SaslClient } from '#bridge/sasl/client.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
@@ -24,6 +25,8 @@ const OUTPUT_BYTES = 1 << 20;
 /** Less room than this at the end of the input: move what is left to the front. */
 const RECEIVE_MIN_BYTES = 64 << 10;
 
+const LINE_FEED = 0x0a;
+
 /** The connection was ended by the other side. */
 export class ConnectionClosed extends Error {}
 
@@ -32,11 +35,12 @@ export class ConnectionClosed extends Error {}
  * message. Messages are looked at in place: `frame` is where the current one begins in `bytes`.
  */
 export class Connection {
-  readonly fd: number;
+  fd = -1;
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly inputAddress: number;
   readonly output = NativeMemory.map(OUTPUT_BYTES);
+  readonly #inputBytes: number;
   /** what the bus calls this connection; '' without a bus */
   uniqueName = '';
   frame = 0;
@@ -45,9 +49,10 @@ export class Connection {
   #end = 0;
   #serial = 0;
 
-  constructor(fd: number) {
-    const input = NativeMemory.map(INPUT_BYTES);
-    setNonBlocking(fd, false);
+  constructor(fd: number, inputBytes = INPUT_BYTES) {
+    const input = NativeMemory.map(inputBytes);
+    this.#inputBytes = inputBytes;
+    if (fd >= 0) setNonBlocking(fd, false);
     this.fd = fd;
     this.bytes = input.bytes;
     this.view = input.view;
@@ -55,11 +60,31 @@ export class Connection {
   }
 
   /** Connects to a bus at a socket path, authenticates and says Hello. */
-  static openBus(path: string): Connection {
-    const connection = new Connection(connectUnix(path));
+  static openBus(path: string, inputBytes = INPUT_BYTES): Connection {
+    const connection = new Connection(connectUnix(path), inputBytes);
     connection.#authenticate();
     connection.uniqueName = String(connection.callBus('Hello').body[0]);
     return connection;
+  }
+
+  /** One that is given its sockets later. */
+  static unconnected(): Connection {
+    return new Connection(-1);
+  }
+
+  /** Goes on with a new socket, which blocks; nothing of the last one is left. */
+  attach(fd: number): void {
+    this.fd = fd;
+    this.frame = 0;
+    this.next = 0;
+    this.#end = 0;
+  }
+
+  /** Blocks until a line of the authentication has come, and passes it over. */
+  skipLine(): void {
+    do this.fill();
+    while (this.bytes[this.#end - 1] !== LINE_FEED);
+    this.next = this.#end;
   }
 
   static openRaw(path: string): Connection {
@@ -91,14 +116,23 @@ export class Connection {
     if (this.next === this.#end) {
       this.next = 0;
       this.#end = 0;
-    } else if (INPUT_BYTES - this.#end < RECEIVE_MIN_BYTES) {
+    } else if (this.#inputBytes - this.#end < RECEIVE_MIN_BYTES) {
       this.bytes.copyWithin(0, this.next, this.#end);
       this.#end -= this.next;
       this.next = 0;
     }
-    const count = recvBytes(this.fd, this.inputAddress + this.#end, INPUT_BYTES - this.#end);
+    const count = recvBytes(this.fd, this.inputAddress + this.#end, this.#inputBytes - this.#end);
     if (count <= 0) throw new ConnectionClosed(endText(count));
     this.#end += count;
+  }
+
+  /** Throws away what has arrived, without waiting for more. */
+  skipWhatIsThere(): void {
+    while (waitReadable(this.fd, 0)) {
+      this.next = this.#end;
+      this.fill();
+    }
+    this.next = this.#end;
   }
 
   /** Moves on to the next message; false when it is not there in full. */

@@ -1,9 +1,10 @@
 import { bridge, callerProxied, exporting, importing, serviceProxied } from './bridges.js';
 import { dbusBroker, dbusDaemon, dropIn, dropInWithPolicies, noBus } from './buses.js';
 import { compileSocketPair } from './c-program.js';
-import { ROWS } from './figures.js';
+import { Child } from './child.js';
+import { BUS_ROWS, roundTripBytes, ROWS, SIGNAL_ROWS } from './figures.js';
 import type { Row } from './figures.js';
-import type { CallerKind, ServiceKind } from './programs.js';
+import { programPath, type CallerKind, type CompanionKind, type ServiceKind } from './programs.js';
 import type { Place, StartBus } from './running-bus.js';
 import { Session } from './session.js';
 
@@ -16,8 +17,9 @@ export interface Contender {
   open(place: Place): Promise<Session>;
 }
 
-const WITHOUT_SIGNALS = ROWS.filter((row) => row !== 'signal-1' && row !== 'signal-10');
-const ROUND_TRIPS: readonly Row[] = ['round-trip-32', 'round-trip-64k', 'round-trip-1m'];
+const WITHOUT_SIGNALS = ROWS.filter((row) => !SIGNAL_ROWS.includes(row));
+const WITHOUT_BUS = WITHOUT_SIGNALS.filter((row) => !BUS_ROWS.includes(row));
+const ROUND_TRIPS = ROWS.filter((row) => roundTripBytes(row) !== undefined);
 /** The service does not count what it has not been asked to answer. */
 const CALLS: readonly Row[] = [...ROUND_TRIPS, 'outstanding-64', 'idle'];
 
@@ -41,15 +43,62 @@ function conversation(
   return { title, rows, open: (place) => Session.open(place, startBus, service, caller) };
 }
 
+/** A conversation on a bus that has to bear something else at the same time. */
+function beside(
+  title: string,
+  startBus: StartBus,
+  companions: readonly CompanionKind[],
+): Contender {
+  const start: StartBus = async (place) => {
+    const bus = await startBus(place);
+    const children = companions.map((kind) => startCompanion(kind, bus.path));
+    const close = async (): Promise<void> => {
+      for (const child of children) await child.stop();
+      await bus.close();
+    };
+    try {
+      for (const child of children) await child.readLine(COMPANION_TIMEOUT_MS);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    return { ...bus, close };
+  };
+  return legacy(title, start);
+}
+
+const COMPANION_TIMEOUT_MS = 60_000;
+
+function startCompanion(kind: CompanionKind, path: string): Child {
+  return new Child(`companion (${kind})`, process.execPath, [programPath('companion'), kind, path]);
+}
+
+const BUSY_LOOPS: readonly CompanionKind[] = ['busy-loop', 'busy-loop'];
+
 export const CONTENDERS = {
   ours: onBus('bus1-bridge', dropIn),
   'ours-system-d': onBus('+ system.d', dropInWithPolicies),
   'dbus-broker': onBus('dbus-broker', dbusBroker),
   'dbus-daemon': onBus('dbus-daemon', dbusDaemon),
-  raw: conversation('raw socket', WITHOUT_SIGNALS, noBus, 'raw', 'raw'),
+  raw: conversation('raw socket', WITHOUT_BUS, noBus, 'raw', 'raw'),
+
+  'ours-idle-connections': beside('bus1-bridge, beside', dropIn, ['idle-connections']),
+  'dbus-broker-idle-connections': beside('dbus-broker, beside', dbusBroker, ['idle-connections']),
+  'ours-match-rules': beside('bus1-bridge, beside', dropIn, ['match-rules']),
+  'dbus-broker-match-rules': beside('dbus-broker, beside', dbusBroker, ['match-rules']),
+  'ours-flooder': beside('bus1-bridge', dropIn, ['flooder']),
+  'dbus-broker-flooder': beside('dbus-broker', dbusBroker, ['flooder']),
+  'dbus-daemon-flooder': beside('dbus-daemon', dbusDaemon, ['flooder']),
+  'ours-deaf-subscriber': beside('bus1-bridge', dropIn, ['deaf-subscriber']),
+  'dbus-broker-deaf-subscriber': beside('dbus-broker', dbusBroker, ['deaf-subscriber']),
+  'dbus-daemon-deaf-subscriber': beside('dbus-daemon', dbusDaemon, ['deaf-subscriber']),
+  'ours-busy-loops': beside('bus1-bridge', dropIn, BUSY_LOOPS),
+  'dbus-broker-busy-loops': beside('dbus-broker', dbusBroker, BUSY_LOOPS),
+  'dbus-daemon-busy-loops': beside('dbus-daemon', dbusDaemon, BUSY_LOOPS),
 
   native: conversation('native, blocking', ROUND_TRIPS, bridge(1), 'native', 'native'),
   'native-loop': conversation('native, async', CALLS, bridge(1), 'native-loop', 'native-loop'),
+  'native-caller': conversation('native to a socket', CALLS, bridge(1), 'bus', 'native-loop'),
   'socket-c': {
     title: 'socket, C',
     rows: ['round-trip-32'],

@@ -2,9 +2,16 @@ import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { MessageBatch } from './batch.js';
 import type { Connection } from './connection.js';
-import { OUTSTANDING, roundTripBytes, roundTripFigures } from './figures.js';
-import type { Measured, Row } from './figures.js';
-import { BENCH_INTERFACE, BENCH_PATH, serviceName, SIGNAL_INTERFACES } from './names.js';
+import {
+  latencyFigures,
+  NOTHING,
+  OUTSTANDING,
+  rateFigure,
+  roundTripBytes,
+  subscribersOf,
+} from './figures.js';
+import type { Measured, Row, Subscribers } from './figures.js';
+import { BENCH_INTERFACE, BENCH_PATH, serviceName, signalInterface } from './names.js';
 import { perSecond, timeEach, warmly } from './timing.js';
 
 // Without replies nothing holds a sender back, and a bus may end a receiver that it has to keep too
@@ -23,19 +30,23 @@ export function measure(connection: Connection, row: Row, durationMs: number): M
 function run(connection: Connection, row: Row, durationMs: number): Measured {
   const bodyBytes = roundTripBytes(row);
   if (bodyBytes !== undefined) {
-    return roundTripFigures(row, roundTrips(connection, bodyBytes, durationMs));
+    return latencyFigures(row, roundTrips(connection, bodyBytes, durationMs));
   }
+  const subscribers = subscribersOf(row);
+  if (subscribers !== undefined) return signals(connection, row, subscribers, durationMs);
   switch (row) {
-    case 'outstanding-64':
-      return { [row]: callsOutstanding(connection, OUTSTANDING, untilTime(durationMs)) };
+    case 'outstanding-64': {
+      const { answered, rate } = callsOutstanding(connection, OUTSTANDING, untilTime(durationMs));
+      return rateFigure(row, rate, 2 * answered);
+    }
     case 'one-way':
-      return { [row]: oneWayCalls(connection, durationMs) };
-    case 'signal-1':
-      return { [row]: signals(connection, 1, durationMs) };
-    case 'signal-10':
-      return { [row]: signals(connection, 10, durationMs) };
+      return oneWayCalls(connection, row, durationMs);
+    case 'request-name':
+    case 'add-match':
+    case 'property':
+      return busCalls(connection, row, durationMs);
     default:
-      return {};
+      return NOTHING;
   }
 }
 
@@ -97,8 +108,58 @@ function untilTime(durationMs: number): Until {
   return () => performance.now() >= deadline;
 }
 
-/** Keeps `window` calls under way until `done`; returns calls per second. */
-export function callsOutstanding(connection: Connection, window: number, done: Until): number {
+/** Calls of the bus itself that belong together, one after the other. */
+function busCalls(connection: Connection, row: keyof typeof BUS_CALLS, ms: number): Measured {
+  const calls = BUS_CALLS[row].map(
+    ([member, signature, body]) => new MessageBatch([busCall(member, signature, body)]),
+  );
+  const sorted = timeEach(ms, () => {
+    for (const call of calls) {
+      call.send(connection, 1);
+      connection.awaitReturn();
+    }
+  });
+  for (const call of calls) call.free();
+  return latencyFigures(row, sorted, 2 * calls.length);
+}
+
+type BusCall = readonly [member: string, signature: string, body: readonly unknown[]];
+
+const OWN_NAME = 'org.bus1.Bench.Own';
+const OWN_RULE = "type='signal',sender='org.bus1.Bench.Nobody',member='Nothing'";
+
+const BUS_CALLS = {
+  'request-name': [
+    ['RequestName', 'su', [OWN_NAME, 0]],
+    ['ReleaseName', 's', [OWN_NAME]],
+  ],
+  'add-match': [
+    ['AddMatch', 's', [OWN_RULE]],
+    ['RemoveMatch', 's', [OWN_RULE]],
+  ],
+  property: [['Get', 'ss', ['org.freedesktop.DBus', 'Features']]],
+} as const satisfies Record<string, readonly BusCall[]>;
+
+function busCall(member: string, signature: string, body: readonly unknown[]): Uint8Array {
+  const name = 'org.freedesktop.DBus';
+  const fields = {
+    type: MessageType.MethodCall,
+    serial: 1,
+    path: '/org/freedesktop/DBus',
+    interface: member === 'Get' ? `${name}.Properties` : name,
+    member,
+    destination: name,
+    signature,
+  };
+  return encodeMessage(fields, body);
+}
+
+/** Keeps `window` calls under way until `done`. */
+export function callsOutstanding(
+  connection: Connection,
+  window: number,
+  done: Until,
+): { answered: number; rate: number } {
   const calls = MessageBatch.repeat(echoCall(32), window);
   const start = performance.now();
   let answered = 0;
@@ -115,13 +176,13 @@ export function callsOutstanding(connection: Connection, window: number, done: U
     outstanding += returned;
   }
   calls.free();
-  return perSecond(answered, start);
+  return { answered, rate: perSecond(answered, start) };
 }
 
 /**
  * One-way calls per second: from the first that was sent to the proof that the last has arrived.
  */
-function oneWayCalls(connection: Connection, durationMs: number): number {
+function oneWayCalls(connection: Connection, row: Row, durationMs: number): Measured {
   const call = encodeMessage(
     {
       type: MessageType.MethodCall,
@@ -135,32 +196,38 @@ function oneWayCalls(connection: Connection, durationMs: number): number {
     },
     [new Uint8Array(32)],
   );
-  return ticks(connection, call, 1, durationMs);
+  return ticks(connection, row, call, 1, durationMs);
 }
 
-/** Signals per second that each of the subscribers got. */
-function signals(connection: Connection, subscribers: 1 | 10, durationMs: number): number {
+/** Signals per second that were sent, and that each of the subscribers got. */
+function signals(
+  connection: Connection,
+  row: Row,
+  subscribers: Subscribers,
+  durationMs: number,
+): Measured {
   const signal = encodeMessage(
     {
       type: MessageType.Signal,
       serial: 1,
       path: BENCH_PATH,
-      interface: SIGNAL_INTERFACES[subscribers],
+      interface: signalInterface(subscribers),
       member: 'Tick',
       signature: 'ay',
     },
     [new Uint8Array(32)],
   );
-  return ticks(connection, signal, subscribers, durationMs);
+  return ticks(connection, row, signal, subscribers, durationMs);
 }
 
 /** Sends `message` in batches and has every receiver confirm each batch. */
 function ticks(
   connection: Connection,
+  row: Row,
   message: Uint8Array,
   receivers: number,
   durationMs: number,
-): number {
+): Measured {
   const syncs = Array.from({ length: receivers }, (_, i) => syncCall(i));
   const copies = Array.from({ length: BATCH_MESSAGES }, () => message);
   const batch = new MessageBatch([...copies, ...syncs]);
@@ -180,9 +247,10 @@ function ticks(
   } while (performance.now() < deadline);
   for (; unconfirmed > 0; unconfirmed--) connection.awaitReturn();
   const rate = perSecond(sent, start);
+  const batches = sent / BATCH_MESSAGES;
   batch.free();
   checkTicks(before, ticksSeen(connection, syncs), sent);
-  return rate;
+  return rateFigure(row, rate, sent * receivers + 2 * batches * receivers);
 }
 
 /** How many one-way messages each receiver has had. */

@@ -1,13 +1,17 @@
+import { SUBSCRIBER_COUNTS, type Subscribers } from './figures.js';
+
 /** What caller and echo service agree on. */
 
 export const BENCH_PATH = '/org/bus1/Bench';
 export const BENCH_INTERFACE = 'org.bus1.Bench';
 
 /** Connections of the echo service where signals are measured; the first one also answers the calls. */
-export const SUBSCRIBERS = 10;
+export const SUBSCRIBERS_MAX = Math.max(...SUBSCRIBER_COUNTS);
 
-/** Signals of this interface have one subscriber (the first), or all of them. */
-export const SIGNAL_INTERFACES = { 1: 'org.bus1.Bench.One', 10: 'org.bus1.Bench.Ten' } as const;
+/** The interface of signals for which the first so many connections have asked. */
+export function signalInterface(subscribers: Subscribers): string {
+  return `org.bus1.Bench.To${subscribers}`;
+}
 
 /** Well-known name of the service's connection `index`. */
 export function serviceName(index: number): string {

@@ -42,6 +42,19 @@ export const SERVICE_KINDS = [
 
 export type ServiceKind = (typeof SERVICE_KINDS)[number];
 
+/** What there is beside a conversation. */
+export const COMPANION_KINDS = [
+  'idle-connections',
+  'match-rules',
+  /** sends to a service that does not read */
+  'flooder',
+  /** has asked for signals and does not read them */
+  'deaf-subscriber',
+  'busy-loop',
+] as const;
+
+export type CompanionKind = (typeof COMPANION_KINDS)[number];
+
 /** What a caller is asked for. */
 export type Command =
   | { readonly kind: 'row'; readonly row: Row; readonly durationMs: number }
@@ -55,6 +68,7 @@ export interface Answer {
 
 /** The load generator, once it is connected. */
 export interface Caller {
+  /** Yields no figures for a row that it cannot do. */
   measure(row: Row, durationMs: number): Measured | Promise<Measured>;
   /** How the bus's heap grows over so many calls, where the caller knows how to ask for that. */
   heapGrowth?(calls: number): HeapGrowth;
@@ -62,6 +76,6 @@ export interface Caller {
 }
 
 /** A program of this folder, for Node's command line. */
-export function programPath(name: 'caller' | 'service'): string {
-  return fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+export function programPath(name: 'caller' | 'service' | 'companion'): string {
+  return fileURLToPath(new URL(`../bench/${name}.js`, import.meta.url));
 }

@@ -1,100 +1,123 @@
-import { CONTENDERS } from './contenders.js';
-import type { ContenderId } from './contenders.js';
-import { FIGURES } from './figures.js';
-import type { Figure } from './figures.js';
-import { absencesOf, failuresOf, medianOf, ratioOf } from './result.js';
-import type { BenchResult, TableResult } from './result.js';
-import { TABLES } from './tables.js';
-import type { TableId } from './tables.js';
-import { isMet, targetText } from './target.js';
-import type { Target } from './target.js';
+import { compare, type Line } from './comparison.js';
+import { CONTENDERS, type ContenderId } from './contenders.js';
+import { rowTitle } from './figures.js';
+import { busyWarning, type Machine } from './machine.js';
+import { absencesOf, failuresOf, isUndecided } from './result.js';
+import type { BenchResult, ContenderResult, Estimate, TableResult } from './result.js';
+import type { BenchOptions } from './runner.js';
+import { TABLES, type TableId } from './tables.js';
 
-function formatValue(figure: Figure, value: number | undefined): string {
-  if (value === undefined) return '-';
-  if (figure.unit === 'us') return `${value.toFixed(1)} us`;
-  return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)}/s`;
+/** Everything that a report is made of. */
+export interface Run {
+  readonly machine: Machine;
+  readonly loadAfter: number;
+  readonly options: BenchOptions;
+  readonly result: BenchResult;
 }
 
-function formatCell(
-  result: TableResult,
-  contender: ContenderId,
-  reference: ContenderId,
-  figure: (typeof FIGURES)[number],
-): string {
-  const value = formatValue(figure, medianOf(result, contender, figure.id));
-  const ratio =
-    contender === reference ? undefined : ratioOf(result, contender, reference, figure.id);
-  return ratio === undefined ? value : `${value} (${ratio.toFixed(2)}x)`;
-}
+/** Cells of a table, the first line being its head. */
+export type Cells = readonly (readonly string[])[];
 
-/** Columns as wide as their widest cell; the first to the left, the others to the right. */
-function formatTable(lines: readonly (readonly string[])[]): string {
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const formatted = lines.map((line) =>
-    line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
-  );
-  return formatted.join('\n');
-}
+const MEMORY_HEAD = ['', 'memory at rest', 'after the run', 'CPU in the kernel'];
 
-/** The table: a line for each figure that was measured, a column for each contender. */
-export function tableText(id: TableId, result: TableResult): string {
+/** A table as cells: a line for each contender in each row. */
+export function tableCells(id: TableId, result: TableResult): Cells {
   const { reference } = TABLES[id];
-  const columns = [...result.keys()].filter(
-    (contender) => result.get(contender)?.absent === undefined,
-  );
-  const measured = FIGURES.filter((figure) =>
-    columns.some((contender) => medianOf(result, contender, figure.id) !== undefined),
-  );
-  return formatTable([
-    ['', ...columns.map((contender) => CONTENDERS[contender].title)],
-    ...measured.map((figure) => [
-      figure.title,
-      ...columns.map((contender) => formatCell(result, contender, reference, figure)),
-    ]),
-  ]);
-}
-
-export interface TargetOutcome {
-  readonly target: Target;
-  /** The ratio, or the figure itself; undefined where one of the two was not measured. */
-  readonly value: number | undefined;
-  readonly met: boolean | undefined;
-}
-
-/** How we stand, as far as those that a target is about were to be measured. */
-export function targetOutcomes(id: TableId, result: TableResult): TargetOutcome[] {
-  return TABLES[id].targets
-    .filter(({ of, than = of }) => result.has(of) && result.has(than))
-    .map((target) => {
-      const { figure, of, than } = target;
-      const value =
-        than === undefined ? medianOf(result, of, figure) : ratioOf(result, of, than, figure);
-      return { target, value, met: value === undefined ? undefined : isMet(target, value) };
-    });
-}
-
-function outcomeText({ target, value, met }: TargetOutcome): string {
-  const verdict = met === undefined ? 'not measured' : met ? 'met' : 'missed';
-  const unit = target.than === undefined ? '' : 'x';
-  const by = value === undefined ? '' : ` (${value.toFixed(2)}${unit})`;
-  return `target ${targetText(target)}: ${verdict}${by}`;
-}
-
-/** What a large policy costs: the mean ratio of our two columns, and the worst. */
-function policyText(result: TableResult): string[] {
-  const ratios = FIGURES.flatMap(({ id, unit }) => {
-    const without = medianOf(result, 'ours', id);
-    const withPolicies = medianOf(result, 'ours-system-d', id);
-    if (without === undefined || withPolicies === undefined) return [];
-    return [unit === 'us' ? withPolicies / without : without / withPolicies];
-  });
-  if (ratios.length === 0) return [];
-  const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
-  const cost = ((mean - 1) * 100).toFixed(1);
-  const worst = ((Math.max(...ratios) - 1) * 100).toFixed(1);
-  return [
-    `all of system.d loaded costs ${cost} % over all figures (at worst ${worst} % in one of them)`,
+  const lines = compare(result, reference);
+  const head = [
+    'row',
+    'bus',
+    'median',
+    '95 % interval',
+    `times as good as ${titleOf(reference)}`,
+    'p99',
+    'p99.9',
+    'worst',
+    'CPU a message',
   ];
+  const cells = lines.map((line, index) => [
+    lines[index - 1]?.row === line.row ? '' : rowTitle(line.row),
+    titleOf(line.contender),
+    ...valueCells(line),
+  ]);
+  return [head, ...cells];
+}
+
+function valueCells({ unit, estimate, advantage, p99, p999, worst, cpuUs }: Line): string[] {
+  const { value, low, high } = estimate;
+  return [
+    formatValue(unit, value),
+    `${formatNumber(low)} - ${formatNumber(high)}`,
+    advantage === undefined ? '' : advantageText(advantage),
+    ...[p99, p999, worst, cpuUs].map((us) => (us === undefined ? '' : formatValue('us', us))),
+  ];
+}
+
+/** "1.32 (1.28 - 1.37)", or that the intervals leave it open who is better. */
+export function advantageText(advantage: Estimate): string {
+  const [value, low, high] = [advantage.value, advantage.low, advantage.high].map((ratio) =>
+    ratio.toFixed(2),
+  );
+  return `${value} (${low} - ${high})${isUndecided(advantage) ? ' no difference' : ''}`;
+}
+
+export function formatValue(unit: Line['unit'], value: number): string {
+  return unit === 'us' ? `${formatNumber(value)} us` : `${formatNumber(value)}/s`;
+}
+
+/** As many digits as say something. */
+function formatNumber(value: number): string {
+  if (value >= 100) return String(Math.round(value));
+  return Number(value.toFixed(value < 10 ? 2 : 1)).toString();
+}
+
+export function titleOf(contender: ContenderId): string {
+  return CONTENDERS[contender].title;
+}
+
+/** Memory and the share of the kernel of each bus in a table; only the head where nothing is known. */
+export function memoryCells(result: TableResult): Cells {
+  const measured = [...result].filter(([, { restBytes }]) => restBytes !== undefined);
+  return [MEMORY_HEAD, ...measured.map(([id, one]) => [titleOf(id), ...memoryOf(one)])];
+}
+
+function memoryOf({ restBytes, endBytes, systemShare }: ContenderResult): string[] {
+  const share = systemShare === undefined || Number.isNaN(systemShare) ? undefined : systemShare;
+  return [
+    formatMiB(restBytes),
+    formatMiB(endBytes),
+    share === undefined ? '' : `${Math.round(share * 100)} %`,
+  ];
+}
+
+function formatMiB(bytes: number | undefined): string {
+  return bytes === undefined ? '' : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
+/** Columns as wide as their widest cell; the first two to the left, the others to the right. */
+function alignCells(cells: Cells, leftColumns: number): string {
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((line) => line[column].length)));
+  return cells
+    .map((line) =>
+      line
+        .map((cell, i) => (i < leftColumns ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function sectionText(id: TableId, result: TableResult): string {
+  const memory = memoryCells(result);
+  return [
+    TABLES[id].title,
+    '',
+    alignCells(tableCells(id, result), 2),
+    '',
+    ...(memory.length > 1 ? [alignCells(memory, 1), ''] : []),
+    ...heapText(result),
+    '',
+  ].join('\n');
 }
 
 function heapText(result: TableResult): string[] {
@@ -107,25 +130,54 @@ function heapText(result: TableResult): string[] {
   return [`heap: ${grown} bytes more after ${heap.calls} calls (from ${heap.beforeBytes})`];
 }
 
-function sectionText(id: TableId, result: TableResult): string {
-  const { title, reference } = TABLES[id];
-  const compared = result.has(reference) && result.size > 1;
+/** Name and value of everything about the machine, for the head of each kind of report. */
+export function machineFacts({ machine, loadAfter, options }: Run): [string, string][] {
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  const { rounds, durationMs } = options;
   return [
-    compared ? `${title} (in brackets: relative to ${reference})` : title,
-    '',
-    tableText(id, result),
-    '',
-    ...targetOutcomes(id, result).map(outcomeText),
-    ...policyText(result),
-    ...heapText(result),
-    '',
-    '',
-  ].join('\n');
+    ['date', machine.date],
+    ['versions', versions.join(', ')],
+    ['kernel', `Linux ${machine.kernel} ${machine.arch}`],
+    ['processor', `${machine.cpu}, ${machine.cores} cores, governor ${machine.governor}`],
+    ['memory', `${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
+    ['virtualisation', machine.virtualisation],
+    ['mitigations', machine.mitigations.join('; ') || 'none'],
+    ['load', `${machine.loadBefore.toFixed(2)} before, ${loadAfter.toFixed(2)} after`],
+    ['method', `${rounds} rounds of ${durationMs} ms a row, all in turn; medians over the rounds`],
+  ];
 }
 
-/** What a person reads: the tables, the targets, and what could not be measured. */
-export function reportText(result: BenchResult): string {
-  const sections = [...result].map(([id, table]) => sectionText(id, table));
-  const rest = [...absencesOf(result), ...failuresOf(result)];
-  return [...sections, ...rest.map((line) => `${line}\n`)].join('');
+/** What the reader has to be warned of, and what is missing. */
+export function remarks({ machine, loadAfter, result }: Run): string[] {
+  const warning = busyWarning(machine, loadAfter);
+  const missing = [...absencesOf(result), ...failuresOf(result)];
+  return warning === undefined ? missing : [warning, ...missing];
+}
+
+/** What a person reads on a terminal. */
+export function reportText(run: Run): string {
+  const facts = machineFacts(run).map(([name, value]) => `${name.padEnd(15)}${value}`);
+  const sections = [...run.result].map(([id, table]) => sectionText(id, table));
+  return [...facts, '', ...sections, ...remarks(run), ''].join('\n');
+}
+
+/** The same for a page that understands Markdown. */
+export function reportMarkdown(run: Run): string {
+  const facts = machineFacts(run).map(([name, value]) => `- ${name}: ${value}`);
+  const sections = [...run.result].flatMap(([id, table]) => {
+    const memory = memoryCells(table);
+    return [
+      `## ${TABLES[id].title}`,
+      '',
+      markdownTable(tableCells(id, table)),
+      '',
+      ...(memory.length > 1 ? [markdownTable(memory), ''] : []),
+    ];
+  });
+  return [...facts, '', ...sections, ...remarks(run).map((line) => `- ${line}`), ''].join('\n');
+}
+
+function markdownTable([head, ...lines]: Cells): string {
+  const rule = head.map(() => '---');
+  return [head, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

@@ -1,7 +1,7 @@
 import type { ContenderId } from './contenders.js';
 import type { FigureId } from './figures.js';
 import type { HeapGrowth } from './heap.js';
-import { median } from './statistics.js';
+import { bootstrap, median, type Interval } from './statistics.js';
 import type { TableId } from './tables.js';
 
 /** What was measured of one contender. */
@@ -13,6 +13,11 @@ export interface ContenderResult {
   /** What is not installed here, so that nothing could be measured. */
   absent?: string;
   heap?: HeapGrowth | undefined;
+  /** resident memory of the bus's processes, in bytes: right after its start, and after all rounds */
+  restBytes?: number | undefined;
+  endBytes?: number | undefined;
+  /** share of the bus's processor time that was spent in the kernel, over all rounds */
+  systemShare?: number | undefined;
 }
 
 /** The columns of a table. */
@@ -30,16 +35,46 @@ export function medianOf(
   return values === undefined || values.length === 0 ? undefined : median(values);
 }
 
-/** How `contender` compares with `reference`: its median divided by the other's. */
+/** A value with the interval in which it lies with a confidence of 95 %. */
+export interface Estimate extends Interval {
+  readonly value: number;
+}
+
+/** The median over the rounds, with its interval. */
+export function estimateOf(
+  result: TableResult,
+  contender: ContenderId,
+  figure: FigureId,
+): Estimate | undefined {
+  const values = result.get(contender)?.figures[figure] ?? [];
+  if (values.length === 0) return undefined;
+  const interval = bootstrap(values.length, (drawn) => median(drawn.map((round) => values[round])));
+  return { value: median(values), ...interval };
+}
+
+/**
+ * How `contender` compares with `reference`: its median divided by the other's. The rounds of both are drawn together,
+ * since what else the machine did in a round has hit both.
+ */
 export function ratioOf(
   result: TableResult,
   contender: ContenderId,
   reference: ContenderId,
   figure: FigureId,
-): number | undefined {
-  const value = medianOf(result, contender, figure);
-  const other = medianOf(result, reference, figure);
-  return value === undefined || other === undefined || other === 0 ? undefined : value / other;
+): Estimate | undefined {
+  const values = result.get(contender)?.figures[figure] ?? [];
+  const others = result.get(reference)?.figures[figure] ?? [];
+  const rounds = Math.min(values.length, others.length);
+  if (rounds === 0 || median(others) === 0) return undefined;
+  const of = (list: readonly number[], drawn: readonly number[]): number =>
+    median(drawn.map((round) => list[round]));
+  const interval = bootstrap(rounds, (drawn) => of(values, drawn) / of(others, drawn));
+  return { value: median(values) / median(others), ...interval };
+}
+
+/** Whether the interval of a ratio leaves open who is better. */
+export function isUndecided({ low, high }: Interval): boolean {
+  return low <= 1 && high >= 1;
 }
 
 /** One line for each thing that went wrong. */

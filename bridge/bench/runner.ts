@@ -39,8 +39,8 @@ export class Runner {
 
   async run(): Promise<BenchResult> {
     const result = new Map<TableId, TableResult>();
-    for (const id of this.#options.tables) {
-      const measured = await this.#measure(id);
+    for (const [index, id] of this.#options.tables.entries()) {
+      const measured = await this.#measure(id, index);
       if (measured !== undefined) result.set(id, measured);
     }
     process.off('exit', this.#removeDirectory);
@@ -49,7 +49,7 @@ export class Runner {
   }
 
   /** undefined where nothing of the table was asked for. */
-  async #measure(id: TableId): Promise<TableResult | undefined> {
+  async #measure(id: TableId, index: number): Promise<TableResult | undefined> {
     const { contenders: wanted, rows: wantedRows } = this.#options;
     const table = TABLES[id];
     const columns = table.columns.filter((contender) => wanted.includes(contender));
@@ -58,7 +58,9 @@ export class Runner {
     const directory = join(this.#directory, id);
     mkdirSync(directory);
     const rounds = Math.min(this.#options.rounds, table.roundsMax ?? Infinity);
-    const plan = { ...this.#options, title: id, directory, columns, rows, rounds };
-    return new TableRun(plan, this.#progress).run();
+    const onProgress = (text: string, share: number): void =>
+      this.#progress.show(text, (index + share) / this.#options.tables.length);
+    const plan = { ...this.#options, title: id, directory, columns, rows, rounds, onProgress };
+    return new TableRun(plan).run();
   }
 }

@@ -13,8 +13,8 @@ const SERVICES: Record<ServiceKind, Serve> = {
   bus: async (path, ready) => (await import('./services/wire-service.js')).serveBus(path, 1, ready),
   subscribers: async (path, ready) => {
     const { serveBus } = await import('./services/wire-service.js');
-    const { SUBSCRIBERS } = await import('./names.js');
-    serveBus(path, SUBSCRIBERS, ready);
+    const { SUBSCRIBERS_MAX } = await import('./names.js');
+    serveBus(path, SUBSCRIBERS_MAX, ready);
   },
   raw: async (path, ready) => (await import('./services/wire-service.js')).serveRaw(path, ready),
   socket: async (path, ready) =>

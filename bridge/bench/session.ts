@@ -1,6 +1,7 @@
 import { Child } from './child.js';
-import type { Measured, Row } from './figures.js';
+import { NOTHING, rateFigure, type Measured, type Row } from './figures.js';
 import type { HeapGrowth } from './heap.js';
+import { cpuTime, residentBytes, withDescendants, type CpuTime } from './process-tree.js';
 import { programPath } from './programs.js';
 import type { Answer, CallerKind, Command, ServiceKind } from './programs.js';
 import type { Place, RunningBus, StartBus } from './running-bus.js';
@@ -54,10 +55,33 @@ export class Session {
 
   /** Measures one row. Rejects when the bus, or one of the processes, fails or is stuck. */
   async measure(row: Row, durationMs: number): Promise<Measured> {
-    if (row === 'idle') return { idle: await this.#wakeUpsPerSecond(durationMs * IDLE_SHARE) };
+    if (row === 'idle') {
+      return rateFigure(row, await this.#wakeUpsPerSecond(durationMs * IDLE_SHARE), 0);
+    }
     const timeoutMs = READY_TIMEOUT_MS + durationMs * PATIENCE;
-    const answer = await this.#ask({ kind: 'row', row, durationMs }, timeoutMs);
-    return answer.measured ?? {};
+    const before = this.cpuTime();
+    const { measured = NOTHING } = await this.#ask({ kind: 'row', row, durationMs }, timeoutMs);
+    const { figures, messages } = measured;
+    if (before === undefined || messages === 0) return measured;
+    const usedNs = this.cpuTime()!.totalNs - before.totalNs;
+    return { figures: { ...figures, [`${row}-cpu`]: usedNs / 1000 / messages }, messages };
+  }
+
+  /** What the processes of the bus have used so far; undefined where there is no bus. */
+  cpuTime(): CpuTime | undefined {
+    const pids = this.#busPids();
+    return pids.length === 0 ? undefined : cpuTime(pids);
+  }
+
+  /** Resident memory of the processes of the bus; undefined where there is no bus. */
+  residentBytes(): number | undefined {
+    const pids = this.#busPids();
+    return pids.length === 0 ? undefined : residentBytes(pids);
+  }
+
+  #busPids(): number[] {
+    const pids = (this.#bus?.children ?? []).flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    return pids.flatMap(withDescendants);
   }
 
   /** How the bus's heap grows over `calls` calls. */

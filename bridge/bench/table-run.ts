@@ -3,9 +3,7 @@ import { join } from 'node:path';
 import { Absent } from './absent.js';
 import { CONTENDERS } from './contenders.js';
 import type { Contender, ContenderId } from './contenders.js';
-import { FIGURES } from './figures.js';
-import type { Row } from './figures.js';
-import type { Progress } from './progress.js';
+import type { FigureId, Row } from './figures.js';
 import type { ContenderResult, TableResult } from './result.js';
 import type { Session } from './session.js';
 
@@ -19,6 +17,8 @@ export interface TablePlan {
   readonly durationMs: number;
   readonly configFile?: string | undefined;
   readonly heapCalls: number;
+  /** @param share how much of the table is done, 0 to 1 */
+  readonly onProgress: (text: string, share: number) => void;
 }
 
 /**
@@ -28,19 +28,20 @@ export interface TablePlan {
  */
 export class TableRun {
   readonly #plan: TablePlan;
-  readonly #progress: Progress;
   readonly #sessions = new Map<ContenderId, Session>();
   readonly #result = new Map<ContenderId, ContenderResult>();
+  /** rows that have been measured, of all rounds and columns */
+  #steps = 0;
 
-  constructor(plan: TablePlan, progress: Progress) {
+  constructor(plan: TablePlan) {
     this.#plan = plan;
-    this.#progress = progress;
   }
 
   async run(): Promise<TableResult> {
     try {
       for (const id of this.#plan.columns) await this.#open(id);
       for (let round = 1; round <= this.#plan.rounds; round++) await this.#round(round);
+      this.#account();
       if (this.#plan.heapCalls > 0) await this.#heap();
     } finally {
       for (const id of this.#sessions.keys()) await this.#close(id);
@@ -57,6 +58,7 @@ export class TableRun {
       for (const id of order) {
         const { rows }: Contender = CONTENDERS[id];
         if (!rows.includes(row)) continue;
+        this.#steps++;
         this.#show(`round ${round} of ${this.#plan.rounds}: ${row} of ${id}`);
         await this.#measure(id, row);
       }
@@ -66,11 +68,21 @@ export class TableRun {
   async #measure(id: ContenderId, row: Row): Promise<void> {
     await this.#guarded(id, row, async (session, { figures }) => {
       const measured = await session.measure(row, this.#plan.durationMs);
-      for (const { id: figure } of FIGURES) {
-        const value = measured[figure];
-        if (value !== undefined) (figures[figure] ??= []).push(value);
+      for (const [figure, value] of Object.entries(measured.figures)) {
+        (figures[figure as FigureId] ??= []).push(value);
       }
     });
+  }
+
+  /** What each bus has used up over all rounds. */
+  #account(): void {
+    for (const [id, session] of this.#sessions) {
+      const result = this.#result.get(id);
+      const cpu = session.cpuTime();
+      if (result === undefined || cpu === undefined) continue;
+      result.endBytes = session.residentBytes();
+      result.systemShare = cpu.systemTicks / (cpu.userTicks + cpu.systemTicks);
+    }
   }
 
   async #heap(): Promise<void> {
@@ -88,7 +100,9 @@ export class TableRun {
     const { configFile } = this.#plan;
     try {
       mkdirSync(directory);
-      this.#sessions.set(id, await CONTENDERS[id].open({ directory, configFile }));
+      const session = await CONTENDERS[id].open({ directory, configFile });
+      this.#sessions.set(id, session);
+      result.restBytes = session.residentBytes();
     } catch (error) {
       if (error instanceof Absent) result.absent = error.message;
       else result.failures.push(`start: ${textOf(error)}`);
@@ -118,7 +132,9 @@ export class TableRun {
   }
 
   #show(text: string): void {
-    this.#progress.show(`${this.#plan.title}: ${text}`);
+    const { title, rounds, rows, columns } = this.#plan;
+    const steps = Math.max(1, rounds * rows.length * columns.length);
+    this.#plan.onProgress(`${title}: ${text}`, Math.min(1, this.#steps / steps));
   }
 }
 

@@ -1,22 +1,25 @@
 import type { ContenderId } from './contenders.js';
-import type { Row } from './figures.js';
-import { target } from './target.js';
-import type { Target } from './target.js';
+import { BUS_ROWS, ROWS, type Row } from './figures.js';
 
-/** What is measured at the same time, and printed side by side. */
+/** What is measured at the same time, and shown side by side. */
 export interface Table {
   readonly title: string;
   readonly columns: readonly ContenderId[];
   readonly rows: readonly Row[];
   /** the column that all are compared with */
   readonly reference: ContenderId;
-  readonly targets: readonly Target[];
   /** where few rounds say enough */
   readonly roundsMax?: number;
 }
 
 export const TABLE_IDS = [
   'buses',
+  'system-policy',
+  'idle-connections',
+  'match-rules',
+  'flooder',
+  'deaf-subscriber',
+  'busy-machine',
   'native',
   'dbus-next',
   'legacy',
@@ -27,112 +30,103 @@ export const TABLE_IDS = [
 
 export type TableId = (typeof TABLE_IDS)[number];
 
+/** Rows that show what something beside the conversation costs it. */
+const BESIDE: readonly Row[] = ['round-trip-32', 'outstanding-64'];
+
 export const TABLES: Record<TableId, Table> = {
   buses: {
-    title: 'Buses, one in the place of another',
-    columns: ['ours', 'ours-system-d', 'dbus-broker', 'dbus-daemon', 'raw'],
-    rows: [
-      'round-trip-32',
-      'outstanding-64',
-      'one-way',
-      'round-trip-64k',
-      'round-trip-1m',
-      'signal-1',
-      'signal-10',
-    ],
+    title: 'Buses, one in the place of another; a raw socket is what the machine can do',
+    columns: ['ours', 'dbus-broker', 'dbus-daemon', 'raw'],
+    rows: ROWS.filter((row) => row !== 'idle'),
     reference: 'dbus-broker',
-    targets: [
-      target('round-trip-32-p50', 'ours', '<=', 1, 'dbus-broker'),
-      target('outstanding-64', 'ours', '>=', 3, 'dbus-broker'),
-      target('one-way', 'ours', '>=', 2, 'dbus-broker'),
-      target('round-trip-64k-p50', 'ours', '<=', 1, 'dbus-broker'),
-    ],
   },
+  'system-policy': {
+    title: 'With the policies of all system services that are installed',
+    columns: ['ours-system-d', 'ours'],
+    rows: ['round-trip-32', 'outstanding-64', 'one-way', 'signal-16', ...BUS_ROWS],
+    reference: 'ours',
+  },
+  'idle-connections': besideTable('1,000 connections that say nothing', [
+    'ours-idle-connections',
+    'dbus-broker-idle-connections',
+    'ours',
+    'dbus-broker',
+  ]),
+  'match-rules': besideTable('100,000 match rules of others', [
+    'ours-match-rules',
+    'dbus-broker-match-rules',
+    'ours',
+    'dbus-broker',
+  ]),
+  flooder: besideTable('A client that floods another service', [
+    'ours-flooder',
+    'dbus-broker-flooder',
+    'dbus-daemon-flooder',
+  ]),
+  'deaf-subscriber': besideTable('A subscriber of many signals that does not read', [
+    'ours-deaf-subscriber',
+    'dbus-broker-deaf-subscriber',
+    'dbus-daemon-deaf-subscriber',
+  ]),
+  'busy-machine': besideTable('Two programs that never sleep', [
+    'ours-busy-loops',
+    'dbus-broker-busy-loops',
+    'dbus-daemon-busy-loops',
+  ]),
   native: {
     title: 'Native peers, beside a pair of sockets and the fastest clients of a bus',
-    columns: ['native', 'native-loop', 'socket-c', 'socket', 'dbus-broker'],
-    rows: ['round-trip-32', 'outstanding-64', 'round-trip-1m'],
+    columns: ['native', 'native-loop', 'native-caller', 'socket-c', 'socket', 'dbus-broker'],
+    rows: ['round-trip-32', 'round-trip-4k', 'round-trip-64k', 'round-trip-1m', 'outstanding-64'],
     reference: 'dbus-broker',
-    targets: [
-      target('round-trip-32-p50', 'native', '<=', 1, 'socket-c'),
-      target('round-trip-32-p50', 'native', '<', 1 / 3, 'dbus-broker'),
-      target('outstanding-64', 'native-loop', '>', 1, 'dbus-broker'),
-      target('round-trip-1m-p50', 'native', '<=', 0.4, 'dbus-broker'),
-    ],
   },
   'dbus-next': {
     title: 'Programs in Node’s loop; dbus-next itself goes through dbus-broker',
     columns: ['native-loop', 'dbus-next-native', 'dbus-next'],
     rows: ['round-trip-32', 'outstanding-64'],
     reference: 'dbus-next',
-    targets: [
-      target('round-trip-32-p50', 'native-loop', '<', 1 / 6, 'dbus-next'),
-      target('outstanding-64', 'native-loop', '>=', 30, 'dbus-next'),
-      target('round-trip-32-p50', 'dbus-next-native', '<=', 1 / 3, 'dbus-next'),
-      target('outstanding-64', 'dbus-next-native', '>=', 3, 'dbus-next'),
-    ],
   },
   legacy: {
     title: 'Legacy clients of bus1-bridge run, with a legacy service or a native one',
     columns: ['one-host', 'two-hosts', 'native-service', 'dbus-broker'],
     rows: ['round-trip-32', 'outstanding-64'],
     reference: 'dbus-broker',
-    targets: [
-      target('round-trip-32-p50', 'native-service', '<=', 1, 'dbus-broker'),
-      target('round-trip-32-p50', 'two-hosts', '<=', 1.6, 'one-host'),
-      target('outstanding-64', 'two-hosts', '>', 1, 'dbus-broker'),
-    ],
   },
-  'attach-broker': attachTable('dbus-broker', {
-    imported: 'import-broker',
-    exported: 'export-broker',
-    proxiedCaller: 'proxied-caller-broker',
-    proxiedService: 'proxied-service-broker',
-  }),
-  'attach-daemon': attachTable('dbus-daemon', {
-    imported: 'import-daemon',
-    exported: 'export-daemon',
-    proxiedCaller: 'proxied-caller-daemon',
-    proxiedService: 'proxied-service-daemon',
-  }),
+  'attach-broker': attachTable('dbus-broker', [
+    'import-broker',
+    'proxied-caller-broker',
+    'export-broker',
+    'proxied-service-broker',
+  ]),
+  'attach-daemon': attachTable('dbus-daemon', [
+    'import-daemon',
+    'proxied-caller-daemon',
+    'export-daemon',
+    'proxied-service-daemon',
+  ]),
   idle: {
     title: 'Silence: all threads of the bridge, its hosts and two native peers',
     columns: ['two-hosts-native'],
     rows: ['idle'],
     reference: 'two-hosts-native',
-    targets: [target('idle', 'two-hosts-native', '<=', 0)],
     roundsMax: 5,
   },
 };
 
-interface AttachColumns {
-  readonly imported: ContenderId;
-  readonly exported: ContenderId;
-  readonly proxiedCaller: ContenderId;
-  readonly proxiedService: ContenderId;
+/** A conversation with something beside it. */
+function besideTable(what: string, columns: readonly ContenderId[]): Table {
+  const reference = columns.find((column) => column.startsWith('dbus-broker'))!;
+  return { title: `${what}, beside a conversation`, columns, rows: BESIDE, reference };
 }
 
 /** Both directions, each beside xdg-dbus-proxy on the same side of the same bus. */
 function attachTable(
   oldBus: 'dbus-broker' | 'dbus-daemon',
-  { imported, exported, proxiedCaller, proxiedService }: AttachColumns,
+  columns: readonly ContenderId[],
 ): Table {
   return {
     title: `bus1-bridge attach beside xdg-dbus-proxy, in front of ${oldBus}`,
-    columns: [imported, proxiedCaller, exported, proxiedService, oldBus],
+    columns: [...columns, oldBus],
     rows: ['round-trip-32', 'outstanding-64', 'round-trip-64k'],
     reference: oldBus,
-    targets: [
-      ...lessThanProxy(imported, proxiedCaller),
-      ...lessThanProxy(exported, proxiedService),
-    ],
   };
-}
-
-function lessThanProxy(ours: ContenderId, proxy: ContenderId): Target[] {
-  return [
-    target('round-trip-32-p50', ours, '<', 1, proxy),
-    target('outstanding-64', ours, '>', 1, proxy),
-    target('round-trip-64k-p50', ours, '<', 1, proxy),
-  ];
 }

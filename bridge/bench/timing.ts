@@ -1,22 +1,29 @@
+import type { Measured } from './figures.js';
+
 const SAMPLES_MAX = 1 << 18;
 /** Even a row that is cut very short gives a median of something. */
 const SAMPLES_MIN = 5;
 
 const WARM_UP_SHARE = 0.2;
 
-/** Does `run` for about `durationMs`, after a warm-up of a fifth of that. */
-export function warmly<T>(durationMs: number, run: (durationMs: number) => T): T {
-  run(durationMs * WARM_UP_SHARE);
-  return run(durationMs);
+/**
+ * Does `run` for about `durationMs`, after a warm-up of a fifth of that. The messages of both count: the processor
+ * time of the bus is taken over both.
+ */
+export function warmly(durationMs: number, run: (durationMs: number) => Measured): Measured {
+  const warmUp = run(durationMs * WARM_UP_SHARE);
+  const { figures, messages } = run(durationMs);
+  return { figures, messages: messages + warmUp.messages };
 }
 
 /** The same for what ends later. */
-export async function warmlyAsync<T>(
+export async function warmlyAsync(
   durationMs: number,
-  run: (durationMs: number) => Promise<T>,
-): Promise<T> {
-  await run(durationMs * WARM_UP_SHARE);
-  return run(durationMs);
+  run: (durationMs: number) => Promise<Measured>,
+): Promise<Measured> {
+  const warmUp = await run(durationMs * WARM_UP_SHARE);
+  const { figures, messages } = await run(durationMs);
+  return { figures, messages: messages + warmUp.messages };
 }
 
 /** `step` again and again for `durationMs`: how long each took, in microseconds, ascending. */

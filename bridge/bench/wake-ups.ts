@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readProc, threadsOf, withDescendants } from './process-tree.js';
 
 /** How often a thread has gone to sleep of its own accord: as often it was woken. By thread ID. */
 type SleepCounts = ReadonlyMap<number, number>;
@@ -22,42 +22,14 @@ export async function wakeUpsPerSecond(
   return wakeUps / seconds;
 }
 
-function withDescendants(pid: number): number[] {
-  const children = threadsOf(pid).flatMap((thread) =>
-    read(`/proc/${pid}/task/${thread}/children`)
-      .split(' ')
-      .filter((word) => word !== ''),
-  );
-  return [pid, ...children.flatMap((child) => withDescendants(Number(child)))];
-}
-
 function sleepCounts(pids: readonly number[]): SleepCounts {
   const counts = new Map<number, number>();
   for (const pid of pids) {
     for (const thread of threadsOf(pid)) {
-      const status = read(`/proc/${pid}/task/${thread}/status`);
+      const status = readProc(`${pid}/task/${thread}/status`);
       const [, count] = /^voluntary_ctxt_switches:\s*(\d+)/m.exec(status) ?? [];
       if (count !== undefined) counts.set(Number(thread), Number(count));
     }
   }
   return counts;
-}
-
-function threadsOf(pid: number): string[] {
-  return existing(() => readdirSync(`/proc/${pid}/task`)) ?? [];
-}
-
-function read(path: string): string {
-  return existing(() => readFileSync(path, 'utf8')) ?? '';
-}
-
-/** undefined for a process or thread that has ended meanwhile. */
-function existing<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
-    throw error;
-  }
 }

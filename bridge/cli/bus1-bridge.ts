@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { benchCommand } from '#bridge/bench/bench.js';
 import { attachCommand } from './attach-command.js';
 import { packageVersion } from '#bridge/control/version.js';
 import { explainCommand } from './explain-command.js';
@@ -26,6 +27,7 @@ await runProgram('bus1-bridge', async () => {
   program.addCommand(explainCommand(finish));
   program.addCommand(generateCommand(finish));
   program.addCommand(mappingsCommand(finish));
+  program.addCommand(benchCommand('bench'));
   await program.parseAsync();
   return status;
 });

@@ -8,15 +8,18 @@ import { promisify } from 'node:util';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { CONTENDERS } from '#bridge/bench/contenders.js';
 import type { Contender, ContenderId } from '#bridge/bench/contenders.js';
-import { FIGURES } from '#bridge/bench/figures.js';
-import type { FigureId } from '#bridge/bench/figures.js';
-import { reportText, tableText, targetOutcomes } from '#bridge/bench/report.js';
+import { ROWS, type FigureId, type Row } from '#bridge/bench/figures.js';
+import { advantageOf } from '#bridge/bench/comparison.js';
+import type { Machine } from '#bridge/bench/machine.js';
+import { reportHtml } from '#bridge/bench/report-html.js';
+import { advantageText, reportMarkdown, reportText, tableCells } from '#bridge/bench/report.js';
+import type { Run } from '#bridge/bench/report.js';
 import { medianOf } from '#bridge/bench/result.js';
+import type { BenchOptions } from '#bridge/bench/runner.js';
 import type { ContenderResult, TableResult } from '#bridge/bench/result.js';
-import { median, percentile } from '#bridge/bench/statistics.js';
+import { bootstrap, median, percentile } from '#bridge/bench/statistics.js';
 import { TABLE_IDS, TABLES } from '#bridge/bench/tables.js';
 import type { TableId } from '#bridge/bench/tables.js';
-import { isMet, target, targetText } from '#bridge/bench/target.js';
 import { wakeUpsPerSecond } from '#bridge/bench/wake-ups.js';
 
 const run = promisify(execFile);
@@ -25,11 +28,9 @@ const directory = mkdtempSync(join(tmpdir(), 'bus1-bench-test-'));
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-type Medians = Record<FigureId, number | null>;
-
 interface TableReport {
-  readonly medians: Record<string, Medians>;
-  readonly rounds: Record<string, ContenderResult>;
+  readonly lines: readonly { readonly row: Row; readonly contender: ContenderId }[];
+  readonly contenders: Record<string, ContenderResult>;
 }
 
 function resultOf(figures: [ContenderId, Partial<Record<FigureId, number[]>>][]): TableResult {
@@ -40,17 +41,10 @@ function resultOf(figures: [ContenderId, Partial<Record<FigureId, number[]>>][])
   return new Map(contenders);
 }
 
-function figuresIn(medians: Medians): FigureId[] {
-  return FIGURES.map(({ id }) => id).filter((id) => medians[id] !== null && medians[id] >= 0);
-}
-
-/** The figures that the rows of a table have which a contender can do. */
-function figuresOf(table: TableId, contender: ContenderId): FigureId[] {
+/** The rows of a table that a contender can do. */
+function rowsOf(table: TableId, contender: ContenderId): Row[] {
   const { rows }: Contender = CONTENDERS[contender];
-  const measured = TABLES[table].rows.filter((row) => rows.includes(row));
-  return FIGURES.map(({ id }) => id).filter((id) =>
-    measured.some((row) => id === row || id.startsWith(`${row}-p`)),
-  );
+  return ROWS.filter((row) => TABLES[table].rows.includes(row) && rows.includes(row));
 }
 
 async function tableReport(table: TableId, args: readonly string[]): Promise<TableReport> {
@@ -66,12 +60,13 @@ describe('the runner', () => {
   it.each(TABLE_IDS)(
     'has a figure for every row and column of %s that is installed',
     async (id) => {
-      const { medians, rounds } = await tableReport(id, quick);
+      const { lines, contenders } = await tableReport(id, quick);
       for (const contender of TABLES[id].columns) {
-        if (rounds[contender].absent !== undefined) continue;
-        expect([contender, figuresIn(medians[contender])]).toEqual([
+        if (contenders[contender].absent !== undefined) continue;
+        const measured = lines.filter((line) => line.contender === contender);
+        expect([contender, measured.map(({ row }) => row)]).toEqual([
           contender,
-          figuresOf(id, contender),
+          rowsOf(id, contender),
         ]);
       }
     },
@@ -85,7 +80,8 @@ describe('the runner', () => {
       '--columns=dbus-daemon',
       '--rows=signal-1,one-way',
     ]);
-    expect(stdout).toMatch(/^Buses[^\n]*\n\n +dbus-daemon\none-way calls .*\nsignals, 1 .*\n\n\n$/);
+    expect(stdout).toMatch(/\nBuses[^\n]*\n\nrow .*\none-way calls +dbus-daemon .*\nsignals, 1 /);
+    expect(stdout).not.toContain('round trip');
   });
 
   it('adds a configuration file, and says what a bus has against it', async () => {
@@ -123,7 +119,7 @@ describe('the runner', () => {
     });
 
     it('at its end', async () => {
-      const words = [main, ...quick, '--columns=dbus-daemon', '--rows=signal-10'];
+      const words = [main, ...quick, '--columns=dbus-daemon', '--rows=signal-16'];
       await run(process.execPath, words, { env: env() });
       expect(filesMade()).toEqual([]);
     });
@@ -140,89 +136,123 @@ describe('the runner', () => {
   });
 });
 
+const MACHINE: Machine = {
+  date: '2026-01-02T03:04:05.000Z',
+  versions: { 'bus1-bridge': '1.2.3', 'dbus-broker': 'dbus-broker 33' },
+  kernel: '6.1.0',
+  arch: 'x64',
+  cpu: 'Some <fast> CPU',
+  cores: 4,
+  memoryBytes: 2 ** 33,
+  governor: 'performance',
+  virtualisation: 'kvm',
+  mitigations: ['meltdown: Mitigation: PTI'],
+  loadBefore: 0.1,
+};
+
+const OPTIONS: BenchOptions = {
+  tables: ['buses'],
+  contenders: ['ours', 'dbus-broker'],
+  rows: ['round-trip-32'],
+  rounds: 3,
+  durationMs: 250,
+  heapCalls: 0,
+};
+
+const runOf = (table: TableResult, machine: Partial<Machine> = {}): Run => ({
+  machine: { ...MACHINE, ...machine },
+  loadAfter: 2.5,
+  options: OPTIONS,
+  result: new Map([['buses', table]]),
+});
+
 describe('the report', () => {
   const result = resultOf([
-    ['ours', { 'round-trip-32-p50': [30, 10, 20], 'outstanding-64': [300, 310], 'one-way': [150] }],
-    ['dbus-broker', { 'round-trip-32-p50': [20], 'outstanding-64': [100], 'one-way': [100] }],
+    [
+      'ours',
+      {
+        'round-trip-32-p50': [20, 19, 21],
+        'round-trip-32-p99': [30, 31, 32],
+        'round-trip-32-cpu': [5, 5, 5],
+        'outstanding-64': [300, 310, 320],
+        'one-way': [90, 150, 100],
+      },
+    ],
+    [
+      'dbus-broker',
+      {
+        'round-trip-32-p50': [40, 41, 42],
+        'outstanding-64': [100, 100, 100],
+        'one-way': [100, 100, 110],
+      },
+    ],
   ]);
 
   it('takes the median of the rounds', () => {
     expect(medianOf(result, 'ours', 'round-trip-32-p50')).toBe(20);
-    expect(medianOf(result, 'ours', 'outstanding-64')).toBe(305);
+    expect(medianOf(result, 'ours', 'outstanding-64')).toBe(310);
     expect(medianOf(result, 'raw', 'one-way')).toBeUndefined();
   });
 
-  it('compares with the reference', () => {
-    expect(tableText('buses', result).split('\n')).toEqual([
-      '                               bus1-bridge  dbus-broker',
-      'round trip, 32 bytes, p50  20.0 us (1.00x)      20.0 us',
-      'calls, 64 outstanding        305/s (3.05x)        100/s',
-      'one-way calls                150/s (1.50x)        100/s',
+  it('has a line for each contender in each row, compared with the reference', () => {
+    const cells = tableCells('buses', result).map((line) => line.map((cell) => cell.trim()));
+    expect(cells.map(([row, bus, value]) => [row, bus, value])).toEqual([
+      ['row', 'bus', 'median'],
+      ['round trip, 32 bytes', 'bus1-bridge', '20 us'],
+      ['', 'dbus-broker', '41 us'],
+      ['calls, 64 outstanding', 'bus1-bridge', '310/s'],
+      ['', 'dbus-broker', '100/s'],
+      ['one-way calls', 'bus1-bridge', '100/s'],
+      ['', 'dbus-broker', '100/s'],
+    ]);
+    expect(cells[1]).toEqual([
+      ...['round trip, 32 bytes', 'bus1-bridge', '20 us', '19 - 21', '2.05 (2.00 - 2.16)'],
+      ...['31 us', '', '', '5 us'],
     ]);
   });
 
-  it('says of each target whether it is met', () => {
-    expect(targetOutcomes('buses', result).map(({ target, met }) => [target.figure, met])).toEqual([
-      ['round-trip-32-p50', true],
-      ['outstanding-64', true],
-      ['one-way', false],
-      ['round-trip-64k-p50', undefined],
-    ]);
-    expect(reportText(new Map([['buses', result]]))).toContain(
-      'target one-way, ours >= 2 x dbus-broker: missed (1.50x)\n' +
-        'target round-trip-64k-p50, ours <= 1 x dbus-broker: not measured\n',
+  it('says where there is no difference', () => {
+    expect(advantageText({ value: 1.1, low: 0.9, high: 1.3 })).toBe(
+      '1.10 (0.90 - 1.30) no difference',
+    );
+    expect(advantageText({ value: 1.1, low: 1.01, high: 1.3 })).toBe('1.10 (1.01 - 1.30)');
+  });
+
+  it('turns the ratio round where less is better', () => {
+    expect(advantageOf(result, 'ours', 'dbus-broker', 'round-trip-32')?.value).toBeCloseTo(2.05);
+    expect(advantageOf(result, 'ours', 'dbus-broker', 'outstanding-64')?.value).toBeCloseTo(3.1);
+  });
+
+  it('begins with what is needed to repeat it', () => {
+    const text = reportText(runOf(result));
+    for (const fact of ['2026-01-02', 'dbus-broker 33', '6.1.0', '4 cores', 'kvm', 'PTI', '2.50']) {
+      expect(text).toContain(fact);
+    }
+    expect(text).not.toContain('warning');
+  });
+
+  it('warns of a machine that was busy with something else', () => {
+    expect(reportText(runOf(result, { loadBefore: 3 }))).toContain(
+      'warning: the machine was busy with something else: load 3.00 before the run',
     );
   });
 
-  it('has targets that are about the figure itself', () => {
-    const busy = resultOf([['two-hosts-native', { idle: [0, 5, 4] }]]);
-    expect(targetOutcomes('idle', busy)).toMatchObject([{ value: 4, met: false }]);
-    const silent = resultOf([['two-hosts-native', { idle: [0, 0, 4] }]]);
-    expect(targetOutcomes('idle', silent)).toMatchObject([{ value: 0, met: true }]);
-  });
-
-  it('has no targets where one of the two was not to be measured', () => {
-    const alone = resultOf([['dbus-broker', { 'one-way': [1] }]]);
-    expect(targetOutcomes('buses', alone)).toEqual([]);
-  });
-
-  it('leaves out what is not installed', () => {
+  it('says what is not installed', () => {
     const absent: ContenderResult = { figures: {}, failures: [], absent: 'cc is not installed' };
-    const socket: ContenderResult = { figures: { 'round-trip-32-p50': [9] }, failures: [] };
-    const text = reportText(
-      new Map([
-        [
-          'native',
-          new Map([
-            ['socket-c', absent],
-            ['socket', socket],
-          ]),
-        ],
-      ]),
-    );
-    expect(text).not.toContain('socket, C');
+    const text = reportText(runOf(new Map([...result, ['socket-c', absent]])));
     expect(text).toContain('\nleft out: socket-c: cc is not installed\n');
   });
-});
 
-describe('targets', () => {
-  it.each([
-    ['<', 1, [true, false, false]],
-    ['<=', 1, [true, true, false]],
-    ['>=', 1, [false, true, true]],
-    ['>', 1, [false, false, true]],
-  ] as const)('%s %d', (relation, factor, expected) => {
-    const promise = target('one-way', 'ours', relation, factor, 'dbus-broker');
-    expect([0.9, 1, 1.1].map((value) => isMet(promise, value))).toEqual(expected);
+  it('can be Markdown', () => {
+    expect(reportMarkdown(runOf(result))).toContain(
+      '| round trip, 32 bytes | bus1-bridge | 20 us | 19 - 21 | 2.05 (2.00 - 2.16) | 31 us |  |  | 5 us |',
+    );
   });
 
-  it('are printed as they are', () => {
-    expect(targetText(target('round-trip-32-p50', 'native', '<', 1 / 3, 'dbus-broker'))).toBe(
-      'round-trip-32-p50, native < 0.333 x dbus-broker',
-    );
-    expect(targetText(target('idle', 'two-hosts-native', '<=', 0))).toBe(
-      'idle, two-hosts-native <= 0',
-    );
+  it('can be one HTML file that asks nobody for anything', () => {
+    const html = reportHtml(runOf(result));
+    expect(html).toContain('Some &lt;fast&gt; CPU');
+    expect(html).not.toMatch(/(?:src|href)\s*=\s*["']?(?:https?:)?\/\//);
   });
 });
 
@@ -263,5 +293,15 @@ describe('statistics', () => {
     [1, 4],
   ])('percentile %d of 1 to 4 is %d', (p, expected) => {
     expect(percentile([1, 2, 3, 4], p)).toBe(expected);
+  });
+
+  it('an interval holds the statistic, is the same each time, and is a point for rounds that agree', () => {
+    const values = [10, 12, 11, 13, 9, 30, 11];
+    const of = (drawn: readonly number[]): number => median(drawn.map((round) => values[round]));
+    const interval = bootstrap(values.length, of);
+    expect(interval.low).toBeLessThanOrEqual(11);
+    expect(interval.high).toBeGreaterThanOrEqual(11);
+    expect(bootstrap(values.length, of)).toEqual(interval);
+    expect(bootstrap(3, () => 7)).toEqual({ low: 7, high: 7 });
   });
 });

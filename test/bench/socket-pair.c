@@ -11,7 +11,7 @@
 enum { BYTES = 32, SAMPLES_MAX = 1 << 18, SAMPLES_MIN = 5 };
 static const char COMMAND[] = " {\"kind\":\"row\",\"row\":\"round-trip-32\",\"durationMs\":%lf}";
 static const char ANSWER[] =
-    "{\"measured\":{\"round-trip-32-p50\":%.3f,\"round-trip-32-p99\":%.3f}}\n";
+    "{\"measured\":{\"figures\":{\"round-trip-32-p50\":%.3f,\"round-trip-32-p99\":%.3f},\"messages\":0}}\n";
 static double samples[SAMPLES_MAX];
 
 static double now_us(void) {

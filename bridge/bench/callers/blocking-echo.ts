@@ -1,4 +1,4 @@
-import { roundTripBytes, roundTripFigures } from '#bridge/bench/figures.js';
+import { latencyFigures, NOTHING, roundTripBytes } from '#bridge/bench/figures.js';
 import type { Measured, Row } from '#bridge/bench/figures.js';
 import { timeEach, warmly } from '#bridge/bench/timing.js';
 
@@ -8,14 +8,14 @@ export type BlockingEcho = (lengthBytes: number) => number;
 /** Measures a row of round trips, the only kind that a caller can do who blocks for each. */
 export function measureBlocking(row: Row, durationMs: number, echo: BlockingEcho): Measured {
   const lengthBytes = roundTripBytes(row);
-  if (lengthBytes === undefined) return {};
+  if (lengthBytes === undefined) return NOTHING;
   let returnedBytes = lengthBytes;
   const step = (): void => {
     returnedBytes = Math.min(returnedBytes, echo(lengthBytes));
   };
-  const sorted = warmly(durationMs, (ms) => timeEach(ms, step));
+  const measured = warmly(durationMs, (ms) => latencyFigures(row, timeEach(ms, step)));
   if (returnedBytes !== lengthBytes) {
     throw new Error(`of ${lengthBytes} bytes ${returnedBytes} came back`);
   }
-  return roundTripFigures(row, sorted);
+  return measured;
 }

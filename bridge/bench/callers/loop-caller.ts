@@ -1,4 +1,10 @@
-import { OUTSTANDING, roundTripBytes, roundTripFigures } from '#bridge/bench/figures.js';
+import {
+  latencyFigures,
+  NOTHING,
+  OUTSTANDING,
+  rateFigure,
+  roundTripBytes,
+} from '#bridge/bench/figures.js';
 import type { Measured, Row } from '#bridge/bench/figures.js';
 import type { Caller } from '#bridge/bench/programs.js';
 import { perSecond, timeEachAsync, warmlyAsync } from '#bridge/bench/timing.js';
@@ -31,10 +37,10 @@ export class LoopCaller implements Caller {
   }
 
   async #run(row: Row, durationMs: number): Promise<Measured> {
-    if (row === 'outstanding-64') return { [row]: await this.#callsOutstanding(durationMs) };
+    if (row === 'outstanding-64') return this.#callsOutstanding(row, durationMs);
     const lengthBytes = roundTripBytes(row);
-    if (lengthBytes === undefined) return {};
-    return roundTripFigures(row, await this.#roundTrips(lengthBytes, durationMs));
+    if (lengthBytes === undefined) return NOTHING;
+    return latencyFigures(row, await this.#roundTrips(lengthBytes, durationMs));
   }
 
   async #roundTrips(lengthBytes: number, durationMs: number): Promise<Float64Array> {
@@ -48,7 +54,7 @@ export class LoopCaller implements Caller {
   }
 
   /** Calls per second, where each caller of 64 waits for its own. */
-  async #callsOutstanding(durationMs: number): Promise<number> {
+  async #callsOutstanding(row: Row, durationMs: number): Promise<Measured> {
     const bytes = this.#service.bytes(SHORT_BYTES);
     const start = performance.now();
     let answered = 0;
@@ -61,6 +67,6 @@ export class LoopCaller implements Caller {
       } while (!isOver);
     };
     await Promise.all(Array.from({ length: OUTSTANDING }, call));
-    return perSecond(answered, start);
+    return rateFigure(row, perSecond(answered, start), 2 * answered);
   }
 }

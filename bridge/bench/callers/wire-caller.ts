@@ -1,11 +1,13 @@
 import { Variant } from '#bridge/wire/types.js';
 import { Connection } from '#bridge/bench/connection.js';
-import type { Measured, Row } from '#bridge/bench/figures.js';
+import { NOTHING, type Measured, type Row } from '#bridge/bench/figures.js';
+import { Greetings } from '#bridge/bench/greetings.js';
 import { heapGrowth } from '#bridge/bench/heap.js';
 import type { HeapGrowth } from '#bridge/bench/heap.js';
 import { measure } from '#bridge/bench/load.js';
 import { serviceName } from '#bridge/bench/names.js';
 import type { Caller } from '#bridge/bench/programs.js';
+import { warmly } from '#bridge/bench/timing.js';
 
 /** Hosts take new connections as they come, so a second attempt need not do; so many do. */
 const ATTEMPTS_MAX = 64;
@@ -13,13 +15,15 @@ const ATTEMPTS_MAX = 64;
 /** Calls with ready-made D-Bus messages and blocks for the replies: no library could do with less. */
 export class WireCaller implements Caller {
   readonly #connection: Connection;
+  readonly #greetings: Greetings | undefined;
 
-  private constructor(connection: Connection) {
+  private constructor(connection: Connection, greetings?: Greetings) {
     this.#connection = connection;
+    this.#greetings = greetings;
   }
 
   static openBus(path: string): WireCaller {
-    return new WireCaller(Connection.openBus(path));
+    return new WireCaller(Connection.openBus(path), new Greetings(path));
   }
 
   static openRaw(path: string): WireCaller {
@@ -43,7 +47,9 @@ export class WireCaller implements Caller {
   }
 
   measure(row: Row, durationMs: number): Measured {
-    return measure(this.#connection, row, durationMs);
+    if (row !== 'connect' && row !== 'first-call')
+      return measure(this.#connection, row, durationMs);
+    return warmly(durationMs, (ms) => this.#greetings?.measure(row, ms) ?? NOTHING);
   }
 
   heapGrowth(calls: number): HeapGrowth {

@@ -9,7 +9,8 @@ import {
 } from '#core/linux/index.js';
 import { Connection, ConnectionClosed } from '#bridge/bench/connection.js';
 import { EchoEnd } from '#bridge/bench/echo.js';
-import { serviceName, SIGNAL_INTERFACES } from '#bridge/bench/names.js';
+import { SUBSCRIBER_COUNTS } from '#bridge/bench/figures.js';
+import { serviceName, signalInterface } from '#bridge/bench/names.js';
 
 /** Answers on connections to a bus, each with a name and its subscriptions. */
 export function serveBus(path: string, count: number, ready: () => void): void {
@@ -35,9 +36,11 @@ export function serveRaw(path: string, ready: () => void): void {
 function openSubscriber(path: string, index: number): Connection {
   const connection = Connection.openBus(path);
   connection.callBus('RequestName', 'su', [serviceName(index), 0]);
-  for (const [subscribers, name] of Object.entries(SIGNAL_INTERFACES)) {
-    if (index >= Number(subscribers)) continue;
-    connection.callBus('AddMatch', 's', [`type='signal',interface='${name}'`]);
+  for (const subscribers of SUBSCRIBER_COUNTS) {
+    if (index >= subscribers) continue;
+    connection.callBus('AddMatch', 's', [
+      `type='signal',interface='${signalInterface(subscribers)}'`,
+    ]);
   }
   return connection;
 }

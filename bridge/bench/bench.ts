@@ -1,0 +1,134 @@
+import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { killChildren } from './child.js';
+import { CONTENDER_IDS } from './contenders.js';
+import type { ContenderId } from './contenders.js';
+import { ROWS } from './figures.js';
+import type { Row } from './figures.js';
+import { describeMachine } from './machine.js';
+import { Progress } from './progress.js';
+import { reportHtml } from './report-html.js';
+import { reportJson } from './report-json.js';
+import { reportMarkdown, reportText } from './report.js';
+import { failuresOf } from './result.js';
+import { Runner } from './runner.js';
+import type { BenchOptions } from './runner.js';
+import { TABLE_IDS } from './tables.js';
+import type { TableId } from './tables.js';
+
+const ROUNDS = 11;
+const DURATION_MS = 250;
+const QUICK_ROUNDS = 3;
+const QUICK_DURATION_MS = 100;
+const HEAP_CALLS = 1_000_000;
+/** What is measured unless somebody asks for more: the buses themselves. */
+const DEFAULT_TABLES: readonly TableId[] = ['buses'];
+const AGAINST = ['dbus-daemon', 'dbus-broker'] as const;
+
+interface Flags {
+  tables: TableId[];
+  against: string[];
+  columns: ContenderId[];
+  rows: Row[];
+  rounds?: number;
+  durationMs?: number;
+  quick?: boolean;
+  config?: string;
+  heap?: boolean | number;
+  json?: string;
+  html?: string;
+  markdown?: string;
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw new InvalidArgumentError('It must be a whole number > 0.');
+  return Number(text);
+}
+
+/** Parses a comma-separated choice of `known`; `all` stands for every one of them. */
+function choiceOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) =>
+    text.split(',').flatMap((word) => {
+      if (word.trim() === 'all') return [...known];
+      const found = known.find((candidate) => candidate === word.trim());
+      if (found !== undefined) return [found];
+      throw new InvalidArgumentError(`'${word}' is none of ${known.join(', ')}.`);
+    });
+}
+
+/** The options of `bus1-bridge bench` and `npm run bench`. */
+export function benchCommand(name: string): Command {
+  return new Command(name)
+    .description(
+      'Compares this bus with others on this machine: the same load for each in turn, medians over the rounds.',
+    )
+    .addOption(
+      new Option('--tables <list>', `tables to measure: all, or of ${TABLE_IDS.join(',')}`)
+        .argParser(choiceOf(TABLE_IDS))
+        .default([...DEFAULT_TABLES], DEFAULT_TABLES.join(',')),
+    )
+    .addOption(
+      new Option('--against <list>', 'buses to compare with, as far as they are installed')
+        .argParser(choiceOf(AGAINST))
+        .default([...AGAINST], AGAINST.join(',')),
+    )
+    .addOption(
+      new Option('--columns <list>', 'columns to measure, of those that a table has')
+        .argParser(choiceOf(CONTENDER_IDS))
+        .default(CONTENDER_IDS, 'all'),
+    )
+    .addOption(
+      new Option('--rows <list>', 'rows to measure, of those that a table has')
+        .argParser(choiceOf(ROWS))
+        .default([...ROWS], 'all'),
+    )
+    .option('--rounds <n>', `how often each row is measured (${ROUNDS})`, positiveInteger)
+    .option('--duration-ms <n>', `how long, each time (${DURATION_MS})`, positiveInteger)
+    .option('--quick', `a first look: ${QUICK_ROUNDS} rounds of ${QUICK_DURATION_MS} ms`)
+    .option('--config <file>', 'configuration added to that of ours and of dbus-daemon')
+    .option('--heap [calls]', `growth of our heap over that many calls (1e6)`, positiveInteger)
+    .option('--json <file>', 'write all values to a file')
+    .option('--markdown <file>', 'write the tables to a file')
+    .option('--html <file>', 'write the report with its plots to one file, which needs no network')
+    .action(bench);
+}
+
+function optionsOf(flags: Flags): BenchOptions {
+  const quick = flags.quick === true;
+  const left = AGAINST.filter((bus) => !flags.against.includes(bus));
+  return {
+    tables: flags.tables,
+    contenders: flags.columns.filter((id) => !left.some((bus) => id.startsWith(bus))),
+    rows: flags.rows,
+    rounds: flags.rounds ?? (quick ? QUICK_ROUNDS : ROUNDS),
+    durationMs: flags.durationMs ?? (quick ? QUICK_DURATION_MS : DURATION_MS),
+    configFile: flags.config,
+    heapCalls: flags.heap === true ? HEAP_CALLS : Number(flags.heap ?? 0),
+  };
+}
+
+/** Measures, reports, and ends with status 1 if something could not be measured. */
+async function bench(flags: Flags): Promise<void> {
+  const options = optionsOf(flags);
+  const progress = new Progress(process.stderr);
+  for (const [signal, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ] as const) {
+    process.once(signal, () => {
+      killChildren();
+      process.exit(128 + number);
+    });
+  }
+  const machine = describeMachine(new Date());
+  const result = await new Runner(options, progress).run();
+  progress.clear();
+  const run = { machine, loadAfter: loadavg()[0], options, result };
+  if (flags.json !== undefined) writeFileSync(flags.json, reportJson(run));
+  if (flags.markdown !== undefined) writeFileSync(flags.markdown, reportMarkdown(run));
+  if (flags.html !== undefined) writeFileSync(flags.html, reportHtml(run));
+  process.stdout.write(reportText(run));
+  if (failuresOf(result).length > 0) process.exitCode = 1;
+}

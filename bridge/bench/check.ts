@@ -1,0 +1,79 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+
+import { advantageOf } from './comparison.js';
+import type { ContenderId } from './contenders.js';
+import type { Row } from './figures.js';
+import { Progress } from './progress.js';
+import { failuresOf, type Estimate } from './result.js';
+import { Runner, type BenchOptions } from './runner.js';
+
+// usage: check.js BASELINE [--write]
+//
+// Compares the ratios of a short run with those of the baseline and ends with status 1 if one is worse by more than
+// its noise. --write makes this run the baseline.
+
+const OURS: ContenderId = 'ours';
+const REFERENCE: ContenderId = 'dbus-broker';
+const ROWS: readonly Row[] = ['round-trip-32', 'outstanding-64', 'one-way', 'signal-16'];
+
+const OPTIONS: BenchOptions = {
+  tables: ['buses'],
+  contenders: [OURS, REFERENCE],
+  rows: ROWS,
+  rounds: 15,
+  durationMs: 100,
+  heapCalls: 0,
+};
+
+/** A machine that is shared moves ratios by as much from one run to the next, whatever the interval within one. */
+const NOISE = 0.35;
+
+interface Expected {
+  /** how many times as good as the reference */
+  readonly advantage: number;
+  /** share of it that a run may lose */
+  readonly noise: number;
+}
+
+type Baseline = Readonly<Partial<Record<Row, Expected>>>;
+
+/** Whether even the best that the interval allows is worse than the baseline and its noise. */
+function isWorse({ high }: Estimate, { advantage, noise }: Expected): boolean {
+  return high < advantage * (1 - noise);
+}
+
+function judge(row: Row, found: Estimate | undefined, expected: Expected | undefined): boolean {
+  const [value, low, high] = [found?.value, found?.low, found?.high].map((one) => one?.toFixed(2));
+  const known =
+    expected === undefined ? 'no baseline' : `baseline ${expected.advantage.toFixed(2)}`;
+  const passed = found !== undefined && (expected === undefined || !isWorse(found, expected));
+  process.stdout.write(
+    `${passed ? 'ok  ' : 'FAIL'}  ${row}: ${value ?? 'not measured'} (${low} - ${high}) times as good as ` +
+      `${REFERENCE}; ${known}\n`,
+  );
+  return passed;
+}
+
+const [file, flag] = process.argv.slice(2);
+if (file === undefined || (flag !== undefined && flag !== '--write')) {
+  process.stderr.write('usage: check.js BASELINE [--write]\n');
+  process.exit(2);
+}
+const progress = new Progress(process.stderr);
+const result = await new Runner(OPTIONS, progress).run();
+progress.clear();
+for (const failure of failuresOf(result)) process.stderr.write(`${failure}\n`);
+const table = result.get('buses') ?? new Map();
+const found = new Map(ROWS.map((row) => [row, advantageOf(table, OURS, REFERENCE, row)]));
+if (flag === '--write') {
+  const baseline = Object.fromEntries(
+    [...found].map(([row, estimate]) => [
+      row,
+      { advantage: Number(estimate?.value.toFixed(2)), noise: NOISE },
+    ]),
+  );
+  writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
+}
+const baseline = JSON.parse(readFileSync(file, 'utf8')) as Baseline;
+const verdicts = ROWS.map((row) => judge(row, found.get(row), baseline[row]));
+if (verdicts.includes(false)) process.exitCode = 1;

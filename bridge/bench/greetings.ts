@@ -1,0 +1,86 @@
+import { closeFd, connectUnix, getuid, NativeMemory, setNonBlocking } from '#core/linux/index.js';
+import { encodeMessage } from '#bridge/wire/message.js';
+import { MessageType } from '#bridge/wire/types.js';
+
+import { Connection } from './connection.js';
+import { latencyFigures, type Measured, type Row } from './figures.js';
+import { BENCH_INTERFACE, BENCH_PATH, serviceName } from './names.js';
+import { timeEach } from './timing.js';
+
+/** Authentication, Hello and its answer, NameAcquired. */
+const GREETING_MESSAGES = 3;
+const CALL_MESSAGES = 2;
+
+/** New connections, one after the other: how long it takes until they have said Hello, or called somebody. */
+export class Greetings {
+  readonly #path: string;
+  readonly #memory = NativeMemory.map(4096);
+  readonly #connection = Connection.unconnected();
+  /** where each piece that is sent ends */
+  readonly #ends: number[] = [];
+
+  constructor(path: string) {
+    this.#path = path;
+    const uid = Buffer.from(String(getuid())).toString('hex');
+    this.#add(Buffer.from(`\0AUTH EXTERNAL ${uid}\r\n`));
+    this.#add(Buffer.concat([Buffer.from('BEGIN\r\n'), HELLO]));
+    this.#add(FIRST_CALL);
+  }
+
+  measure(row: Row, durationMs: number): Measured {
+    const isCalling = row === 'first-call';
+    const sorted = timeEach(durationMs, () => this.#greet(isCalling));
+    return latencyFigures(row, sorted, GREETING_MESSAGES + (isCalling ? CALL_MESSAGES : 0));
+  }
+
+  #greet(isCalling: boolean): void {
+    const fd = connectUnix(this.#path);
+    setNonBlocking(fd, false);
+    const connection = this.#connection;
+    connection.attach(fd);
+    this.#send(0);
+    connection.skipLine();
+    this.#send(1);
+    connection.awaitReturn();
+    if (isCalling) {
+      this.#send(2);
+      connection.awaitReturn();
+    }
+    closeFd(fd);
+  }
+
+  #add(bytes: Uint8Array): void {
+    const start = this.#ends.at(-1) ?? 0;
+    this.#memory.bytes.set(bytes, start);
+    this.#ends.push(start + bytes.length);
+  }
+
+  #send(piece: number): void {
+    const start = piece === 0 ? 0 : this.#ends[piece - 1];
+    this.#connection.sendAll(this.#memory.address + start, this.#ends[piece] - start);
+  }
+}
+
+const BUS = 'org.freedesktop.DBus';
+
+const HELLO = encodeMessage({
+  type: MessageType.MethodCall,
+  serial: 1,
+  path: '/org/freedesktop/DBus',
+  interface: BUS,
+  member: 'Hello',
+  destination: BUS,
+});
+
+const FIRST_CALL = encodeMessage(
+  {
+    type: MessageType.MethodCall,
+    serial: 2,
+    path: BENCH_PATH,
+    interface: BENCH_INTERFACE,
+    member: 'Echo',
+    destination: serviceName(0),
+    signature: 'ay',
+  },
+  [new Uint8Array(32)],
+);

@@ -1,0 +1,197 @@
+// The plots of the HTML report. This is bundled with its library when the project is built (npm run build) and runs in
+// the reader's browser, without a network.
+import * as Plot from '@observablehq/plot';
+
+import type { PageData, PageLine, PageTable } from './data.js';
+
+const WIDTH = 1060;
+/** room for the title of a row */
+const TITLE_WIDTH = 220;
+const AXIS_WIDTH = 60;
+const ROW_HEIGHT = 34;
+
+const data = JSON.parse(document.getElementById('data')!.textContent!) as PageData;
+
+/** Okabe and Ito's colours, which people who see colours differently can tell apart, on light and dark. */
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#999999'];
+const BUS_NAMES = unique(data.tables.flatMap(({ lines }) => lines.map((line) => line.bus)));
+
+for (const table of data.tables) {
+  const section = document.getElementById(`plots-${table.id}`)!;
+  for (const figure of figuresOf(table)) section.append(figure);
+}
+
+/** A plot is left out where a table has nothing for it. */
+function figuresOf(table: PageTable): Element[] {
+  return [
+    advantages(table),
+    latencies(table),
+    overNumbers(table, 'payload', 'Round trip over payload', 'KiB of payload', 'us, median'),
+    overNumbers(table, 'subscribers', 'Deliveries over subscribers', 'subscribers', 'deliveries/s'),
+    processorTime(table),
+    memory(table),
+  ].filter((figure) => figure !== undefined);
+}
+
+/** How many times as good as the reference each contender is in each row, with the interval. */
+function advantages({ lines, reference }: PageTable): Element | undefined {
+  const rows = lines.filter((line) => line.advantage !== undefined);
+  if (rows.length === 0) return undefined;
+  return figure(`How many times as good as ${reference}`, {
+    height: heightFor(rows),
+    marginLeft: TITLE_WIDTH,
+    fy: { label: null, domain: unique(rows.map((line) => line.title)) },
+    x: {
+      type: 'log',
+      label: `worse ← times as good as ${reference} → better`,
+      grid: true,
+      tickFormat: '~r',
+    },
+    y: { axis: null, domain: unique(rows.map((line) => line.bus)) },
+    marks: [
+      Plot.ruleX([1], { strokeDasharray: '4' }),
+      Plot.ruleY(rows, {
+        fy: 'title',
+        y: 'bus',
+        x1: (line: PageLine) => line.advantage!.low,
+        x2: (line: PageLine) => line.advantage!.high,
+        stroke: 'bus',
+        strokeWidth: 2,
+      }),
+      Plot.dot(rows, {
+        fy: 'title',
+        y: 'bus',
+        x: (line: PageLine) => line.advantage!.value,
+        fill: 'bus',
+        r: 4,
+      }),
+    ],
+  });
+}
+
+interface Sample {
+  readonly bus: string;
+  readonly title: string;
+  readonly at: string;
+  readonly us: number;
+}
+
+/** The distribution of the latencies: median, 99 %, 99.9 %, worst. */
+function latencies({ lines }: PageTable): Element | undefined {
+  const samples = lines.flatMap(({ bus, title, unit, value, p99, p999, worst }): Sample[] =>
+    unit !== 'us' || p99 === undefined || p999 === undefined || worst === undefined
+      ? []
+      : [
+          { bus, title, at: 'median', us: value },
+          { bus, title, at: '99 %', us: p99 },
+          { bus, title, at: '99.9 %', us: p999 },
+          { bus, title, at: 'worst', us: worst },
+        ],
+  );
+  if (samples.length === 0) return undefined;
+  return figure('Distribution of latency', {
+    height: 130 * unique(samples.map((sample) => sample.title)).length,
+    marginRight: TITLE_WIDTH,
+    fy: { label: null, domain: unique(samples.map((sample) => sample.title)) },
+    x: { type: 'point', label: null, domain: ['median', '99 %', '99.9 %', 'worst'] },
+    y: { type: 'log', label: 'us', grid: true, ticks: 3 },
+    marks: [
+      Plot.frame({ strokeOpacity: 0.2 }),
+      Plot.line(samples, { fy: 'title', x: 'at', y: 'us', stroke: 'bus', strokeWidth: 2 }),
+      Plot.dot(samples, { fy: 'title', x: 'at', y: 'us', fill: 'bus', r: 3 }),
+    ],
+  });
+}
+
+/** A figure that was measured for several sizes, on logarithmic axes. */
+function overNumbers(
+  { lines }: PageTable,
+  size: 'payload' | 'subscribers',
+  title: string,
+  xLabel: string,
+  yLabel: string,
+): Element | undefined {
+  const sized = lines.filter((line) => line[size] !== undefined);
+  if (unique(sized.map((line) => line[size])).length < 2) return undefined;
+  const factor = (line: PageLine): number => (size === 'subscribers' ? line.subscribers! : 1);
+  return figure(title, {
+    height: 300,
+    x: {
+      type: 'log',
+      base: 2,
+      label: xLabel,
+      ticks: unique(sized.map((line) => line[size]!)),
+      tickFormat: (value: number) => String(size === 'payload' ? value / 1024 : value),
+    },
+    y: { type: 'log', label: yLabel, grid: true, tickFormat: '~s', ticks: 5 },
+    marks: [
+      Plot.line(sized, {
+        x: size,
+        y: (line: PageLine) => line.value * factor(line),
+        stroke: 'bus',
+        strokeWidth: 2,
+      }),
+      Plot.dot(sized, {
+        x: size,
+        y: (line: PageLine) => line.value * factor(line),
+        fill: 'bus',
+        r: 4,
+      }),
+    ],
+  });
+}
+
+function memory({ memory: rows }: PageTable): Element | undefined {
+  if (rows.length === 0) return undefined;
+  return figure('Resident memory of the bus', {
+    height: heightFor(rows),
+    marginLeft: TITLE_WIDTH,
+    fy: { label: null, domain: unique(rows.map((row) => row.title)) },
+    x: { label: 'MiB', grid: true, insetRight: 20 },
+    y: { axis: null, domain: unique(rows.map((row) => row.bus)) },
+    marks: [Plot.barX(rows, { fy: 'title', y: 'bus', x: 'mib', fill: 'bus' }), Plot.ruleX([0])],
+  });
+}
+
+/** Processor time is so different from row to row that only a logarithmic axis shows all of it. */
+function processorTime({ lines: all }: PageTable): Element | undefined {
+  const lines = all.filter((line) => line.cpuUs !== undefined);
+  if (lines.length === 0) return undefined;
+  return figure('Processor time of the bus for each message', {
+    height: heightFor(lines),
+    marginLeft: TITLE_WIDTH,
+    fy: { label: null, domain: unique(lines.map((line) => line.title)) },
+    x: { type: 'log', label: 'us a message', grid: true, insetRight: 20, tickFormat: '~f' },
+    y: { axis: null, domain: unique(lines.map((line) => line.bus)) },
+    marks: [Plot.dot(lines, { fy: 'title', y: 'bus', x: 'cpuUs', fill: 'bus', r: 4 })],
+  });
+}
+
+/** Room for a line for each contender in each row. */
+function heightFor(lines: readonly { title: string; bus: string }[]): number {
+  const rows = unique(lines.map((line) => line.title)).length;
+  const buses = unique(lines.map((line) => line.bus)).length;
+  return 70 + rows * Math.max(ROW_HEIGHT, buses * 13);
+}
+
+function figure(title: string, options: Plot.PlotOptions): Element {
+  const heading = document.createElement('h3');
+  heading.textContent = title;
+  const frame = document.createElement('figure');
+  frame.append(
+    heading,
+    Plot.plot({
+      width: WIDTH,
+      marginLeft: AXIS_WIDTH,
+      marginRight: 20,
+      style: { background: 'transparent', fontSize: '12px' },
+      color: { legend: true, domain: BUS_NAMES, range: COLOURS },
+      ...options,
+    }),
+  );
+  return frame;
+}
+
+function unique<T>(values: readonly T[]): T[] {
+  return [...new Set(values)];
+}
