@@ -121,7 +121,7 @@ function licences(inputs) {
     if (folder !== undefined) packages.set(folder.replace(/^.*node_modules\//, ''), folder);
   }
   const parts = [...packages.keys()]
-    .toSorted()
+    .toSorted((a, b) => a.localeCompare(b))
     .map((name) => licenceOf(name, join(ROOT, packages.get(name))));
   return `dist/ contains the following packages.\n\n${parts.join('\n')}`;
 }

@@ -205,10 +205,9 @@ describe('the report', () => {
       ['one-way calls', 'bus1-bridge', '100/s'],
       ['', 'dbus-broker', '100/s'],
     ]);
-    expect(cells[1]).toEqual([
-      ...['round trip, 32 bytes', 'bus1-bridge', '20 us', '19 - 21', '2.05 (2.00 - 2.16)'],
-      ...['31 us', '', '', '5 us'],
-    ]);
+    expect(cells[1].join(' | ')).toBe(
+      'round trip, 32 bytes | bus1-bridge | 20 us | 19 - 21 | 2.05 (2.00 - 2.16) | 31 us |  |  | 5 us',
+    );
   });
 
   it('says where there is no difference', () => {

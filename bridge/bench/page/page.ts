@@ -10,7 +10,7 @@ const TITLE_WIDTH = 220;
 const AXIS_WIDTH = 60;
 const ROW_HEIGHT = 34;
 
-const data = JSON.parse(document.getElementById('data')!.textContent!) as PageData;
+const data: PageData = JSON.parse(document.getElementById('data')!.textContent);
 
 /** Okabe and Ito's colours, which people who see colours differently can tell apart, on light and dark. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#999999'];
