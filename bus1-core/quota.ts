@@ -28,8 +28,8 @@ export interface Maxima {
 
 /**
  * The rule by which one actor may take half of what the others have left, for a room of twice `limit`: an actor alone
- * gets `limit`, and however many others there are, they never fill the room. `amount` is what it wants to take. Alone it
- * may exceed the limit by its last message, as in dbus-daemon.
+ * gets `limit`, and however many others there are, they never fill the room. `amount` is what it wants to take. Alone
+ * it may exceed the limit by its last message, as in dbus-daemon.
  */
 export function isWithinShare(own: number, others: number, amount: number, limit: number): boolean {
   return others === 0 ? own <= limit : own + amount <= limit - others / 2;

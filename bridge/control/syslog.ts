@@ -2,7 +2,10 @@ import { existsSync } from 'node:fs';
 import { DatagramSender } from '#core/linux/index.js';
 import { logFields } from './human-line.js';
 
-/** syslog(3): facilities, and severities; `notice` is what dbus-daemon files under authorisation (`dbus/dbus-sysdeps-util-unix.c`). */
+/**
+ * syslog(3): facilities, and severities. `notice` is what dbus-daemon files under authorisation
+ * (`dbus/dbus-sysdeps-util-unix.c`).
+ */
 const FACILITY_DAEMON = 3;
 const FACILITY_AUTH = 4;
 const SEVERITY: Readonly<Record<string, number>> = {

@@ -68,7 +68,7 @@ export interface Place {
   /** the node says who sends: the field may be absent */
   readonly isSenderImplied: boolean;
   readonly handles: HandleRule;
-  /** N of the receiver's unique name, where a message has to name it or one of its names; -1: any destination will do */
+  /** number of the receiver, which the message has to name by one of its names; -1: every destination will do */
   readonly receiver: number;
 }
 
