@@ -60,7 +60,9 @@ function keep(connections: readonly Connection[], ready: () => void): void {
   setInterval(() => connections.length, 1 << 30);
 }
 
-/** Sends without an end; the bus answers with errors, which are read, or closes the connection, which is opened again. */
+/**
+ * Sends without an end. The bus answers with errors, which are read, or closes the connection, which is opened again.
+ */
 function flood(path: string, message: Uint8Array, ready: () => void): never {
   const batch = MessageBatch.repeat(message, FLOOD_MESSAGES);
   let sender = Connection.openBus(path);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { compare, type Line } from './comparison.js';
 import { rowTitle, roundTripBytes, subscribersOf } from './figures.js';
@@ -17,7 +18,7 @@ import { TABLES, type TableId } from './tables.js';
 
 /** The report as one file: tables as text, plots by the script that was bundled at build time. */
 export function reportHtml(run: Run): string {
-  const script = readFileSync(new URL('../bench/page.js', import.meta.url), 'utf8');
+  const script = readFileSync(join(import.meta.dirname, '../bench/page.js'), 'utf8');
   const sections = [...run.result].map(([id, table]) => section(id, table));
   return `<!doctype html>
 <html lang="en">
@@ -36,10 +37,10 @@ ${remarks(run)
 <dl>${machineFacts(run).map(fact).join('')}</dl>
 <h2>How to repeat it</h2>
 <pre>${escaped(repeatCommand(run))}</pre>
-<p>The load generator connects over a socket, sends ready-made messages and blocks for the answers. All buses are started
-first; each round measures every row on each of them in turn, so that what else the machine does hits them alike. A value is
-the median over the rounds; intervals are a percentile bootstrap over the rounds, with a confidence of 95 %. Where the interval
-of a ratio holds 1, there is no difference.</p>
+<p>The load generator connects over a socket, sends ready-made messages and blocks for the answers. All buses
+are started first; each round measures every row on each of them in turn, so that what else the machine does hits
+them alike. A value is the median over the rounds; intervals are a percentile bootstrap over the rounds, with a
+confidence of 95 %. Where the interval of a ratio holds 1, there is no difference.</p>
 ${sections.join('\n')}
 <script type="application/json" id="data">${JSON.stringify(pageData(run)).replaceAll('<', '\\u003c')}</script>
 <script>${script.replaceAll('</script', '<\\/script')}</script>

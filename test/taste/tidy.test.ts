@@ -16,7 +16,7 @@ const COLUMNS_MAX = 120;
 /* The last ones are what other programs import (package.json, exports). */
 const ENTRY_POINTS = [
   /^bridge\/cli\/[\w-]+\.ts$/,
-  /^bridge\/bench\/(?:main|caller|service)\.ts$/,
+  /^bridge\/bench\/(?:main|check|caller|service|companion|page\/page)\.ts$/,
   /^bus1-core\/shared\/index\.ts$/,
   /^bridge\/client\/(?:dbus-next\/)?index\.ts$/,
 ];
