@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
-import { packageVersion as ownVersion } from '#bridge/control/version.js';
+import { versionText as ownVersion } from '#bridge/control/version.js';
 
 /** What somebody needs who wants to repeat a run, or to compare it with another. */
 export interface Machine {

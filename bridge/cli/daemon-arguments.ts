@@ -1,3 +1,4 @@
+import { closest } from '#mappings/closest.js';
 import { UsageError } from './usage-error.js';
 
 export type ConfigChoice =
@@ -69,13 +70,19 @@ export function parseDaemonArguments(words: readonly string[]): DaemonArguments 
     } else if (Object.hasOwn(FLAGS, name) && value === undefined) {
       FLAGS[name](result);
     } else {
-      throw new UsageError(`there is no option "${word}"`);
+      throw new UsageError(`there is no option "${word}"${suggestion(name)}`);
     }
   }
   if (result.show === undefined && result.config === undefined) {
     throw new UsageError('no configuration: give --session, --system or --config-file=FILE');
   }
   return result;
+}
+
+function suggestion(name: string): string {
+  const known = [FLAGS, VALUES, DESCRIPTORS].flatMap((options) => Object.keys(options));
+  const meant = closest(name, known);
+  return meant === undefined || meant === name ? '' : `; did you mean ${meant}?`;
 }
 
 function valueOf(name: string, value: string | undefined): string {

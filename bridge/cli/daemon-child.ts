@@ -1,4 +1,7 @@
 /** The bus in the background, started by bus1-dbus-daemon --fork. */
-import { runDaemon } from '#bridge/control/daemon-process.js';
+import { runOwn } from '#bridge/control/own-runtime.js';
 
-process.exitCode = await runDaemon();
+await runOwn('bus1-dbus-daemon', async () => {
+  const { runDaemon } = await import('#bridge/control/daemon-process.js');
+  return { main: runDaemon };
+});

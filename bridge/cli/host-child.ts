@@ -1,4 +1,9 @@
-/** One host of a bus that runs several: bus1-bridge run --hosts. */
-import { runHostChild } from '#bridge/control/host-child.js';
+/** One host of a bus that runs several (bus1-bridge run --hosts); its number is in the command line. */
+import { runOwn } from '#bridge/control/own-runtime.js';
 
-process.exitCode = await runHostChild();
+async function load(): Promise<{ main: () => Promise<number> }> {
+  const { runHostChild } = await import('#bridge/control/host-child.js');
+  return { main: runHostChild };
+}
+
+await runOwn('bus1-host', load, `bus1-host/${process.argv[2]}`);

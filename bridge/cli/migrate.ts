@@ -1,3 +1,4 @@
+import { callerEnvironment } from '#bridge/control/caller-environment.js';
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { MigrationResult, MigrationStep, Party } from '#bridge/uplink/migration.js';
 import { processText } from '#bridge/uplink/process-text.js';
@@ -77,7 +78,7 @@ class Run {
     address: string,
     fail: (error: Error) => void,
   ): void {
-    const env = { ...process.env, DBUS_SESSION_BUS_ADDRESS: address };
+    const env = { ...callerEnvironment(process.env), DBUS_SESSION_BUS_ADDRESS: address };
     const child = spawn(program, args, { env, detached: true, stdio: 'ignore' });
     this.#child = child;
     child.once('error', fail);

@@ -1,5 +1,6 @@
+import { constants } from 'node:os';
 import type { BusOptions } from '#bridge/control/bus.js';
-import { Companion } from '#bridge/control/companion.js';
+import { Companion, STATUS_SIGNAL } from '#bridge/control/companion.js';
 import { BUILT_IN, loadConfiguration, logDiagnostics } from '#bridge/control/configuration.js';
 import { privateAddress } from '#bridge/control/listen-unix.js';
 import { createLogger } from '#bridge/control/logger.js';
@@ -55,6 +56,7 @@ export async function runWith(
   print: (address: string) => void,
 ): Promise<number> {
   let companion: Companion | undefined;
+  let stoppedBy: NodeJS.Signals | undefined;
   const status = await serve(options, {
     listening: (bus) => {
       print(bus.address);
@@ -63,8 +65,14 @@ export async function runWith(
       // A bus that fails takes the program with it, which would wait for answers for ever.
       void bus.ended.then(() => companion?.signal('SIGTERM'));
     },
-    interrupted: (signal) => companion?.signal(signal),
+    interrupted: (signal) => {
+      companion?.signal(signal);
+      // Before there is a command to end: it will not be started.
+      if (companion === undefined) stoppedBy ??= signal;
+      return companion !== undefined;
+    },
   });
+  if (stoppedBy !== undefined) return STATUS_SIGNAL + constants.signals[stoppedBy];
   return status === 0 && companion !== undefined ? companion.ended : status;
 }
 

@@ -1,9 +1,10 @@
-/** What is wrong with a command line, and where to look. */
+/** What is wrong with a command line, and where to look. The exit status is 2. */
 export class UsageError extends Error {
   readonly code = 'usage';
 
-  constructor(message: string) {
-    super(`${message}; see --help`);
+  /** @param command whose help says more; the program's by default */
+  constructor(message: string, command?: string) {
+    super(`${message}; see ${command === undefined ? '' : `${command} `}--help`);
     this.name = 'UsageError';
   }
 }

@@ -6,6 +6,7 @@ import {
   type ServiceDirectory,
 } from '#bridge/activation/service-directories.js';
 import type { BusConfig } from '#policy/index.js';
+import { callerEnvironment } from './caller-environment.js';
 import { originalOpenFilesLimit } from './open-files-limit.js';
 
 /** What starting services needs to know about the bus that wants them. */
@@ -23,10 +24,11 @@ export interface ActivationSettings {
 
 export function activationSettings(config: BusConfig, usesSystemd: boolean): ActivationSettings {
   const home = lookupUser(getuid())?.home;
-  const environment = home === undefined ? process.env : { HOME: home, ...process.env };
+  const inherited = callerEnvironment(process.env);
+  const environment = home === undefined ? inherited : { HOME: home, ...inherited };
   return {
     directories: resolveServiceDirectories(config.serviceDirectories, environment),
-    environment: new ActivationEnvironment(process.env),
+    environment: new ActivationEnvironment(inherited),
     identity: identityOf(config),
     busType: busTypeOf(config),
     usesSystemd,

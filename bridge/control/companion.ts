@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Bus } from './bus.js';
+import { callerEnvironment } from './caller-environment.js';
 import { withOpenFilesLimit } from './open-files-limit.js';
 import { errnoOf, textOf } from './startup-error.js';
 
 /** What a shell exits with: sh(1p), "Exit Status for Commands". */
 const STATUS_NOT_FOUND = 127;
 const STATUS_NOT_EXECUTABLE = 126;
-const STATUS_SIGNAL = 128;
+export const STATUS_SIGNAL = 128;
 
 /** What is about another bus, or about this process only: the program is not to see it. */
 const NOT_PASSED_ON = [
@@ -28,8 +29,8 @@ export class Companion {
   readonly #child: ChildProcess;
 
   constructor([file, ...words]: readonly string[], { address, activation }: Bus) {
-    const env: NodeJS.ProcessEnv = { ...process.env, DBUS_SESSION_BUS_ADDRESS: address };
-    for (const name of NOT_PASSED_ON) delete env[name];
+    const env = { ...callerEnvironment(process.env), DBUS_SESSION_BUS_ADDRESS: address };
+    for (const name of NOT_PASSED_ON) Reflect.deleteProperty(env, name);
     this.#child = withOpenFilesLimit(activation.openFilesLimit, () =>
       spawn(file, words, { env, stdio: 'inherit' }),
     );

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import type { OpenFilesLimit } from '#core/linux/index.js';
 import type { Configuration } from './configuration.js';
 import { closeAllOnExec } from './inherited-descriptors.js';
-import { LISTEN_FDS_START, inheritedSockets } from './listen-systemd.js';
+import { LISTEN_FDS_START, inheritedSockets } from './inherited-sockets.js';
 import type { LogOptions } from './logger.js';
+import { nodeArguments } from './node-child.js';
 import { StartupError } from './startup-error.js';
 
 /** All that a bus in the background is started with; plain data. */
@@ -50,7 +51,7 @@ function startChild(sockets: number): ChildProcess {
   const program = fileURLToPath(new URL('../cli/daemon-child.js', import.meta.url));
   const passed = Array.from({ length: sockets }, (_, index) => LISTEN_FDS_START + index);
   const stdio: StdioOptions = ['ignore', 'ignore', 'ignore', ...passed, 'ipc'];
-  return spawn(process.execPath, [...process.execArgv, program], {
+  return spawn(process.execPath, nodeArguments(program), {
     stdio,
     detached: true,
     serialization: 'advanced',

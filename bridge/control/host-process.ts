@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
 import type { HostThreadData } from '#bridge/host/worker.js';
 import { closeFd, socketPair } from '#core/linux/index.js';
+import { nodeArguments } from './node-child.js';
 
 /** The first descriptor behind the standard streams and the channel to the parent. */
 const FIRST_FD = 4;
@@ -22,14 +23,15 @@ export class HostProcess {
   readonly memberFd: number;
   readonly #child: ChildProcess;
 
-  constructor(job: HostProcessJob, hooks: HostProcessHooks) {
+  /** @param number for people: of several hosts, the first is 1 */
+  constructor(number: number, job: HostProcessJob, hooks: HostProcessHooks) {
     const [ours, theirs] = socketPair();
     this.memberFd = ours;
     const { listenFds, nonces = new Map<number, Uint8Array>() } = job.options;
     const numberOf = (index: number): number => FIRST_FD + 1 + index;
     const passed = listenFds.map((fd, index) => [numberOf(index), nonces.get(fd)] as const);
     const program = fileURLToPath(new URL('../cli/host-child.js', import.meta.url));
-    this.#child = spawn(process.execPath, [...process.execArgv, program], {
+    this.#child = spawn(process.execPath, [...nodeArguments(program), String(number)], {
       /* whoever reads what the bus prints waits for its end, not for ours */
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', theirs, ...listenFds],
       serialization: 'advanced',

@@ -28,7 +28,7 @@ export class HostProcesses {
 
   constructor(options: HostProcessesOptions) {
     this.#options = options;
-    const starts = Array.from({ length: options.count }, () => this.#start());
+    const starts = Array.from({ length: options.count }, (_, index) => this.#start(index + 1));
     this.ready = Promise.all(starts).then(() => undefined);
   }
 
@@ -42,16 +42,16 @@ export class HostProcesses {
     });
   }
 
-  #start(): Promise<void> {
+  #start(number: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const host = new HostProcess(this.#options.job(), {
+      const host = new HostProcess(number, this.#options.job(), {
         took: (event) => {
           if (event.type === 'ready') resolve();
           this.#options.take(event);
         },
         ended: (how) => {
           reject(new StartupError('thread-failed', `a host of the bus ended (${how})`));
-          this.#lost(host, how);
+          this.#lost(host, number, how);
         },
       });
       this.#running.add(host);
@@ -59,7 +59,7 @@ export class HostProcesses {
     });
   }
 
-  #lost(host: HostProcess, how: string): void {
+  #lost(host: HostProcess, number: number, how: string): void {
     this.#running.delete(host);
     if (this.#isStopping) {
       if (this.#running.size === 0) this.#ended?.();
@@ -68,7 +68,7 @@ export class HostProcesses {
     const consequence = 'its clients are disconnected, and another one is started';
     this.#options.logger.error({ pid: host.pid, how }, `a host has ended: ${consequence}`);
     void delay(RESTART_DELAY_MS).then(() => {
-      if (!this.#isStopping) this.#start().catch(() => undefined);
+      if (!this.#isStopping) this.#start(number).catch(() => undefined);
     });
   }
 }

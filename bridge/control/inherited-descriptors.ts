@@ -8,8 +8,17 @@ const STDERR = 2;
  * the programs it starts: somebody may wait for the last of them to be closed.
  */
 export function closeAllOnExec(): void {
-  for (const name of readdirSync('/proc/self/fd')) {
-    if (Number(name) > STDERR) tryCloseOnExec(Number(name));
+  for (const fd of descriptors()) if (fd > STDERR) tryCloseOnExec(fd);
+}
+
+/** Without /proc: what a program that starts others may have open, for a start. */
+const USUAL_DESCRIPTORS = 1024;
+
+function descriptors(): number[] {
+  try {
+    return readdirSync('/proc/self/fd').map(Number);
+  } catch {
+    return Array.from({ length: USUAL_DESCRIPTORS }, (_, fd) => fd);
   }
 }
 

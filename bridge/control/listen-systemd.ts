@@ -7,19 +7,10 @@ import {
   unixSocketPath,
 } from '#core/linux/index.js';
 import type { Address } from '#bridge/wire/address.js';
+import { LISTEN_FDS_START, inheritedSockets } from './inherited-sockets.js';
 import { addressOf, cannotListen, type ListeningSocket } from './listening-socket.js';
 
-/** sd_listen_fds(3): descriptors that the service manager passes start here. */
-export const LISTEN_FDS_START = 3;
-
 const VARIABLES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'];
-
-/** How many sockets this process was given by the service manager: sd_listen_fds(3). */
-export function inheritedSockets(environment: NodeJS.ProcessEnv): number {
-  if (environment['LISTEN_PID'] !== String(process.pid)) return 0;
-  const count = environment['LISTEN_FDS'] ?? '';
-  return /^\d{1,5}$/.test(count) ? Number(count) : 0;
-}
 
 /** Takes over the sockets of the service manager; the programs that the bus starts do not see them. */
 export function listenOnInherited(environment: NodeJS.ProcessEnv): ListeningSocket[] {

@@ -3,8 +3,8 @@ import { Bus, type BusOptions } from './bus.js';
 export interface ServeHooks {
   /** Clients can connect. What it throws ends the bus. */
   readonly listening: (bus: Bus) => void;
-  /** SIGTERM or SIGINT came; without this the bus ends. */
-  readonly interrupted?: (signal: NodeJS.Signals) => void;
+  /** SIGTERM or SIGINT came. Unless this says that it has seen to it, the bus ends. */
+  readonly interrupted?: (signal: NodeJS.Signals) => boolean;
 }
 
 /**
@@ -13,7 +13,12 @@ export interface ServeHooks {
  */
 export async function serve(options: BusOptions, hooks: ServeHooks): Promise<number> {
   let bus: Bus | undefined;
-  const { interrupted = () => bus?.stop() } = hooks;
+  let isStopping = false;
+  const interrupted = (signal: NodeJS.Signals): void => {
+    if (hooks.interrupted?.(signal) === true) return;
+    isStopping = true;
+    bus?.stop();
+  };
   // Before there is a socket: a signal must not leave its file behind.
   process.on('SIGTERM', interrupted);
   process.on('SIGINT', interrupted);
@@ -21,11 +26,15 @@ export async function serve(options: BusOptions, hooks: ServeHooks): Promise<num
   bus = new Bus(options);
   try {
     await bus.serve();
-    hooks.listening(bus);
-    bus.announce();
+    if (!isStopping) {
+      hooks.listening(bus);
+      bus.announce();
+    }
   } catch (error) {
     bus.stop();
     await bus.ended;
+    // A host that was stopped before it was ready is no failure.
+    if (isStopping) return 0;
     throw error;
   }
   return (await bus.ended) === undefined ? 0 : 1;

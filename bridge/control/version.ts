@@ -1,9 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The version in package.json. */
-export function packageVersion(): string {
-  const file = join(import.meta.dirname, '..', '..', '..', 'package.json');
-  const { version }: { version: string } = JSON.parse(readFileSync(file, 'utf8'));
-  return version;
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+
+/** The version in package.json, and the commit that was built if that is known: `0.1.0 (18f628412345)`. */
+export function versionText(): string {
+  const { version }: { version: string } = JSON.parse(
+    readFileSync(join(ROOT, 'package.json'), 'utf8'),
+  );
+  const commit = commitText();
+  return commit === '' ? version : `${version} (${commit})`;
+}
+
+/** `npm run build` writes it where the sources are a git checkout. */
+function commitText(): string {
+  try {
+    return readFileSync(join(ROOT, 'dist', 'commit.txt'), 'utf8').trim();
+  } catch {
+    return '';
+  }
 }

@@ -31,8 +31,15 @@ export { watchReadable, type LoopWatch } from './node-loop.js';
 export { sdNotify } from './notify.js';
 export { waitReadable, waitWritable } from './poll.js';
 export { geteuid, getOpenFilesLimit, getuid, killProcess } from './process.js';
-export { prctl, PrctlOption, setgid, setgroups, setOpenFilesLimit } from './process.js';
-export { setOpenFilesLimitOf, setsid, setuid, umask, yieldProcessor } from './process.js';
+export { prctl, PrctlOption, replaceProcess, setgid, setgroups } from './process.js';
+export {
+  setOpenFilesLimit,
+  setOpenFilesLimitOf,
+  setsid,
+  setuid,
+  umask,
+  yieldProcessor,
+} from './process.js';
 export type { OpenFilesLimit } from './process.js';
 export { groupsOf, lookupGroup, lookupUser } from './users.js';
 export type { Group, User } from './users.js';

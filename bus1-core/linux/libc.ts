@@ -26,6 +26,13 @@ function optional(prototype: string): ReturnType<typeof library.func> | undefine
 /** errno of the last failing call; only valid right after it. */
 export const lastErrno: () => number = koffi.errno;
 
+/** Arrays end with null. */
+export const execve: (
+  file: string,
+  argv: readonly (string | null)[],
+  environment: readonly (string | null)[],
+) => number = library.func('int execve(const char *, const char **, const char **)');
+
 export const strerror: (errno: number) => string = library.func('const char *strerror(int)');
 
 // Hot calls.

@@ -101,6 +101,16 @@ function writeLimit(view: DataView, offset: number, value: number): void {
   view.setBigUint64(offset, value === Infinity ? RLIM_INFINITY : BigInt(value), true);
 }
 
+/** This process goes on as another program: execve(2). Returns only by an exception. */
+export function replaceProcess(
+  file: string,
+  argv: readonly string[],
+  environment: readonly string[],
+): never {
+  check(libc.execve(file, [...argv, null], [...environment, null]), 'execve', file);
+  throw new Error(`execve ${file} has returned`);
+}
+
 /** Sends a signal; 0 only asks whether the process is there (ESRCH if not). */
 export function killProcess(pid: number, signal: number): void {
   check(libc.kill(pid, signal), 'kill', `process ${pid}`);

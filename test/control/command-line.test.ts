@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseDaemonArguments } from '#bridge/cli/daemon-arguments.js';
 import { run } from '../support/process.js';
@@ -35,7 +37,8 @@ test.each(UNDERSTOOD)('%s', (line, expected) => {
 
 const REFUSED: readonly [string, RegExp][] = [
   ['', /no configuration/],
-  ['--bogus', /no option "--bogus"/],
+  ['--bogus', /no option "--bogus"; see/],
+  ['--sesion', /no option "--sesion"; did you mean --session\?; see/],
   ['session', /no option "session"/],
   ['--session=yes', /no option "--session=yes"/],
   ['--session --system', /only one of/],
@@ -49,17 +52,21 @@ const REFUSED: readonly [string, RegExp][] = [
 
 test.each(REFUSED)('"%s" is refused in one line', async (line, reason) => {
   const result = await run(process.execPath, [DAEMON, ...line.split(' ').filter(Boolean)]);
-  expect(result.code).toBe(1);
+  expect(result.code).toBe(2);
   expect(result.stderr).toMatch(/^bus1-dbus-daemon: [^\n]+; see --help\n$/);
   expect(result.stderr).toMatch(reason);
   expect(result.stdout).toBe('');
 });
 
 const SHOWN: readonly [string, string, RegExp][] = [
-  [DAEMON, '--version', /^bus1-dbus-daemon \d+\.\d+\.\d+, a D-Bus message bus\n$/],
+  [
+    DAEMON,
+    '--version',
+    /^bus1-dbus-daemon \d+\.\d+\.\d+( \([0-9a-f]{12}\))?, a D-Bus message bus\n$/,
+  ],
   [DAEMON, '--help', /--print-address\[=FD\]/],
   [DAEMON, '--introspect', /^<!DOCTYPE node[^]*<interface name="org.freedesktop.DBus">/],
-  [BRIDGE, '--version', /^\d+\.\d+\.\d+\n$/],
+  [BRIDGE, '--version', /^\d+\.\d+\.\d+( \([0-9a-f]{12}\))?\n$/],
   [BRIDGE, '--help', /run .*\[command\.\.\.\]/],
 ];
 
@@ -99,9 +106,13 @@ function withElement(element: string): string {
 
 test('what a configuration loses is logged, and the bus starts', async () => {
   const folder = folderOfTest();
-  const text = withElement('<limit name="max_wishes">3</limit>');
-  const config = writeConfig(folder, text);
+  mkdirSync(join(folder, 'd'));
+  const broken = '<busconfig><limit name="max_wishes">3</limit></busconfig>';
+  writeFileSync(join(folder, 'd/broken.conf'), broken);
+  const config = writeConfig(folder, withElement('<includedir>d</includedir>'));
   const { program } = await startDaemon({ folder, config });
-  expect(program.stderr).toMatch(/bus\.conf:1:\d+: there is no limit called \\"max_wishes\\"/);
+  expect(program.stderr).toMatch(
+    /broken\.conf:1:12: there is no limit called \\"max_wishes\\"; skipped/,
+  );
   expect((await program.stop()).code).toBe(0);
 });

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { cleanEnvironment } from '../support/bus.js';
 import { type Program, type RunResult, run, start } from '../support/process.js';
@@ -80,6 +81,22 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s goes to the command', async (signa
   expect(await program.ended).toMatchObject({ code: 3, stdout: 'ready\ncaught\n', stderr: '' });
 });
 
+test.each([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const)('%s before the command runs ends it all', async (signal, status) => {
+  const folder = folderOfTest();
+  const socket = join(folder, 'socket');
+  const words = ['run', '--address', `unix:path=${socket}`, '--', 'echo', 'started'];
+  const program = startBridge(folder, words);
+  // The bus listens now, and its thread has yet to start.
+  while (!existsSync(socket)) await setImmediate();
+  program.kill(signal);
+  const { code, stdout } = await program.ended;
+  // On a machine that pauses here for long, the command was faster.
+  expect([`${status}: `, '0: started\n']).toContain(`${code}: ${stdout}`);
+});
+
 test('the command does not see what is about the bus process or another bus', async () => {
   const folder = folderOfTest();
   const env = {
@@ -96,16 +113,17 @@ test('the command does not see what is about the bus process or another bus', as
 });
 
 test.each([
-  ['frobnicate', /unknown command 'frobnicate'/],
-  ['run --frobnicate', /unknown option '--frobnicate'/],
-  ['run --print-address=x', /number of a descriptor, not "x"/],
-  ['run --log-level=loud', /--log-level can be .* not "loud"/],
-  ['run --config=/nowhere/bus.conf', /cannot read \/nowhere\/bus.conf: ENOENT/],
-  ['run --address=unix:path=/nowhere/bus', /cannot listen on "unix:path=\/nowhere\/bus"/],
-  ['explain --user=no-such-user --connect', /no user "no-such-user"/],
-])('bus1-bridge %s is refused in one line', async (line, reason) => {
+  ['frobnicate', 2, /^bus1-bridge: unknown command 'frobnicate'; see --help\n$/],
+  ['rum', 2, /unknown command 'rum'; did you mean run\?; see --help$/m],
+  ['run --frobnicate', 2, /unknown option '--frobnicate'; see run --help$/m],
+  ['run --print-address=x', 2, /number of a descriptor, not "x"; see --help$/m],
+  ['run --log-level=loud', 2, /--log-level can be .* not "loud"; see --help$/m],
+  ['run --config=/nowhere/bus.conf', 1, /cannot read \/nowhere\/bus.conf: ENOENT/],
+  ['run --address=unix:path=/nowhere/bus', 1, /cannot listen on "unix:path=\/nowhere\/bus"/],
+  ['explain --user=no-such-user --connect', 2, /no user "no-such-user"; see --help$/m],
+])('bus1-bridge %s is refused in one line, with status %i', async (line, status, reason) => {
   const { code, stdout, stderr } = await bridge(folderOfTest(), line.split(' '));
-  expect([code, stdout]).toEqual([1, '']);
+  expect([code, stdout]).toEqual([status, '']);
   expect(stderr).toMatch(/^[^\n]+\n$/);
   expect(stderr).toMatch(reason);
 });

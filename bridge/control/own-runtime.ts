@@ -1,0 +1,147 @@
+import { writeFileSync } from 'node:fs';
+import { endianness } from 'node:os';
+import { LISTEN_FDS_START, inheritedSockets } from './inherited-sockets.js';
+import { CALLER_ENVIRONMENT, encodeEntries, steersNode } from './caller-environment.js';
+
+/** package.json, "engines". */
+const NODE_MIN = [20, 19];
+
+/** Architectures of 64 bits; the rings and structures of the core are little-endian. */
+const ARCHITECTURES = ['arm64', 'loong64', 'ppc64', 'riscv64', 'x64'];
+
+/** Loads what the program is made of. */
+type Main = () => Promise<{ readonly main: () => Promise<number> }>;
+
+/**
+ * Runs a program of this package to its exit status; what it throws becomes one line, and status 1, or 2 for a mistake
+ * in its command line. Before the first module of it is loaded, this process is made its own: nothing by which Node
+ * can be steered from outside steers it.
+ *
+ * @param name of the process
+ */
+export async function runOwn(program: string, load: Main, name = 'bus1-bridge'): Promise<void> {
+  process.on('SIGUSR1', ignore);
+  process.stdout.on('error', (error) => stdoutFailed(program, error));
+  try {
+    refuseMachine();
+    closeDebugger();
+    leaveLostDirectory();
+    await leaveSteeringBehind();
+    const { main } = await load();
+    nameProcess(name);
+    process.exitCode = await main();
+  } catch (error) {
+    process.stderr.write(`${program}: ${oneLine(error)}\n`);
+    process.exitCode = isUsage(error) ? STATUS_USAGE : 1;
+  }
+}
+
+const STATUS_USAGE = 2;
+
+/** SIGUSR1 would open Node's debugger to everybody on this machine. */
+function ignore(): void {}
+
+/** A signal that came before the listener did has opened it already. Whoever gives --inspect means it. */
+function closeDebugger(): void {
+  const isWanted = process.execArgv.some((word) => word.startsWith('--inspect'));
+  if (isWanted || !process.features.inspector) return;
+  const inspector = process.getBuiltinModule('node:inspector');
+  if (inspector.url() !== undefined) inspector.close();
+}
+
+/** The name that ps, pgrep, killall and the kernel's log show: proc_pid_comm(5), 15 bytes. */
+function nameProcess(name: string): void {
+  try {
+    writeFileSync('/proc/self/comm', name);
+  } catch {
+    // Without /proc it has the name of its program.
+  }
+}
+
+/** @throws Error on a machine, or a Node, on which nothing of this works */
+function refuseMachine(): void {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [needsMajor, needsMinor] = NODE_MIN;
+  if (major < needsMajor || (major === needsMajor && minor < needsMinor)) {
+    const todo = `install Node.js ${NODE_MIN.join('.')} or later, or put it first on PATH`;
+    throw new Error(`Node.js ${process.versions.node} at ${process.execPath} is too old; ${todo}`);
+  }
+  const { platform, arch } = process;
+  if (platform === 'linux' && ARCHITECTURES.includes(arch) && endianness() === 'LE') return;
+  const found = `${platform} on ${arch}, ${endianness() === 'LE' ? 'little' : 'big'}-endian`;
+  throw new Error(`this needs a 64-bit little-endian Linux, and this is ${found}`);
+}
+
+/** Node asks where it is at every turn, and fails in a directory that has been removed. */
+function leaveLostDirectory(): void {
+  try {
+    process.cwd();
+  } catch {
+    process.chdir('/');
+  }
+}
+
+/**
+ * Starts over without the variables that steer Node, if there are any: what they ask for has begun before the first
+ * line of ours runs. The same process goes on as another program image (execve(2)).
+ */
+async function leaveSteeringBehind(): Promise<void> {
+  const { env } = process;
+  const names = Object.keys(env).filter(steersNode);
+  if (names.length === 0) return;
+  const entries = names.map((name) => [name, env[name] ?? ''] as const);
+  const clean = Object.entries(env).filter(([name]) => !steersNode(name));
+  const { replaceProcess, setCloseOnExec } = await import('#core/linux/index.js');
+  for (const fd of passedDescriptors()) {
+    try {
+      setCloseOnExec(fd, false);
+    } catch {
+      // It was not passed, which the part that wants it will say.
+    }
+  }
+  replaceProcess(
+    process.execPath,
+    [process.argv0, ...process.execArgv, ...process.argv.slice(1)],
+    [...clean, [CALLER_ENVIRONMENT, encodeEntries(entries)]].map(
+      ([name, value]) => `${name}=${value}`,
+    ),
+  );
+}
+
+/** Node closes what it has inherited on exec. These are meant for us: standard streams, options, sockets. */
+function passedDescriptors(): number[] {
+  const numbers = process.argv
+    .slice(2)
+    .flatMap((word) => /(?:^|[=/])(\d{1,9})$/.exec(word)?.[1] ?? []);
+  const sockets = Array.from(
+    { length: inheritedSockets(process.env) },
+    (_, i) => LISTEN_FDS_START + i,
+  );
+  return [0, 1, 2, ...numbers.map(Number), ...sockets];
+}
+
+function stdoutFailed(program: string, error: NodeJS.ErrnoException): void {
+  // Whoever reads what we print may have seen enough.
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`${program}: cannot write to standard output: ${error.message}\n`);
+  process.exitCode = 1;
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  if (!isKoffiMissing(error, text)) return text.trimEnd();
+  const todo = `install it with the build for linux-${process.arch} (npm install koffi, without --omit=optional)`;
+  return `the library koffi, by which the kernel is called, cannot be loaded; ${todo}`;
+}
+
+function isKoffiMissing(error: unknown, text: string): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return (
+    /native Koffi module/i.test(text) ||
+    (/MODULE_NOT_FOUND|DLOPEN/.test(code) && /koffi/i.test(text))
+  );
+}
+
+function isUsage(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'usage';
+}
