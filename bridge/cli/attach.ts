@@ -3,6 +3,7 @@ import { privateAddress } from '#bridge/control/listen-unix.js';
 import { createLogger } from '#bridge/control/logger.js';
 import { printStarted } from '#bridge/control/print.js';
 import { serve } from '#bridge/control/serve.js';
+import { isReachable } from '#bridge/uplink/bus-address.js';
 import { NamePatterns } from '#bridge/uplink/name-patterns.js';
 import type { ConfinedGrant, UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Direction, Mapping } from '#mappings/index.js';
@@ -48,7 +49,13 @@ export async function attach(command: readonly string[], options: AttachOptions)
 }
 
 function uplinkOf(options: AttachOptions): UplinkOptions {
-  const { text: address } = busAddress(options.bus, process.env);
+  const { text: address, entries } = busAddress(options.bus, process.env);
+  if (!entries.some(isReachable)) {
+    throw new UsageError(
+      `--bus ${options.bus}: a bridge can connect to unix:path=…, unix:abstract=… and tcp:…,port=…, ` +
+        `not to ${address}`,
+    );
+  }
   const mappings = (options.mapping ?? []).map((file) => readMapping(file));
   const mapped = (direction: Direction): string[] =>
     mappings.flatMap(({ names }) =>
@@ -69,9 +76,19 @@ function uplinkOf(options: AttachOptions): UplinkOptions {
   };
 }
 
+/** What --allow-confined takes (docs/adoption.md, "Trust"). */
+const CONFINED =
+  /^(?:\*|unknown|uid:(?:\*|\d+)|root:(?:\*|\/.*)|(?:flatpak|snap):(?:\*|[\w.-]+))$/u;
+
 /** A client that the command line names may reach everything. */
 function allowed(clients: readonly string[]): ConfinedGrant[] {
-  return clients.map((client) => ({ client, names: ['*'] }));
+  return clients.map((client) => {
+    if (CONFINED.test(client)) return { client, names: ['*'] };
+    throw new UsageError(
+      `--allow-confined takes uid:UID, flatpak:APPLICATION, snap:NAME, root:/DIRECTORY, unknown, or *, ` +
+        `with * behind the colon for any of a sort; not "${client}"`,
+    );
+  });
 }
 
 /** One that a mapping names may reach what the mapping is about. */

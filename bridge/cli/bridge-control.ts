@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import dbus from 'dbus-next';
 import type { MigrationResult, MigrationStep, Party } from '#bridge/uplink/migration.js';
 import type { UplinkStatus } from '#bridge/uplink/uplink-interface.js';
+import { processText } from '#bridge/uplink/process-text.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 
 const UPLINK = {
@@ -10,11 +11,19 @@ const UPLINK = {
   interface: 'org.bus1.Uplink',
 };
 
+export interface MoveOptions {
+  readonly back: boolean;
+  readonly timeoutMs: number;
+  readonly start: boolean;
+  readonly release: boolean;
+  readonly together: number;
+}
+
 /** A running bridge, through its interface org.bus1.Uplink. */
 export class BridgeControl {
   readonly address: string;
   /** is told how a migration gets on */
-  onProgress: (step: MigrationStep, party: Party) => void = () => {};
+  onProgress: (name: string, step: MigrationStep, party: Party) => void = () => {};
   readonly #bus: dbus.MessageBus;
   readonly #lost: Promise<never>;
 
@@ -27,8 +36,8 @@ export class BridgeControl {
     this.#lost.catch(() => {});
     bus.on('message', (message: dbus.Message) => {
       if (message.interface !== UPLINK.interface || message.member !== 'MigrationProgress') return;
-      const [, step, json] = message.body as [string, MigrationStep, string];
-      this.onProgress(step, JSON.parse(json) as Party);
+      const [name, step, json] = message.body as [string, MigrationStep, string];
+      this.onProgress(name, step, JSON.parse(json) as Party);
     });
   }
 
@@ -51,8 +60,36 @@ export class BridgeControl {
   }
 
   /** @throws Error when the name was not moved */
-  async migrate(name: string, isBack: boolean, timeoutMs: number): Promise<MigrationResult> {
-    return (await this.#call('Migrate', 'sbu', [name, isBack, timeoutMs])) as MigrationResult;
+  async move(name: string, options: MoveOptions): Promise<MigrationResult> {
+    const { back, timeoutMs, start, release, together } = options;
+    const given = {
+      back: new dbus.Variant('b', back),
+      timeout_ms: new dbus.Variant('u', timeoutMs),
+      start: new dbus.Variant('b', start),
+      release: new dbus.Variant('b', release),
+      together: new dbus.Variant('u', together),
+    };
+    return (await this.#call('Move', 'sa{sv}', [name, given])) as MigrationResult;
+  }
+
+  /** Who owns a name on the bridge, for people. */
+  async ownerText(name: string): Promise<string> {
+    const ask = async (member: string): Promise<unknown> => {
+      const call = {
+        ...UPLINK,
+        interface: UPLINK.destination,
+        member,
+        signature: 's',
+        body: [name],
+      };
+      return (await this.#bus.call(new dbus.Message(call)))?.body[0];
+    };
+    try {
+      const owner = String(await ask('GetNameOwner'));
+      return `${owner} (${processText(Number(await ask('GetConnectionUnixProcessID')))})`;
+    } catch {
+      return 'nobody';
+    }
   }
 
   close(): void {

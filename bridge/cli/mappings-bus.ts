@@ -31,16 +31,19 @@ export class OldBus {
     return new OldBus(bus);
   }
 
-  /** All well-known names that have an owner or whose service can be started, sorted. */
-  async names(): Promise<string[]> {
+  /** All well-known names that have an owner, and those whose service can be started if that is `all`, sorted. */
+  async names(all: boolean): Promise<string[]> {
     const driver = {
       destination: 'org.freedesktop.DBus',
       path: '/org/freedesktop/DBus',
       interface: 'org.freedesktop.DBus',
     };
     const owned = await this.#call({ ...driver, member: 'ListNames' });
-    const activatable = await this.#call({ ...driver, member: 'ListActivatableNames' });
-    const names = new Set([...(owned[0] as string[]), ...(activatable[0] as string[])]);
+    const names = new Set(owned[0] as string[]);
+    const activatable = all
+      ? await this.#call({ ...driver, member: 'ListActivatableNames' })
+      : [[]];
+    for (const name of activatable[0] as string[]) names.add(name);
     names.delete('org.freedesktop.DBus');
     return [...names].filter((name) => !name.startsWith(':')).toSorted();
   }

@@ -53,7 +53,7 @@ function readMapping(path: string): ParseResult {
 async function compareWithBus(mappings: readonly Mapping[], which: string): Promise<Diagnostic[]> {
   const bus = await OldBus.connect(which);
   try {
-    const names = await bus.names();
+    const names = await bus.names(true);
     const meant = mappings.filter(
       ({ buses }) => buses.some((one) => one === which) || !/^(?:session|system)$/.test(which),
     );

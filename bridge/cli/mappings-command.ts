@@ -19,8 +19,16 @@ export function mappingsCommand(finish: Finish): Command {
 function initCommand(finish: Finish): Command {
   return new Command('init')
     .description('Writes a mapping from what a running service tells about itself.')
-    .argument('[name...]', 'well-known names (default: all that are owned or can be started)')
+    .argument(
+      '[name...]',
+      'well-known names, whose services are started if need be (default: see --running)',
+    )
     .option(BUS, 'session, system or an address', 'session')
+    .option('--running', 'all names that have an owner; the default')
+    .option(
+      '--all',
+      'all names that have an owner, or whose service can be started, which it is then',
+    )
     .option('--output <directory>', 'write a file for each name (default: print them)')
     .action(async (names: string[], options: InitOptions) => {
       const { initMappings } = await import('./mappings-init.js');

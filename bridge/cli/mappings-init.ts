@@ -10,19 +10,21 @@ export interface InitOptions {
   readonly bus: string;
   /** Directory for the files; absent: they are printed. */
   readonly output?: string;
+  /** Services that can be started are, and not only those that run looked at. */
+  readonly all?: true;
 }
 
 /** Writes a mapping for each name. The status is 1 if there is a name for which it could not. */
 export async function initMappings(
   names: readonly string[],
-  { bus: which, output }: InitOptions,
+  { bus: which, output, all }: InitOptions,
 ): Promise<number> {
   if (output !== undefined) mkdirSync(output, { recursive: true });
   const bus = await OldBus.connect(which);
   let status = 0;
   try {
     let separator = '';
-    for (const name of names.length > 0 ? names : await bus.names()) {
+    for (const name of names.length > 0 ? names : await bus.names(all === true)) {
       try {
         const seen = await survey(bus, name);
         for (const failure of seen.failures) warn(failure);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import dbus from 'dbus-next';
 import { textOf } from '#bridge/control/startup-error.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
@@ -7,12 +7,23 @@ import { Traffic } from './mappings-plan-traffic.js';
 
 const DRIVER = 'org.freedesktop.DBus';
 
+/** Methods of the bus that say who is behind a name. */
+const IDENTIFYING = new Set([
+  'GetConnectionCredentials',
+  'GetConnectionUnixProcessID',
+  'GetConnectionUnixUser',
+]);
+
 /** The process at the other end of a connection, as far as the bus tells. */
 export interface Client {
   readonly uniqueName: string;
   readonly uid: number | undefined;
   readonly pid: number | undefined;
   readonly executable: string | undefined;
+  /** the systemd unit or application that it belongs to */
+  readonly unit?: string | undefined;
+  /** it had left before it could be looked at */
+  readonly isGone?: boolean;
 }
 
 /**
@@ -103,6 +114,7 @@ export class BusMonitor {
     if (type !== dbus.MessageType.METHOD_CALL || this.isOwn(sender)) return;
     if (destination === DRIVER) {
       if (member === 'AddMatch') this.traffic.asked(sender, String(body[0]));
+      if (IDENTIFYING.has(member)) this.traffic.identified(sender);
     } else if (destination !== undefined) {
       void this.client(sender);
       this.traffic.called(sender, destination);
@@ -133,9 +145,9 @@ export class BusMonitor {
       const entries = reply as Readonly<Record<string, dbus.Variant | undefined>>;
       const pid = entries['ProcessID']?.value as number | undefined;
       const uid = entries['UnixUserID']?.value as number | undefined;
-      return { uniqueName, uid, pid, executable: executableOf(pid) };
+      return { uniqueName, uid, pid, executable: executableOf(pid), unit: unitOf(pid) };
     } catch {
-      return { uniqueName, uid: undefined, pid: undefined, executable: undefined };
+      return { uniqueName, uid: undefined, pid: undefined, executable: undefined, isGone: true };
     }
   }
 
@@ -174,3 +186,18 @@ function executableOf(pid: number | undefined): string | undefined {
     return undefined;
   }
 }
+
+/** The last part of the control group, where that is a service or a scope of an application (systemd.unit(5)). */
+function unitOf(pid: number | undefined): string | undefined {
+  if (pid === undefined) return undefined;
+  try {
+    const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+    const [, unit] = /\/([^/]+\.(?:service|scope))$/mu.exec(groups) ?? [];
+    return unit === undefined || IS_SESSION.test(unit) ? undefined : unit;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What holds whole sessions says nothing about a program. */
+const IS_SESSION = /^(?:session-.*|init)\.scope$|^user@.*\.service$/u;

@@ -34,6 +34,8 @@ export interface Step {
   /** who still calls them from the existing bus: as long as there is somebody, they have to be exported */
   readonly export: readonly Client[];
   readonly confined: readonly ConfinedClient[];
+  /** what does not cross from one bus to the other */
+  readonly warnings: readonly string[];
 }
 
 /** What `bus1-bridge mappings plan --json` prints. */
@@ -77,13 +79,19 @@ export function makePlan({ bus, seconds, traffic, clients, mappings }: Seen): Pl
       import: [...needs].filter((name) => !moved.has(name)).toSorted(),
       export: remaining,
       confined: remaining.flatMap((client) => confined(client, names, mappings)),
+      warnings: [...new Set(owners)]
+        .filter((owner) => traffic.askers.has(owner))
+        .map(
+          (owner) =>
+            `${owner} asks who its callers are, and takes the bridge for those on the other bus`,
+        ),
     };
   });
   const named = dealings.map(({ from, ...rest }) => ({ from: clientOf(from), ...rest }));
   return { bus, seconds, calls: traffic.calls, dealings: named, steps };
 }
 
-const UNKNOWN = { uid: undefined, pid: undefined, executable: undefined };
+const UNKNOWN = { uid: undefined, pid: undefined, executable: undefined, isGone: true };
 
 function bestFor(name: string, mappings: readonly Mapping[]) {
   const matches = mappings
@@ -105,7 +113,9 @@ function confined(
   names: readonly string[],
   mappings: readonly Mapping[],
 ): ConfinedClient[] {
-  const { uid, pid } = client;
+  const { uid, pid, isGone } = client;
+  /* nobody knows what it was: to allow clients without credentials would be no advice */
+  if (isGone === true) return [];
   const credentials = { uid, pid, ...NOT_TOLD };
   const found = confinementOf(credentials, process.getuid?.() ?? -1);
   if (found === undefined) return [];

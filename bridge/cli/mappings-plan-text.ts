@@ -6,17 +6,52 @@ export function planText({ bus, seconds, calls, dealings, steps }: Plan): string
   const lines = [`${seconds} s on the bus at ${bus}: ${count(calls, 'call')}`, ''];
   lines.push('Who talks to what:');
   if (dealings.length === 0) lines.push('  nobody has talked to anybody: watch for longer?');
-  let last = '';
-  for (const { from, to, calls: own, listens } of dealings) {
-    if (from.uniqueName !== last) lines.push(`  ${clientText(from)}`);
-    last = from.uniqueName;
-    const what = [own > 0 && count(own, 'call'), listens && 'listens'].filter(Boolean);
-    lines.push(`    -> ${to}: ${what.join(', ')}`);
+  for (const [program, { clients, destinations }] of byProgram(dealings)) {
+    lines.push(`  ${programText(program, [...clients.values()])}`);
+    for (const [to, { calls: own, listens }] of destinations) {
+      const what = [own > 0 && count(own, 'call'), listens && 'listens'].filter(Boolean);
+      lines.push(`    -> ${to}: ${what.join(', ')}`);
+    }
   }
   lines.push('', 'An order of moving, leaves first:');
   steps.forEach((step, index) => lines.push(...stepLines(step, index + 1)));
   if (steps.length === 0) lines.push('  nobody owns a name');
   return `${lines.join('\n')}\n`;
+}
+
+interface Program {
+  /** by unique name */
+  readonly clients: Map<string, Client>;
+  readonly destinations: Map<string, { calls: number; listens: boolean }>;
+}
+
+const GONE = 'programs that have left';
+const UNKNOWN = 'unknown processes';
+
+function programOf({ unit, executable, isGone }: Client): string {
+  return isGone === true ? GONE : (unit ?? executable ?? UNKNOWN);
+}
+
+/** What many short-lived connections of one program do is one thing. */
+function byProgram(dealings: Plan['dealings']): Map<string, Program> {
+  const programs = new Map<string, Program>();
+  for (const { from, to, calls, listens } of dealings) {
+    const name = programOf(from);
+    let program = programs.get(name);
+    if (program === undefined)
+      programs.set(name, (program = { clients: new Map(), destinations: new Map() }));
+    program.clients.set(from.uniqueName, from);
+    const before = program.destinations.get(to) ?? { calls: 0, listens: false };
+    const all = { calls: before.calls + calls, listens: before.listens || listens };
+    program.destinations.set(to, all);
+  }
+  return programs;
+}
+
+/** One connection by its name and process, several by their program. */
+function programText(program: string, clients: readonly Client[]): string {
+  if (clients.length === 1) return clientText(clients[0]);
+  return `${program} (${count(clients.length, 'connection')})`;
 }
 
 function stepLines(step: Step, number: number): string[] {
@@ -32,16 +67,43 @@ function stepLines(step: Step, number: number): string[] {
   }
   const imports = step.import.join(' ');
   if (imports !== '') add(`needs names that move later: --import ${imports}`);
-  const callers = step.export.map(({ uniqueName }) => uniqueName).join(', ');
+  const callers = callersText(step.export);
   if (callers !== '') add(`called by ${callers} until they move: --export ${names.join(' ')}`);
-  for (const { uniqueName, why, grant, isAllowed } of step.confined) {
+  for (const [grant, { why, names: who, isAllowed }] of byGrant(step.confined)) {
     const how = isAllowed ? 'the mapping allows it' : `to allow it: --allow-confined ${grant}`;
-    add(`${uniqueName} is confined: ${why}; ${how}`);
+    const verb = who.length === 1 ? 'is' : 'are';
+    add(`${who.join(', ')} ${verb} confined: ${why}; ${how}`);
   }
+  for (const warning of step.warnings) add(`mind that ${warning}`);
+  if (names.length > 1) add(`bus1-bridge migrate ${names.join(' ')}`);
   return lines;
 }
 
-function clientText({ uniqueName, pid, executable }: Client): string {
+/** Each program once. */
+function callersText(clients: readonly Client[]): string {
+  const programs = new Map<string, Client[]>();
+  for (const client of clients) {
+    const program = programOf(client);
+    programs.set(program, [...(programs.get(program) ?? []), client]);
+  }
+  return [...programs]
+    .map(([program, all]) => (all.length === 1 ? all[0].uniqueName : programText(program, all)))
+    .join(', ');
+}
+
+/** What is to be said about confined clients, once for all that the same option would allow. */
+function byGrant(confined: Step['confined']) {
+  const grants = new Map<string, { why: string; names: string[]; isAllowed: boolean }>();
+  for (const { grant, why, uniqueName, isAllowed } of confined) {
+    const known = grants.get(grant);
+    if (known === undefined) grants.set(grant, { why, names: [uniqueName], isAllowed });
+    else known.names.push(uniqueName);
+  }
+  return grants;
+}
+
+function clientText({ uniqueName, pid, executable, isGone }: Client): string {
+  if (isGone === true) return `${uniqueName} (gone)`;
   if (pid === undefined) return `${uniqueName} (an unknown process)`;
   return `${uniqueName} (pid ${pid}, ${executable ?? 'program unknown'})`;
 }

@@ -11,6 +11,12 @@ export interface Dealings {
   readonly listens: boolean;
 }
 
+/** `:1.9` comes before `:1.10`. */
+const byNumber = new Intl.Collator('en', { numeric: true });
+
+/** Names that begin with this are those of bridges, which do not move. */
+const OWN_PREFIX = 'org.bus1.';
+
 interface Count {
   calls: number;
   listens: boolean;
@@ -22,16 +28,25 @@ export class Traffic {
   readonly owners = new Map<string, string>();
   /** method calls between connections, without those to the bus itself */
   calls = 0;
+  /** connections that ask who others are: what they find out about a client of a bridge is the bridge */
+  readonly askers = new Set<string>();
   private readonly counts = new Map<string, Map<string, Count>>();
 
   /** A name has this owner. */
   owned(name: string, owner: string): void {
-    if (!name.startsWith(':') && owner !== '') this.owners.set(name, owner);
+    const isService = !name.startsWith(':') && !name.startsWith(OWN_PREFIX);
+    if (isService && owner !== '') this.owners.set(name, owner);
   }
 
   called(from: string, to: string): void {
+    if (to.startsWith(OWN_PREFIX)) return;
     this.calls++;
     this.countOf(from, to).calls++;
+  }
+
+  /** Somebody asks the bus who is behind a name. */
+  identified(from: string): void {
+    this.askers.add(from);
   }
 
   /** AddMatch. Rules without a sender say nothing about whose signals are meant. */
@@ -65,7 +80,9 @@ export class Traffic {
         });
       }
     }
-    return [...merged].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, dealings]) => dealings);
+    return [...merged]
+      .toSorted(([a], [b]) => byNumber.compare(a, b))
+      .map(([, dealings]) => dealings);
   }
 
   /**

@@ -10,66 +10,146 @@ export interface MigrateOptions {
   readonly address?: string;
   readonly timeout: string;
   readonly stopOld?: true;
+  readonly release?: true;
   readonly json?: true;
 }
 
-/** Moves a name. Returns the exit status: 0, or 1 when it was not moved and everything is as it was. */
+/** Moves names. Returns the exit status: 0, or 1 when not all were moved. */
 export async function migrate(
-  name: string,
+  names: readonly string[],
   command: readonly string[],
   options: MigrateOptions,
 ): Promise<number> {
   const timeoutMs = Number(options.timeout) * 1000;
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31))
     throw new UsageError(`--timeout takes a number of seconds, not "${options.timeout}"`);
-  const bridge = await BridgeControl.connect(options.address);
-  const run = new Run(name, options, bridge);
-  try {
-    return await run.go(command, timeoutMs);
-  } finally {
-    bridge.close();
-  }
+  const attempt = async (releases: boolean): Promise<Outcome> => {
+    const bridge = await BridgeControl.connect(options.address);
+    try {
+      return await new Run(names, options, bridge, releases).go(command, timeoutMs);
+    } finally {
+      bridge.close();
+    }
+  };
+  const outcome = await attempt(options.release === true);
+  if (outcome !== 'does not queue') return outcome === 'moved' ? 0 : 1;
+  return (await attempt(true)) === 'moved' ? 0 : 1;
 }
 
-/** One name that is being moved. */
+/** `does not queue`: the new owner has ended without asking, or when it was told that the name exists. */
+type Outcome = 'moved' | 'failed' | 'does not queue';
+
+/** The command ended before it had the names. */
+class CommandEnded extends Error {}
+
+/** Names that are being moved together. */
 class Run {
-  readonly #name: string;
+  readonly #names: readonly string[];
   readonly #options: MigrateOptions;
   readonly #bridge: BridgeControl;
+  readonly #releases: boolean;
   #child: ChildProcess | undefined;
-  /** the service that has the name at first */
-  #old: Party | undefined;
+  /** the names that wait for their new owners */
+  readonly #waiting = new Set<string>();
+  #hasCandidate = false;
+  #isStarted = false;
+  /** the services that have the names at first */
+  readonly #old = new Map<string, Party>();
 
-  constructor(name: string, options: MigrateOptions, bridge: BridgeControl) {
-    this.#name = name;
+  constructor(
+    names: readonly string[],
+    options: MigrateOptions,
+    bridge: BridgeControl,
+    releases: boolean,
+  ) {
+    this.#names = names;
     this.#options = options;
     this.#bridge = bridge;
+    this.#releases = releases;
   }
 
-  async go(command: readonly string[], timeoutMs: number): Promise<number> {
+  async go(command: readonly string[], timeoutMs: number): Promise<Outcome> {
     const isBack = this.#options.back === true;
     const there = await this.#bridge.existingBus();
     const address = isBack ? there : this.#bridge.address;
     const ended = new Promise<never>((_resolve, reject) => {
-      this.#bridge.onProgress = (step, party) => {
-        this.#tell(step, party, address);
-        if (step === 'waiting' && command.length > 0) this.#spawn(command, address, reject);
-        if (step === 'queued') this.#stopOld();
+      this.#bridge.onProgress = (name, step, party) => {
+        this.#tell(name, step, party, address, this.#planText(command));
+        if (step === (this.#releases ? 'released' : 'waiting')) this.#waiting.add(name);
+        if (step === 'candidate' || step === 'switched') this.#hasCandidate = true;
+        if (this.#waiting.size === this.#names.length && !this.#isStarted) {
+          this.#isStarted = true;
+          if (command.length > 0) this.#spawn(command, address, reject);
+        }
+        if (step === 'queued') this.#stopOld(name);
       };
     });
     try {
-      const moving = this.#bridge.migrate(this.#name, isBack, timeoutMs);
-      const result = await Promise.race([moving, ended]);
-      this.#stopOld();
+      const results = await Promise.race([this.#moveAll(isBack, timeoutMs, command), ended]);
+      for (const name of this.#names) this.#stopOld(name);
       this.#child?.unref();
-      this.#print({ ...result, moved: true }, summaryOf(result, address));
-      return 0;
+      for (const result of results)
+        this.#print({ ...result, moved: true }, summaryOf(result, address));
+      return 'moved';
     } catch (error) {
-      this.#killChild();
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#print({ name: this.#name, moved: false, reason }, reason, process.stderr);
-      return 1;
+      return await this.#failed(error, isBack);
     }
+  }
+
+  #moveAll(
+    back: boolean,
+    timeoutMs: number,
+    command: readonly string[],
+  ): Promise<readonly MigrationResult[]> {
+    const start = command.length === 0;
+    const options = {
+      back,
+      timeoutMs,
+      start,
+      release: this.#releases,
+      together: this.#names.length,
+    };
+    return Promise.all(this.#names.map((name) => this.#bridge.move(name, options)));
+  }
+
+  async #failed(error: unknown, isBack: boolean): Promise<Outcome> {
+    const isShy = error instanceof CommandEnded && isBack && !this.#hasCandidate && !this.#releases;
+    this.#killChild();
+    if (isShy) {
+      const why = `${error.message} without asking for a name that is taken: it is taken away first`;
+      this.#print({ step: 'again', reason: why }, why);
+      return 'does not queue';
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    const owners = error instanceof CommandEnded ? await this.#ownersText() : '';
+    if (owners !== '' && this.#options.json === true) this.#print({ step: 'owners', owners }, '');
+    const [name] = this.#names;
+    const text = owners === '' ? reason : `${reason}. ${owners}`;
+    this.#print({ name, moved: false, reason }, text, process.stderr);
+    return 'failed';
+  }
+
+  /** Who has the names when it came to nothing for a reason that the bridge does not know. */
+  async #ownersText(): Promise<string> {
+    const texts = await Promise.all(
+      this.#names.map(
+        async (name) => `${name} is owned by ${await this.#bridge.ownerText(name)} now`,
+      ),
+    );
+    return texts.join('; ');
+  }
+
+  /** What is going to happen, for people. */
+  #planText(command: readonly string[]): string {
+    const starts =
+      command.length > 0
+        ? `${command.join(' ')} is started there`
+        : 'it is started there, or asks by itself';
+    const takes = this.#releases
+      ? 'the name is taken from its owner before it asks'
+      : 'it takes the name over when it answers';
+    const isStopped = this.#options.stopOld === true;
+    return `${starts}, ${takes}, and the old owner ${isStopped ? 'is ended with SIGTERM' : 'goes on running'}`;
   }
 
   /** It goes on when we have ended; so it has a session of its own, and keeps none of our files open. */
@@ -83,9 +163,13 @@ class Run {
     this.#child = child;
     child.once('error', fail);
     child.once('exit', (code, signal) => {
-      /* a program that has put itself into the background ends with 0 */
       const how = signal === null ? `status ${code}` : signal;
-      if (code !== 0) fail(new Error(`${this.#name} was not moved: ${program} ended with ${how}`));
+      /* a program that has put itself into the background ends with 0; so does one that is told that the name exists */
+      const isShy = this.#options.back === true && !this.#hasCandidate && !this.#releases;
+      if (code !== 0 || isShy)
+        fail(
+          new CommandEnded(`${this.#names.join(', ')} was not moved: ${program} ended with ${how}`),
+        );
     });
   }
 
@@ -97,14 +181,14 @@ class Run {
   }
 
   /** The bridge has made sure that it has dealt with what it was sent; unless it has yet to let go of the name. */
-  #stopOld(): void {
-    const pid = this.#old?.pid;
+  #stopOld(name: string): void {
+    const pid = this.#old.get(name)?.pid;
     if (this.#options.stopOld === true && pid !== undefined) terminate(pid);
   }
 
-  #tell(step: MigrationStep, party: Party, address: string): void {
-    if (step === 'waiting') this.#old = party;
-    this.#print({ step, ...party }, STEP_TEXTS[step](this.#name, party, address));
+  #tell(name: string, step: MigrationStep, party: Party, address: string, plan: string): void {
+    if (step === 'waiting') this.#old.set(name, party);
+    this.#print({ name, step, ...party }, STEP_TEXTS[step](name, party, address, plan));
   }
 
   #print(json: object, text: string, stream: NodeJS.WriteStream = process.stdout): void {
@@ -113,12 +197,16 @@ class Run {
   }
 }
 
-const STEP_TEXTS: Record<MigrationStep, (name: string, party: Party, address: string) => string> = {
-  waiting: (name, party, address) =>
-    `${name} is owned by ${partyText(party)}; waiting for its new owner at ${address}`,
+type StepText = (name: string, party: Party, address: string, plan: string) => string;
+
+const STEP_TEXTS: Record<MigrationStep, StepText> = {
+  waiting: (name, party, address, plan) =>
+    `${name} is owned by ${partyText(party)}; waiting for its new owner at ${address}: ${plan}`,
   candidate: (_name, party) => `${partyText(party)} asks for it`,
   queued: (_name, party) =>
     `${partyText(party)} does not allow to be replaced: waiting until it ends`,
+  released: (name, party) =>
+    `${partyText(party)} has let go of ${name} there, for a program that does not queue`,
   switched: () => 'it changes hands; whoever calls waits a moment',
 };
 

@@ -25,6 +25,12 @@ export function connectToBus(text: string): BusSocket | string {
   return failure;
 }
 
+/** Whether `connectToBus` knows how to get there. */
+export function isReachable({ transport, options }: Address): boolean {
+  if (transport === 'tcp') return Number.isInteger(Number(options.get('port')));
+  return transport === 'unix' && (options.has('path') || options.has('abstract'));
+}
+
 function connectTo({ transport, options }: Address): number | undefined {
   const path = options.get('path');
   const abstract = options.get('abstract');

@@ -27,6 +27,8 @@ export type MigrationStep =
   | 'candidate'
   /** the present owner does not allow others to replace it: it has to let go by itself */
   | 'queued'
+  /** the present owner has let go of it there, so that somebody can ask for it who would not queue */
+  | 'released'
   /** the name has changed hands on the existing bus */
   | 'switched';
 
@@ -43,9 +45,47 @@ export interface MigrationRequest {
   readonly name: string;
   readonly requester: Connection;
   readonly timeoutMs: number;
+  /** the new owner is started from its .service file, where the name goes; otherwise the requester starts it */
+  readonly startsService: boolean;
+  /** on the way back: the name is taken away from its owner before anybody asks for it */
+  readonly releasesFirst: boolean;
+  /** the names that move together with this one */
+  readonly together: Together | undefined;
   report(step: MigrationStep, party: Party): void;
   done(result: MigrationResult): void;
   failed(error: DriverError): void;
+}
+
+/** Names that belong together: none is taken from its owner before all of them have a new one that answers. */
+export class Together {
+  private readonly count: number;
+  private readonly members = new Set<Migration>();
+  private readonly ready: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.count = count;
+  }
+
+  get isComplete(): boolean {
+    return this.members.size === this.count;
+  }
+
+  add(migration: Migration): void {
+    this.members.add(migration);
+  }
+
+  /** Calls back when all are as far as this one. */
+  whenReady(go: () => void): void {
+    this.ready.push(go);
+    if (this.ready.length === this.count) for (const each of this.ready) each();
+  }
+
+  /** One of them does not move: so the others do not, unless they have. */
+  failed(migration: Migration, reason: string): void {
+    this.members.delete(migration);
+    for (const each of this.members)
+      each.forsake(`${migration.name}, which belongs to it, does not move: ${reason}`);
+  }
 }
 
 /** A name changes hands on the other bus, and is to do so here, when `settle` has called back. */
@@ -95,6 +135,21 @@ export abstract class Migration {
     this.fail(reason);
   }
 
+  /** One that it belongs to has failed. */
+  forsake(reason: string): void {
+    if (!this.isTurning) this.fail(reason);
+  }
+
+  /** The new owner answers: goes on when those of all names that belong to this one do. */
+  protected whenReady(go: () => void): void {
+    const { together } = this.request;
+    const goOn = (): void => {
+      if (!this.isOver && !this.isTurning) go();
+    };
+    if (together === undefined) goOn();
+    else together.whenReady(goOn);
+  }
+
   protected turned(party: Party): void {
     this.isTurning = true;
     this.cancelTimeout();
@@ -112,8 +167,11 @@ export abstract class Migration {
     this.end();
     const { name, attachment } = this;
     this.undo(new DriverError(MIGRATION_FAILED, `${name} does not move: ${reason}`));
+    this.request.together?.failed(this, reason);
     this.ownerThere((party) => {
-      const owner = attachment.uplinks.isOurs(party.owner) ? 'its owner here' : partyText(party);
+      const ownerHere = attachment.driver.registry.owner(name);
+      const isHere = attachment.uplinks.isOurs(party.owner) && ownerHere !== undefined;
+      const owner = isHere ? `${partyText(partyHere(ownerHere))} on the bridge` : partyText(party);
       const text = `${name} was not moved: ${reason}. It is owned by ${owner} now, on the bus at ${attachment.address}`;
       this.request.failed(new DriverError(MIGRATION_FAILED, text));
     });

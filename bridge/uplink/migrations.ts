@@ -27,6 +27,7 @@ export class Migrations {
     const Kind = isBack ? MoveBack : MoveHere;
     const migration = new Kind(this.attachment, request);
     this.byName.set(name, migration);
+    request.together?.add(migration);
     /* not from within the driver, whose names this changes */
     this.attachment.defer(() => migration.start());
   }

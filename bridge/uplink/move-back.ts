@@ -106,10 +106,33 @@ export class MoveBack extends Migration {
     const link = this.uplink?.link;
     if (link?.isReady !== true || this.owner === undefined) return this.fail('its owner has left');
     this.leaveQueue();
+    if (this.request.releasesFirst || this.isStartedThere) return this.release(link, this.owner);
     link.call('RequestName', 'su', [this.name, RequestNameFlag.AllowReplacement], () => {
       if (this.isOver) return;
       this.request.report('waiting', partyHere(this.owner!));
       this.look(link);
+    });
+  }
+
+  private get isStartedThere(): boolean {
+    const { request, attachment, name } = this;
+    return request.startsService && attachment.watcher?.activatable.includes(name) === true;
+  }
+
+  /**
+   * Lets go of the name there before anybody asks for it, because a program that does not queue would be told that it
+   * exists, and end. Its owner goes on serving clients of the bridge; what clients of the other bus say meanwhile waits
+   * there, if that bus can start the service.
+   */
+  private release(link: Link, owner: Connection): void {
+    this.request.report('waiting', partyHere(owner));
+    link.call('ReleaseName', 's', [this.name], () => {
+      if (this.isOver || this.isTurning) return;
+      this.request.report('released', partyHere(owner));
+      if (!this.isStartedThere) return;
+      this.attachment.ask('StartServiceByName', 'su', [this.name, 0], (reply) => {
+        if (reply?.type === MessageType.Error && !this.isTurning) this.fail(String(reply.body[0]));
+      });
     });
   }
 
@@ -142,9 +165,11 @@ export class MoveBack extends Migration {
       if (this.isOver || this.isTurning) return;
       if (!answers) return this.fail('the new owner has left, or has not answered');
       this.answers = true;
-      link.call('ReleaseName', 's', [this.name], () => {});
-      /* for the case that it dies at once */
-      link.call('RequestName', 'su', [this.name, 0], () => {});
+      this.whenReady(() => {
+        link.call('ReleaseName', 's', [this.name], () => {});
+        /* for the case that it dies at once */
+        link.call('RequestName', 'su', [this.name, 0], () => {});
+      });
     });
   }
 

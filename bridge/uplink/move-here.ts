@@ -115,7 +115,7 @@ export class MoveHere extends Migration {
   /** The service may have a .service file here. */
   private startService(): void {
     const { activator } = this.attachment.host;
-    if (this.isOver || !activator.isActivatable(this.name)) return;
+    if (this.isOver || !this.request.startsService || !activator.isActivatable(this.name)) return;
     activator.request(this.name, {
       waiter: undefined,
       deliver: () => {},
@@ -139,7 +139,7 @@ export class MoveHere extends Migration {
       this.attachment.pinger.ping(uplink.farText, this.request.timeoutMs, (answers) => {
         if (this.isOver || this.isTurning) return;
         this.answers = answers;
-        if (answers) this.replace(candidate, link);
+        if (answers) this.whenReady(() => this.replace(candidate, link));
         else this.fail('the new owner has left, or has not answered');
       });
     });
@@ -149,7 +149,11 @@ export class MoveHere extends Migration {
     const wanted = (flags & RequestNameFlag.AllowReplacement) | RequestNameFlag.ReplaceExisting;
     link.call('RequestName', 'su', [this.name, wanted], (reply) => {
       if (this.isOver || this.isTurning || this.failedBy(reply)) return;
-      if (reply?.body[0] === RequestNameReply.InQueue) this.request.report('queued', this.old);
+      if (reply?.body[0] !== RequestNameReply.InQueue) return;
+      /* whoever ends the owner now should find it with as little as possible that it has not dealt with */
+      this.attachment.pinger.ping(this.old.owner, DRAIN_MAX_MS, () => {
+        if (!this.isOver && !this.isTurning) this.request.report('queued', this.old);
+      });
     });
   }
 

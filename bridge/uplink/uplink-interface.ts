@@ -2,9 +2,10 @@ import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { arg, LATER, type Call, type DriverInterface, type Method } from '#bridge/driver/method.js';
 import { DRIVER_PATH } from '#bridge/registry/directory.js';
 import { parseBusName } from '#bridge/wire/names.js';
-import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { MessageFlag, MessageType, type Variant } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
-import type { MigrationRequest } from './migration.js';
+import { Together, type MigrationRequest } from './migration.js';
 import { NamePatterns, PatternError } from './name-patterns.js';
 
 const INTERFACE = 'org.bus1.Uplink';
@@ -46,7 +47,21 @@ export function uplinkInterface(attachment: Attachment): DriverInterface {
         in: [arg('name', 's'), arg('back', 'b'), arg('timeout_ms', 'u')],
         out: [arg('json', 's')],
         privileged: true,
-        run: (call) => migrate(call, attachment),
+        run: (call) => {
+          const [name, back, timeout_ms] = call.args as [string, boolean, number];
+          const options = { ...MOVE_OPTIONS, back, timeout_ms, start: !back };
+          return move(call, attachment, name, options);
+        },
+      },
+      {
+        name: 'Move',
+        in: [arg('name', 's'), arg('options', 'a{sv}')],
+        out: [arg('json', 's')],
+        privileged: true,
+        run: (call) => {
+          const [name, given] = call.args as [string, ReadonlyMap<string, Variant>];
+          return move(call, attachment, name, moveOptions(given));
+        },
       },
       {
         name: 'Status',
@@ -81,18 +96,55 @@ function change(
   return LATER;
 }
 
+/** Whoever asks for names that move together says so with each of them, one after the other. */
+const gatherings = new WeakMap<Connection, Together>();
+
+function gathering(connection: Connection, count: number): Together | undefined {
+  if (count < 2) return undefined;
+  const known = gatherings.get(connection);
+  if (known !== undefined && !known.isComplete) return known;
+  const together = new Together(count);
+  gatherings.set(connection, together);
+  return together;
+}
+
+/** The options of `Move`, with what counts where one is not given. */
+const MOVE_OPTIONS = { back: false, timeout_ms: 20_000, start: true, release: false, together: 1 };
+type MoveOptions = typeof MOVE_OPTIONS;
+
+/** @throws DriverError */
+function moveOptions(given: ReadonlyMap<string, Variant>): MoveOptions {
+  const options: MoveOptions = { ...MOVE_OPTIONS };
+  for (const [key, { value }] of given) {
+    const known = Object.hasOwn(options, key) ? options[key as keyof MoveOptions] : undefined;
+    if (known === undefined || typeof value !== typeof known)
+      throw new DriverError(
+        ErrorName.InvalidArgs,
+        `"${key}" is no option, or its value has another type: ${Object.keys(MOVE_OPTIONS).join(', ')}`,
+      );
+    Object.assign(options, { [key]: value });
+  }
+  return options;
+}
+
 /** Moves a name; whoever asks for that is told of each step by a signal. */
-function migrate(
-  { args, connection, driver, reply, fail }: Call,
+function move(
+  call: Call,
   attachment: Attachment,
+  name: string,
+  options: MoveOptions,
 ): typeof LATER {
-  const [name, isBack, timeoutMs] = args as [string, boolean, number];
+  const { connection, driver, reply, fail } = call;
   if (parseBusName(name) === undefined || !new NamePatterns(['*']).matches(name))
     throw new DriverError(ErrorName.InvalidArgs, `"${name}" is no name that can be moved`);
+  const { back, timeout_ms: timeoutMs, start, release, together } = options;
   const request: MigrationRequest = {
     name,
     requester: connection,
     timeoutMs,
+    startsService: start,
+    releasesFirst: release,
+    together: gathering(connection, together),
     report: (step, party) => {
       if (!connection.live) return;
       const fields = {
@@ -107,7 +159,7 @@ function migrate(
       driver.sendTo(connection, fields, [name, step, JSON.stringify(party)]);
     },
     done: (result) => {
-      attachment.log('info', 'a name was moved', { ...result, isBack });
+      attachment.log('info', 'a name was moved', { ...result, isBack: back });
       if (connection.live) reply([JSON.stringify(result)]);
     },
     failed: (error) => {
@@ -115,7 +167,7 @@ function migrate(
       if (connection.live) fail(error);
     },
   };
-  attachment.migrations.start(request, isBack);
+  attachment.migrations.start(request, back);
   return LATER;
 }
 

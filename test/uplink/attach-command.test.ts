@@ -53,6 +53,10 @@ describeWith(OLD_BUS_SOFTWARE['dbus-daemon'], 'bus1-bridge attach', () => {
       words: ['--import', '*', '--mapping', '/nowhere.yaml'],
       message: /cannot read the mapping \/nowhere\.yaml/,
     },
+    { words: ['--import', '*', '--bus', 'nonsense'], message: /nonsense/ },
+    { words: ['--import', '*', '--bus', 'launchd:env=X'], message: /can connect to unix:path=/ },
+    { words: ['--import', '*', '--allow-confined', 'foo'], message: /takes uid:UID.* not "foo"/ },
+    { words: ['--import', '*', '--allow-confined', 'uid:me'], message: /not "uid:me"/ },
   ])('refuses $words', async ({ words, message }) => {
     const { stderr, code } = await attach(...words);
     expect(stderr).toMatch(message);

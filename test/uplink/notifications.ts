@@ -61,9 +61,9 @@ export class Notifier {
     this.#program = program;
   }
 
-  /** Resolves when the first notification has been answered. */
-  static async start(env: Environment): Promise<Notifier> {
-    const program = start(PYTHON, [NOTIFIER], { env });
+  /** Resolves when the first notification has been answered; or the first call of another script that says the same. */
+  static async start(env: Environment, script: readonly string[] = [NOTIFIER]): Promise<Notifier> {
+    const program = start(PYTHON, script, { env });
     await program.waitForLine(/^ready$/);
     return new Notifier(program);
   }
