@@ -16,6 +16,8 @@ export function nameIn(
   prefix: Uint8Array,
   isClient: (number: number) => boolean,
 ): string | undefined {
+  /* an empty one is found at the end of the body, again and again */
+  if (prefix.length === 0) return undefined;
   const body = Buffer.from(bytes.buffer, bytes.byteOffset + bodyStart, end - bodyStart);
   for (let at = body.indexOf(prefix); at >= 0; at = body.indexOf(prefix, at + 1)) {
     if (at < LENGTH_BYTES) continue;

@@ -40,7 +40,7 @@ export class Uplink implements LinkEvents {
   /** the client's unique name on this bus; empty while it has none */
   clientName: Uint8Array = new Uint8Array(0);
   /** the other bus knows the client by another name, or not at all */
-  isAlias = true;
+  isAlias = false;
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   readonly rules: UplinkRules;
@@ -100,7 +100,8 @@ export class Uplink implements LinkEvents {
 
   ready(): void {
     const link = this.link!;
-    this.isAlias = this.farText !== this.connection?.uniqueName;
+    const { connection } = this;
+    this.isAlias = connection?.isActive === true && this.farText !== connection.uniqueName;
     this.attachment.uplinks.named(this);
     this.rules.restore(link);
     for (const waiter of this.waiters.splice(0)) waiter(link, undefined);

@@ -141,17 +141,17 @@ def file_manager(env):
 
 def settings(env):
     key = ('org.gnome.desktop.interface', 'cursor-size')
-    listening = subprocess.Popen(['gsettings', 'monitor', key[0]], env=env, stdout=subprocess.PIPE, text=True)
+    listening = subprocess.Popen(['gsettings', 'monitor', key[0]], env=env, stdout=subprocess.PIPE)
     os.set_blocking(listening.stdout.fileno(), False)
-    heard = ''
+    heard = b''
     size = 30
 
     def hears():
         nonlocal heard, size
         size = size + 1
         run('gsettings', 'set', *key, str(size), env=env)
-        heard += listening.stdout.read() or ''
-        return 'cursor-size' in heard
+        heard += listening.stdout.read() or b''
+        return b'cursor-size' in heard
     is_heard = until(hears)
     listening.terminate()
     got = run('gsettings', 'get', *key, env=env)
