@@ -3,7 +3,7 @@ import { privateAddress } from '#bridge/control/listen-unix.js';
 import { createLogger } from '#bridge/control/logger.js';
 import { printStarted } from '#bridge/control/print.js';
 import { serve } from '#bridge/control/serve.js';
-import { isReachable } from '#bridge/uplink/bus-address.js';
+import { isReachable } from '#bridge/socket/connect.js';
 import { NamePatterns } from '#bridge/uplink/name-patterns.js';
 import type { ConfinedGrant, UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Direction, Mapping } from '#mappings/index.js';

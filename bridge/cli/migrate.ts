@@ -1,5 +1,7 @@
 import { callerEnvironment } from '#bridge/control/caller-environment.js';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { MigrationResult, MigrationStep, Party } from '#bridge/uplink/migration.js';
 import { processText } from '#bridge/uplink/process-text.js';
 import { BridgeControl } from './bridge-control.js';
@@ -39,6 +41,10 @@ export async function migrate(
 /** `does not queue`: the new owner has ended without asking, or when it was told that the name exists. */
 type Outcome = 'moved' | 'failed' | 'does not queue';
 
+/** A program that puts itself into the background asks for its name before or soon after its first process ends. */
+const BACKGROUND_MS = 2000;
+const ENDING_MS = 500;
+
 /** The command ended before it had the names. */
 class CommandEnded extends Error {}
 
@@ -51,6 +57,7 @@ class Run {
   #child: ChildProcess | undefined;
   /** the names that wait for their new owners */
   readonly #waiting = new Set<string>();
+  #hasSwitched = false;
   #hasCandidate = false;
   #isStarted = false;
   /** the services that have the names at first */
@@ -76,7 +83,8 @@ class Run {
       this.#bridge.onProgress = (name, step, party) => {
         this.#tell(name, step, party, address, this.#planText(command));
         if (step === (this.#releases ? 'released' : 'waiting')) this.#waiting.add(name);
-        if (step === 'candidate' || step === 'switched') this.#hasCandidate = true;
+        if (step === 'switched') this.#hasSwitched = true;
+        if (step === 'candidate') this.#hasCandidate = true;
         if (this.#waiting.size === this.#names.length && !this.#isStarted) {
           this.#isStarted = true;
           if (command.length > 0) this.#spawn(command, address, reject);
@@ -113,10 +121,11 @@ class Run {
   }
 
   async #failed(error: unknown, isBack: boolean): Promise<Outcome> {
-    const isShy = error instanceof CommandEnded && isBack && !this.#hasCandidate && !this.#releases;
+    const isShy = isBack && !this.#releases && !this.#hasSwitched && (await this.#hasEnded());
     this.#killChild();
     if (isShy) {
-      const why = `${error.message} without asking for a name that is taken: it is taken away first`;
+      const reason = error instanceof Error ? error.message : String(error);
+      const why = `${reason}: it does not wait for a name that is taken, so that is released first`;
       this.#print({ step: 'again', reason: why }, why);
       return 'does not queue';
     }
@@ -164,13 +173,27 @@ class Run {
     child.once('error', fail);
     child.once('exit', (code, signal) => {
       const how = signal === null ? `status ${code}` : signal;
+      const ended = new CommandEnded(
+        `${this.#names.join(', ')} was not moved: ${program} ended with ${how}`,
+      );
+      if (code !== 0) return fail(ended);
       /* a program that has put itself into the background ends with 0; so does one that is told that the name exists */
-      const isShy = this.#options.back === true && !this.#hasCandidate && !this.#releases;
-      if (code !== 0 || isShy)
-        fail(
-          new CommandEnded(`${this.#names.join(', ')} was not moved: ${program} ended with ${how}`),
-        );
+      if (this.#options.back !== true || this.#releases) return;
+      const timer = setTimeout(() => {
+        if (!this.#hasCandidate) fail(ended);
+      }, BACKGROUND_MS);
+      timer.unref();
     });
+  }
+
+  /** Whether the command has ended, or does so when it is told that it has lost the name. */
+  async #hasEnded(): Promise<boolean> {
+    const child = this.#child;
+    if (child === undefined) return false;
+    const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    if (isOver()) return true;
+    await Promise.race([once(child, 'exit'), setTimeoutPromise(ENDING_MS)]);
+    return isOver();
   }
 
   #killChild(): void {
