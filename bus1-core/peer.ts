@@ -46,6 +46,8 @@ export class Peer {
   isFull = false;
   /** messages with descriptors are refused, instead of arriving without them */
   takesDescriptors = true;
+  /** its sink has a `reserve` that must be asked */
+  asksForRoom = false;
 
   firstNode: Node | null = null;
   firstHandle: Handle | null = null;
@@ -110,6 +112,7 @@ export class Peer {
       }
       const descriptors = descriptorsOf(message);
       if (descriptors > 0 && !receiver.takesDescriptors) return SendStatus.NoDescriptors;
+      if (!receiver.hasRoom(message, objects - 1)) return refusedBy(receiver);
       if (!trace.charge(objects, message.lengthBytes, descriptors)) return refusedBy(receiver);
     }
     this.domain.begin();
@@ -203,6 +206,12 @@ export class Peer {
     return this.isFull && this.sink.takesWhenFull?.(firstByte, trace, lengthBytes) !== true;
   }
 
+  /** Whether its sink can take `message`, which brings so many handles. */
+  // hot
+  hasRoom(message: Message, handles: number): boolean {
+    return !this.asksForRoom || this.sink.reserve!(message, handles);
+  }
+
   /** True when `receive` would return something. */
   get readable(): boolean {
     return this.queue !== null && this.queue.length > 0;
@@ -254,7 +263,8 @@ export class Peer {
       const trace = this.traceOf(receiver.user);
       const isRefused =
         receiver.isFull && receiver.refuses(message.firstByte, trace, message.lengthBytes);
-      if (isTaker && !isRefused && trace.charge(objects, message.lengthBytes, descriptors)) {
+      const isPossible = isTaker && !isRefused && receiver.hasRoom(message, objects - 1);
+      if (isPossible && trace.charge(objects, message.lengthBytes, descriptors)) {
         continue;
       }
       for (let k = 0; k < i; k++) {

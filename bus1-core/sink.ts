@@ -35,6 +35,11 @@ export interface Sink {
    * sink judges in `accept`. Default: nothing is taken.
    */
   takesWhenFull?(firstByte: number, trace: Trace | null, lengthBytes: number): boolean;
+  /**
+   * Whether there is room for what taking `message` needs besides what is charged: rows in a table, memory,
+   * descriptors. Asked before the transaction, of a peer that `asksForRoom`; without room the sender gets OverQuota.
+   */
+  reserve?(message: Message, handles: number): boolean;
   /** A message was refused: the user of the peer that it was for has no room for it. Outside a transaction. */
   onRefused?(): void;
 }

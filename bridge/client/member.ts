@@ -154,16 +154,25 @@ export class Member {
     const { arrivals, shared } = this;
     const wasAttended = arrivals.isAttended;
     arrivals.isAttended = true;
-    if (isOwn) this.awaitOwn(pending);
-    const start = timeoutMs < 0 ? 0 : performance.now();
-    let leftMs = timeoutMs;
-    while (pending.isWaiting) {
-      shared.wait(leftMs);
-      if (!pending.isWaiting) break;
-      if (timeoutMs >= 0) leftMs = timeoutMs - (performance.now() - start);
-      if (timeoutMs >= 0 && leftMs <= 0) pending.end(new TimeoutError(pending.what, timeoutMs));
+    try {
+      if (isOwn) this.awaitOwn(pending);
+      const start = timeoutMs < 0 ? 0 : performance.now();
+      let leftMs = timeoutMs;
+      while (pending.isWaiting) {
+        shared.wait(leftMs);
+        if (!pending.isWaiting) break;
+        if (timeoutMs >= 0) leftMs = timeoutMs - (performance.now() - start);
+        if (timeoutMs >= 0 && leftMs <= 0) pending.end(new TimeoutError(pending.what, timeoutMs));
+      }
+    } finally {
+      this.unattend(wasAttended);
     }
-    arrivals.isAttended = wasAttended;
+  }
+
+  /** What has come meanwhile is dealt with in Node's loop again, unless a caller further out still does. */
+  // hot
+  private unattend(wasAttended: boolean): void {
+    this.arrivals.isAttended = wasAttended;
     if (!wasAttended) this.turns.schedule();
   }
 
@@ -181,11 +190,13 @@ export class Member {
     const { arrivals, shared } = this;
     const wasAttended = arrivals.isAttended;
     arrivals.isAttended = true;
-    const hasArrived = !arrivals.isEmpty || shared.wait(timeoutMs) > 0;
-    arrivals.deal(true);
-    arrivals.isAttended = wasAttended;
-    if (!wasAttended) this.turns.schedule();
-    return hasArrived;
+    try {
+      const hasArrived = !arrivals.isEmpty || shared.wait(timeoutMs) > 0;
+      arrivals.deal(true);
+      return hasArrived;
+    } finally {
+      this.unattend(wasAttended);
+    }
   }
 
   /** Takes what has arrived, to be dealt with later: quota may have been given back. */
@@ -193,9 +204,11 @@ export class Member {
     const { arrivals } = this;
     const wasAttended = arrivals.isAttended;
     arrivals.isAttended = true;
-    this.shared.dispatch();
-    arrivals.isAttended = wasAttended;
-    if (!wasAttended) this.turns.schedule();
+    try {
+      this.shared.dispatch();
+    } finally {
+      this.unattend(wasAttended);
+    }
   }
 
   /** @throws BusClosedError */
@@ -243,10 +256,16 @@ export class Member {
     turns.begin();
     if (!this.isOpen || arrivals.isAttended) return;
     arrivals.isAttended = true;
-    const found = turns.isFirst ? shared.dispatch() : shared.catchUp();
-    arrivals.deal();
-    shared.flush(true);
-    arrivals.isAttended = false;
+    let found = 0;
+    try {
+      found = turns.isFirst ? shared.dispatch() : shared.catchUp();
+      arrivals.deal();
+      shared.flush(true);
+    } catch (error) {
+      this.diagnose(error);
+    } finally {
+      arrivals.isAttended = false;
+    }
     if (!this.isOpen || turns.end(found)) return;
     if (shared.beforeSleep()) return turns.schedule();
     const { timeoutMs } = shared;

@@ -87,14 +87,16 @@ export class ControlInbox {
 
   /** The sender is told, if it waits for an answer; a caller that waits for this answer is told that none comes. */
   private turnAway(rejected: Rejected): void {
-    const { shim, awaited, handles } = rejected;
+    const { shim, awaited, handles, handleIds } = rejected;
     this.report(rejected);
     if (awaited >= 0) {
       shim.pendingCalls--;
       noReply(shim, awaited);
     }
-    if (rejected.wantsReply) refuseForeign(shim, rejected);
-    shim.peer.release(...handles.filter(({ live }) => live));
+    const isAwaited = isStill(shim, handles.at(-1), handleIds.at(-1));
+    if (rejected.wantsReply && isAwaited) refuseForeign(shim, rejected);
+    /* a one-shot handle that is over may have been used again since, for another message */
+    shim.peer.release(...handles.filter((handle, i) => isStill(shim, handle, handleIds[i])));
   }
 
   private report({ shim, rejection, why, sender, origin }: Rejected): void {
@@ -162,4 +164,9 @@ export class ControlInbox {
     shim.peer.send(shim.driver.handle, message);
     shim.peer.release(handle);
   }
+}
+
+/** Whether `handle` is the one that had the number `id`: numbers of a peer's handles are never used again. */
+function isStill(shim: Shim, handle: Handle | undefined, id: number | undefined): boolean {
+  return handle !== undefined && handle.live && handle.owner === shim.peer && handle.id === id;
 }

@@ -116,6 +116,8 @@ export interface Rejected {
   /** what is wrong, or which limit is reached; for the sender, or the log */
   readonly why: string;
   readonly handles: readonly Handle[];
+  /** their numbers, by which they are known again */
+  readonly handleIds: readonly number[];
   readonly serial: number;
   readonly wantsReply: boolean;
   readonly sender: number;
@@ -130,12 +132,14 @@ export function rejected(
   why: string,
   { header, senderNumber }: Envelope,
 ): Rejected {
+  const handles = message.received.slice(0, message.receivedCount);
   return {
     shim,
     awaited: typeof node.context === 'number' ? node.context : -1,
     rejection,
     why,
-    handles: message.received.slice(0, message.receivedCount),
+    handles,
+    handleIds: handles.map(({ id }) => id),
     serial: header.serial,
     wantsReply: rejection !== Rejection.Malformed && wantsReply(header),
     sender: senderNumber,

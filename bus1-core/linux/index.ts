@@ -28,6 +28,7 @@ export { MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-
 export { SCM_MAX_FD, SEND_PIECES_MAX } from './message-io.js';
 export { addressOf, allocateBytes, NativeMemory } from './native-memory.js';
 export { watchReadable, type LoopWatch } from './node-loop.js';
+export { SpareDescriptor } from './spare-descriptor.js';
 export { sdNotify } from './notify.js';
 export { waitReadable, waitWritable } from './poll.js';
 export { geteuid, getOpenFilesLimit, getuid, killProcess } from './process.js';

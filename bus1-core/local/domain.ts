@@ -23,6 +23,8 @@ export interface DomainCounters {
 export interface RemoteParticipant {
   /** The transaction that it was given something in has been committed here; no operation may be started. */
   publish(): void;
+  /** Something was thrown out of the transaction: what is only half written must not be read. */
+  abandon(): void;
 }
 
 /** Nodes and handles kept for the next message: at most this many of each. */
@@ -82,6 +84,16 @@ export class LocalDomain {
     if (!this.hasRemoteEntries) return;
     this.hasRemoteEntries = false;
     this.remote?.publish();
+  }
+
+  /**
+   * Ends a transaction that something was thrown out of, if there is one: it is half done, and what was done of it
+   * counts. For whoever can tell whose fault that was, and goes on without that one.
+   */
+  abandon(): void {
+    if (!this.committing) return;
+    this.remote?.abandon();
+    this.commit();
   }
 
   makeNode(owner: Peer, oneShot: boolean): Node {

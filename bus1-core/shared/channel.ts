@@ -7,10 +7,12 @@ import {
   Seal,
   sealMemfd,
   SharedMapping,
+  SystemError,
 } from '../linux/index.js';
 import { CHANNEL_DESCRIPTORS, type ChannelMessage } from './control-messages.js';
 import { DescriptorSocket } from './descriptor-socket.js';
 import {
+  BACKLOG_MAX_BYTES,
   channelBytes,
   EntryOffset,
   EntryType,
@@ -91,55 +93,71 @@ export class Channel {
   }
 
   /**
-   * Goes on in a larger ring, with room for `lengthBytes`. The old one, which is returned, is still to be
-   * published. Null
-   * when that is not possible: the ring is as large as can be, or the socket is full.
+   * Goes on in a larger ring, with room for `lengthBytes`. The old one, which is returned, is still to be published.
+   * Null when that is not possible: the ring is as large as can be, the socket is full, or this process has no
+   * descriptor or memory left. What does not fit then waits in its memory.
    */
   grow(lengthBytes: number, stampNs: number): RingWriter | null {
     let capacity = this.writer.capacity * 2;
     while (capacity < lengthBytes * 4) capacity *= 2;
-    if (capacity > RING_BYTES_MAX) return null;
-    const length = RING_HEADER_BYTES + capacity;
-    const fd = createMemfd('bus1-ring', length);
-    try {
-      sealMemfd(fd, Seal.Shrink | Seal.Grow | Seal.Seal);
-      if (!this.socket.send([fd])) return null;
-      this.larger.push(SharedMapping.map(fd, length, { writable: true }));
-    } finally {
-      closeFd(fd);
-    }
+    if (capacity > BACKLOG_MAX_BYTES) return null;
+    const larger = this.makeRing(RING_HEADER_BYTES + capacity);
+    if (larger === undefined) return null;
+    this.larger.push(larger);
     const old = this.writer;
     const at = old.reserveSwitch();
     old.view.setUint32(at + EntryOffset.Length, SWITCH_BYTES, true);
     old.view.setUint32(at + EntryOffset.Type, EntryType.Switch, true);
     old.view.setFloat64(at + EntryOffset.Stamp, stampNs, true);
     old.view.setUint32(at + SwitchOffset.Capacity, capacity, true);
-    this.writer = new RingWriter(this.larger.at(-1)!, 0, capacity);
+    this.writer = new RingWriter(larger, 0, capacity);
     this.writer.attach();
     return old;
   }
 
+  /** Undefined when there is no room for it, here or in the socket. */
+  private makeRing(lengthBytes: number): SharedMapping | undefined {
+    let fd = -1;
+    let mapping: SharedMapping | undefined;
+    try {
+      fd = createMemfd('bus1-ring', lengthBytes);
+      sealMemfd(fd, Seal.Shrink | Seal.Grow | Seal.Seal);
+      mapping = SharedMapping.map(fd, lengthBytes, { writable: true });
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+    }
+    const hasLeft = mapping !== undefined && this.socket.send([fd]);
+    if (fd >= 0) closeFd(fd);
+    if (hasLeft) return mapping;
+    mapping?.unmap();
+    return undefined;
+  }
+
   /** The other side has gone on in a ring of `capacity` bytes. @throws ChannelError */
   follow(capacity: number): void {
-    const [fd] = this.socket.take(1);
     const length = RING_HEADER_BYTES + capacity;
     const isPowerOfTwo = (capacity & (capacity - 1)) === 0;
-    try {
-      const isRing = capacity >= RING_BYTES_MIN && capacity <= RING_BYTES_MAX && isPowerOfTwo;
-      if (!isRing || capacity <= this.reader.capacity || memfdBytes(fd, Seal.Shrink) < length) {
-        throw new ChannelError(`a larger ring of ${capacity} bytes is not as it must be`);
+    const isRing = capacity >= RING_BYTES_MIN && capacity <= RING_BYTES_MAX && isPowerOfTwo;
+    const memory = this.socket.takeMemory((fd) => {
+      const isLarger = isRing && capacity > this.reader.capacity;
+      if (isLarger && memfdBytes(fd, Seal.Shrink) >= length) {
+        return SharedMapping.map(fd, length, { writable: true });
       }
-      this.larger.push(SharedMapping.map(fd, length, { writable: true }));
-    } finally {
-      closeFd(fd);
-    }
+      throw new ChannelError(`a larger ring of ${capacity} bytes is not as it must be`);
+    });
+    this.larger.push(memory);
     this.reader.skip();
     this.reader.publish();
-    this.reader = new RingReader(this.larger.at(-1)!, 0, capacity);
+    this.reader = new RingReader(memory, 0, capacity);
     this.switches++;
   }
 
+  /**
+   * The other side may ring once more before it sees that this is over, and a ring at a closed socket is an error, or
+   * SIGPIPE. So the end that is rung is left with the other side: it ends when that closes its socket.
+   */
   close(): void {
+    this.socket.send([this.bell.fd]);
     this.bell.close();
     this.peerBell.close();
     this.socket.close();

@@ -13,6 +13,12 @@ export class Connection {
   isBlocked = false;
   /** the other side hung up: what it had committed is still to be delivered */
   hasHungUp = false;
+  /** entries that it may still have taken in this run */
+  sliceLeft = 0;
+  /** stamp of the last of those */
+  sliceStampNs = -1;
+  /** processes that never were, as this one has named them */
+  inventedCount = 0;
   /** where the ring ended when this merge began */
   horizon = 0;
 

@@ -3,21 +3,15 @@ import { writeNodeRelease, writeRelease } from './control-entries.js';
 import type { Export } from './exports.js';
 import type { GrantTable } from './grants.js';
 import {
-  ASK_BYTES,
-  CLAIM_BYTES,
   CLAIMED_ID,
   ClaimOffset,
-  CREDIT_BYTES,
   CreditOffset,
   EntryOffset,
   EntryType,
-  GRANT_BYTES,
   GrantOffset,
-  NODE_RELEASE_BYTES,
-  RELEASE_BYTES,
+  IDLE_ENTRIES_MAX,
   ReleaseOffset,
-  TRACE_END_BYTES,
-  WINDOW_BYTES,
+  VAIN_CLAIMS_MAX,
   WindowOffset,
 } from './layout.js';
 import type { Link } from './link.js';
@@ -43,6 +37,9 @@ export interface InputContext {
 export class ControlInput {
   private readonly link: Link;
   private readonly context: InputContext;
+  private idle = 0;
+  private effects = 0;
+  private vainClaims = 0;
 
   constructor(link: Link, context: InputContext) {
     this.link = link;
@@ -57,19 +54,30 @@ export class ControlInput {
     return !grants.has(grantor, nonce) && this.context.awaitsGrant(grantor);
   }
 
-  take(view: DataView, at: number, length: number, type: number): void {
-    if (length !== CONTROL_BYTES[type]) {
-      throw new ChannelError(`an entry of type ${type} and ${length} bytes`);
-    }
+  /** Does what an entry says, of which the ring's reader has checked type and length. @throws ChannelError */
+  take(view: DataView, at: number, type: number): void {
+    if (this.hasEffect(view, at, type)) this.effects++;
+    else this.noteIdle();
+  }
+
+  /** An entry that changes nothing costs its sender nothing: there is an end to them. @throws ChannelError */
+  private noteIdle(): void {
+    const { opened } = this.link.outbox;
+    if (++this.idle <= IDLE_ENTRIES_MAX + this.effects + opened) return;
+    throw new ChannelError(`${this.idle} entries that have no effect`);
+  }
+
+  private hasEffect(view: DataView, at: number, type: number): boolean {
     const first = view.getUint32(at + EntryOffset.Body, true);
     switch (type) {
       case EntryType.NodeRelease:
         return this.takeNodeRelease(first);
       case EntryType.Release:
-        return this.giveBack(
+        this.giveBack(
           this.link.exports.mustGet(first),
           view.getUint32(at + ReleaseOffset.Count, true),
         );
+        return true;
       case EntryType.Grant:
         return this.takeGrant(
           this.link.exports.mustGet(first),
@@ -77,35 +85,39 @@ export class ControlInput {
           view.getUint32(at + GrantOffset.Nonce, true),
         );
       case EntryType.Claim:
-        return this.takeClaim(
+        this.takeClaim(
           first,
           view.getUint32(at + ClaimOffset.Nonce, true),
           view.getUint32(at + ClaimOffset.As, true),
         );
+        return true;
       case EntryType.Credit:
         this.link.isAsking = false;
-        return this.link.outgoing.credit(
+        this.link.outgoing.credit(
           first,
           view.getUint32(at + CreditOffset.Objects, true),
           view.getFloat64(at + CreditOffset.Bytes, true),
           view.getUint32(at + CreditOffset.Descriptors, true),
         );
+        return true;
       case EntryType.Window:
-        this.link.isAsking = false;
         return this.takeWindow(view, at, first);
       case EntryType.Ask:
         return this.link.asked();
-      default:
+      case EntryType.TraceEnd:
         return this.link.incoming.end(first);
+      default:
+        throw new ChannelError(`an entry of type ${type} out of place`);
     }
   }
 
-  private takeNodeRelease(id: number): void {
+  private takeNodeRelease(id: number): boolean {
     const record = this.link.imports.get(id);
-    if (record === undefined) return; // released here at the same time, or used up: that is on its way
+    if (record === undefined) return false; // released here at the same time, or used up: that is on its way
     this.link.imports.delete(id);
     record.node.owner.release(record.node);
     this.link.post(() => writeRelease(this.link, id, record.references));
+    return true;
   }
 
   /** The other side needs `count` references to a node less. @throws ChannelError */
@@ -117,13 +129,15 @@ export class ControlInput {
     if (record.references > 0) return;
     const { handle } = record;
     this.link.exports.remove(record);
+    if (record.isVain) this.vainClaims--;
     if (handle !== null && handle.live) handle.owner.release(handle);
   }
 
-  private takeGrant(record: Export, to: number, nonce: number): void {
+  private takeGrant(record: Export, to: number, nonce: number): boolean {
     this.context.noteGrant(this.link.identity.id);
-    if (!this.context.mayClaim(to)) return;
+    if (!this.context.mayClaim(to)) return false;
     this.context.grants.add(this.link.identity.id, nonce, to, record.handle?.node ?? null);
+    return true;
   }
 
   /**
@@ -137,7 +151,11 @@ export class ControlInput {
     }
     const granted = this.context.grants.claim(grantor, nonce, identity.id);
     if (granted === null || !granted.live) {
+      if (++this.vainClaims > VAIN_CLAIMS_MAX) {
+        throw new ChannelError(`${this.vainClaims} claims of what nobody has granted`);
+      }
       const record = exports.addNamed(as, null);
+      if (record !== undefined) record.isVain = true;
       if (record !== undefined) this.link.post(() => writeNodeRelease(this.link, record.id));
       return;
     }
@@ -150,28 +168,15 @@ export class ControlInput {
     granted.owner.release(granted);
   }
 
-  private takeWindow(view: DataView, at: number, uid: number): void {
+  private takeWindow(view: DataView, at: number, uid: number): boolean {
     const figures = [view.getUint32(at + WindowOffset.Claims, true)];
     for (let slot = 0; slot < 3; slot++) {
       figures.push(view.getFloat64(at + WindowOffset.Used + slot * 8, true));
     }
+    this.link.isAsking = false;
     if (!figures.every((figure) => Number.isInteger(figure) && Math.abs(figure) < 2 ** 52)) {
       throw new ChannelError('a window that is no number');
     }
-    this.link.setWindow(uid, figures);
+    return this.link.setWindow(uid, figures);
   }
 }
-
-/** Lengths of the entries that have a fixed one, by type. */
-const CONTROL_BYTES: readonly number[] = (() => {
-  const lengths: number[] = [];
-  lengths[EntryType.NodeRelease] = NODE_RELEASE_BYTES;
-  lengths[EntryType.Release] = RELEASE_BYTES;
-  lengths[EntryType.Grant] = GRANT_BYTES;
-  lengths[EntryType.Claim] = CLAIM_BYTES;
-  lengths[EntryType.Credit] = CREDIT_BYTES;
-  lengths[EntryType.Window] = WINDOW_BYTES;
-  lengths[EntryType.TraceEnd] = TRACE_END_BYTES;
-  lengths[EntryType.Ask] = ASK_BYTES;
-  return lengths;
-})();

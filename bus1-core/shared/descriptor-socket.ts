@@ -6,6 +6,8 @@ import {
   MessageReceiver,
   MessageSender,
   SCM_MAX_FD,
+  SpareDescriptor,
+  type SharedMapping,
 } from '../linux/index.js';
 import { ChannelError } from './protocol-error.js';
 
@@ -14,6 +16,8 @@ const RECORD_BYTES = 8; // sequence number u32, count u32
 const sender = new MessageSender();
 const receiver = new MessageReceiver(SCM_MAX_FD);
 const record = allocateBytes(RECORD_BYTES);
+/** in hand for the memory of rings and of large messages */
+const spare = new SpareDescriptor();
 const recordView = new DataView(record.bytes.buffer);
 
 /** Descriptors beside a ring: for each entry that has some a record, sent before the entry is published. */
@@ -25,6 +29,7 @@ export class DescriptorSocket {
   /** Takes over `fd`. */
   constructor(fd: number) {
     this.fd = fd;
+    spare.save();
   }
 
   /** False when the socket is full; true when they have left, or the other side is gone. */
@@ -41,26 +46,44 @@ export class DescriptorSocket {
   }
 
   /**
-   * The `count` descriptors of the next record.
+   * Maps the memory whose descriptor is next. There is room for that, whatever else this process has open.
    *
-   * @throws ChannelError when they are not there
+   * @throws ChannelError, SystemError
+   */
+  takeMemory(map: (fd: number) => SharedMapping): SharedMapping {
+    spare.giveUp();
+    const [fd = -1] = this.take(1);
+    try {
+      if (fd < 0)
+        throw new ChannelError('there was no descriptor left for the memory that it sent');
+      return map(fd);
+    } finally {
+      if (fd >= 0) closeFd(fd);
+      spare.save();
+    }
+  }
+
+  /**
+   * The `count` descriptors of the next record; fewer when this process has no room for them, and those are closed.
+   *
+   * @throws ChannelError when they were not sent
    */
   take(count: number): number[] {
     const read = receiver.receive(this.fd, record.address, RECORD_BYTES);
     const fds = [...receiver.fds.subarray(0, receiver.fdCount)];
-    const isExpected =
+    const isAnnounced =
       read === RECORD_BYTES &&
-      !receiver.truncated &&
       recordView.getUint32(0, true) === this.taken &&
-      recordView.getUint32(4, true) === count &&
-      fds.length === count;
-    if (!isExpected) {
+      recordView.getUint32(4, true) === count;
+    if (!isAnnounced || (fds.length !== count && !receiver.truncated)) {
       for (const fd of fds) closeFd(fd);
       const what = read < 0 ? errnoName(-read) : `${fds.length} of them`;
       throw new ChannelError(`${count} descriptors were announced, not sent: ${what}`);
     }
     this.taken = (this.taken + 1) >>> 0;
-    return fds;
+    if (fds.length === count) return fds;
+    for (const fd of fds) closeFd(fd);
+    return [];
   }
 
   close(): void {

@@ -10,6 +10,8 @@ export class Export {
   references = 0;
   /** stands for all of them; null when the node is gone and the other side has been told */
   handle: Handle | null = null;
+  /** claimed by the other side, and nobody had granted it */
+  isVain = false;
   readonly slot: number;
   private uses = 0;
 
@@ -33,6 +35,11 @@ export class ExportTable {
   /** lasting nodes, which may be handed over again */
   private readonly byNode = new Map<Node, Export>();
   size = 0;
+
+  /** Whether so many more nodes can be handed over. */
+  hasRoom(count: number): boolean {
+    return this.free.length + SLOTS_MAX - this.slots.length >= count;
+  }
 
   find(node: Node): Export | undefined {
     return this.byNode.get(node);

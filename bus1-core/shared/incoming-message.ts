@@ -24,6 +24,8 @@ export class IncomingMessage {
   releases = 0;
   handleCount = 0;
   descriptorCount = 0;
+  /** that came, and for which this process had no room */
+  lostDescriptors = 0;
   lengthBytes = 0;
   /** four words for each handle: kind and flags, ID or nonce, uid, process */
   references = new Uint32Array(64);
@@ -50,6 +52,7 @@ export class IncomingMessage {
     this.segment = view.getUint32(at + MessageOffset.Segment, true);
     this.segmentBytes = view.getUint32(at + MessageOffset.SegmentBytes, true);
     this.releases = view.getUint32(at + MessageOffset.Releases, true);
+    this.lostDescriptors = 0;
     if (this.handleCount > HANDLES_MAX || this.descriptorCount > DESCRIPTORS_MAX) {
       throw new ChannelError(
         `${this.handleCount} handles, ${this.descriptorCount} descriptors in a message`,
@@ -68,7 +71,7 @@ export class IncomingMessage {
   /** Maps the segment that the body is in, if any. @throws ChannelError */
   locateBody(channel: Channel, segments: SegmentMappings): void {
     if (this.segment === 0) return;
-    if (this.segmentBytes > 0) segments.add(this.segment, channel.socket.take(1)[0]);
+    if (this.segmentBytes > 0) segments.add(this.segment, channel.socket);
     this.segmentBytes = 0;
     const bodyBytes = this.handleCount * REFERENCE_BYTES + this.lengthBytes;
     const mapping = segments.get(this.segment, bodyBytes);
@@ -109,7 +112,11 @@ export class IncomingMessage {
     return staging;
   }
 
-  /** The descriptors that came with it; the caller's. @throws ChannelError */
+  /**
+   * The descriptors that came with it, the caller's; none when this process had no room for them.
+   *
+   * @throws ChannelError
+   */
   takeDescriptors(channel: Channel): number[] {
     return this.descriptorCount === 0 ? [] : channel.socket.take(this.descriptorCount);
   }

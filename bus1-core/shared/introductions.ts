@@ -6,6 +6,16 @@ import type { ControlSocket } from './control-socket.js';
  * here until the introduction comes.
  */
 const HOLD_MS = 200;
+/** For so long introductions that a user's processes ask for are not waited for, after one that did not come. */
+const IMPATIENCE_MS = 10_000;
+
+/** A process that has named another one to this one. */
+export interface Namer {
+  /** number in the domain */
+  readonly id: number;
+  readonly uid: number;
+  readonly isTrusted: boolean;
+}
 
 /** What this process waits for, for a while, before it goes on without. */
 export class Introductions {
@@ -14,6 +24,10 @@ export class Introductions {
   private readonly asked = new Map<number, number>();
   /** since when a grant of each process has been awaited, in ms */
   private readonly ungranted = new Map<number, number>();
+  /** until when introductions that processes of a uid have made necessary are not waited for, in ms */
+  private readonly impatientUntil = new Map<number, number>();
+  /** who has named each process that an introduction was asked for to: its uid, and how to say so */
+  private readonly namers = new Map<number, Namer>();
   private holding = false;
   /** the oldest that is awaited in this turn */
   private sinceMs = Infinity;
@@ -38,15 +52,30 @@ export class Introductions {
     this.sinceMs = Infinity;
   }
 
-  /** Asks for an introduction to `process`, once. True when it has been waited for long enough. */
-  isOverdue(process: number): boolean {
+  /**
+   * Asks for an introduction to `process`, which `namer` has named, once. True when it has been waited for long enough.
+   * Everything waits with it; so where that was in vain, others that processes of the same user name are not waited for
+   * for some time.
+   */
+  isOverdue(process: number, namer: Namer): boolean {
     const since = this.asked.get(process) ?? performance.now();
     if (!this.asked.has(process)) {
       this.asked.set(process, since);
+      this.namers.set(process, namer);
       this.control.send({ kind: 'introduce', peer: process });
     }
-    this.holding = this.awaits(since);
+    this.holding = !this.isImpatient(namer) && this.awaits(since);
+    if (!this.holding) this.impatientUntil.set(namer.uid, performance.now() + IMPATIENCE_MS);
     return !this.holding;
+  }
+
+  /** Who has named `process`, to which an introduction was asked for. */
+  namerOf(process: number): Namer | undefined {
+    return this.namers.get(process);
+  }
+
+  private isImpatient({ uid, isTrusted }: Namer): boolean {
+    return !isTrusted && (this.impatientUntil.get(uid) ?? 0) > performance.now();
   }
 
   /** Whether a claim has to wait for a grant of `grantor`: for a while, once for all that do so in vain. */
@@ -63,11 +92,13 @@ export class Introductions {
 
   forget(process: number): void {
     this.asked.delete(process);
+    this.namers.delete(process);
     this.ungranted.delete(process);
   }
 
   forgetAll(): void {
     this.asked.clear();
+    this.namers.clear();
   }
 
   private awaits(since: number): boolean {

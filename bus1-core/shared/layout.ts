@@ -119,6 +119,31 @@ export const SWITCH_BYTES = 32;
 /** Always left free for a Switch, and for the padding that may have to come before it. */
 export const SWITCH_RESERVE_BYTES = 64;
 
+/**
+ * How long each entry is, by type: exactly, or at least (a message). Who reads a ring checks that before anything else
+ * of an entry is looked at, who writes takes it from here; the fields of each type are in the table beside it.
+ */
+export const ENTRY_BYTES: readonly number[] = [
+  ENTRY_ALIGNMENT, // Pad: at least
+  MessageOffset.Body, // Message: at least
+  NODE_RELEASE_BYTES,
+  RELEASE_BYTES,
+  GRANT_BYTES,
+  CLAIM_BYTES,
+  CREDIT_BYTES,
+  WINDOW_BYTES,
+  TRACE_END_BYTES,
+  SWITCH_BYTES,
+  ASK_BYTES,
+];
+
+/** Whether an entry of that type may have that length. */
+export function isEntry(type: number, lengthBytes: number): boolean {
+  if (type > EntryType.Ask) return false;
+  if (type <= EntryType.Message) return lengthBytes >= ENTRY_BYTES[type];
+  return lengthBytes === ENTRY_BYTES[type];
+}
+
 /** Export IDs made by the exporter are a slot and a count; those made by a claimant have the top bit set. */
 export const SLOT_BITS = 20;
 export const SLOTS_MAX = 1 << SLOT_BITS;
@@ -137,3 +162,22 @@ export const SEGMENTS_MAX = 8;
 export const TRACES_MAX = 1 << 16;
 /** Handles that one process has granted and nobody has claimed. */
 export const GRANTS_MAX = 1 << 16;
+/** Claims of one process for which there was no grant, and which it has not given back. */
+export const VAIN_CLAIMS_MAX = 1 << 12;
+/** Users of one other process that this one knows of. */
+export const USERS_MAX = 1 << 12;
+/** Entries of one process that have no effect, besides as many as others it sends, and is sent. */
+export const IDLE_ENTRIES_MAX = 1 << 14;
+/** Processes that never were, as one process has named them. */
+export const INVENTED_MAX = 64;
+/** Entries of one process that are taken before everything else has its turn. */
+export const SLICE_ENTRIES = 1024;
+
+/** What waits for one process, in the ring or for room in it: no message is added to more than that. */
+export const BACKLOG_MAX_BYTES = 1 << 26;
+/** The same with what has to be said in any case: who leaves more than that unread is given up. */
+export const BACKLOG_GIVE_UP_BYTES = BACKLOG_MAX_BYTES + (1 << 25);
+/** In memory of the sender an entry costs at least that. */
+export const WAITING_ENTRY_BYTES = 512;
+/** All segments of one channel. */
+export const SEGMENTS_BYTES_MAX = 1 << 29;

@@ -14,7 +14,6 @@ import {
   REFERENCE_KIND_MASK,
   ReferenceFlag,
   ReferenceKind,
-  SWITCH_BYTES,
   SwitchOffset,
 } from './layout.js';
 import type { Link } from './link.js';
@@ -44,6 +43,8 @@ export class LinkInput {
   private readonly carried: Handle[] = [];
   private readonly deadNode: Node;
   private stampNs = 0;
+  /** of the message in the ring that `incoming` has been filled with; -1: of none */
+  private readAt = -1;
 
   constructor(link: Link, channel: Channel, context: InputContext) {
     this.link = link;
@@ -86,8 +87,12 @@ export class LinkInput {
   strangerInNext(): number {
     const { reader } = this.channel;
     if (reader.type !== EntryType.Message) return 0;
-    this.incoming.read(this.channel, reader.offset, reader.length);
-    this.incoming.locateBody(this.channel, this.segments);
+    /* a message that waits is looked at again, but its segment comes once */
+    if (this.readAt !== reader.position) {
+      this.incoming.read(this.channel, reader.offset, reader.length);
+      this.incoming.locateBody(this.channel, this.segments);
+      this.readAt = reader.position;
+    }
     return this.strangerIn(this.incoming);
   }
 
@@ -97,21 +102,17 @@ export class LinkInput {
    */
   take(): boolean {
     const { reader } = this.channel;
-    const { offset, length, type } = reader;
+    const { offset, type } = reader;
     if (type === EntryType.Switch) {
-      this.takeSwitch(reader.view, offset, length);
+      this.channel.follow(reader.view.getUint32(offset + SwitchOffset.Capacity, true));
       return true;
     }
     if (type === EntryType.Message) this.takeMessage(this.incoming);
     else if (type === EntryType.Claim && this.control.mustWait(reader.view, offset)) return false;
-    else this.control.take(reader.view, offset, length, type);
+    else this.control.take(reader.view, offset, type);
+    this.readAt = -1;
     reader.skip();
     return true;
-  }
-
-  private takeSwitch(view: DataView, at: number, length: number): void {
-    if (length !== SWITCH_BYTES) throw new ChannelError(`a switch of ${length} bytes`);
-    this.channel.follow(view.getUint32(at + SwitchOffset.Capacity, true));
   }
 
   close(): void {
@@ -140,22 +141,25 @@ export class LinkInput {
     }
     const { handle } = record;
     if (handle === null || isRefused(handle, incoming)) this.discard(incoming);
-    else this.deliver(incoming, record, handle);
+    else if (!this.deliver(incoming, record, handle)) this.discard(incoming);
     if (incoming.releases > 0) this.control.giveBack(record, incoming.releases);
   }
 
-  private deliver(incoming: IncomingMessage, record: Export, through: Handle): void {
+  /** False when there is no room for it, in the quota of its receiver or among the descriptors of this process. */
+  private deliver(incoming: IncomingMessage, record: Export, through: Handle): boolean {
     const { node } = through;
     const { local } = this.context;
     const receiver = node.owner;
     const objects = 1 + incoming.handleCount;
     const trace = this.link.incoming.of(incoming.trace, incoming.account, receiver.user);
+    const { descriptorCount, lengthBytes } = incoming;
+    if (!trace.charge(objects, lengthBytes, descriptorCount)) return false;
     const fds = incoming.takeDescriptors(this.channel);
-    try {
-      trace.charge(objects, incoming.lengthBytes, fds.length);
-    } catch (error) {
-      for (const fd of fds) closeFd(fd);
-      throw error;
+    incoming.descriptorCount = 0;
+    if (fds.length < descriptorCount) {
+      trace.takeBack(objects, lengthBytes, descriptorCount);
+      incoming.lostDescriptors = descriptorCount;
+      return false;
     }
     const descriptors = fds.length === 0 ? null : new DescriptorSet(fds, closeFd);
     const message = this.message.clear();
@@ -179,6 +183,7 @@ export class LinkInput {
     }
     local.commit();
     descriptors?.drop();
+    return true;
   }
 
   /**
@@ -186,8 +191,9 @@ export class LinkInput {
    * is given back.
    */
   private discard(incoming: IncomingMessage): void {
-    const { references, handleCount, lengthBytes, descriptorCount } = incoming;
-    incoming.dropDescriptors(this.channel);
+    const { references, handleCount, lengthBytes } = incoming;
+    const descriptorCount = incoming.descriptorCount + incoming.lostDescriptors;
+    if (incoming.descriptorCount > 0) incoming.dropDescriptors(this.channel);
     this.link.post(() => {
       writeCredit(this.link, incoming.trace, 1 + handleCount, lengthBytes, descriptorCount);
       for (let i = 0; i < handleCount; i++) {

@@ -10,9 +10,10 @@ import type { Channel } from './channel.js';
 import { writeAsk, writeNodeRelease, writeRelease, type EntrySink } from './control-entries.js';
 import { Export, ExportTable } from './exports.js';
 import { Import, ImportTable } from './imports.js';
-import { CLAIMED_ID, EntryType, ReferenceFlag } from './layout.js';
+import { CLAIMED_ID, EntryType, REFERENCE_BYTES, ReferenceFlag, USERS_MAX } from './layout.js';
 import { MessageWriter } from './message-writer.js';
 import { Outbox } from './outbox.js';
+import { ChannelError } from './protocol-error.js';
 import { RemoteUsers } from './remote-users.js';
 import { Reports } from './reports.js';
 import type { Segment } from './segments.js';
@@ -30,6 +31,10 @@ export interface LinkContext {
   readonly maxima: Maxima;
   /** has something to report when the domain has time */
   needsFlush(): void;
+  /** the other process leaves too much unread: it is to be given up when the domain has time */
+  overflows(link: Link): void;
+  /** A number under which a node is granted; none is used twice by this process. */
+  nextNonce(): number;
 }
 
 /** Who is at the other end, as the authority says. */
@@ -37,6 +42,8 @@ export interface ProcessIdentity {
   readonly id: number;
   readonly uid: number;
   readonly pid: number;
+  /** what it ran when it was admitted; '' for unknown */
+  readonly executable: string;
   readonly namesAccounts: boolean;
   readonly isTrusted: boolean;
   readonly maxima: Maxima;
@@ -61,7 +68,7 @@ export class Link implements Sink, EntrySink {
   private readonly users: RemoteUsers;
   private readonly writer = new MessageWriter(this);
   private readonly reports = new Reports(this);
-  private lastGrant = 0;
+  private isOverflowing = false;
   private lastClaim = 0;
 
   constructor(identity: ProcessIdentity, context: LinkContext) {
@@ -83,6 +90,14 @@ export class Link implements Sink, EntrySink {
 
   accept(node: Node, message: Message, trace: Trace): void {
     this.writer.write(node, message, trace);
+  }
+
+  /** Room for a message is the receiver's to give; here: rows for what it hands over, and memory to write it to. */
+  // hot
+  reserve(message: Message, handles: number): boolean {
+    if (!this.exports.hasRoom(handles) || !this.outgoing.hasRoom || !this.outbox.hasRoom)
+      return false;
+    return this.writer.prepare(handles * REFERENCE_BYTES + message.lengthBytes);
   }
 
   nodeReleased(handle: Handle): void {
@@ -124,6 +139,7 @@ export class Link implements Sink, EntrySink {
   open(type: EntryType, lengthBytes: number): void {
     this.outbox.open(type, lengthBytes);
     this.touch();
+    if (this.outbox.isGivenUp) this.overflow();
   }
 
   /** The same for a message and what it carries. */
@@ -134,7 +150,7 @@ export class Link implements Sink, EntrySink {
 
   /** A number under which a node of the other process is granted to a third. */
   nextNonce(): number {
-    return ++this.lastGrant >>> 0;
+    return this.context.nextNonce();
   }
 
   /** An ID for a handle that a third process has granted to this one, on the channel to the node's owner. */
@@ -152,7 +168,7 @@ export class Link implements Sink, EntrySink {
     }
     this.incoming.userOf(handle.node.owner.user); // whose window the other side has to know from now on
     const record = this.exports.add(handle);
-    if (record === undefined) throw new Error('one process holds a million nodes of another');
+    if (record === undefined) throw new Error('a handle was sent without room for it (reserve)');
     return record.id;
   }
 
@@ -171,10 +187,12 @@ export class Link implements Sink, EntrySink {
 
   // What the other side has said.
 
-  /** It waits for news of what there is room for here. */
-  asked(): void {
+  /** It waits for news of what there is room for here. False when it has said so before. */
+  asked(): boolean {
+    if (this.reports.isAsked) return false;
     this.reports.isAsked = true;
     this.context.needsFlush();
+    return true;
   }
 
   /** The proxy behind `id`, with one more reference; made if it is new. Inside a transaction. */
@@ -185,15 +203,29 @@ export class Link implements Sink, EntrySink {
       return known.node;
     }
     const takesDescriptors = (flags & ReferenceFlag.TakesDescriptors) !== 0;
-    const owner = this.users.peerFor(uid, takesDescriptors);
+    const owner = this.users.peerFor(this.ownerOf(uid), takesDescriptors);
     const node = this.context.local.makeNode(owner, (flags & ReferenceFlag.OneShot) !== 0);
     this.imports.add(new Import(this, id, node));
     return node;
   }
 
-  /** Others have taken this much of a user of the other process. */
-  setWindow(uid: number, figures: readonly number[]): void {
-    this.users.setWindow(uid, figures);
+  /** Others have taken this much of a user of the other process. False for one that is not known here. */
+  setWindow(uid: number, figures: readonly number[]): boolean {
+    return this.users.setWindow(uid, figures);
+  }
+
+  /** A process that does not name accounts has one user, whatever is said of its nodes. @throws ChannelError */
+  private ownerOf(uid: number): number {
+    if (this.channel !== null && !this.identity.namesAccounts) return this.identity.uid;
+    if (this.users.size < USERS_MAX || this.users.has(uid)) return uid;
+    if (this.channel === null) return this.identity.uid;
+    throw new ChannelError(`nodes of more than ${USERS_MAX} users`);
+  }
+
+  private overflow(): void {
+    if (this.isOverflowing) return;
+    this.isOverflowing = true;
+    this.context.overflows(this);
   }
 
   /** The other process is gone, or is treated as if: nodes first, then handles, as for any closing peer. */

@@ -1,11 +1,37 @@
 import type { Maxima } from '../quota.js';
 import { Link, type LinkContext } from './link.js';
 
+/** How long a refused introduction is not asked for again, and how many are kept in mind. */
+const REFUSAL_MS = 1000;
+const REFUSALS_MAX = 256;
+
+/** The numbers of processes that have ended: a bit each, as they count up and none is used twice. */
+class Gone {
+  private words = new Uint32Array(32);
+
+  add(process: number): void {
+    const at = process >>> 5;
+    if (at >= this.words.length) {
+      const longer = new Uint32Array(Math.max(at + 1, this.words.length * 2));
+      longer.set(this.words);
+      this.words = longer;
+    }
+    this.words[at] |= 1 << (process & 31);
+  }
+
+  has(process: number): boolean {
+    const at = process >>> 5;
+    return at < this.words.length && (this.words[at] & (1 << (process & 31))) !== 0;
+  }
+}
+
 /** The other processes of a domain that this one has heard of. */
 export class Links {
   private readonly context: LinkContext;
   private readonly byProcess = new Map<number, Link>();
-  private readonly gone = new Set<number>();
+  private readonly gone = new Gone();
+  /** when an introduction was refused, of those whose links are kept for that */
+  private readonly refusedAtMs = new Map<number, number>();
   /** entries written to processes that are gone */
   private sentBefore = 0;
   /** nobody new can be met */
@@ -17,6 +43,29 @@ export class Links {
 
   get(process: number): Link | undefined {
     return this.byProcess.get(process);
+  }
+
+  /** There will be no introduction: what is sent there is sent to nobody, for now. */
+  refuse(link: Link): void {
+    link.close();
+    this.refusedAtMs.set(link.identity.id, performance.now());
+    for (const [process, atMs] of this.refusedAtMs) {
+      if (performance.now() - atMs < REFUSAL_MS && this.refusedAtMs.size <= REFUSALS_MAX) break;
+      this.refusedAtMs.delete(process);
+      const refused = this.byProcess.get(process);
+      if (refused !== undefined && !refused.isOpen) this.remove(refused);
+    }
+  }
+
+  /** A refusal is good for a while, so that it holds for the message that asked; then another one may. */
+  isRefused(link: Link): boolean {
+    if (link.isOpen || this.isClosed) return !link.isOpen;
+    const atMs = this.refusedAtMs.get(link.identity.id);
+    if (atMs === undefined) return true;
+    if (performance.now() - atMs < REFUSAL_MS) return true;
+    this.refusedAtMs.delete(link.identity.id);
+    this.remove(link);
+    return false;
   }
 
   /** In the place of one that is over, if there is any. */
@@ -55,8 +104,8 @@ export class Links {
   placeholderFor(process: number, maxima: Maxima): Link {
     const known = this.byProcess.get(process);
     if (known !== undefined) return known;
-    const nobody = { id: process, uid: -1, pid: 0, namesAccounts: false, isTrusted: false };
-    const link = new Link({ ...nobody, maxima }, this.context);
+    const nobody = { id: process, uid: -1, pid: 0, executable: '', namesAccounts: false };
+    const link = new Link({ ...nobody, isTrusted: false, maxima }, this.context);
     if (this.gone.has(process) || this.isClosed) link.close();
     else this.add(link);
     return link;

@@ -7,7 +7,7 @@ import { describeProcess } from './diagnostics.js';
 /** Introductions to a process that it has a channel to already: the channel was closed. So many at once … */
 const REPEATS_MAX = 16;
 /** … and one more each time this has passed. */
-const REPEAT_INTERVAL_MS = 1000;
+const REPEAT_INTERVAL_MS = 60_000;
 
 /** A process of the domain, as the authority knows it. */
 export class Member {

@@ -7,12 +7,22 @@ import { Connection } from './connection.js';
 import type { Connections } from './connections.js';
 import type { InputContext } from './control-input.js';
 import type { AuthorityMessage, ChannelMessage } from './control-messages.js';
+import { Diagnostics } from './diagnostics.js';
 import { GrantTable } from './grants.js';
+import type { Namer } from './introductions.js';
 import type { JoinOptions } from './join-options.js';
 import { LinkInput } from './link-input.js';
 import { Link, type LinkContext, type ProcessIdentity } from './link.js';
 import { Links } from './links.js';
 import { Root } from './root.js';
+
+/** What a membership needs of the domain that it is part of. */
+export interface MembershipContext extends LinkContext {
+  /** Takes what has come through a channel that is over, and closes it. */
+  finish(connection: Connection): void;
+  /** A process has named one that never was. */
+  invented(namer: number): void;
+}
 
 /** How this process gets to know the others of its domain, and what it has to do with each. */
 export class Membership implements InputContext, AuthorityListener {
@@ -26,7 +36,8 @@ export class Membership implements InputContext, AuthorityListener {
   private readonly options: JoinOptions;
   private readonly epoll: Epoll;
   private readonly connections: Connections;
-  private readonly context: LinkContext;
+  private readonly context: MembershipContext;
+  readonly diagnostics: Diagnostics;
 
   /** Takes over `fd`, a socket connected to the authority. */
   constructor(
@@ -34,13 +45,14 @@ export class Membership implements InputContext, AuthorityListener {
     options: JoinOptions,
     epoll: Epoll,
     connections: Connections,
-    context: LinkContext,
+    context: MembershipContext,
   ) {
     this.options = options;
     this.local = options.local;
     this.epoll = epoll;
     this.connections = connections;
     this.context = context;
+    this.diagnostics = new Diagnostics(options.onDiagnostic);
     this.grants = new GrantTable(options.local);
     this.authority = new AuthorityClient(fd, this);
     this.links = new Links(context);
@@ -54,10 +66,13 @@ export class Membership implements InputContext, AuthorityListener {
     return link === undefined || link.channel === null ? undefined : link.identity;
   }
 
-  /** Whether what comes from `process` can be dealt with now; asks for an introduction where that helps. */
-  isKnown(process: number): boolean {
+  /**
+   * Whether what comes from `process`, which `namer` has named, can be dealt with now; asks for an introduction where
+   * that helps.
+   */
+  isKnown(process: number, namer: Namer): boolean {
     if (!this.authority.isOpen || this.links.isGone(process)) return true;
-    return this.authority.introductions.isOverdue(process);
+    return this.authority.introductions.isOverdue(process, namer);
   }
 
   /** The channel of `connection` is over. */
@@ -66,9 +81,9 @@ export class Membership implements InputContext, AuthorityListener {
     if (!this.connections.remove(connection)) return;
     input.close();
     link.close();
-    const { id } = link.identity;
-    this.grants.revoke(id);
-    if (this.links.isGone(id)) this.links.remove(link);
+    /* not kept: the two can be introduced again */
+    this.grants.revoke(link.identity.id);
+    if (this.links.get(link.identity.id) === link) this.links.remove(link);
   }
 
   close(): void {
@@ -82,7 +97,8 @@ export class Membership implements InputContext, AuthorityListener {
 
   linkTo(process: number): Link | undefined {
     const link = this.links.get(process);
-    return link === undefined || (link.isOpen && link.channel === null) ? undefined : link;
+    if (link === undefined || (link.isOpen && link.channel === null)) return undefined;
+    return link.isOpen || this.links.isRefused(link) ? link : undefined;
   }
 
   placeholderFor(process: number): Link {
@@ -117,7 +133,11 @@ export class Membership implements InputContext, AuthorityListener {
     } else if (message.kind === 'gone') {
       this.forget(message.peer);
     } else {
-      this.giveUp(message.peer, message.reason);
+      const namer = this.authority.introductions.namerOf(message.peer);
+      const isInvented = message.isInvented === true && namer !== undefined;
+      if (!isInvented) this.sayNoIntroduction(message.peer, message.reason, namer);
+      this.forgo(message.peer);
+      if (isInvented) this.context.invented(namer.id);
     }
   }
 
@@ -135,22 +155,35 @@ export class Membership implements InputContext, AuthorityListener {
   }
 
   diagnose(text: string): void {
-    this.options.onDiagnostic?.(text);
+    this.diagnostics.say(text);
   }
 
   /** For this process that one counts as gone. */
-  private giveUp(process: number, reason: string): void {
-    this.diagnose(`no introduction to process ${process}: ${reason}`);
+  giveUp(process: number, reason: string): void {
+    this.sayNoIntroduction(process, reason, this.authority.introductions.namerOf(process));
+    this.forgo(process);
+  }
+
+  private sayNoIntroduction(process: number, reason: string, namer: Namer | undefined): void {
+    const text = `no introduction to process ${process}: ${reason}`;
+    if (namer === undefined) this.diagnostics.say(text);
+    else this.diagnostics.sayAbout(namer.uid, text);
+  }
+
+  private forgo(process: number): void {
     this.authority.introductions.forget(process);
-    this.placeholderFor(process).close();
+    this.links.refuse(this.placeholderFor(process));
     this.grants.revoke(process);
   }
 
   private connect(message: ChannelMessage, fds: readonly number[]): void {
-    const { peer, uid, pid, namesAccounts, isTrusted, maxima } = message;
+    const { peer, uid, pid, executable, namesAccounts, isTrusted, maxima } = message;
+    /* the other side has given up the channel that there was, and asks for another */
+    const before = this.connections.to(peer);
+    if (before !== undefined) this.context.finish(before);
     const channel = this.tryOpen(message, fds);
     if (channel === undefined) return;
-    const identity = { id: peer, uid, pid, namesAccounts, isTrusted, maxima };
+    const identity = { id: peer, uid, pid, executable, namesAccounts, isTrusted, maxima };
     let link = this.links.get(peer);
     if (link === undefined || !link.isOpen) {
       this.links.add((link = new Link(identity, this.context)));

@@ -1,4 +1,8 @@
 import type { Connection } from './connection.js';
+import { SLICE_ENTRIES } from './layout.js';
+
+/** Entries of one transaction that are taken together, however many the process has had. */
+const TRANSACTION_ENTRIES_MAX = 1 << 14;
 
 export interface MergeContext {
   /** Takes the next entry; false when the connection is blocked. May close the connection. */
@@ -18,18 +22,24 @@ export interface MergeContext {
 export class Merge {
   private readonly context: MergeContext;
   private hasSwitched = false;
+  private isCut = false;
 
   constructor(context: MergeContext) {
     this.context = context;
   }
 
-  /** Returns how many entries were delivered. */
+  /**
+   * Returns how many entries were delivered. A process that has very many waiting does not keep all others waiting, in
+   * rings and on sockets, until the last is delivered: then the run ends early, and the next one goes on.
+   */
   run(connections: readonly Connection[]): number {
     let count = 0;
+    this.isCut = false;
+    for (const connection of connections) connection.sliceLeft = SLICE_ENTRIES;
     do {
       this.hasSwitched = false;
       count += this.runOnce(connections);
-    } while (this.hasSwitched);
+    } while (this.hasSwitched && !this.isCut);
     return count;
   }
 
@@ -59,6 +69,7 @@ export class Merge {
     const { reader, switches } = connection.channel;
     let count = 0;
     while (reader.isBefore(connection.horizon) && this.stampOf(connection) !== Infinity) {
+      if (this.hasHadItsShare(connection)) break;
       connection.stampNs = -1;
       if (this.take(connection)) count++;
       else connection.isBlocked = true;
@@ -71,6 +82,7 @@ export class Merge {
   private takeInOrder(connections: readonly Connection[]): number {
     let count = 0;
     for (let next = this.first(connections); next !== null; next = this.first(connections)) {
+      if (this.hasHadItsShare(next)) break;
       next.stampNs = -1;
       const { switches } = next.channel;
       if (this.take(next)) count++;
@@ -126,6 +138,22 @@ export class Merge {
       this.context.fail(connection, error);
       return false;
     }
+  }
+
+  /**
+   * Whether `connection` has had its share of this run. A transaction, whose entries all have its stamp, is taken
+   * whole.
+   */
+  private hasHadItsShare(connection: Connection): boolean {
+    const { stampNs, link } = connection;
+    const left = --connection.sliceLeft;
+    const isSame = stampNs === connection.sliceStampNs && left > -TRANSACTION_ENTRIES_MAX;
+    if (left >= 0 || isSame || link.identity.isTrusted) {
+      connection.sliceStampNs = stampNs;
+      return false;
+    }
+    this.isCut = true;
+    return true;
   }
 
   private take(connection: Connection): boolean {

@@ -47,7 +47,9 @@ export class MessageWriter {
     const bodyBytes = handles * REFERENCE_BYTES + message.lengthBytes;
     const segment = bodyBytes < SEGMENT_MIN_BYTES ? null : this.segments.take(bodyBytes);
     this.openEntry(bodyBytes, message.descriptors, segment);
-    const { view, at } = link.outbox;
+    const { outbox } = link;
+    const { view, at } = outbox;
+    outbox.isFilling = true;
     view.setUint32(at + MessageOffset.Target, target.id, true);
     view.setUint32(at + MessageOffset.Trace, outgoing.id, true);
     view.setUint32(at + MessageOffset.Account, trace.claim.claimantUid, true);
@@ -57,10 +59,16 @@ export class MessageWriter {
     view.setUint32(at + MessageOffset.Releases, node.oneShot ? target.references : 0, true);
     if (node.oneShot) link.imports.delete(target.id);
     if (segment === null) {
-      this.writeBody(view, link.outbox.bytes, at + MessageOffset.Body, message);
+      this.writeBody(view, outbox.bytes, at + MessageOffset.Body, message);
     } else {
       this.writeBody(segment.mapping.view, segment.mapping.bytes, 0, message);
     }
+    outbox.isFilling = false;
+  }
+
+  /** Has ready what a message of that size needs besides its entry; false when it is not to be had. */
+  prepare(bodyBytes: number): boolean {
+    return bodyBytes < SEGMENT_MIN_BYTES || this.segments.prepare(bodyBytes);
   }
 
   close(): void {

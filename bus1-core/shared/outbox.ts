@@ -1,7 +1,13 @@
 import type { DescriptorSet } from '../descriptors.js';
 import type { Channel } from './channel.js';
 import { monotonicNs } from './clock.js';
-import { EntryOffset, type EntryType } from './layout.js';
+import {
+  BACKLOG_GIVE_UP_BYTES,
+  BACKLOG_MAX_BYTES,
+  EntryOffset,
+  EntryType,
+  WAITING_ENTRY_BYTES,
+} from './layout.js';
 import type { RingWriter } from './ring.js';
 import type { Segment } from './segments.js';
 
@@ -28,6 +34,10 @@ export class Outbox {
   isQuiet = false;
   /** entries so far */
   opened = 0;
+  /** the entry that was opened last is being written */
+  isFilling = false;
+  /** what waits for room, as memory of this process */
+  private waitingBytes = 0;
   private channel: Channel | null = null;
   private waiting: WaitingEntry[] = [];
   /** of this transaction: entries in the ring, and the first one that waits */
@@ -44,6 +54,25 @@ export class Outbox {
 
   get waitingCount(): number {
     return this.waiting.length;
+  }
+
+  /** Whether a message can be added to what the other side has not taken. */
+  get hasRoom(): boolean {
+    if (this.backlogBytes <= BACKLOG_MAX_BYTES) return true;
+    this.channel?.writer.look();
+    return this.backlogBytes <= BACKLOG_MAX_BYTES;
+  }
+
+  /** The other side has left far more unread than one that is just slow. */
+  get isGivenUp(): boolean {
+    if (this.backlogBytes <= BACKLOG_GIVE_UP_BYTES) return false;
+    this.channel?.writer.look();
+    return this.backlogBytes > BACKLOG_GIVE_UP_BYTES;
+  }
+
+  private get backlogBytes(): number {
+    const channel = this.channel;
+    return this.waitingBytes + (channel === null ? 0 : channel.writer.unreadBytes);
   }
 
   connect(channel: Channel): void {
@@ -71,10 +100,17 @@ export class Outbox {
       this.at = 0;
       const { bytes, view } = this;
       this.waiting.push({ bytes, view, descriptors: descriptors?.retain() ?? null, segment });
+      this.waitingBytes += Math.max(length, WAITING_ENTRY_BYTES);
     }
     this.view.setUint32(this.at + EntryOffset.Length, length, true);
     this.view.setUint32(this.at + EntryOffset.Type, type, true);
     this.view.setFloat64(this.at + EntryOffset.Stamp, 0, true);
+  }
+
+  /** What was opened last is made into nothing, if it is not complete. */
+  abandonUnfinished(): void {
+    if (this.isFilling) this.view.setUint32(this.at + EntryOffset.Type, EntryType.Pad, true);
+    this.isFilling = false;
   }
 
   /** Gives all entries of this transaction its number. */
@@ -132,6 +168,7 @@ export class Outbox {
   close(): void {
     for (const { descriptors } of this.waiting) descriptors?.drop();
     this.waiting = [];
+    this.waitingBytes = 0;
     this.offsetCount = 0;
     this.firstWaiting = 0;
     this.channel = null;
@@ -150,6 +187,7 @@ export class Outbox {
       if (offset < 0) break;
       channel.writer.bytes.set(bytes, offset);
       descriptors?.drop();
+      this.waitingBytes -= Math.max(bytes.length, WAITING_ENTRY_BYTES);
       moved++;
     }
     this.waiting.splice(0, moved);

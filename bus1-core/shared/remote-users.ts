@@ -43,20 +43,31 @@ export class RemoteUsers {
     if (peer === undefined) {
       peer = this.local.openPeer({ user: this.userFor(uid), sink: this.sink });
       peer.takesDescriptors = takesDescriptors;
+      peer.asksForRoom = this.sink.reserve !== undefined;
       this.peers.set(key, peer);
     }
     return peer;
   }
 
-  /** Others have taken this much of a user. */
-  setWindow(uid: number, figures: readonly number[]): void {
-    const user = this.userFor(uid);
+  /** Others have taken this much of a user. False for one of whom nothing is known here. */
+  setWindow(uid: number, figures: readonly number[]): boolean {
+    const user = this.users.get(uid);
+    if (user === undefined) return false;
     const told = this.windows.get(uid) ?? [0, 0, 0, 0];
     user.activeClaims += figures[0] - told[0];
     for (let slot = 0; slot < 3; slot++) {
       user.available[slot] -= figures[1 + slot] - told[1 + slot];
     }
     this.windows.set(uid, [...figures]);
+    return true;
+  }
+
+  has(uid: number): boolean {
+    return this.users.has(uid);
+  }
+
+  get size(): number {
+    return this.users.size;
   }
 
   /** Forgets peers that own nothing, and users that nothing is charged to. Not during a transaction. */

@@ -96,10 +96,7 @@ export class Reports {
     if (credits.length > 0) this.isAsked = false;
     for (const trace of credits) {
       writeCredit(link, trace.id, trace.objects, trace.bytes, trace.descriptors);
-      trace.objects = 0;
-      trace.bytes = 0;
-      trace.descriptors = 0;
-      trace.isOwed = false;
+      trace.reported();
     }
     credits.length = 0;
     for (const id of ended) writeTraceEnd(link, id);

@@ -3,6 +3,7 @@ import {
   ENTRY_ALIGNMENT,
   EntryOffset,
   EntryType,
+  isEntry,
   RING_HEADER_BYTES,
   RingOffset,
   SWITCH_BYTES,
@@ -75,6 +76,11 @@ export class RingWriter extends RingEnd {
     Atomics.store(this.words, RingOffset.Head >>> 2, this.head | 0);
   }
 
+  /** Sees what the receiver has taken by now. */
+  look(): void {
+    this.lookForRoom();
+  }
+
   /** Whether the receiver has taken everything up to `position`. */
   hasPassed(position: number): boolean {
     this.lookForRoom();
@@ -93,6 +99,11 @@ export class RingWriter extends RingEnd {
   /** Changes the word that a receiver in futex(2) sleeps on. */
   pushBell(): void {
     Atomics.add(this.words, RingOffset.Bell >>> 2, 1);
+  }
+
+  /** What the receiver has not taken, as far as it says. */
+  get unreadBytes(): number {
+    return (this.head - this.tail) >>> 0;
   }
 
   private free(): number {
@@ -153,13 +164,13 @@ export class RingReader extends RingEnd {
       if (!isWhole || length < ENTRY_ALIGNMENT) {
         throw new ChannelError(`an entry of ${length} bytes where there are ${available}`);
       }
+      if (!isEntry(type, length)) {
+        throw new ChannelError(`an entry of type ${type} and ${length} bytes`);
+      }
       this.offset = offset;
       this.length = length;
       this.type = type;
-      if (type !== EntryType.Pad) {
-        if (length < EntryOffset.Body) throw new ChannelError(`an entry of ${length} bytes`);
-        return true;
-      }
+      if (type !== EntryType.Pad) return true;
       this.tail = (this.tail + length) >>> 0;
     }
     return false;

@@ -6,8 +6,15 @@ import {
   Seal,
   sealMemfd,
   SharedMapping,
+  SystemError,
 } from '../linux/index.js';
-import { SEGMENT_MAX_BYTES, SEGMENT_MIN_BYTES, SEGMENTS_MAX } from './layout.js';
+import {
+  SEGMENT_MAX_BYTES,
+  SEGMENT_MIN_BYTES,
+  SEGMENTS_BYTES_MAX,
+  SEGMENTS_MAX,
+} from './layout.js';
+import type { DescriptorSocket } from './descriptor-socket.js';
 import { ChannelError } from './protocol-error.js';
 import type { RingWriter } from './ring.js';
 
@@ -27,11 +34,17 @@ export class Segment {
   /** the ring that `busyUntil` is a position in */
   ring: RingWriter | null = null;
 
+  /** @throws SystemError when there is no descriptor or memory for it */
   constructor(id: number, lengthBytes: number) {
     this.id = id;
     this.fd = createMemfd('bus1-payload', lengthBytes);
-    this.mapping = SharedMapping.map(this.fd, lengthBytes, { writable: true });
-    sealMemfd(this.fd, Seal.Shrink | Seal.Grow | Seal.Seal);
+    try {
+      sealMemfd(this.fd, Seal.Shrink | Seal.Grow | Seal.Seal);
+      this.mapping = SharedMapping.map(this.fd, lengthBytes, { writable: true });
+    } catch (error) {
+      closeFd(this.fd);
+      throw error;
+    }
   }
 
   /** The receiver has taken its last message out of the ring. */
@@ -54,17 +67,53 @@ export class Segment {
 export class SegmentPool {
   private segments: Segment[] = [];
   private lastId = 0;
+  /** for the next message */
+  private prepared: Segment | null = null;
 
-  /** A segment that nobody reads, of at least `lengthBytes`. IDs count up; the receiver keeps the newest few mapped. */
+  /**
+   * Has a segment of at least `lengthBytes` ready for the next message. False when the receiver has left too much
+   * unread, or this process has no descriptor or memory for it.
+   */
+  prepare(lengthBytes: number): boolean {
+    const size = sizeFor(lengthBytes);
+    if (this.prepared?.mapping.length === size) return true;
+    this.prepared = this.findFree(size) ?? this.tryMake(size);
+    return this.prepared !== null;
+  }
+
+  /** What was prepared. IDs count up; the receiver keeps the newest few mapped. @throws SystemError if nothing was */
   take(lengthBytes: number): Segment {
     const size = sizeFor(lengthBytes);
+    const ready = this.prepared?.mapping.length === size ? this.prepared : this.findFree(size);
+    const segment = ready ?? this.make(size);
+    this.prepared = null;
+    segment.busyUntil = -1;
+    return segment;
+  }
+
+  private findFree(size: number): Segment | null {
     for (const segment of this.segments) {
       if (segment.mapping.length !== size || segment.id <= this.oldestKept) continue;
-      if (!segment.isFree) continue;
-      segment.busyUntil = -1;
-      return segment;
+      if (segment.isFree) return segment;
     }
-    const segment = new Segment(++this.lastId, size);
+    return null;
+  }
+
+  private tryMake(size: number): Segment | null {
+    this.trim();
+    const bytes = this.segments.reduce((sum, { mapping }) => sum + mapping.length, 0);
+    if (bytes + size > SEGMENTS_BYTES_MAX) return null;
+    try {
+      return this.make(size);
+    } catch (error) {
+      if (error instanceof SystemError) return null;
+      throw error;
+    }
+  }
+
+  private make(size: number): Segment {
+    const segment = new Segment(this.lastId + 1, size);
+    this.lastId++;
     this.segments.push(segment);
     this.trim();
     return segment;
@@ -93,18 +142,17 @@ export class SegmentPool {
 export class SegmentMappings {
   private readonly mappings = new Map<number, SharedMapping>();
 
-  /** Maps segment `id`, whose descriptor has just arrived and is taken over. @throws ChannelError */
-  add(id: number, fd: number): void {
+  /** Maps segment `id`, whose descriptor is the next in `socket`. @throws ChannelError, SystemError */
+  add(id: number, socket: DescriptorSocket): void {
     keepFreedMemory();
-    try {
+    const memory = socket.takeMemory((fd) => {
       const size = memfdBytes(fd, Seal.Shrink);
-      if (size <= 0 || size > SEGMENT_MAX_BYTES || this.mappings.has(id)) {
-        throw new ChannelError(`segment ${id} is not as it must be`);
+      if (size > 0 && size <= SEGMENT_MAX_BYTES && !this.mappings.has(id)) {
+        return SharedMapping.map(fd, size, { writable: false });
       }
-      this.mappings.set(id, SharedMapping.map(fd, size, { writable: false }));
-    } finally {
-      closeFd(fd);
-    }
+      throw new ChannelError(`segment ${id} is not as it must be`);
+    });
+    this.mappings.set(id, memory);
     for (const [old, mapping] of this.mappings) {
       if (this.mappings.size <= SEGMENTS_MAX) return;
       mapping.unmap();

@@ -7,16 +7,23 @@ import type { Maxima } from '../quota.js';
 import { monotonicNs } from './clock.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
+import { describeProcess } from './diagnostics.js';
 import type { JoinOptions, SharedCounters } from './join-options.js';
-import { SleepMode } from './layout.js';
-import type { LinkContext, ProcessIdentity } from './link.js';
-import { Membership } from './membership.js';
+import { INVENTED_MAX, SleepMode } from './layout.js';
+import type { Link, ProcessIdentity } from './link.js';
+import { Membership, type MembershipContext } from './membership.js';
 import { Merge, type MergeContext } from './merge.js';
 import { OwnPage } from './page.js';
 import { Patience } from './patience.js';
 import { ChannelError } from './protocol-error.js';
 import { Sleeper } from './sleeper.js';
 import { RemoteTransaction } from './transaction.js';
+
+/** To take what a process has left that is gone; others may go on sending meanwhile. */
+const LAST_TURNS_MAX = 4096;
+
+/** Node's loop has others to serve as well. */
+const TURNS_PER_CALL = 8;
 
 /** A process that waits again and again, and always finds something, looks at its sockets each time in so many. */
 const WAITS_PER_LOOK = 64;
@@ -26,7 +33,7 @@ const WAITS_PER_LOOK = 64;
  * what they send to a node of another process goes through a `Link`. Nothing happens by itself: `dispatch` takes what
  * has arrived, `fd` says when to call it, and `beforeSleep` must come before any sleep.
  */
-export class SharedDomain implements LinkContext, MergeContext {
+export class SharedDomain implements MembershipContext, MergeContext {
   readonly local: LocalDomain;
   readonly transaction: RemoteTransaction;
   private readonly options: JoinOptions;
@@ -41,6 +48,8 @@ export class SharedDomain implements LinkContext, MergeContext {
   private delivered = 0;
   private channelsBroken = 0;
   private waits = 0;
+  private lastNonce = 0;
+  private overflowing: Link[] = [];
 
   private constructor(fd: number, options: JoinOptions) {
     this.options = options;
@@ -148,7 +157,7 @@ export class SharedDomain implements LinkContext, MergeContext {
       const nowNs = monotonicNs();
       if (deadlineNs < 0) deadlineNs = nowNs + timeoutMs * 1e6;
       const isBrief = this.sleeper.isBrief(nowNs);
-      for (const { link } of this.connections.all) link.flush(isBrief);
+      this.flushAll(isBrief);
       if (nowNs >= deadlineNs) return 0;
       if (isBrief && this.sleeper.look(nowNs)) continue;
       this.handleEvents(this.sleep(nowNs, deadlineNs, isBrief));
@@ -159,12 +168,19 @@ export class SharedDomain implements LinkContext, MergeContext {
   /** Lets Node's own loop call `dispatch`, until the returned watch is closed. */
   attach(onDelivered?: () => void): LoopWatch {
     let timer: NodeJS.Timeout | undefined;
+    let next: NodeJS.Immediate | undefined;
     const turn = () => {
       if (!this.isOpen) return;
       let delivered = 0;
-      do delivered += this.dispatch();
-      while (this.beforeSleep());
+      let turns = 0;
+      let isMore: boolean;
+      do {
+        delivered += this.dispatch();
+        isMore = this.beforeSleep();
+      } while (isMore && ++turns < TURNS_PER_CALL);
       clearTimeout(timer);
+      clearImmediate(next);
+      next = isMore ? setImmediate(turn) : undefined;
       if (this.timeoutMs >= 0) timer = setTimeout(turn, this.timeoutMs);
       if (delivered > 0) onDelivered?.();
     };
@@ -176,7 +192,28 @@ export class SharedDomain implements LinkContext, MergeContext {
   /** Reports what was given back, if `isBusy` only where that is much, and sends what waited for room. */
   flush(isBusy = false): void {
     this.isFlushScheduled = false;
-    for (const { link } of this.connections.all) link.flush(isBusy);
+    this.flushAll(isBusy);
+  }
+
+  private flushAll(isBusy: boolean): void {
+    for (const connection of this.connections.all) {
+      try {
+        connection.link.flush(isBusy);
+      } catch (error) {
+        this.fail(connection, error);
+      }
+    }
+    if (this.overflowing.length > 0) this.giveUpOverflowing();
+  }
+
+  private giveUpOverflowing(): void {
+    for (const link of this.overflowing.splice(0)) {
+      if (!link.isOpen) continue;
+      const connection = this.connections.to(link.identity.id);
+      const error = new ChannelError('it leaves unread what is written to it');
+      if (connection?.link === link) this.fail(connection, error);
+      else this.membership.giveUp(link.identity.id, 'too much waits for it');
+    }
   }
 
   /** Who a process with a channel to this one is; undefined without a channel. */
@@ -239,20 +276,54 @@ export class SharedDomain implements LinkContext, MergeContext {
     return this.membership.authority.introductions.isHolding;
   }
 
+  overflows(link: Link): void {
+    this.overflowing.push(link);
+    this.needsFlush();
+  }
+
+  nextNonce(): number {
+    return (this.lastNonce = (this.lastNonce + 1) >>> 0);
+  }
+
+  finish(connection: Connection): void {
+    for (let turns = 0; turns < LAST_TURNS_MAX && this.drain() > 0; turns++);
+    this.membership.closeConnection(connection);
+  }
+
+  invented(namer: number): void {
+    const connection = this.connections.to(namer);
+    if (connection === undefined || ++connection.inventedCount <= INVENTED_MAX) return;
+    this.fail(
+      connection,
+      new ChannelError(`it has named ${INVENTED_MAX} processes that never were`),
+    );
+  }
+
   take(connection: Connection): boolean {
     const stranger = connection.input.strangerInNext();
-    if (stranger !== 0 && !this.membership.isKnown(stranger)) return false;
+    if (stranger !== 0 && !this.membership.isKnown(stranger, connection.link.identity))
+      return false;
     return connection.input.take();
   }
 
+  /**
+   * The one boundary: whatever goes wrong while the input of a process is dealt with, of whatever class, is that
+   * process's fault. Its channel is closed, which is said once; nothing is left half done.
+   */
   fail(connection: Connection, error: unknown): void {
-    if (!(error instanceof ChannelError || error instanceof SystemError)) throw error;
-    const { id, pid, uid } = connection.link.identity;
+    this.local.abandon();
     this.channelsBroken++;
-    this.membership.diagnose(
-      `channel to process ${id} (pid ${pid}, uid ${uid}) closed: ${error.message}`,
-    );
+    const { identity } = connection.link;
+    const who = describeProcess(identity, identity.executable);
+    const text = `channel to process ${identity.id} (${who}) closed: ${whyOf(error)}`;
+    this.membership.diagnostics.sayAbout(identity.uid, text);
     this.membership.closeConnection(connection);
+  }
+
+  /** The same for whoever finds out later that what `process` has sent cannot be. */
+  expel(process: number, why: string): void {
+    const connection = this.connections.to(process);
+    if (connection !== undefined) this.fail(connection, new ChannelError(why));
   }
 
   private drain(): number {
@@ -291,7 +362,10 @@ export class SharedDomain implements LinkContext, MergeContext {
   private closeHungUp(): number {
     if (!this.connections.all.some(({ hasHungUp }) => hasHungUp)) return 0;
     let count = 0;
-    for (let more = this.drain(); more > 0; more = this.drain()) count += more;
+    let more = this.drain();
+    for (let turns = 0; more > 0 && turns < LAST_TURNS_MAX; turns++, more = this.drain()) {
+      count += more;
+    }
     for (const connection of this.connections.all) {
       if (!connection.hasHungUp || connection.isBlocked) continue;
       this.membership.closeConnection(connection);
@@ -299,4 +373,10 @@ export class SharedDomain implements LinkContext, MergeContext {
     }
     return count + this.drain();
   }
+}
+
+/** What a diagnostic says: where in this process, for what nobody has thought of. */
+function whyOf(error: unknown): string {
+  if (error instanceof ChannelError || error instanceof SystemError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

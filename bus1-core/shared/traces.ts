@@ -2,6 +2,10 @@ import { Slot, type DischargeListener, type ResourceUser, type Trace } from '../
 import { ChannelError } from './protocol-error.js';
 import { TRACES_MAX } from './layout.js';
 
+const SLOTS = [Slot.Objects, Slot.Bytes, Slot.Descriptors] as const;
+/** By the rule a foreign uid gets no more than a quarter, however many actors it has (docs/bus1-core.md, "Quota"). */
+const FOREIGN_PART = 4;
+
 /** What a peer of this process has charged to a user of another process, until that gives it back. */
 export class OutgoingTrace {
   readonly id: number;
@@ -18,7 +22,8 @@ export class OutgoingTrace {
   /** @throws ChannelError for more than there is */
   credit(objects: number, bytes: number, descriptors: number): void {
     const isOwed = objects <= this.objects && bytes <= this.bytes && bytes >= 0;
-    if (!isOwed || !Number.isInteger(bytes) || descriptors > this.descriptors) {
+    const isNothing = objects === 0 && bytes === 0 && descriptors === 0;
+    if (!isOwed || isNothing || !Number.isInteger(bytes) || descriptors > this.descriptors) {
       throw new ChannelError(`a credit of ${objects} objects, ${bytes} bytes that is not due`);
     }
     this.giveBack(objects, bytes, descriptors);
@@ -45,6 +50,11 @@ export class OutgoingTraces {
   private sweepAt = 64;
   /** ended since the last look; the other side is to be told */
   readonly ended: number[] = [];
+
+  /** Whether one more trace can be used; the other side allows so many. */
+  get hasRoom(): boolean {
+    return this.byId.size < TRACES_MAX;
+  }
 
   of(trace: Trace): OutgoingTrace {
     if (this.last !== null && this.last.trace === trace) return this.last;
@@ -94,6 +104,8 @@ export class OutgoingTraces {
 export class IncomingUser {
   readonly user: ResourceUser;
   readonly used: number[] = [0, 0, 0];
+  /** given back here, and not reported: the other side cannot have used it again */
+  readonly unreported: number[] = [0, 0, 0];
   /** what the other side was told last: claims, and what others use in each slot */
   readonly told: number[] = [0, 0, 0, 0];
   readonly traces = new Set<IncomingTrace>();
@@ -172,36 +184,82 @@ export class IncomingTrace implements DischargeListener {
   }
 
   /**
-   * Charges what has come. The sender has applied the same rule to what it knew; where others were faster it gets more
-   * than the rule gives, but never more than it could have had alone.
+   * Charges what has come. The sender has applied the same rule to what it knew; where others were faster its uid gets
+   * more than the rule gives, but never more than it could have had alone, wherever it sends from. False when that
+   * would be needed: another process may have been faster, and the message goes no further.
    *
-   * @throws ChannelError for more than that
+   * @throws ChannelError when the sender must have known that there was no room
    */
-  charge(objects: number, bytes: number, descriptors: number): void {
-    const { user, used } = this.target;
+  charge(objects: number, bytes: number, descriptors: number): boolean {
+    const { user, used, unreported } = this.target;
+    const { maxima } = user;
+    const part = user.uid === this.account ? 1 : 2;
+    if (
+      (used[0] + unreported[0] + objects) * part > maxima[0] ||
+      (used[1] + unreported[1] + bytes) * part > maxima[1] ||
+      (used[2] + unreported[2] + descriptors) * part > maxima[2]
+    ) {
+      throw new ChannelError(`more than its share of uid ${user.uid} was charged`);
+    }
+    if (!this.trace.charge(objects, bytes, descriptors)) {
+      if (!this.mayOverdraw(objects, bytes, descriptors)) return false;
+      this.trace.chargeAnyway(objects, bytes, descriptors);
+    }
     used[0] += objects;
     used[1] += bytes;
     used[2] += descriptors;
-    if (this.trace.charge(objects, bytes, descriptors)) return;
-    const part = user.uid === this.account ? 1 : 2;
-    if (used.some((amount, slot) => amount * part > user.maxima[slot])) {
-      used[0] -= objects;
-      used[1] -= bytes;
-      used[2] -= descriptors;
-      throw new ChannelError(`more than its share of uid ${user.uid} was charged`);
-    }
-    this.trace.chargeAnyway(objects, bytes, descriptors);
+    return true;
   }
 
-  discharged(objects: number, bytes: number, descriptors: number): void {
+  /** Takes a charge back that nothing was done with; whoever has discarded the message says so to its sender. */
+  takeBack(objects: number, bytes: number, descriptors: number): void {
     const { used } = this.target;
     used[0] -= objects;
     used[1] -= bytes;
     used[2] -= descriptors;
+    this.trace.listener = null;
+    this.trace.discharge(objects, bytes, descriptors);
+    this.trace.listener = this;
+  }
+
+  /** Whether all that the account has charged from anywhere is no more than its claim can be. */
+  private mayOverdraw(objects: number, bytes: number, descriptors: number): boolean {
+    const { claim } = this.trace;
+    const { user } = claim;
+    const part = user.uid === this.account ? 1 : FOREIGN_PART;
+    for (const slot of SLOTS) {
+      const amount = slot === Slot.Objects ? objects : slot === Slot.Bytes ? bytes : descriptors;
+      if (amount === 0) continue;
+      const isWithin = (claim.used(slot) + amount) * part <= user.maxima[slot];
+      if (!isWithin || amount > user.available[slot] + claim.available[slot]) return false;
+    }
+    return true;
+  }
+
+  discharged(objects: number, bytes: number, descriptors: number): void {
+    const { used, unreported } = this.target;
+    used[0] -= objects;
+    used[1] -= bytes;
+    used[2] -= descriptors;
+    unreported[0] += objects;
+    unreported[1] += bytes;
+    unreported[2] += descriptors;
     this.objects += objects;
     this.bytes += bytes;
     this.descriptors += descriptors;
     this.onDischarge(this);
+  }
+
+  /** What was given back has been told to the other side. */
+  reported(): void {
+    const { unreported } = this.target;
+    unreported[0] -= this.objects;
+    unreported[1] -= this.bytes;
+    unreported[2] -= this.descriptors;
+    this.objects = 0;
+    this.bytes = 0;
+    this.descriptors = 0;
+    this.isOwed = false;
   }
 
   /** The actor, or its whole process, is gone. */
@@ -239,14 +297,19 @@ export class IncomingTraces {
     return found;
   }
 
-  /** @throws ChannelError for a trace that is not there, or still has something charged */
-  end(id: number): void {
+  /**
+   * False for a trace that is not there: nothing ever reached a node that lived.
+   *
+   * @throws ChannelError for one that still has something charged
+   */
+  end(id: number): boolean {
     const found = this.byId.get(id);
-    if (found === undefined) return; // nothing ever reached a node that lived
+    if (found === undefined) return false;
     if (!found.trace.isIdle()) throw new ChannelError(`trace ${id} has not been given back`);
     this.byId.delete(id);
     if (this.last === found) this.last = null;
     found.end();
+    return true;
   }
 
   close(): void {

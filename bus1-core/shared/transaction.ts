@@ -23,6 +23,10 @@ export class RemoteTransaction implements RemoteParticipant {
     this.outboxes[this.count++] = outbox;
   }
 
+  abandon(): void {
+    for (let i = 0; i < this.count; i++) this.outboxes[i].abandonUnfinished();
+  }
+
   publish(): void {
     if (this.count === 1) {
       this.outboxes[0].stamp(monotonicNs());

@@ -1,6 +1,14 @@
 // A process that joins a shared domain and then breaks its rules, in the way that its first argument names.
-import { createMemfd, sealMemfd, Seal, socketPair } from '#core/linux/index.js';
+import {
+  createMemfd,
+  sealMemfd,
+  Seal,
+  sendBytes,
+  setNonBlocking,
+  socketPair,
+} from '#core/linux/index.js';
 import { LocalDomain, Message, NewNode, ResourceUser } from '#core/index.js';
+import { allocateBytes } from '#core/linux/index.js';
 import { SharedDomain } from '#core/shared/index.js';
 import {
   ASK_BYTES,
@@ -10,10 +18,15 @@ import {
   CreditOffset,
   EntryOffset,
   EntryType,
+  IDLE_ENTRIES_MAX,
+  INVENTED_MAX,
   MessageOffset,
   RELEASE_BYTES,
   ReleaseOffset,
   ROOT_ID,
+  SWITCH_BYTES,
+  SwitchOffset,
+  VAIN_CLAIMS_MAX,
 } from '#core/shared/layout.js';
 
 const [, , attack, path, seedText] = process.argv;
@@ -260,6 +273,64 @@ const attacks = {
     );
     Atomics.store(tail, 16, 0x6000_0000);
     entry(99, 64, () => {});
+  },
+  'claim cut at the end of the ring': () => {
+    const { view } = writer;
+    const padBytes = writer.capacity - 24;
+    view.setUint32(EntryOffset.Length, padBytes, true);
+    view.setUint32(EntryOffset.Type, EntryType.Pad, true);
+    view.setUint32(padBytes + EntryOffset.Length, 24, true);
+    view.setUint32(padBytes + EntryOffset.Type, EntryType.Claim, true);
+    view.setFloat64(padBytes + EntryOffset.Stamp, 1, true);
+    writer.head = writer.capacity;
+    publish();
+  },
+  'larger ring of no size': () => {
+    channel.socket.send([createMemfd('ring', 1 << 20)]);
+    entry(EntryType.Switch, SWITCH_BYTES, words([[SwitchOffset.Capacity, 12_345]]));
+  },
+  'message cut short': () => entry(EntryType.Message, 32, () => {}),
+  'release cut short': () => entry(EntryType.Release, 24, () => {}),
+  'grant cut short': () => entry(EntryType.Grant, 32, () => {}),
+  'credit cut short': () => entry(EntryType.Credit, 40, () => {}),
+  'window cut short': () => entry(EntryType.Window, 48, () => {}),
+  'switch too long': () => entry(EntryType.Switch, 40, () => {}),
+  'credit of nothing': () =>
+    entry(EntryType.Credit, CREDIT_BYTES, words([[CreditOffset.Trace, 1]])),
+  'more questions than answers': () => {
+    for (let i = 0; i < IDLE_ENTRIES_MAX + 1000; i++) write(EntryType.Ask, ASK_BYTES, () => {});
+    publish();
+  },
+  'claims without end of what nobody has granted': () => {
+    for (let i = 0; i <= VAIN_CLAIMS_MAX; i++) {
+      const fields = [
+        [ClaimOffset.Grantor, SERVICE],
+        [ClaimOffset.Nonce, 1],
+        [ClaimOffset.As, 0x9000_0000 + i],
+      ];
+      write(EntryType.Claim, CLAIM_BYTES, words(fields));
+    }
+    publish();
+  },
+  'processes that never were': () => {
+    for (let i = 0; i <= INVENTED_MAX; i++) {
+      const third = [
+        [64, 3],
+        [68, i],
+        [76, 1_000_000 + i],
+      ];
+      message(80, words([[MessageOffset.Handles, 1], ...third]));
+    }
+  },
+  'doorbell that is jammed': () => {
+    const { bell } = channel;
+    setNonBlocking(bell.fd, false);
+    const full = allocateBytes(8);
+    full.bytes.fill(0xff);
+    setNonBlocking(channel.peerBell.fd, true);
+    while (sendBytes(channel.peerBell.fd, full.address, 8) === 8);
+    domain.page.sleep(1);
+    for (let i = 0; i < 100; i++) entry(EntryType.Ask, ASK_BYTES, () => {});
   },
   'death in the middle of a transaction': () => {
     const entries = domain.transaction;

@@ -33,6 +33,18 @@ const ATTACKS: readonly (readonly [attack: string, says: RegExp])[] = [
   ['unexpected descriptors', /1 descriptors were announced, not sent/],
   ['words flipped while they are read', /channel to process/],
   ['tail that runs away', /type 99/],
+  ['claim cut at the end of the ring', /an entry of type 5 and 24 bytes/],
+  ['larger ring of no size', /a larger ring of 12345 bytes/],
+  ['message cut short', /an entry of type 1 and 32 bytes/],
+  ['release cut short', /an entry of type 3 and 24 bytes/],
+  ['grant cut short', /an entry of type 4 and 32 bytes/],
+  ['credit cut short', /an entry of type 6 and 40 bytes/],
+  ['window cut short', /an entry of type 7 and 48 bytes/],
+  ['switch too long', /an entry of type 9 and 40 bytes/],
+  ['credit of nothing', /a credit/],
+  ['more questions than answers', /entries that have no effect/],
+  ['claims without end of what nobody has granted', /claims of what nobody has granted/],
+  ['processes that never were', /processes that never were/],
 ];
 
 /** What is no fault of the one who does it, as far as anybody can tell. */
@@ -40,6 +52,7 @@ const HARMLESS = [
   'questions for room without end',
   'claim of what nobody has granted',
   'node of a third process that was never granted',
+  'doorbell that is jammed',
 ] as const;
 
 const CALLS = 50;
@@ -83,6 +96,7 @@ describe('a process that breaks the rules of the shared domain', () => {
     const aboutChannel = service.diagnostics.filter((text) => text.startsWith('channel to'));
     expect(aboutChannel.length).toBeLessThanOrEqual(1);
     await service.until(() => service.local.chargedTo([service.user]) === before.charged);
+    await service.until(() => service.domain.counters.channels === before.channels);
     expect(service.resources()).toEqual(before);
   });
 
@@ -97,6 +111,7 @@ describe('a process that breaks the rules of the shared domain', () => {
     await ended;
     await service.until(() => service.authority.memberCount === 2);
     await service.until(() => service.local.chargedTo([service.user]) === before.charged);
+    await service.until(() => service.domain.counters.channels === before.channels);
     const { peersWithLinks, ...after } = service.resources();
     expect(before).toMatchObject(after);
     expect(peersWithLinks).toBeLessThanOrEqual(before.peersWithLinks + 1); // for a user named here first
