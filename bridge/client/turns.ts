@@ -15,6 +15,7 @@ export class Turns {
   private rounds = 0;
   /** when the look ends, by performance.now(); -1 outside of one */
   private lookEndMs = -1;
+  private lookStartMs = 0;
 
   /** `turn` calls `begin`, looks for what has arrived, and calls `end`. `lookUs`: see `Patience`. */
   constructor(turn: () => void, lookUs: number | undefined) {
@@ -39,7 +40,7 @@ export class Turns {
   // hot
   end(found: number): boolean {
     if (found > 0) {
-      if (this.isLooking) this.patience.rewarded();
+      if (this.isLooking) this.patience.rewarded(this.lookedNs);
       this.lookEndMs = -1;
       this.schedule();
       return true;
@@ -51,8 +52,9 @@ export class Turns {
       setImmediate(this.turn);
       return true;
     }
+    const lookedNs = this.isLooking ? this.lookedNs : 0;
     this.lookEndMs = -1;
-    this.patience.sleeping();
+    this.patience.sleeping(lookedNs);
     return false;
   }
 
@@ -66,12 +68,19 @@ export class Turns {
     setImmediate(this.turn);
   }
 
+  private get lookedNs(): number {
+    return (performance.now() - this.lookStartMs) * 1e6;
+  }
+
   // hot
   private looksOn(): boolean {
     const { lookNs } = this.patience;
     if (lookNs === 0) return false;
     const nowMs = performance.now();
-    if (!this.isLooking) this.lookEndMs = nowMs + lookNs / 1e6;
+    if (!this.isLooking) {
+      this.lookStartMs = nowMs;
+      this.lookEndMs = nowMs + lookNs / 1e6;
+    }
     return nowMs < this.lookEndMs;
   }
 }

@@ -115,7 +115,7 @@ export class Bus {
     const isAlone = hosts === 1;
     this.#host = new HostThread({
       keyring,
-      options: { ...own, mappings: options.mappings, ...(!isAlone && { listenFds: [] }) },
+      options: { ...own, mappings: options.mappings },
     });
     if (!isAlone) {
       this.#processes = new HostProcesses({

@@ -6,7 +6,7 @@ import { closeFd, socketPair } from '#core/linux/index.js';
 import { nodeArguments } from './node-child.js';
 
 /** The first descriptor behind the standard streams and the channel to the parent. */
-const FIRST_FD = 4;
+const MEMBER_FD = 4;
 
 /** What a host in a process of its own is started with; descriptors are numbers of the child's. */
 export type HostProcessJob = Omit<HostThreadData, 'port'>;
@@ -17,7 +17,7 @@ export interface HostProcessHooks {
   readonly ended: (how: string) => void;
 }
 
-/** A host in a process of its own, which accepts on the same sockets as all others. */
+/** A host in a process of its own, which is handed its clients by that of the registry. */
 export class HostProcess {
   /** The end of its connection to the authority that is ours to hand over. */
   readonly memberFd: number;
@@ -27,13 +27,10 @@ export class HostProcess {
   constructor(number: number, job: HostProcessJob, hooks: HostProcessHooks) {
     const [ours, theirs] = socketPair();
     this.memberFd = ours;
-    const { listenFds, nonces = new Map<number, Uint8Array>() } = job.options;
-    const numberOf = (index: number): number => FIRST_FD + 1 + index;
-    const passed = listenFds.map((fd, index) => [numberOf(index), nonces.get(fd)] as const);
     const program = fileURLToPath(new URL('../cli/host-child.js', import.meta.url));
     this.#child = spawn(process.execPath, [...nodeArguments(program), String(number)], {
       /* whoever reads what the bus prints waits for its end, not for ours */
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc', theirs, ...listenFds],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc', theirs],
       serialization: 'advanced',
     });
     closeFd(theirs);
@@ -41,9 +38,10 @@ export class HostProcess {
       ...job,
       options: {
         ...job.options,
-        listenFds: passed.map(([fd]) => fd),
-        nonces: new Map(passed.flatMap(([fd, nonce]) => (nonce ? [[fd, nonce]] : []))),
-        domain: { fd: FIRST_FD },
+        /* that of the registry accepts for all */
+        listenFds: [],
+        nonces: new Map(),
+        domain: { fd: MEMBER_FD },
       },
     };
     this.#child.send(childJob);

@@ -58,10 +58,22 @@ export class Door {
     const isComplete = entry.handles.length === 2;
     const isOwn = entry.ownFrom === 0;
     if (isComplete && isOwn && code === ControlCode.Admit) this.admit(entry, text, object, reply);
-    else if (isComplete && code === ControlCode.Mirror && this.domain.isTrusted(entry.origin)) {
+    else if (code === ControlCode.Sync) this.synchronise(entry);
+    else if (code === ControlCode.Accepting && this.domain.isTrusted(entry.origin)) {
+      this.driver.mirrors.setAccepting(entry.origin, text === '1');
+      this.driver.peer.release(...entry.handles);
+    } else if (isComplete && code === ControlCode.Mirror && this.domain.isTrusted(entry.origin)) {
       this.addMirror(object, reply, entry.origin);
     } else this.driver.peer.release(...entry.handles);
     entry.descriptors?.drop();
+  }
+
+  /** What the handles stand for is over when all has been said that was to be said when they came. */
+  private synchronise({ handles, origin }: Arrival): void {
+    const { peer, mirrors } = this.driver;
+    const letGo = (): void => peer.release(...handles.filter(({ live }) => live));
+    if (this.domain.isTrusted(origin)) mirrors.whenSettled(letGo);
+    else letGo();
   }
 
   private addMirror(object: Handle, reply: Handle, process: number): void {

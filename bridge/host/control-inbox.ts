@@ -10,7 +10,7 @@ import type { Grant } from '#bridge/registry/grants.js';
 
 import type { Host } from './host.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
-import { ADMISSION, INBOX, Lookup, NAME_NODE } from './node-contexts.js';
+import { ADMISSION, CAPTURE, INBOX, Lookup, NAME_NODE } from './node-contexts.js';
 import { noReply, refuseForeign } from './refusals.js';
 import type { Shim } from './shim.js';
 
@@ -67,7 +67,9 @@ export class ControlInbox {
     const { unanswered } = this;
     if (unanswered.length === 0) return;
     this.unanswered = [];
-    for (const { shim, serial } of unanswered) noReply(shim, serial);
+    this.host.registry.whenTold(() => {
+      for (const { shim, serial } of unanswered) if (shim.live) noReply(shim, serial);
+    });
   }
 
   run(): void {
@@ -123,8 +125,24 @@ export class ControlInbox {
     if (node.context !== INBOX) return;
     if (code === ControlCode.Welcome) this.welcome(shim, number);
     else if (code === ControlCode.Dealt) this.host.continueWith(shim);
-    else if (code === ControlCode.BecomeMonitor) shim.becomeMonitor();
+    else if (code === ControlCode.BecomeMonitor) this.becomeMonitor(shim);
     else if (code === ControlCode.Disconnect) this.host.close(shim, text);
+  }
+
+  /** It leaves the bus, and keeps the node at which copies arrive: all handles to the others die. */
+  private becomeMonitor(shim: Shim): void {
+    const { peer } = shim;
+    shim.isMonitor = true;
+    const objects: (Node | Handle)[] = [];
+    for (let node = peer.firstNode; node !== null; node = node.nextOwned) {
+      if (node.context !== CAPTURE) objects.push(node);
+    }
+    for (let handle = peer.firstHandle; handle !== null; handle = handle.nextOwned) {
+      objects.push(handle);
+    }
+    peer.release(...objects);
+    shim.pendingCalls = 0;
+    this.host.continueWith(shim);
   }
 
   /** The registry is gone. */
@@ -148,6 +166,7 @@ export class ControlInbox {
     this.host.registry.catchUp();
     shim.connection = this.host.directory.numbered.get(number) ?? shim.connection;
     shim.connection.payer = shim.peer;
+    this.host.registry.joined(shim);
   }
 
   /**

@@ -65,6 +65,14 @@ export class Destinations {
     this.size++;
   }
 
+  /** A name leads somewhere else: the handle by which it was reached. */
+  forget(name: Uint8Array): Handle | null {
+    const known = this.find(name, 0, name.length);
+    if (known === null || known.isDriver) return null;
+    this.remove(known);
+    return known.handle;
+  }
+
   remove(destination: Destination): void {
     if (this.last === destination) this.last = null;
     let at = this.byHash.get(destination.hash) ?? null;

@@ -1,5 +1,12 @@
-import { closeFd, lookupUser } from '#core/linux/index.js';
-import type { Credentials } from '#bridge/registry/connection.js';
+import {
+  closeFd,
+  getOpenFilesLimit,
+  lookupUser,
+  setNoDelay,
+  SystemError,
+} from '#core/linux/index.js';
+import { NO_CREDENTIALS, type Credentials } from '#bridge/registry/connection.js';
+import type { NewClient } from '#bridge/registry/replica.js';
 import { SaslServer } from '#bridge/sasl/server.js';
 import { canConnect, type BusLimits } from '#policy/index.js';
 
@@ -7,26 +14,32 @@ import { CONSOLE_PATHS, isAtConsole } from './console.js';
 import { Handshake } from './handshake.js';
 import type { Host } from './host.js';
 import type { LogLevel } from './host-options.js';
-import { Listener } from './listener.js';
+import { Listener, unixCredentials } from './listener.js';
 import { Lobby } from './lobby.js';
 import { Shim } from './shim.js';
+import type { Spreader } from './spreader.js';
 import { isSameUserInNamespace } from './uid-map.js';
 import { NOBODY } from './users.js';
 
-/** Time enough for a host that has nothing else to do; a client that connects does not notice. */
-const GIVE_WAY_MS = 1;
+/** A host with fewer descriptors left takes no more clients. */
+const FREE_FDS_MIN = 64;
 
 /** Where clients come in: they are accepted, authenticate, and become peers if the policy lets them. */
 export class Entrance {
   readonly lobby: Lobby;
   private readonly host: Host;
   private readonly listeners: Listener[] = [];
+  /** null: clients stay here */
+  spreader: Spreader | null = null;
 
   constructor(host: Host) {
     this.host = host;
     this.lobby = new Lobby(host.limits, host.deadlines, {
       expired: (fd) => this.expired(fd),
-      setAccepting: (isAccepting) => this.setAccepting(isAccepting),
+      setAccepting: (isAccepting) => {
+        this.setAccepting(isAccepting);
+        this.host.registry.setAccepting(isAccepting);
+      },
     });
   }
 
@@ -37,7 +50,7 @@ export class Entrance {
   listen(fd: number): void {
     const listener = new Listener(this.host, fd);
     this.listeners.push(listener);
-    this.host.poller.watch(listener);
+    if (this.spreader?.isAccepting !== false) this.host.poller.watch(listener);
   }
 
   /** Lets nobody in any more. */
@@ -45,31 +58,32 @@ export class Entrance {
     for (const listener of this.listeners.splice(0)) this.host.poller.close(listener.fd);
   }
 
-  /** Whether other hosts of this bus, which accept on the same sockets, carry less. */
-  get isCrowded(): boolean {
-    const { options, directory, connected } = this.host;
-    const { hostCount = 1 } = options;
-    const { numbered, nativeCount } = directory;
-    return hostCount > 1 && connected.size * hostCount > numbered.size - nativeCount;
-  }
-
-  /** Lets another host accept who knocks; if none does so soon, it is for us. */
-  giveWay(listener: Listener): void {
-    const { poller, deadlines } = this.host;
-    poller.ignore(listener.fd);
-    deadlines.add(performance.now() + GIVE_WAY_MS, () => {
-      if (!this.listeners.includes(listener)) return;
-      poller.watch(listener);
-      listener.accept();
-    });
-  }
-
-  /** A socket was accepted: it has to authenticate first. */
-  accepted(fd: number, credentials: Credentials, canPassUnixFds: boolean): void {
-    const server = this.newSaslServer(credentials, canPassUnixFds);
-    const handshake = new Handshake(this.host, fd, credentials, server, canPassUnixFds);
+  /**
+   * A socket was accepted, here or for us: its client has to authenticate first.
+   *
+   * @throws SystemError: the socket is still the caller's
+   */
+  take(fd: number, { isUnix, nonce }: NewClient): void {
+    if (!isUnix) setNoDelay(fd);
+    const credentials = isUnix ? unixCredentials(fd) : NO_CREDENTIALS;
+    const client = nonce === undefined ? credentials : { ...credentials, nonce: bytesOf(nonce) };
+    const server = this.newSaslServer(credentials, isUnix);
+    const handshake = new Handshake(this.host, fd, client, server, isUnix);
     this.host.poller.watch(handshake);
     this.lobby.enter(fd);
+  }
+
+  /** The same for one that another process has accepted for this host. */
+  takeFromElsewhere(fd: number, client: NewClient): void {
+    if (fd > getOpenFilesLimit().soft - FREE_FDS_MIN) this.lobby.runShort();
+    try {
+      this.take(fd, client);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      closeFd(fd);
+      this.lobby.runShort();
+      this.host.log('error', 'a client was turned away', { error: error.code });
+    }
   }
 
   /** The handshake is over: the connection becomes a peer, if the policy lets this user in. */
@@ -141,7 +155,7 @@ export class Entrance {
     } else if (endpoint instanceof Shim) host.close(endpoint, `it did not say Hello ${within}`);
   }
 
-  private setAccepting(isAccepting: boolean): void {
+  setAccepting(isAccepting: boolean): void {
     const { poller } = this.host;
     for (const listener of this.listeners) {
       if (isAccepting) poller.watch(listener);
@@ -154,4 +168,8 @@ export class Entrance {
 function mayClaim({ uid, pid, pidFd }: Credentials, claimedUid: number): boolean {
   if (uid === undefined || pid === undefined || pidFd === undefined) return false;
   return isSameUserInNamespace({ uid, pid, pidFd }, claimedUid);
+}
+
+function bytesOf(base64: string): Uint8Array {
+  return new Uint8Array(Buffer.from(base64, 'base64'));
 }

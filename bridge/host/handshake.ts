@@ -3,6 +3,7 @@ import type { SaslServer } from '#bridge/sasl/server.js';
 import type { Credentials } from '#bridge/registry/connection.js';
 
 import type { Host } from './host.js';
+import { scratch } from './scratch.js';
 
 /** Clients that authenticate send a few lines. */
 const READ_BYTES = 16 * 1024;
@@ -85,7 +86,7 @@ export class Handshake {
     const output = this.server.takeOutput();
     if (output.length === 0) return true;
     /* A fresh socket has room for a few lines; a client that fills it up does not want to be answered. */
-    const address = this.host.scratch(output);
+    const address = scratch(output);
     const sent = address === undefined ? 0 : sendBytes(this.fd, address, output.length);
     if (sent === output.length) return true;
     const hasLeft = sent === -Errno.EPIPE || sent === -Errno.ECONNRESET;

@@ -35,6 +35,7 @@ export class HostDomain {
       maxima: maximaOf(host.limits),
       /* `beforeSleep` does it, in each turn of the loop */
       schedule: () => {},
+      afterEntry: () => host.afterEntry(),
       onDiagnostic: (text) => host.log('warn', text),
       ...options,
     });
@@ -87,12 +88,12 @@ export class HostDomain {
   // hot
   sleepMs(wantedMs: number): number {
     const { shared } = this;
+    /* while an introduction is awaited, what has come too late has to be given up at some time */
+    if (shared.timeoutMs >= 0 && shared.dispatch() > 0) return 0;
     if (shared.beforeSleep()) {
       shared.dispatch();
       return 0;
     }
-    /* while an introduction is awaited, what has come too late has to be given up at some time */
-    if (shared.timeoutMs >= 0) shared.dispatch();
     const { timeoutMs } = shared;
     return timeoutMs < 0 || (wantedMs >= 0 && wantedMs < timeoutMs) ? wantedMs : timeoutMs;
   }

@@ -6,13 +6,7 @@ import {
   type ResourceUser,
   type Trace,
 } from '#core/index.js';
-import {
-  allocateBytes,
-  closeFd,
-  EventFd,
-  MessageSender,
-  yieldProcessor,
-} from '#core/linux/index.js';
+import { closeFd, EventFd, MessageSender, yieldProcessor } from '#core/linux/index.js';
 import { Patience } from '#core/shared/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
@@ -37,7 +31,7 @@ import { LargeBuffers } from './large-buffers.js';
 import { LogBudget, type LogFields } from './log-budget.js';
 import { ADMISSION, Lookup } from './node-contexts.js';
 import { LocalRegistry } from './local-registry.js';
-import { BORROW_MIN_BYTES, copyIn, type OutboxShared } from './outbox.js';
+import type { OutboxShared } from './outbox.js';
 import { logAllowed } from './refusals.js';
 import { Poller, type Endpoint } from './poller.js';
 import { RemoteRegistry } from './remote-registry.js';
@@ -46,10 +40,13 @@ import { ReceiveWindow } from './receive-window.js';
 import type { RegistryAccess } from './registry-access.js';
 import { ReloadRequests } from './reload-requests.js';
 import { Shim } from './shim.js';
+import { Spreader } from './spreader.js';
 import type { HostRequest } from './thread-messages.js';
 import { Users } from './users.js';
+import { Waking } from './waking.js';
 
-const SCRATCH_BYTES = 64 * 1024;
+/** Where others go on writing without a pause, nobody is kept waiting for his answer. */
+const PASSES_MAX = 4;
 
 /** A connection whose outbox is written at the end of a turn in which it grew. */
 interface Flushable {
@@ -86,6 +83,8 @@ export class Host {
   descriptors: DescriptorSet | null = null;
   /** something waits for `settle` */
   isUnsettled = false;
+  /** in the middle of something: what else arrives is dealt with afterwards */
+  private isOccupied = true;
   /** messages that had to be compared with policy rules */
   facetChecks = 0;
 
@@ -98,14 +97,12 @@ export class Host {
   private readonly dirty: Flushable[] = [];
   private dirtyCount = 0;
   private readonly shims = new Set<Shim>();
-  /** shims that can go on */
-  private readonly waking: Shim[] = [];
+  readonly waking = new Waking();
   private readonly foreign: ForeignMessages;
   readonly witness = new Witness(() => this.directory);
   private readonly here: LocalRegistry | null = null;
   private isStopping = false;
   private isDwindling = false;
-  private readonly scratchMemory = allocateBytes(SCRATCH_BYTES);
 
   constructor(options: HostOptions, output: HostOutput) {
     this.options = options;
@@ -136,7 +133,12 @@ export class Host {
       this.directory,
       (process) => this.peers?.isTrusted(process) === true,
     );
+    this.isOccupied = false;
     this.poller.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
+    const { hostCount = 1 } = options;
+    if (this.here !== null && hostCount > 1) {
+      this.entrance.spreader = new Spreader(this, this.here.driver);
+    }
     const listen = (): void => {
       for (const fd of options.listenFds) this.entrance.listen(fd);
     };
@@ -180,37 +182,49 @@ export class Host {
 
   // hot
   private turn(): void {
-    const { deadlines } = this;
+    const { deadlines, waking } = this;
     if (this.hasWork) this.poller.turn(0);
     else if (!this.look()) this.sleep();
     if (!deadlines.isEmpty) deadlines.runDue(performance.now());
     if (this.isUnsettled) this.settle();
-    while (this.waking.length > 0) this.wakeShims();
+    while (!waking.isEmpty) waking.run();
+    if (this.poller.isStale && this.dirtyCount > 0) this.readInOrder();
     this.flushAll();
     this.window.rewind();
     this.bury();
   }
 
+  /** Who is answered now may act on that at once: what is read then is to be read in the order in which it comes. */
+  private readInOrder(): void {
+    for (let i = 0; i < PASSES_MAX && this.poller.isStale; i++) {
+      this.poller.turn(0);
+      if (this.isUnsettled) this.settle();
+      while (!this.waking.isEmpty) this.waking.run();
+    }
+  }
+
   private get hasWork(): boolean {
-    return this.isUnsettled || this.waking.length > 0;
+    return this.isUnsettled || !this.waking.isEmpty || this.poller.hasUnfinished;
   }
 
   /** Before a sleep, for as long as that pays: whether something came. */
   // hot
   private look(): boolean {
     const { patience, peers, poller } = this;
-    const endMs = patience.lookNs === 0 ? 0 : performance.now() + patience.lookNs / 1e6;
-    for (let nowMs = 0; nowMs < endMs; nowMs = performance.now()) {
+    const startMs = patience.lookNs === 0 ? 0 : performance.now();
+    const endMs = startMs + patience.lookNs / 1e6;
+    let nowMs = startMs;
+    for (; nowMs < endMs; nowMs = performance.now()) {
       let found = poller.turn(0);
       if (peers !== null) found += peers.shared.catchUp();
       if (found > 0) {
-        patience.rewarded();
+        patience.rewarded((nowMs - startMs) * 1e6);
         peers?.shared.flush(true);
         return true;
       }
       yieldProcessor();
     }
-    patience.sleeping();
+    patience.sleeping((nowMs - startMs) * 1e6);
     return false;
   }
 
@@ -224,12 +238,15 @@ export class Host {
 
   /** Lets driver, registry and shims deal with all that concerns them, until nothing is left. */
   settle(): void {
+    const wasOccupied = this.isOccupied;
+    this.isOccupied = true;
     while (this.isUnsettled) {
       this.isUnsettled = false;
       this.controlInbox.run();
       this.registry.run();
       this.controlInbox.tellUnanswered();
     }
+    this.isOccupied = wasOccupied;
   }
 
   // hot
@@ -294,25 +311,24 @@ export class Host {
     return null;
   }
 
-  /** What came from another process may lie in memory that the next message is read into. */
-  // hot
-  appendForeign(shim: Shim, message: Message, trace: Trace): void {
-    const { lengthBytes } = message;
-    if (lengthBytes < BORROW_MIN_BYTES || message.isOwned) {
-      shim.outbox.append(message, trace);
-      return;
-    }
-    const own = this.outboxes.large.take(lengthBytes);
-    copyIn(own.bytes, 0, message.pieces[0], message.offsets[0], lengthBytes);
-    message.pieces[0] = own.bytes;
-    message.offsets[0] = 0;
-    shim.outbox.append(message, trace);
-    this.outboxes.large.release(own.bytes);
-  }
-
   /** What `shim` has waited for is there: it goes on before this turn is over. */
   continueWith(shim: Shim): void {
-    if (shim.isWaiting && !this.waking.includes(shim)) this.waking.push(shim);
+    if (!shim.isWaiting) return;
+    shim.answered();
+    this.waking.add(shim);
+  }
+
+  /** What others have room for may be known late. A message is under way: what else arrives is dealt with later. */
+  refreshQuotas({ shared }: HostDomain): void {
+    this.isOccupied = true;
+    shared.dispatch();
+    this.isOccupied = false;
+  }
+
+  /** After each thing that came from another process: what it asks for is done before the next is looked at. */
+  // hot
+  afterEntry(): void {
+    if (this.isUnsettled && !this.isOccupied) this.settle();
   }
 
   /** Nobody answers what `shim` has asked the registry at `node`. */
@@ -416,6 +432,7 @@ export class Host {
     if (this.isDwindling && this.shims.size === 0) this.stop();
     this.entrance.lobby.leave(shim.fd);
     shim.close();
+    this.registry.left(shim);
     this.poller.close(shim.fd);
     const { pidFd } = shim.credentials;
     if (pidFd !== undefined) closeFd(pidFd);
@@ -451,17 +468,6 @@ export class Host {
   /** Asks the control plane for something. */
   ask(request: HostRequest): void {
     this.output.ask(request);
-  }
-
-  /** The address of a copy of `bytes` that a system call may read, until the next call; undefined: too many. */
-  scratch(bytes: Uint8Array): number | undefined {
-    if (bytes.length > SCRATCH_BYTES) return undefined;
-    this.scratchMemory.bytes.set(bytes);
-    return this.scratchMemory.address;
-  }
-
-  private wakeShims(): void {
-    for (const shim of this.waking.splice(0)) if (shim.live) shim.goOn();
   }
 
   private awake(): void {

@@ -52,6 +52,8 @@ export class Inflow {
   private descriptors: number[] = [];
   /** this process could not take descriptors that were sent */
   hasLostDescriptors = false;
+  /** nothing was left in the socket after the last read */
+  isDrained = true;
   /** errno of the last read when it was `Broken` */
   errno = 0;
 
@@ -90,6 +92,8 @@ export class Inflow {
     const start = window.open(READ_BYTES + this.partBytes);
     const from = start + this.partBytes;
     const count = window.receiver.receive(this.fd, arena.address + from, READ_BYTES);
+    /* what brings descriptors ends a read (unix(7)) */
+    this.isDrained = count < READ_BYTES && window.receiver.fdCount === 0;
     if (count <= 0) return this.nothingRead(count);
     if (window.receiver.fdCount > 0 && !this.takeDescriptors()) return ReadStatus.Descriptors;
     if (this.partBytes > 0) this.restorePart(start);
@@ -212,6 +216,7 @@ export class Inflow {
     const room = Math.min(this.largeLength, large.bytes.length);
     const missing = room - this.largeFilled;
     const count = receiver.receive(this.fd, large.address + this.largeFilled, missing);
+    this.isDrained = count < missing && receiver.fdCount === 0;
     if (count <= 0) return this.nothingRead(count);
     if (receiver.fdCount > 0 && !this.takeDescriptors()) return ReadStatus.Descriptors;
     this.largeFilled += count;

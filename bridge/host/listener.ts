@@ -8,56 +8,50 @@ import {
   peerGroups,
   peerPidFd,
   peerSecurityLabel,
-  setNoDelay,
   socketDomain,
   SystemError,
 } from '#core/linux/index.js';
-import { NO_CREDENTIALS, type Credentials } from '#bridge/registry/connection.js';
+import type { Credentials } from '#bridge/registry/connection.js';
+import type { NewClient } from '#bridge/registry/replica.js';
 
-import type { ConnectingClient } from './handshake.js';
 import type { Host } from './host.js';
 
 /** A socket that clients connect to. */
 export class Listener {
   readonly fd: number;
   private readonly host: Host;
-  private readonly isUnix: boolean;
   /** nobody could be accepted the last time, and the log says so */
   private isShort = false;
-  private readonly strangers: ConnectingClient;
+  private readonly client: NewClient;
 
   constructor(host: Host, fd: number) {
     this.host = host;
     this.fd = fd;
-    this.isUnix = socketDomain(fd) === AF_UNIX;
     const nonce = host.options.nonces?.get(fd);
-    this.strangers = nonce === undefined ? NO_CREDENTIALS : { ...NO_CREDENTIALS, nonce };
+    this.client = {
+      isUnix: socketDomain(fd) === AF_UNIX,
+      nonce: nonce && Buffer.from(nonce).toString('base64'),
+    };
   }
 
   /** Accepts one connection a turn: others that wait keep the socket readable. */
   readable(): void {
-    if (this.host.entrance.isCrowded) this.host.entrance.giveWay(this);
-    else this.accept();
-  }
-
-  accept(): void {
     const fd = acceptConnection(this.fd);
     if (fd >= 0) this.accepted(fd);
     else if (fd !== -Errno.EAGAIN && fd !== -Errno.ECONNABORTED) this.waitForRoom(errnoName(-fd));
   }
 
   private accepted(fd: number): void {
-    let client = this.strangers;
+    const { entrance } = this.host;
     try {
-      if (this.isUnix) client = unixCredentials(fd);
-      else setNoDelay(fd);
+      if (entrance.spreader === null) entrance.take(fd, this.client);
+      else entrance.spreader.handOver(fd, this.client);
+      this.isShort = false;
     } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
       closeFd(fd);
-      this.waitForRoom(error instanceof SystemError ? error.code : String(error));
-      return;
+      this.waitForRoom(error.code);
     }
-    this.isShort = false;
-    this.host.entrance.accepted(fd, client, this.isUnix);
   }
 
   /**
@@ -71,8 +65,8 @@ export class Listener {
   }
 }
 
-/** What the kernel noted when the client called connect(2). */
-function unixCredentials(fd: number): Credentials {
+/** What the kernel noted when the client called connect(2). @throws SystemError */
+export function unixCredentials(fd: number): Credentials {
   const { uid, gid, pid } = peerCredentials(fd);
   const groups = peerGroups(fd);
   return {

@@ -97,6 +97,16 @@ export class LocalRegistry implements RegistryAccess {
     this.greeted.add(shim);
   }
 
+  whenTold(action: () => void): void {
+    action();
+  }
+
+  joined(): void {}
+
+  setAccepting(): void {}
+
+  left(): void {}
+
   catchUp(): void {}
 
   run(): void {

@@ -120,6 +120,23 @@ export class Outbox {
     this.counted = null;
   }
 
+  /** The same for what came from another process: it may lie in memory that the next message is read into. */
+  // hot
+  appendForeign(message: Message, trace: Trace): void {
+    const { lengthBytes } = message;
+    if (lengthBytes < BORROW_MIN_BYTES || message.isOwned) {
+      this.append(message, trace);
+      return;
+    }
+    const { large } = this.shared;
+    const own = large.take(lengthBytes);
+    copyIn(own.bytes, 0, message.pieces[0], message.offsets[0], lengthBytes);
+    message.pieces[0] = own.bytes;
+    message.offsets[0] = 0;
+    this.append(message, trace);
+    large.release(own.bytes);
+  }
+
   /** Appends a message that was charged to `trace`, with `objects` of it to be paid back when it is sent. */
   // hot
   append(message: Message, trace: Trace | null): void {

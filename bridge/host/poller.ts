@@ -1,21 +1,48 @@
-import { closeFd, Epoll, EPOLLIN, EPOLLOUT } from '#core/linux/index.js';
+import {
+  closeFd,
+  Epoll,
+  EPOLLERR,
+  EPOLLET,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+} from '#core/linux/index.js';
 
 /** Anything that epoll can wake. */
 export interface Endpoint {
   readonly fd: number;
-  readable(): void;
+  /** it reads until nothing is left, or asks for another turn (`Poller.again`), and is told once of what is new */
+  readonly isEdgeTriggered?: boolean;
+  /** @param isEnding nothing comes after what is there */
+  readable(isEnding: boolean): void;
   writable?(): void;
   /** Ends it because of a fault of ours; without this the whole host ends. */
   fail?(reason: string): void;
 }
 
-/** Who is to be woken for which descriptor. */
+const EDGE = EPOLLET | EPOLLRDHUP;
+const ENDING = EPOLLHUP | EPOLLRDHUP | EPOLLERR;
+
+/**
+ * Who is to be woken for which descriptor. Descriptors become ready in an order, and epoll tells of them in that order,
+ * but for those that it has told of before and keeps in its list because nobody has said that they were read: one that
+ * is read, and becomes ready again after another, comes first. So clients are watched edge-triggered: what was told is
+ * out of the list (epoll(7)). What came between that and the read is in it once more, for nothing: `isStale`.
+ */
 export class Poller {
   private readonly epoll = new Epoll();
   private readonly endpoints: (Endpoint | null)[] = [];
   /** what epoll has been asked to tell of each descriptor */
   private readonly interests: (number | undefined)[] = [];
   private readonly graveyard: number[] = [];
+  /** there may be something left to be read */
+  private unfinished: Endpoint[] = [];
+  /**
+   * Epoll's list may have a descriptor whose data has been read already. Before somebody is told something, and acts on
+   * it, `turn` has to be called once more.
+   */
+  isStale = false;
   /** a fault of `endpoint`, which must be dealt with or thrown on */
   private readonly onFault: (endpoint: Endpoint, error: unknown) => void;
 
@@ -29,20 +56,45 @@ export class Poller {
    */
   // hot
   turn(sleepMs: number): number {
-    const { epoll, endpoints } = this;
-    const count = epoll.wait(sleepMs);
+    const { epoll, endpoints, unfinished } = this;
+    this.isStale = false;
+    const count = epoll.wait(unfinished.length > 0 ? 0 : sleepMs);
+    if (unfinished.length > 0) this.finish();
     for (let i = 0; i < count; i++) {
       const endpoint = endpoints[epoll.fdAt(i)];
       if (endpoint === null || endpoint === undefined) continue;
       const events = epoll.eventsAt(i);
       try {
         if ((events & EPOLLOUT) !== 0) endpoint.writable?.();
-        if ((events & ~EPOLLOUT) !== 0 && endpoints[endpoint.fd] === endpoint) endpoint.readable();
+        if ((events & ~EPOLLOUT) !== 0 && endpoints[endpoint.fd] === endpoint)
+          endpoint.readable((events & ENDING) !== 0);
       } catch (error) {
         this.onFault(endpoint, error);
       }
     }
     return count;
+  }
+
+  /** An endpoint that is edge-triggered has left something in its socket: it has another turn. */
+  again(endpoint: Endpoint): void {
+    this.unfinished.push(endpoint);
+  }
+
+  get hasUnfinished(): boolean {
+    return this.unfinished.length > 0;
+  }
+
+  private finish(): void {
+    const { unfinished } = this;
+    this.unfinished = [];
+    for (const endpoint of unfinished) {
+      if (this.endpoints[endpoint.fd] !== endpoint) continue;
+      try {
+        endpoint.readable(false);
+      } catch (error) {
+        this.onFault(endpoint, error);
+      }
+    }
   }
 
   at(fd: number): Endpoint | null {
@@ -56,7 +108,10 @@ export class Poller {
 
   /** The same descriptor, somebody else's from now on. */
   replace(endpoint: Endpoint): void {
-    this.endpoints[endpoint.fd] = endpoint;
+    const { fd } = endpoint;
+    this.endpoints[fd] = endpoint;
+    this.isStale = true;
+    if (endpoint.isEdgeTriggered === true) this.epoll.modify(fd, this.interests[fd]! | EDGE);
   }
 
   /** Leaves a descriptor alone that stays open. */
@@ -102,8 +157,9 @@ export class Poller {
     const events = isWanted ? others | event : others;
     /* one that was closed, or is left alone, stays so */
     if (events === (asked ?? 0) || this.endpoints[fd] === null) return;
-    if (asked === undefined) this.epoll.add(fd, events);
-    else this.epoll.modify(fd, events);
+    const edge = this.endpoints[fd]?.isEdgeTriggered === true ? EDGE : 0;
+    if (asked === undefined) this.epoll.add(fd, events | edge);
+    else this.epoll.modify(fd, events | edge);
     this.interests[fd] = events;
   }
 }

@@ -20,6 +20,16 @@ export interface RegistryAccess {
   resolve(shim: Shim, name: string, header: MessageHeader): Lookup | null;
   /** A message has gone to the driver: what the client sends next may have to wait until that is dealt with. */
   sentToDriver(shim: Shim): void;
+  /**
+   * Runs `action` when all that has happened here so far is known wherever it matters, and what the driver says about
+   * it has been said to the clients of this host.
+   */
+  whenTold(action: () => void): void;
+  /** A client is on the bus, or has gone. */
+  joined(shim: Shim): void;
+  left(shim: Shim): void;
+  /** Whether this host has room for clients has changed. */
+  setAccepting(isAccepting: boolean): void;
   /** Lets registry and driver deal with what has arrived. */
   run(): void;
   /** Brings the directory up to what was told before a message of ours that is looked at now. */

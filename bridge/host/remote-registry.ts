@@ -4,7 +4,7 @@ import type { AdmissionRequest } from '#bridge/driver/door.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
 import { ControlCode, controlMessage } from '#bridge/registry/control-message.js';
 import type { HostReport } from '#bridge/registry/host-report.js';
-import { Replica } from '#bridge/registry/replica.js';
+import { Replica, Synchronisation } from '#bridge/registry/replica.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
 import type { HostDomain } from './host-domain.js';
@@ -13,8 +13,12 @@ import type { Host } from './host.js';
 import { signalMissed } from './refusals.js';
 import { hostStatus } from './host-status.js';
 import { ADMISSION, INBOX, Lookup } from './node-contexts.js';
+import { Program } from './program.js';
 import type { RegistryAccess } from './registry-access.js';
 import type { Shim } from './shim.js';
+
+/** A call whose callee has gone ends also where the registry does not answer. */
+const NEWS_TIMEOUT_MS = 2000;
 
 /** How long the registry may take to tell all that there is, at start-up. */
 const MIRROR_TIMEOUT_MS = 10_000;
@@ -29,6 +33,9 @@ export class RemoteRegistry implements RegistryAccess {
   /** the domain's root node, behind which the driver lets clients in; dead when its process is */
   private readonly door: Handle;
   private readonly message = new Message();
+  private awaitingNews: (() => void)[] = [];
+  /** by process ID of the client */
+  private readonly programs = new Map<number, Program>();
 
   constructor(host: Host, domain: HostDomain) {
     this.host = host;
@@ -43,6 +50,7 @@ export class RemoteRegistry implements RegistryAccess {
       ownerChanged: (name) => host.forgetName(name),
       policyChanged: ({ rules, limits }) => host.reload(rules, limits),
       report: () => this.report(),
+      clientCame: (fd, client) => host.entrance.takeFromElsewhere(duplicate(fd), client),
     });
     this.door = domain.shared.copyRoot(peer);
     this.follow(domain);
@@ -93,12 +101,56 @@ export class RemoteRegistry implements RegistryAccess {
     if (shim.driver.handle.live) shim.wait();
   }
 
+  /** One question to the driver, whose answer stands behind all that it had to say until then. */
+  whenTold(action: () => void): void {
+    if (this.awaitingNews.push(action) > 1) return;
+    this.host.isUnsettled = true;
+  }
+
+  joined(shim: Shim): void {
+    const { pid } = shim.connection.credentials;
+    if (pid === undefined) return;
+    let program = this.programs.get(pid);
+    if (program === undefined) this.programs.set(pid, (program = new Program(this.host)));
+    program.join(shim);
+  }
+
+  setAccepting(isAccepting: boolean): void {
+    const { peer } = this.directory;
+    const text = isAccepting ? '1' : '0';
+    if (this.door.live)
+      peer.send(this.door, controlMessage(this.message, ControlCode.Accepting, text));
+  }
+
+  left(shim: Shim): void {
+    const { program, connection } = shim;
+    if (program !== null && !program.leave(shim)) this.programs.delete(connection.credentials.pid!);
+  }
+
   catchUp(): void {
     this.directory.run();
   }
 
   run(): void {
     this.directory.run();
+    if (this.awaitingNews.length > 0) this.askForNews(this.awaitingNews.splice(0));
+  }
+
+  private askForNews(actions: readonly (() => void)[]): void {
+    let isOver = false;
+    const finish = (): void => {
+      if (isOver) return;
+      isOver = true;
+      cancel();
+      for (const action of actions) action();
+    };
+    const message = controlMessage(this.message, ControlCode.Sync);
+    message.newNode = NewNode.OneShot;
+    message.newNodeContext = new Synchronisation(finish);
+    const cancel = this.host.at(performance.now() + NEWS_TIMEOUT_MS, finish);
+    const isAsked =
+      this.door.live && this.directory.peer.send(this.door, message) === SendStatus.Sent;
+    if (!isAsked) finish();
   }
 
   /** The process of the registry tells all hosts, this one with the others. */

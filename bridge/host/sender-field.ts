@@ -1,5 +1,6 @@
 import { NOT_ACTIVE_YET } from '#bridge/registry/connection.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
+import { ARRAY_MAX_BYTES } from '#bridge/wire/limits.js';
 import { FieldCode, TypeCode } from '#bridge/wire/types.js';
 
 import type { Arena } from './arena.js';
@@ -10,6 +11,9 @@ const VARIANT_BYTES = 32;
 
 /** What a message can grow by; with padding before and after it. */
 export const SENDER_FIELD_MAX_BYTES = VARIANT_BYTES;
+
+/** So a receiver never has to refuse what we took. */
+export const FIELDS_MAX_BYTES = ARRAY_MAX_BYTES - SENDER_FIELD_MAX_BYTES;
 
 /**
  * The SENDER header field of one connection, marshalled in both byte orders once: the bus fills it in for every message

@@ -16,7 +16,7 @@ import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Connection, ConnectionFigures, Credentials } from '#bridge/registry/connection.js';
 import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
-import { ARRAY_MAX_BYTES, MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
+import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
 
 import { Backlog } from './backlog.js';
 import { DescriptorClaims } from './descriptor-claims.js';
@@ -26,8 +26,9 @@ import type { Host } from './host.js';
 import { figuresOf } from './figures.js';
 import { HeldMessage } from './held-message.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
-import { CAPTURE, Lookup } from './node-contexts.js';
+import { Lookup } from './node-contexts.js';
 import { Outbox } from './outbox.js';
+import type { Program } from './program.js';
 import * as refusals from './refusals.js';
 import { replyByName, resolve } from './resolving.js';
 import {
@@ -39,7 +40,7 @@ import {
   sendToDriver,
 } from './routes.js';
 import { ReplyTable } from './reply-table.js';
-import { SENDER_FIELD_MAX_BYTES, SenderField } from './sender-field.js';
+import { FIELDS_MAX_BYTES, SENDER_FIELD_MAX_BYTES, SenderField } from './sender-field.js';
 
 /**
  * The peer that stands for one D-Bus connection: a socket on one side, handles on the other. What the client
@@ -66,14 +67,20 @@ export class Shim implements Sink, MessageHandler {
 
   live = true;
   isMonitor = false;
-  /** waits in the host's list of outboxes to flush */
   isDirty = false;
   /** the socket took less than there was: epoll tells when it takes more */
   isBlocked = false;
-  /** nothing more is taken from the client until something that is asked elsewhere has been answered */
-  isWaiting = false;
-  /** its socket is left alone meanwhile */
-  private isDeaf = false;
+  /** something that was asked elsewhere has not been answered */
+  private isAwaiting = false;
+  /** the connections of the client's process; null: nobody knows of others */
+  program: Program | null = null;
+  /** when its socket has become readable meanwhile, among others (`Waking`); 0: it has not */
+  unreadAt = 0;
+  /** goes on before this turn is over, and reads nothing before */
+  isWoken = false;
+  readonly isEdgeTriggered = true;
+  /** the client writes nothing more: what is there is read to its end */
+  private isEnding = false;
   /** the message that has to be routed then */
   private held: HeldMessage | null = null;
   /** the client has hung up: nothing that is written arrives */
@@ -193,7 +200,7 @@ export class Shim implements Sink, MessageHandler {
     let status = this.peer.send(destination.handle, message);
     /* the room of a receiver in another process may be known late */
     if (status === SendStatus.OverQuota && host.peers !== null) {
-      host.peers.shared.dispatch();
+      host.refreshQuotas(host.peers);
       status = this.peer.send(destination.handle, message);
     }
     if (status !== SendStatus.Sent)
@@ -272,7 +279,7 @@ export class Shim implements Sink, MessageHandler {
     this.outgoingMessages++;
     this.outgoingBytes += message.lengthBytes;
     if (message.origin === 0) this.outbox.append(message, trace);
-    else this.host.appendForeign(this, message, trace);
+    else this.outbox.appendForeign(message, trace);
     if (this.isBlocked) this.backlog.review();
     if (!this.isDirty) this.host.markDirty(this);
   }
@@ -312,22 +319,6 @@ export class Shim implements Sink, MessageHandler {
     if (this.live) this.host.noReply(this, context);
   }
 
-  /** Leaves the bus, and keeps the node at which copies arrive: all handles to the others die. */
-  becomeMonitor(): void {
-    this.isMonitor = true;
-    const nodes: Node[] = [];
-    for (let node = this.peer.firstNode; node !== null; node = node.nextOwned) {
-      if (node.context !== CAPTURE) nodes.push(node);
-    }
-    const handles: Handle[] = [];
-    for (let handle = this.peer.firstHandle; handle !== null; handle = handle.nextOwned) {
-      handles.push(handle);
-    }
-    this.peer.release(...nodes, ...handles);
-    this.pendingCalls = 0;
-    this.host.continueWith(this);
-  }
-
   /** A bus with a reply_timeout ends the wait itself: the callee's handle dies, the caller gets NoReply. */
   endWaiting(reply: Node): void {
     const serial = reply.context as number;
@@ -336,9 +327,22 @@ export class Shim implements Sink, MessageHandler {
     refusals.replyTimedOut(this, serial);
   }
 
-  /** Takes nothing more from the client until `goOn`. */
+  /** Nothing more is taken from the client. */
+  // hot
+  get isWaiting(): boolean {
+    return this.isAwaiting || this.held !== null || this.program?.isSettling === true;
+  }
+
+  /** Takes nothing more from the client until `answered`. */
   wait(): void {
-    this.isWaiting = true;
+    this.isAwaiting = true;
+    this.program?.waits(this);
+  }
+
+  /** What was waited for is there. */
+  answered(): void {
+    this.isAwaiting = false;
+    this.program?.goesOn(this);
   }
 
   /** The same, and routes this message then, before all others. */
@@ -351,12 +355,11 @@ export class Shim implements Sink, MessageHandler {
     return this.held !== null;
   }
 
-  /** What was waited for is there. */
+  /** Nothing has to be waited for any more, perhaps. */
   goOn(): void {
     const { held, host } = this;
     if (held !== null && !held.lookup.isAnswered) return;
     this.held = null;
-    this.isWaiting = false;
     if (held !== null) {
       host.descriptors = held.descriptors;
       const { header } = host.envelope;
@@ -366,18 +369,14 @@ export class Shim implements Sink, MessageHandler {
       if (host.descriptors !== null) host.dropDescriptors();
       if (host.isUnsettled) host.settle();
     }
-    if (!this.live) return;
-    if (this.isDeaf) host.poller.setReading(this.fd, true);
-    this.isDeaf = false;
-    if (!this.isWaiting) this.readUntil(this.inflow.resume(this));
+    if (!this.live || this.isWaiting) return;
+    this.readUntil(this.inflow.resume(this));
   }
 
   /** A name leads somewhere else. */
   forgetName(name: Uint8Array): void {
-    const known = this.destinations.find(name, 0, name.length);
-    if (known === null || known.isDriver) return;
-    this.destinations.remove(known);
-    if (known.handle.live) this.peer.release(known.handle);
+    const handle = this.destinations.forget(name);
+    if (handle?.live === true) this.peer.release(handle);
   }
 
   /** Admitted by the driver: from now on messages can come and go. */
@@ -389,15 +388,19 @@ export class Shim implements Sink, MessageHandler {
 
   /** The socket is readable: one system call, and every message that is complete after it. */
   // hot
-  readable(): void {
-    if (this.isWaiting) {
-      const { poller } = this.host;
-      if (this.isDeaf) poller.silence(this.fd);
-      else poller.setReading(this.fd, false);
-      this.isDeaf = true;
-      return;
-    }
-    this.readUntil(this.inflow.read(this));
+  readable(isEnding: boolean): void {
+    if (isEnding) this.isEnding = true;
+    const { inflow, host } = this;
+    if (this.isWaiting || this.isWoken) return host.waking.noteUnread(this);
+    const messages = this.incomingMessages;
+    this.unreadAt = 0;
+    this.readUntil(inflow.read(this));
+    /* one message is what we were woken for; of more, some may have come after that */
+    if (this.incomingMessages - messages !== 1 || inflow.waitingBytes > 0)
+      host.poller.isStale = true;
+    if (!this.live || (inflow.isDrained && !this.isEnding)) return;
+    if (this.isWaiting) host.waking.noteUnread(this);
+    else host.poller.again(this);
   }
 
   /** Bytes and descriptors that came together with the end of the handshake. */
@@ -492,9 +495,6 @@ export class Shim implements Sink, MessageHandler {
     return this.errorSerial;
   }
 }
-
-/** Messages grow by who sent them; a receiver must not have to refuse what we took. */
-const FIELDS_MAX_BYTES = ARRAY_MAX_BYTES - SENDER_FIELD_MAX_BYTES;
 
 /** Long enough not to be busy with it, short enough to go unnoticed. */
 const ARRIVAL_RETRY_MS = 10;

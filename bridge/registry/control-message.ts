@@ -33,6 +33,12 @@ export const ControlCode = {
   Report: 13,
   /** to an inbox in another process: your last message to the driver has been dealt with */
   Dealt: 14,
+  /** to the domain's root node, by a host: let go of the handle that comes along when all has been said */
+  Sync: 15,
+  /** to such a directory, with a socket: a client has connected (NewClient, as JSON) */
+  Client: 16,
+  /** to the domain's root node, by a host: whether it takes clients ('1') or has no room for any ('0') */
+  Accepting: 17,
 } as const;
 export type ControlCode = (typeof ControlCode)[keyof typeof ControlCode];
 

@@ -1,12 +1,20 @@
 import { deserialize, serialize } from 'node:v8';
 
-import { Message, NewNode, type Handle, type Received } from '#core/index.js';
+import {
+  Message,
+  NewNode,
+  type DescriptorSet,
+  type Handle,
+  type Received,
+  type SendStatus,
+} from '#core/index.js';
 
 import type { ConnectionFigures } from './connection.js';
 import { ControlCode, controlMessage } from './control-message.js';
 import type { DirectoryChange } from './directory-change.js';
 import type { HostReport, HostStatus } from './host-report.js';
 import type { Registry } from './registry.js';
+import type { NewClient } from './replica.js';
 
 /** The directory of another host, which follows ours. */
 class Mirror {
@@ -14,6 +22,8 @@ class Mirror {
   readonly process: number;
   /** the last change that it has carried out */
   version: number;
+  /** it has room for clients */
+  isAccepting = true;
   status: HostStatus | undefined;
   figures = new Map<number, ConnectionFigures>();
 
@@ -71,6 +81,8 @@ interface Waiting {
  * answered: what the driver has to say waits until then. A host that dies is waited for no longer.
  */
 export class Mirrors {
+  /** is told when a host has come or gone, or takes clients again, or no longer */
+  onHostsChanged: (() => void) | null = null;
   private readonly registry: Registry;
   private readonly mirrors = new Set<Mirror>();
   private readonly message = new Message();
@@ -97,6 +109,33 @@ export class Mirrors {
     }
     this.mirrors.add(mirror);
     this.registry.peer.send(reply, controlMessage(this.message, ControlCode.Admitted));
+    this.onHostsChanged?.();
+  }
+
+  /** The processes of the hosts. */
+  get processes(): number[] {
+    return [...this.mirrors].map(({ process }) => process);
+  }
+
+  /** Whether every host has room for clients. */
+  get areAccepting(): boolean {
+    return this.mirrors.size > 0 && [...this.mirrors].every(({ isAccepting }) => isAccepting);
+  }
+
+  setAccepting(process: number, isAccepting: boolean): void {
+    for (const mirror of this.mirrors) {
+      if (mirror.process === process) mirror.isAccepting = isAccepting;
+    }
+    this.onHostsChanged?.();
+  }
+
+  /** Hands a client to the host in `process`; undefined: there is none. */
+  bringClient(process: number, client: NewClient, socket: DescriptorSet): SendStatus | undefined {
+    const mirror = [...this.mirrors].find((each) => each.process === process);
+    if (mirror === undefined) return undefined;
+    const message = controlMessage(this.message, ControlCode.Client, JSON.stringify(client));
+    message.descriptors = socket;
+    return this.registry.peer.send(mirror.handle, message);
   }
 
   publish(change: DirectoryChange, handle?: Handle): void {
@@ -184,6 +223,7 @@ export class Mirrors {
     else if (context instanceof Mirror) {
       this.mirrors.delete(context);
       this.runSettled();
+      this.onHostsChanged?.();
     } else return false;
     return true;
   }

@@ -12,11 +12,29 @@ import type { HostReport } from './host-report.js';
 import { MatchRuleFault, parseMatchRule, type MatchRule } from './match-rule.js';
 import { Monitor } from './monitors.js';
 
+/** A client that another process has accepted, and whose socket comes along. */
+export interface NewClient {
+  readonly isUnix: boolean;
+  /** what it has to send before all else (nonce-tcp), in base64 */
+  readonly nonce?: string | undefined;
+}
+
 export interface ReplicaEvents extends DirectoryEvents {
+  /** The socket is good for the length of the call. */
+  clientCame(fd: number, client: NewClient): void;
   /** A name leads somewhere else from now on. */
   ownerChanged(name: string): void;
   policyChanged(change: Extract<DirectoryChange, { kind: 'policy' }>): void;
   report(): HostReport;
+}
+
+/** The `context` of the node at which the driver says that all has been said: by letting go of its handle. */
+export class Synchronisation {
+  readonly finish: () => void;
+
+  constructor(finish: () => void) {
+    this.finish = finish;
+  }
 }
 
 /** The directory of a host whose registry is in another process: it does what it is told, and says that it has. */
@@ -39,11 +57,13 @@ export class Replica extends Directory {
     for (let entry = this.peer.receive(); entry !== undefined; entry = this.peer.receive()) {
       if (entry.type === ReceivedType.User) this.received(entry);
       else if (entry.type === ReceivedType.NodeRelease) this.lost(entry.handle);
+      else if (entry.node.context instanceof Synchronisation) entry.node.context.finish();
     }
   }
 
   private received(entry: Extract<Received, { type: 0 }>): void {
     const { code } = parseControl(entry.bytes.slice(0, 1));
+    if (code === ControlCode.Client) return this.clientCame(entry);
     const handles = [...entry.handles];
     if (code === ControlCode.Change) {
       const change = deserialize(entry.bytes.subarray(1)) as DirectoryChange;
@@ -56,6 +76,12 @@ export class Replica extends Directory {
       this.peer.send(handles.shift()!, message);
     }
     this.peer.release(...handles);
+  }
+
+  private clientCame({ bytes, descriptors }: Extract<Received, { type: 0 }>): void {
+    const client = JSON.parse(parseControl(bytes).text) as NewClient;
+    if (descriptors !== null) this.events.clientCame(descriptors.fds[0], client);
+    descriptors?.drop();
   }
 
   private apply(change: DirectoryChange, handle: Handle | undefined): void {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { DescriptorSet } from '#core/index.js';
 import { closeFd, Errno, errnoName, sendBytes } from '#core/linux/index.js';
 import type { Host } from '#bridge/host/host.js';
+import { scratch } from '#bridge/host/scratch.js';
 import { Inflow, ReadStatus, type MessageHandler } from '#bridge/host/inflow.js';
 import { Outbox } from '#bridge/host/outbox.js';
 import type { Endpoint } from '#bridge/host/poller.js';
@@ -253,7 +254,7 @@ export class Link implements Endpoint, MessageHandler {
   private sendLines(sasl: SaslClient): void {
     const output = sasl.takeOutput();
     if (output.length === 0) return;
-    const address = this.host.scratch(output);
+    const address = scratch(output);
     if (address === undefined || sendBytes(this.fd, address, output.length) !== output.length) {
       this.fail('it does not read what we say during the authentication');
     }

@@ -16,6 +16,8 @@ export interface JoinOptions {
    * where `beforeSleep` is called in any case.
    */
   readonly schedule?: (flush: () => void) => void;
+  /** called after each entry that was delivered, before the next is: operations may be started */
+  readonly afterEntry?: () => void;
   /** how long `wait` looks for something before it sleeps, in us; by default for as long as that pays (`Patience`) */
   readonly lookUs?: number | undefined;
 }

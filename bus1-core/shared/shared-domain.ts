@@ -306,6 +306,10 @@ export class SharedDomain implements MembershipContext, MergeContext {
     return connection.input.take();
   }
 
+  taken(): void {
+    this.options.afterEntry?.();
+  }
+
   /**
    * The one boundary: whatever goes wrong while the input of a process is dealt with, of whatever class, is that
    * process's fault. Its channel is closed, which is said once; nothing is left half done.

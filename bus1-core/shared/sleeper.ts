@@ -40,14 +40,15 @@ export class Sleeper {
   look(nowNs: number): boolean {
     const { patience } = this;
     const endNs = nowNs + patience.lookNs;
-    for (let at = nowNs; at < endNs; at = monotonicNs()) {
+    let at = nowNs;
+    for (; at < endNs; at = monotonicNs()) {
       if (this.hasWork()) {
-        patience.rewarded();
+        patience.rewarded(at - nowNs);
         return true;
       }
       yieldProcessor();
     }
-    patience.sleeping();
+    patience.sleeping(at - nowNs);
     return false;
   }
 

@@ -49,6 +49,7 @@ function openMerge() {
     fail: (_, error) => {
       throw error;
     },
+    taken: () => {},
     take: (connection) => {
       delivered.push((connection as unknown as FakeConnection).take());
       return true;

@@ -5,7 +5,7 @@ import { parseLookUs, Patience } from '#core/shared/index.js';
 function looksInVain(patience: Patience, count: number): number[] {
   return Array.from({ length: count }, () => {
     const lookUs = patience.lookNs / 1e3;
-    patience.sleeping();
+    patience.sleeping(patience.lookNs);
     return lookUs;
   });
 }
@@ -17,9 +17,9 @@ describe('patience', () => {
 
   it('comes back at once when a look was rewarded, and goes when looks are in vain', () => {
     const patience = new Patience();
-    patience.rewarded();
+    patience.rewarded(1000);
     expect(looksInVain(patience, 8)).toEqual([50, 25, 12.5, 6.25, 3.125, 1.5625, 0, 0]);
-    patience.rewarded();
+    patience.rewarded(1000);
     expect(patience.lookNs).toBe(50_000);
   });
 
@@ -30,9 +30,26 @@ describe('patience', () => {
     expect(sum / looks.length).toBeLessThan(2);
   });
 
+  it('ends with the first look that was interrupted, rewarded or not, and is tried ever more rarely', () => {
+    const patience = new Patience();
+    patience.rewarded(1000);
+    patience.rewarded(3e6);
+    expect(patience.lookNs).toBe(0);
+    for (const sleeps of [256, 1024, 4096, 4096]) {
+      expect(looksInVain(patience, sleeps)).toEqual(Array.from({ length: sleeps }, () => 0));
+      expect(patience.lookNs).toBe(50_000);
+      patience.sleeping(3e6);
+    }
+    looksInVain(patience, 4096);
+    patience.rewarded(1000);
+    looksInVain(patience, 6);
+    expect(looksInVain(patience, 64)).toEqual(Array.from({ length: 64 }, () => 0));
+    expect(patience.lookNs).toBe(50_000);
+  });
+
   it.each([0, 20])('of %d us is what it was told to be', (lookUs) => {
     const patience = new Patience(lookUs);
-    patience.rewarded();
+    patience.rewarded(1000);
     expect(looksInVain(patience, 3)).toEqual([lookUs, lookUs, lookUs]);
     expect(looksInVain(patience, 200)).toContain(lookUs);
   });
