@@ -19,6 +19,7 @@ export type DiagnosticCode =
   | 'odd-number'
   | 'circular-include'
   | 'include-failed'
+  | 'no-mediation'
   | 'unknown-user'
   | 'unknown-group';
 

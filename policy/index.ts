@@ -49,4 +49,5 @@ export type { ConnectRule, MessageRule, OwnRule, PolicyRule } from './rule.js';
 export { explainMessage, formatExplanation, formatVerdict } from './explain.js';
 export type { ConsideredRule, Explanation, SideExplanation } from './explain.js';
 export { lintConfig } from './lint.js';
+export { mediationDiagnostics } from './mediation.js';
 export type { Finding, LintCode } from './lint.js';

@@ -42,10 +42,24 @@ const DRIVER = 'org.freedesktop.DBus';
 
 /** Prints the verdict and how it came about. The status is 0 for allowed, 1 for denied. */
 export function explain(file: string = SYSTEM_CONFIG, options: ExplainOptions): number {
+  refuseUnclear(options);
   const { config } = loadConfiguration(file);
   const { allowed, lines } = judge(config, options);
   process.stdout.write(`${lines.join('\n')}\n`);
   return allowed ? 0 : 1;
+}
+
+/** Each asks about a message. */
+const ABOUT_MESSAGE = ['from', 'to', 'path', 'interface', 'member', 'error', 'broadcast'] as const;
+
+/** @throws UsageError for no question, or more than one */
+function refuseUnclear(options: ExplainOptions): void {
+  const isMessage = ABOUT_MESSAGE.some((name) => options[name] !== undefined);
+  const questions = [options.connect === true, options.own !== undefined, isMessage];
+  if (questions.filter(Boolean).length === 1) return;
+  throw new UsageError(
+    'ask one thing: --connect, --own NAME, or about a message, such as --to NAME',
+  );
 }
 
 interface Judgement {

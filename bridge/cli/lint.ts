@@ -1,6 +1,11 @@
 import { resolve } from 'node:path';
 import { SYSTEM_CONFIG, readConfiguration } from '#bridge/control/configuration.js';
-import { formatDiagnostic, lintConfig, type SourcePosition } from '#policy/index.js';
+import {
+  formatDiagnostic,
+  lintConfig,
+  mediationDiagnostics,
+  type SourcePosition,
+} from '#policy/index.js';
 
 export interface LintOptions {
   readonly strict?: boolean;
@@ -29,6 +34,7 @@ function lintLines(path: string): LintLine[] {
   return [
     ...(result.ok ? [] : result.errors),
     ...result.diagnostics,
+    ...(result.ok ? mediationDiagnostics(result.config) : []),
     ...findings.map((finding) => ({ ...finding, severity: 'advice' as const })),
   ];
 }

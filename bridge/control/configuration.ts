@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { lookupGroup, lookupUser } from '#core/linux/index.js';
 import {
   formatDiagnostic,
+  mediationDiagnostics,
   nodePolicyIo,
   readConfig,
   type BusConfig,
@@ -47,7 +48,15 @@ export function loadConfiguration(file: string): Configuration {
   // A bus in the background has another working directory when it reads the file again.
   const path = file === BUILT_IN ? file : resolve(file);
   const result = readConfiguration(path);
-  if (result.ok) return { path, config: result.config, diagnostics: result.diagnostics };
+  if (result.ok) {
+    const { config } = result;
+    const diagnostics = [...result.diagnostics, ...mediationDiagnostics(config)];
+    const missing = diagnostics.find(
+      ({ severity, code }) => severity === 'error' && code === 'no-mediation',
+    );
+    if (missing === undefined) return { path, config, diagnostics };
+    throw new StartupError('bad-configuration', formatDiagnostic(missing));
+  }
   const { error } = result;
   // A main file that cannot be read has no line to point to.
   const isMissing = error.code === 'unreadable-file' && error.file === path;

@@ -89,6 +89,11 @@ test.each([
 const UNUSABLE: readonly [string, string, RegExp][] = [
   ['that is no XML', '<busconfig><listen>unix:tmpdir=/tmp</list>', /bus\.conf:1:\d+: /],
   ['with an unknown user', withElement('<user>no-such-user</user>'), /no user "no-such-user"/],
+  [
+    'that requires AppArmor',
+    withElement('<apparmor mode="required"/>'),
+    /AppArmor mediation is required/,
+  ],
   ['with unknown mechanisms only', withElement('<auth>KERBEROS_V4</auth>'), /nobody could auth/],
 ];
 

@@ -120,6 +120,8 @@ test.each([
   ['run --log-level=loud', 2, /--log-level can be .* not "loud"; see --help$/m],
   ['run --config=/nowhere/bus.conf', 1, /cannot read \/nowhere\/bus.conf: ENOENT/],
   ['run --address=unix:path=/nowhere/bus', 1, /cannot listen on "unix:path=\/nowhere\/bus"/],
+  ['explain', 2, /ask one thing: --connect, --own NAME, .*; see --help$/m],
+  ['explain --connect --own=a.b', 2, /ask one thing/],
   ['explain --user=no-such-user --connect', 2, /no user "no-such-user"; see --help$/m],
 ])('bus1-bridge %s is refused in one line, with status %i', async (line, status, reason) => {
   const { code, stdout, stderr } = await bridge(folderOfTest(), line.split(' '));

@@ -1,0 +1,25 @@
+import type { BusConfig } from './config.js';
+import { diagnosticAt, type Diagnostic } from './diagnostic.js';
+
+/**
+ * What a configuration asks of AppArmor and SELinux, which this bus does not ask. An error for what it must not be
+ * without, as in a dbus-daemon on a kernel without AppArmor; otherwise warnings.
+ */
+export function mediationDiagnostics(config: BusConfig): Diagnostic[] {
+  const { appArmorMode, selinuxAssociations, files } = config;
+  const at = { file: files[0] ?? '', line: 1, column: 1 };
+  const found: Diagnostic[] = [];
+  if (appArmorMode === 'required') {
+    const message = 'AppArmor mediation is required, and this bus has none; do not use it here';
+    found.push(diagnosticAt('error', 'no-mediation', at, message));
+  }
+  if (appArmorMode === 'enabled') {
+    const message = 'AppArmor does not mediate on this bus; say mode="disabled" if that is right';
+    found.push(diagnosticAt('warning', 'no-mediation', at, message));
+  }
+  for (const association of selinuxAssociations) {
+    const message = `SELinux does not mediate on this bus: "${association.own}" has no context`;
+    found.push(diagnosticAt('warning', 'no-mediation', association, message));
+  }
+  return found;
+}
