@@ -83,10 +83,14 @@ async function bundle([group, entries]) {
     target: 'node20.19',
     // As deep as the modules were: paths that start at import.meta.url stay right.
     chunkNames: `bridge/chunks/${group}-[hash]`,
-    external: ['koffi', ...(EXTERNAL[group] ?? [])],
+    external: EXTERNAL[group] ?? [],
     alias: {
       usocket: join(ROOT, 'packaging/usocket.cjs'),
       x11: join(ROOT, 'packaging/x11.cjs'),
+      koffi: join(ROOT, 'packaging/koffi.mjs'),
+      // Of ES modules, only what is used goes in.
+      rxjs: join(ROOT, 'node_modules/rxjs/dist/esm/index.js'),
+      yaml: join(ROOT, 'node_modules/yaml/browser/index.js'),
     },
     banner: { js: REQUIRE },
     legalComments: 'none',
