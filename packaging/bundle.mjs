@@ -35,10 +35,8 @@ const DEEP_IMPORTS = ['bridge/client/member.js', 'bridge/wire/message.js'];
 /** Programs that are started together share what they are made of, others would only add files to look into. */
 const GROUPS = {
   daemon: ['bridge/cli/bus1-dbus-daemon.js'],
-  background: ['bridge/cli/daemon-child.js'],
-  hostProcess: ['bridge/cli/host-child.js'],
+  programs: ['bridge/cli/bus1-bridge.js', 'bridge/cli/daemon-child.js', 'bridge/cli/host-child.js'],
   hostThread: ['bridge/host/worker.js'],
-  commands: ['bridge/cli/bus1-bridge.js'],
   library: [...new Set([...EXPORTED, ...DEEP_IMPORTS])],
   bench: ['main', 'check', 'caller', 'service', 'companion'].map(
     (name) => `bridge/bench/${name}.js`,
@@ -143,6 +141,7 @@ function licenceOf(name, folder) {
  * what a program can see of it is a few files, and a dependency on it would be 12 MB.
  */
 function copyDeclarations() {
+  writeRxjsIndex();
   const waiting = GROUPS.library.map((entry) => join(BUILD, entry.replace(/\.js$/, '.d.ts')));
   const copied = new Set();
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
@@ -159,14 +158,29 @@ function copyDeclarations() {
         return `${before}${quote}${path.startsWith('.') ? path : `./${path}`}${quote}`;
       },
     );
-    write(placeOf(file), text.replace(/^\/\/# sourceMappingURL=.*$/gm, ''));
+    write(placeOf(file), text.replace(/^\/\/(?:# sourceMappingURL=|\/ <reference path=).*$/gm, ''));
   }
 }
 
 const RXJS = join(ROOT, 'node_modules/rxjs/dist/types');
 
+/** What of rxjs our declarations name. */
+const RXJS_NAMES = {
+  'internal/Observable': 'export { Observable }',
+  'internal/Subject': 'export { Subject }',
+  'internal/Subscription': 'export { Subscription }',
+  'internal/types': 'export type { Observer, TeardownLogic, Unsubscribable }',
+};
+
+function writeRxjsIndex() {
+  const lines = Object.entries(RXJS_NAMES).map(
+    ([path, names]) => `${names} from '${relative(BUILD, join(RXJS, path))}.js';`,
+  );
+  write(join(BUILD, 'rxjs.d.ts'), `${lines.join('\n')}\n`);
+}
+
 function declarationOf(specifier, importer) {
-  if (specifier === 'rxjs') return join(RXJS, 'index.d.ts');
+  if (specifier === 'rxjs') return join(BUILD, 'rxjs.d.ts');
   const subpath = /^#(core|bridge|policy|mappings)\/(.*)\.js$/.exec(specifier);
   if (subpath !== null) {
     return join(BUILD, subpath[1] === 'core' ? 'bus1-core' : subpath[1], `${subpath[2]}.d.ts`);
@@ -187,8 +201,21 @@ function write(path, text) {
   writeFileSync(path, text);
 }
 
+/** Whoever looks into a library's code finds it at the library's own place: only our sources are in the maps. */
+function keepOwnSources() {
+  const maps = readdirSync(DIST, { recursive: true }).filter((path) => path.endsWith('.map'));
+  for (const path of maps) {
+    const map = JSON.parse(readFileSync(join(DIST, path), 'utf8'));
+    map.sourcesContent = map.sourcesContent?.map((text, index) =>
+      map.sources[index].includes('node_modules/') ? null : text,
+    );
+    writeFileSync(join(DIST, path), JSON.stringify(map));
+  }
+}
+
 rmSync(DIST, { recursive: true, force: true });
 const inputs = await Promise.all([...Object.entries(GROUPS).map(bundle), bundlePage()]);
+keepOwnSources();
 copyDeclarations();
 cpSync(join(BUILD, 'bridge/bench/page.js'), join(DIST, 'bridge/bench/page.js'));
 write(join(DIST, 'LICENCES.txt'), licences(inputs.flat()));

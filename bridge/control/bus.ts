@@ -147,6 +147,7 @@ export class Bus {
   /** Tells whoever wants to know that clients are served, and can say where. */
   announce(): void {
     serviceManager.ready();
+    serviceManager.watch();
     this.#logger.info({ address: this.address, pid: process.pid }, 'the bus listens');
   }
 

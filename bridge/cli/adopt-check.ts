@@ -1,0 +1,111 @@
+import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { SESSION_CONFIG, SYSTEM_CONFIG, loadConfiguration } from '#bridge/control/configuration.js';
+import { textOf } from '#bridge/control/startup-error.js';
+import { formatDiagnostic } from '#policy/index.js';
+import type { Place } from './adopt.js';
+
+export interface AdoptionFinding {
+  readonly severity: 'error' | 'warning';
+  readonly text: string;
+}
+
+const error = (text: string): AdoptionFinding => ({ severity: 'error', text });
+const warning = (text: string): AdoptionFinding => ({ severity: 'warning', text });
+
+/** What would break, or be different, if systemd started this bus in the place of dbus-daemon. */
+export function checkAdoption(places: readonly Place[], root: string): AdoptionFinding[] {
+  const replaced = places.filter((place) => place !== 'attach');
+  return [
+    ...checkNode(places),
+    ...replaced.flatMap((place) => checkUnit(place, root)),
+    ...(replaced.length > 0 ? checkMediation(root) : []),
+    ...replaced.flatMap((place) => checkConfiguration(place, root)),
+  ];
+}
+
+function checkNode(places: readonly Place[]): AdoptionFinding[] {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const findings: AdoptionFinding[] = [];
+  if (major < 20 || (major === 20 && minor < 19)) {
+    findings.push(error(`Node ${process.versions.node} is too old: 20.19 is needed`));
+  }
+  const isInHome = /^\/(?:home|root)\//.test(realpathSync(process.execPath));
+  if (places.includes('system') && isInHome) {
+    findings.push(
+      error(
+        `${process.execPath} is in a home directory, which is not there when a system bus starts`,
+      ),
+    );
+  }
+  return findings;
+}
+
+/** A drop-in for dbus.service changes nothing, or too much, where that name stands for something else. */
+function checkUnit(place: Place, root: string): AdoptionFinding[] {
+  const manager = place === 'system' ? 'system' : 'user';
+  const link = join(root, `etc/systemd/${manager}/dbus.service`);
+  const control = place === 'system' ? 'systemctl' : 'systemctl --global';
+  const target = linkTarget(link);
+  if (target === '/dev/null') {
+    return [error(`${link} is masked: no bus would start; ${control} unmask dbus.service`)];
+  }
+  if (target !== undefined && basename(target) !== 'dbus.service') {
+    const unit = basename(target);
+    return [
+      error(`${link} is an alias for ${unit}, another bus; ${control} disable ${unit} first`),
+    ];
+  }
+  const isThere = ['etc', 'usr/lib', 'lib'].some((folder) =>
+    existsSync(join(root, folder, `systemd/${manager}/dbus.service`)),
+  );
+  return isThere
+    ? []
+    : [error(`there is no dbus.service for ${manager} units: install the package dbus`)];
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Security modules judge messages by way of dbus-daemon; this bus tells them nothing. */
+function checkMediation(root: string): AdoptionFinding[] {
+  if (root !== '/') return [];
+  const findings: AdoptionFinding[] = [];
+  if (readText('/sys/module/apparmor/parameters/enabled')?.startsWith('Y') === true) {
+    const what = 'AppArmor is in force: rules for dbus in its profiles are not applied by this bus';
+    if (existsSync('/sys/kernel/security/apparmor/features/dbus')) findings.push(warning(what));
+  }
+  if (readText('/sys/fs/selinux/enforce') === '1') {
+    findings.push(
+      warning('SELinux is in force: its rules for D-Bus messages are not applied by this bus'),
+    );
+  }
+  return findings;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The files have the paths of the running system, so those of an image are read when it has started. */
+function checkConfiguration(place: Place, root: string): AdoptionFinding[] {
+  const path = place === 'system' ? SYSTEM_CONFIG : SESSION_CONFIG;
+  if (root !== '/') return [];
+  try {
+    return loadConfiguration(path).diagnostics.map((diagnostic) => {
+      const { severity } = diagnostic;
+      return (severity === 'error' ? error : warning)(formatDiagnostic(diagnostic));
+    });
+  } catch (failure) {
+    return [error(textOf(failure))];
+  }
+}

@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+import type { AdoptOptions } from './adopt.js';
+
+/** `bus1-bridge adopt`: the words of the command line; adopt.ts does the work. */
+export function adoptCommand(finish: (status: number) => void): Command {
+  return new Command('adopt')
+    .description(
+      'Lets systemd start this bus in place of dbus-daemon, from the next boot or login on.',
+    )
+    .option('--system', 'as the system bus')
+    .option('--user', 'as the bus of each user (run by root), or of this user')
+    .option(
+      '--attach <name...>',
+      'beside the bus of each user, which keeps it, with these names imported',
+    )
+    .option('--back', 'take away what was written: the next boot or login has dbus-daemon again')
+    .option('--check', 'tell what would break, and write nothing')
+    .option('--force', 'write although the check has found an error')
+    .option(
+      '--root <directory>',
+      'the root directory of the system, for those who build images',
+      '/',
+    )
+    .action(async (options: AdoptOptions) => {
+      const { adopt } = await import('./adopt.js');
+      finish(adopt(options, (text) => process.stdout.write(`${text}\n`)));
+    });
+}

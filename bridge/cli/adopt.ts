@@ -1,0 +1,174 @@
+import {
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { checkAdoption, type AdoptionFinding } from './adopt-check.js';
+import { UsageError } from './usage-error.js';
+
+export interface AdoptOptions {
+  readonly system?: true;
+  readonly user?: true;
+  readonly attach?: readonly string[];
+  readonly back?: true;
+  readonly check?: true;
+  readonly force?: true;
+  readonly root: string;
+}
+
+/** What is asked for: one file of systemd's configuration each. */
+export type Place = 'system' | 'user' | 'attach';
+
+interface DropIn {
+  readonly place: Place;
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Files that do not begin like this are somebody else's, and stay as they are. */
+const MARK = '# Written by bus1-bridge adopt; "bus1-bridge adopt --back" takes it away.\n';
+
+const TAKES_EFFECT: Readonly<Record<Place, string>> = {
+  system: 'the system bus changes at the next boot',
+  user: 'the bus of a user changes at the next login, when no session of that user is left',
+  attach:
+    'the attached bus listens after: systemctl --user daemon-reload && ' +
+    'systemctl --user enable --now bus1-bridge-attach.socket',
+};
+
+const DAEMON_OPTIONS = '--address=systemd: --nofork --nopidfile --systemd-activation --syslog-only';
+
+/** Carries `adopt` out. Resolves with the exit status. */
+export function adopt(options: AdoptOptions, say: (text: string) => void): number {
+  const places = placesOf(options);
+  if (options.back === true) {
+    for (const place of places) takeBack(pathOf(place, options.root), place, say);
+    return 0;
+  }
+  const findings = checkAdoption(places, options.root);
+  for (const finding of findings) say(findingText(finding));
+  const hasErrors = findings.some(({ severity }) => severity === 'error');
+  if (options.check === true) {
+    if (findings.length === 0) say('nothing that is known would break');
+    return hasErrors ? 1 : 0;
+  }
+  if (hasErrors && options.force !== true) {
+    say('nothing is written: mend the errors, or say --force');
+    return 1;
+  }
+  for (const place of places) put(dropIn(place, options), say);
+  return 0;
+}
+
+/** Without a choice: everything that this user can decide about. */
+function placesOf(options: AdoptOptions): Place[] {
+  const asked: Place[] = [];
+  if (options.system === true) asked.push('system');
+  if (options.user === true) asked.push('user');
+  if (options.attach !== undefined) asked.push('attach');
+  if (options.attach !== undefined && options.user === true) {
+    throw new UsageError(
+      '--attach leaves the bus of the user as it is: give either --user or --attach',
+    );
+  }
+  if (asked.length > 0) return asked;
+  const mine: Place[] = process.getuid?.() === 0 ? ['system', 'user'] : ['user'];
+  return options.back === true ? [...mine, 'attach'] : mine;
+}
+
+function pathOf(place: Place, root: string): string {
+  if (place === 'system')
+    return join(root, 'etc/systemd/system/dbus.service.d/50-bus1-bridge.conf');
+  const unit = place === 'user' ? 'dbus.service.d' : 'bus1-bridge-attach.service.d';
+  return join(userUnits(root), unit, '50-bus1-bridge.conf');
+}
+
+function userUnits(root: string): string {
+  if (process.getuid?.() === 0 || root !== '/') return join(root, 'etc/systemd/user');
+  const configHome = process.env['XDG_CONFIG_HOME'];
+  const base = configHome?.startsWith('/') === true ? configHome : join(homedir(), '.config');
+  return join(base, 'systemd/user');
+}
+
+function dropIn(place: Place, options: AdoptOptions): DropIn {
+  const path = pathOf(place, options.root);
+  if (place === 'attach') {
+    const names = options.attach?.map((name) => `--import ${checkedPattern(name)}`) ?? [];
+    const lines = ['[Service]', `Environment="BUS1_ATTACH=${names.join(' ')}"`];
+    return { place, path, text: `${MARK}${lines.join('\n')}\n` };
+  }
+  const kind = place === 'system' ? '--system' : '--session';
+  const command = `${daemonCommand(options.root)} ${kind} ${DAEMON_OPTIONS}`;
+  return { place, path, text: `${MARK}[Service]\nExecStart=\nExecStart=${command}\n` };
+}
+
+/** A name, a name and `.*`, or `*`: nothing that systemd or a shell would read in another way. */
+function checkedPattern(pattern: string): string {
+  if (/^(?:\*|[A-Za-z_-][\w-]*(?:\.[A-Za-z_-][\w-]*)+(?:\.\*)?)$/.test(pattern)) return pattern;
+  throw new UsageError(`"${pattern}" is no bus name, and no pattern such as org.example.*`);
+}
+
+/** The command of an installed package, or this program as it is, by way of this Node. */
+function daemonCommand(root: string): string {
+  const here = fileURLToPath(new URL('../cli/bus1-dbus-daemon.js', import.meta.url));
+  const installed = '/usr/bin/bus1-dbus-daemon';
+  try {
+    const target = realpathSync(join(root, installed));
+    if (root !== '/' || target === realpathSync(here)) return installed;
+  } catch {
+    // not installed as a package
+  }
+  return `${process.execPath} ${here}`;
+}
+
+function put({ place, path, text }: DropIn, say: (text: string) => void): void {
+  const present = readOrUndefined(path);
+  if (present === text) {
+    say(`${path} is there already; ${TAKES_EFFECT[place]}`);
+    return;
+  }
+  if (present !== undefined && !present.startsWith(MARK)) {
+    throw new UsageError(`${path} was written by somebody else: remove it first`);
+  }
+  say(`${path}:\n${text.replace(/^(?=.)/gm, '    ')}`);
+  mkdirSync(dirname(path), { recursive: true });
+  // Whole or not at all, whenever it is interrupted; systemd reads no file with another ending.
+  const temporary = `${path}.new`;
+  writeFileSync(temporary, text, { mode: 0o644, flush: true });
+  renameSync(temporary, path);
+  say(`written; ${TAKES_EFFECT[place]}. No bus that runs is touched.`);
+}
+
+function takeBack(path: string, place: Place, say: (text: string) => void): void {
+  const present = readOrUndefined(path);
+  rmSync(`${path}.new`, { force: true });
+  if (present !== undefined && !present.startsWith(MARK)) {
+    throw new UsageError(`${path} was written by somebody else, and stays`);
+  }
+  if (present === undefined) return say(`${path} is not there: nothing to take back`);
+  rmSync(path);
+  if (readdirSync(dirname(path)).length === 0) rmdirSync(dirname(path));
+  const when = place === 'system' ? 'the next boot' : 'the next login';
+  say(`removed ${path}; ${when} has what was there before`);
+}
+
+function readOrUndefined(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function findingText({ severity, text }: AdoptionFinding): string {
+  return `${severity}: ${text}`;
+}

@@ -1,0 +1,36 @@
+#!/bin/bash
+# usage: boot.sh daemon|broker|ours DIRECTORY RESULTS
+#
+# Boots DIRECTORY/rootfs under systemd-nspawn with this bus, without a network, and waits for its checks. What is
+# written while it runs goes to a layer of its own.
+set -euo pipefail
+bus=$1 work=$2 out=$3
+rm -rf "$out"
+mkdir -p "$out/in"
+chmod 777 "$out"
+layer=$(mktemp -d "$work/layer.XXXX")
+mkdir "$layer"/{up,work,root}
+root=$layer/root
+mount -t overlay overlay -o "lowerdir=$work/rootfs,upperdir=$layer/up,workdir=$layer/work" "$root"
+trap 'umount "$root" && rm -rf "$layer"' EXIT
+
+case $bus in
+broker)
+  chroot "$root" systemctl enable dbus-broker.service
+  chroot "$root" systemctl --global enable dbus-broker.service
+  ;;
+ours)
+  {
+    chroot "$root" bus1-bridge adopt --check || echo "adopt --check: $?"
+    chroot "$root" bus1-bridge adopt
+    chroot "$root" bus1-bridge adopt --back
+    [ -z "$(find "$root"/etc/systemd -name '*bus1*')" ] || echo 'adopt --back leaves files'
+    chroot "$root" bus1-bridge adopt
+    chroot "$root" bus1-bridge adopt
+  } >"$out/adopt.txt" 2>&1
+  ;;
+esac 2>/dev/null
+
+SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 timeout "${LIMIT:-900}" systemd-nspawn -q -D "$root" -M "bus-$bus" --register=no \
+  --keep-unit --private-network --bind "$out:/out" --console=pipe --boot -- systemd.unit=bustest.target "bus=$bus" \
+  ${APPEND:-} </dev/null >"$out/console.txt" 2>&1

@@ -1,0 +1,13 @@
+#!/bin/bash
+# Boots one Debian with dbus-daemon, dbus-broker and this bus, runs the same checks in each, and compares.
+# Needs root, debootstrap, systemd-container. DISTRO_DIR keeps the image for the next run.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+work=${DISTRO_DIR:-/var/tmp/bus1-distro}
+deb=$(ls -t build/*.deb | head -1)
+test/distro/build-image.sh "$work" "$PWD/$deb"
+for bus in daemon broker ours; do
+  printf '== %s\n' "$bus"
+  test/distro/boot.sh "$bus" "$work" "$work/out-$bus"
+done
+python3 test/distro/compare.py "$work"/out-{daemon,broker,ours}

@@ -1,0 +1,98 @@
+// What `bus1-bridge adopt` writes, in a root directory of its own.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { adopt, type AdoptOptions } from '#bridge/cli/adopt.js';
+
+const SYSTEM = 'etc/systemd/system/dbus.service.d/50-bus1-bridge.conf';
+const USER = 'etc/systemd/user/dbus.service.d/50-bus1-bridge.conf';
+const ATTACH = 'etc/systemd/user/bus1-bridge-attach.service.d/50-bus1-bridge.conf';
+
+let root: string;
+let said: string[];
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'bus1-adopt-'));
+  said = [];
+  for (const manager of ['system', 'user']) {
+    mkdirSync(join(root, 'usr/lib/systemd', manager), { recursive: true });
+    mkdirSync(join(root, 'etc/systemd', manager), { recursive: true });
+    writeFileSync(join(root, 'usr/lib/systemd', manager, 'dbus.service'), '');
+  }
+});
+
+afterEach(() => rmSync(root, { recursive: true }));
+
+const carryOut = (options: Omit<AdoptOptions, 'root'>): number =>
+  adopt({ ...options, root }, (text) => said.push(text));
+
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+test('only ExecStart is changed, and it says so before, and when it takes effect', () => {
+  expect(carryOut({ system: true, user: true })).toBe(0);
+  expect(read(SYSTEM)).toMatch(
+    /^#.*\n\[Service\]\nExecStart=\nExecStart=\S.* --system --address=systemd: .*\n$/,
+  );
+  expect(read(USER)).toContain(' --session --address=systemd: ');
+  expect(said.join('\n')).toMatch(/50-bus1-bridge\.conf:\n {4}#[^]*written; .* next boot/);
+});
+
+test('once more changes nothing; back takes away what it wrote, also once more', () => {
+  carryOut({ system: true });
+  const text = read(SYSTEM);
+  expect(carryOut({ system: true })).toBe(0);
+  expect(read(SYSTEM)).toBe(text);
+  expect(carryOut({ system: true, back: true })).toBe(0);
+  expect(readdirSync(join(root, 'etc/systemd/system'))).toEqual([]);
+  expect(carryOut({ system: true, back: true })).toBe(0);
+  expect(said.at(-1)).toContain('nothing to take back');
+});
+
+test('what an interrupted run left behind is in nobody’s way', () => {
+  mkdirSync(join(root, 'etc/systemd/system/dbus.service.d'));
+  writeFileSync(join(root, `${SYSTEM}.new`), 'half');
+  expect(carryOut({ system: true })).toBe(0);
+  carryOut({ system: true, back: true });
+  expect(readdirSync(join(root, 'etc/systemd/system'))).toEqual([]);
+});
+
+test('names to import are options of the attached bus; others are refused', () => {
+  expect(carryOut({ attach: ['org.example.A', 'org.example.b.*'] })).toBe(0);
+  expect(read(ATTACH)).toContain('"BUS1_ATTACH=--import org.example.A --import org.example.b.*"');
+  expect(() => carryOut({ attach: ['a.b" --export *'] })).toThrow(/is no bus name/);
+});
+
+test('somebody else’s file stays', () => {
+  mkdirSync(join(root, 'etc/systemd/system/dbus.service.d'));
+  writeFileSync(join(root, SYSTEM), '[Service]\n');
+  expect(() => carryOut({ system: true })).toThrow(/somebody else/);
+  expect(() => carryOut({ system: true, back: true })).toThrow(/somebody else/);
+  expect(read(SYSTEM)).toBe('[Service]\n');
+});
+
+test.each([
+  ['masked', '/dev/null', /is masked/],
+  [
+    'another bus',
+    '/usr/lib/systemd/system/dbus-broker.service',
+    /an alias for dbus-broker\.service/,
+  ],
+])('where dbus.service is %s, nothing is written unless forced', (_what, target, message) => {
+  symlinkSync(target, join(root, 'etc/systemd/system/dbus.service'));
+  expect(carryOut({ system: true, check: true })).toBe(1);
+  expect(carryOut({ system: true })).toBe(1);
+  expect(said.join('\n')).toMatch(message);
+  expect(existsSync(join(root, SYSTEM))).toBe(false);
+  expect(carryOut({ system: true, force: true })).toBe(0);
+  expect(existsSync(join(root, SYSTEM))).toBe(true);
+});
