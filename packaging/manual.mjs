@@ -31,7 +31,8 @@ function page(name, section, parts) {
     'bus1\\-bridge',
   ];
   const title = `.TH ${words.map((word) => `"${word}"`).join(' ')}`;
-  return `${[title, ...parts].join('\n')}\n`;
+  // Long lists without a space cannot be adjusted to both margins.
+  return `${[title, '.ad l', ...parts].join('\n')}\n`;
 }
 
 const named = (name, text) => [
