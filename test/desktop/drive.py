@@ -231,19 +231,15 @@ def file_chooser(env):
     open(path, 'w').write('text')
     asking = subprocess.Popen(['/usr/bin/python3', '-c', CHOOSE], env=env, stdout=subprocess.PIPE, text=True)
     shown = until(lambda: windows('Which file', '--name'))
-    if shown:
-        time.sleep(1)
+    # A dialog is on the screen before it takes keys, and nothing tells when it does: what is typed is typed again.
+    for _attempt in range(10 if shown else 0):
         run('xdotool', 'windowfocus', shown[0])
-        run('xdotool', 'key', '--window', shown[0], 'ctrl+l')
-        time.sleep(0.5)
+        run('xdotool', 'key', '--window', shown[0], 'ctrl+l', 'ctrl+a')
         run('xdotool', 'type', '--window', shown[0], '--delay', '20', path)
-        time.sleep(0.5)
         screenshot('file-chooser')
-        for _attempt in range(10):
-            run('xdotool', 'key', '--window', shown[0], 'Return')
-            time.sleep(0.5)
-            if asking.poll() is not None:
-                break
+        run('xdotool', 'key', '--window', shown[0], 'Return')
+        if until(lambda: asking.poll() is not None, 3):
+            break
     try:
         answer = asking.communicate(timeout=PATIENCE_S)[0].strip()
     except subprocess.TimeoutExpired:
