@@ -295,16 +295,20 @@ describe('credentials and policy', () => {
   });
 
   test('#20 no attribute of a policy is passed over in silence', async () => {
-    await startWith(`<policy context="mandatory">
+    const folder = openFolder('regress-policies-');
+    const policy =
+      '<policy context="mandatory"><deny own="org.example.Unused" colour="red"/></policy>';
+    writeFileSync(join(folder, 'odd.conf'), `<busconfig>${policy}</busconfig>`);
+    await startWith(`<includedir>${folder}</includedir>
+    <policy context="mandatory">
       <deny receive_sender="org.example.Mute" receive_type="method_return"
             receive_requested_reply="true"/>
       <deny receive_interface="org.example.Regress" eavesdrop="true"/>
       <allow send_interface="org.example.Regress" send_member="Logged" log="true"/>
-      <deny own="org.example.Unused" colour="red"/>
     </policy>`);
     const [sender, mute, spy] = [open(), open(), open()];
     const unknown = await bus.complaint(({ msg }) => msg.includes(`"colour"`));
-    expect(unknown.msg).toMatch(/bus\.conf:\d+:\d+: unknown attribute/);
+    expect(unknown.msg).toMatch(/odd\.conf:\d+:\d+: unknown attribute/);
 
     spy.callBus('AddMatch', 's', ["interface='org.example.Regress',eavesdrop='true'"]);
     sender.post(MessageType.Signal, signal('Logged', mute.uniqueName));
