@@ -61,7 +61,7 @@ export class Scene {
   private log = '';
   private services: PeerProcess[] = [];
   private readonly callers: PeerProcess[] = [];
-  private readonly rounds: Promise<void>[] = [];
+  private readonly callings: Promise<void>[] = [];
   private isOver = false;
   private before!: Footprint;
   private hostPids: number[] = [];
@@ -83,7 +83,7 @@ export class Scene {
     const { hosts: processes } = await scene.status();
     scene.hostPids = processes.map(({ pid }) => pid);
     scene.before = await scene.footprint();
-    for (const [index] of scene.callers.entries()) scene.rounds.push(scene.callOn(index));
+    for (const [index] of scene.callers.entries()) scene.callings.push(scene.callOn(index));
     return scene;
   }
 
@@ -113,6 +113,14 @@ export class Scene {
     return victims;
   }
 
+  /** ID in the domain of the registry's process, of a host that has no registry, or of the native service. */
+  async processOf(what: string): Promise<number> {
+    const { authority, hosts, natives } = await this.status();
+    if (what === 'registry') return authority.process;
+    if (what === 'host') return hosts.find(({ pid }) => pid !== authority.pid)!.process;
+    return natives.find(({ pid }) => pid === this.nativePid)!.process;
+  }
+
   status(): Promise<BusStatus> {
     return busStatus(this.address) as Promise<BusStatus>;
   }
@@ -121,7 +129,7 @@ export class Scene {
   async verdict(): Promise<string | undefined> {
     const early = this.death() ?? this.trouble;
     if (early !== undefined) return early;
-    const calls = await this.talk();
+    const calls = await this.rounds(4);
     if (calls !== undefined) return calls;
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
@@ -140,7 +148,7 @@ export class Scene {
   async stop(): Promise<void> {
     this.isOver = true;
     for (const peer of [...this.callers, ...this.services]) peer.child.kill('SIGKILL');
-    await Promise.all(this.rounds);
+    await Promise.all(this.callings);
     if (this.bus.exitCode === null && this.bus.signalCode === null) {
       const ended = once(this.bus, 'exit');
       this.bus.kill('SIGTERM');
@@ -284,9 +292,9 @@ export class Scene {
     return result;
   }
 
-  /** Waits until every bystander has made another round. */
-  private async talk(): Promise<string | undefined> {
-    const target = this.answered + 4 * CALLS;
+  /** Waits until the bystanders have made so many rounds of calls more; what went wrong, if anything did. */
+  async rounds(count: number): Promise<string | undefined> {
+    const target = this.answered + count * CALLS;
     while (this.answered < target && this.trouble === undefined) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -101,7 +101,7 @@ export function serveLegacy(address, name, ready) {
   setImmediate(() => {
     for (;;) {
       const { type, serial, sender, body } = decodeMessage(connection.next());
-      if (type !== CALL) continue;
+      if (type !== CALL || body.length !== 1 || typeof body[0] !== 'number') continue;
       const reply = {
         type: RETURN,
         flags: 1,

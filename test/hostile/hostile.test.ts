@@ -1,0 +1,112 @@
+// What one process does to another must not matter to anybody else. `npm run test:hostile` tries every deed on every
+// target in every phase; without HOSTILE=all each deed meets each target once, in a phase that changes from one deed to
+// the next.
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ATTACKER_UID } from '../fuzz/attacker-process.js';
+import { Scene } from '../fuzz/scene.js';
+import { ROOT } from '../support/bus-command.js';
+import { killAtExit } from '../support/process.js';
+import { EARLY_DEEDS, FORBIDDEN, LATE_DEEDS, PHASES } from './dbus-deeds.js';
+import { NATIVE_DEEDS } from './native-deeds.js';
+import type { Order } from './villain.js';
+
+const IS_ALL = process.env['HOSTILE'] === 'all';
+/** Rounds of calls that the bystanders make while the deed goes on: each has 64, to a D-Bus and to a native service. */
+const ROUNDS = 6;
+const NATIVE_PHASES = ['introduced', 'in the middle of a transaction', 'dying', 'stopped'];
+/** Lines of the log about one villain: each time it is shut out counts, and whoever goes on is left out after some. */
+const LINES_MAX = 40;
+
+interface Row {
+  readonly deed: string;
+  readonly target: string;
+  readonly phase: string;
+}
+
+/** Each deed with every target and phase, or with one phase of its own for each target. */
+function table(
+  deeds: readonly string[],
+  targets: readonly string[],
+  phases: readonly string[],
+): Row[] {
+  return deeds.flatMap((deed, i) =>
+    targets.flatMap((target, k) => {
+      const chosen = IS_ALL ? phases : [phases[(i + k) % phases.length]];
+      return chosen.map((phase) => ({ deed, target, phase }));
+    }),
+  );
+}
+
+const DENIED = `<policy context="default"><deny send_destination="${FORBIDDEN}"/></policy>`;
+
+describe.each([1, 2])('a bus with %i host(s)', (hosts) => {
+  let scene: Scene;
+
+  beforeAll(async () => {
+    scene = await Scene.start(hosts, DENIED);
+  }, 120_000);
+  afterAll(() => scene.stop(), 60_000);
+
+  async function start(order: Omit<Order, 'place'>): Promise<ChildProcess> {
+    const villain = fork(join(import.meta.dirname, 'villain.ts'), [String(ATTACKER_UID)], {
+      execArgv: ['--import', join(ROOT, 'test/support/typescript.mjs')],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    killAtExit(villain);
+    await once(villain, 'message');
+    villain.send({ ...order, place: scene.place });
+    return villain;
+  }
+
+  /** The deed goes on while the bystanders make their calls; then whoever does it is ended. */
+  async function endure(row: Omit<Order, 'place'>): Promise<{ pid: number; lines: string[] }> {
+    const logged = scene.stderr.length;
+    const villain = await start(row);
+    const gone = once(villain, 'exit');
+    await Promise.race([once(villain, 'message'), gone]);
+    if (row.phase === 'stopped') villain.kill('SIGSTOP');
+    const calls = await scene.rounds(ROUNDS);
+    villain.kill('SIGKILL');
+    await gone;
+    expect(calls).toBeUndefined();
+    expect(await scene.verdict()).toBeUndefined();
+    const lines = scene.stderr.slice(logged).split('\n').filter(Boolean);
+    return { pid: villain.pid!, lines };
+  }
+
+  const dbusRows = [
+    ...table(Object.keys(EARLY_DEEDS), ['the bus'], PHASES),
+    ...table(Object.keys(LATE_DEEDS), ['the bus'], ['on the bus', 'stopped']),
+  ];
+
+  test.each(dbusRows)('a D-Bus client: $deed, $phase', async ({ deed, phase }) => {
+    const { lines } = await endure({ deed, phase });
+    expect(lines.length).toBeLessThanOrEqual(LINES_MAX);
+  });
+
+  const nativeTargets =
+    hosts === 1 ? ['registry', 'native peer'] : ['registry', 'host', 'native peer'];
+
+  test.each(table(Object.keys(NATIVE_DEEDS), nativeTargets, NATIVE_PHASES))(
+    'a member of the domain: $deed, at the $target, $phase',
+    async ({ deed, target, phase }) => {
+      const victim = await scene.processOf(target);
+      const { lines } = await endure({ deed, phase, victim });
+      expect(lines.length).toBeLessThanOrEqual(LINES_MAX);
+    },
+  );
+
+  test('SIGUSR1 opens no debugger', async () => {
+    for (const pid of Object.values(await scene.victims())) {
+      if (pid !== scene.nativePid) process.kill(pid, 'SIGUSR1');
+    }
+    expect(await scene.rounds(1)).toBeUndefined();
+    // 9229 is 240D, 127.0.0.1 is 0100007F; 0A is the state LISTEN: proc_net_tcp of the kernel's documentation.
+    expect(readFileSync('/proc/net/tcp', 'utf8')).not.toMatch(/0100007F:240D \S+ 0A/);
+    expect(await scene.verdict()).toBeUndefined();
+  });
+});
