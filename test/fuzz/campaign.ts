@@ -81,7 +81,7 @@ class Campaign {
     try {
       while (!this.isOver && this.outcome.finds.length === 0) {
         await this.batch(scene.place, scene);
-        const verdict = await scene.verdict();
+        const verdict = await this.verdictOf(scene);
         this.outcome.answered = scene.answered;
         const { sessions, inputs } = this.outcome;
         this.options.tell(
@@ -98,6 +98,15 @@ class Campaign {
     } finally {
       await scene.stop();
     }
+  }
+
+  /** What an attacker itself has forgotten to close is given back when its process ends. */
+  private async verdictOf(scene: Scene): Promise<string | undefined> {
+    const verdict = await scene.verdict();
+    if (verdict === undefined || scene.trouble !== undefined || scene.death() !== undefined)
+      return verdict;
+    for (const attacker of this.attackers) await attacker.end();
+    return scene.verdict();
   }
 
   private async attackParser(): Promise<void> {
