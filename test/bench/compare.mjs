@@ -1,8 +1,9 @@
-// usage: npm run bench:compare -- DIR_A DIR_B [--rounds N] [--tables LIST] [--columns LIST] [--rows LIST] [--duration-ms N]
+// usage: npm run bench:compare -- DIR_A DIR_B [--rounds N] [--tables LIST] [--columns LIST] [--rows LIST]
+//                                 [--duration-ms N]
 //
-// Two built checkouts of this project on the same machine: their own bench, in turns, A B, B A, A B, … Prints how much
-// slower B is, as the median over the rounds of the quotient of two neighbours in time, and by the best of each, which a
-// busy machine spoils least.
+// Two built checkouts of this project on the same machine: their own bench, in turns, A B, B A, A B, … Prints how
+// much slower B is, as the median over the rounds of the quotient of two neighbours in time, and by the best of each,
+// which a busy machine spoils least.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,8 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 const USAGE =
-  'usage: npm run bench:compare -- DIR_A DIR_B [--rounds N] [--tables LIST] [--columns LIST] [--rows LIST] [--duration-ms N]';
+  'usage: npm run bench:compare -- DIR_A DIR_B [--rounds N] [--tables LIST] [--columns LIST] ' +
+  '[--rows LIST] [--duration-ms N]';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
