@@ -130,11 +130,13 @@ export class ControlSocket {
       throw new ChannelError(`a frame of ${length} bytes`);
     }
     if (this.filled < length) return undefined;
-    const fds = this.takeDescriptors(count);
     const text = Buffer.from(bytes.slice(FRAME_HEADER_BYTES, length)).toString('utf8');
+    // Parsed first: the descriptors of a frame that is no JSON stay in `fds`, and are closed with the socket.
+    const message = parse(text);
+    const fds = this.takeDescriptors(count);
     bytes.copyWithin(0, length, this.filled);
     this.filled -= length;
-    return { message: parse(text), fds: fds ?? [], hasLostDescriptors: fds === undefined };
+    return { message, fds: fds ?? [], hasLostDescriptors: fds === undefined };
   }
 
   /** The next `count` descriptors; undefined when some of them were lost. @throws ChannelError */
