@@ -1,4 +1,5 @@
-import { Subject, type Observable } from 'rxjs';
+import { Subject, type Observable, type Observer } from 'rxjs';
+import { callSite, tellCallSite } from './call-site.js';
 import type { Capability } from './capability.js';
 import { Driver, DRIVER_NAME } from './driver.js';
 import { exportObject, objectOf, unexportObject, type ExportOptions } from './exported-object.js';
@@ -8,6 +9,9 @@ import type { CallOptions, InterfaceDescription, Proxy } from './interface-descr
 import { KnownNames } from './known-names.js';
 import type { Member } from './member.js';
 import type { Broadcast, MethodCall, NamedCall, Reply } from './method-call.js';
+import { INTROSPECTABLE } from './object-interfaces.js';
+import { ManagedObjects, objectManager } from './managed-objects.js';
+import { credentialsOf, waitForName, watchName, type Credentials } from './name-watch.js';
 import { ObjectSignals } from './object-signals.js';
 import { ObjectTree } from './object-tree.js';
 import {
@@ -17,7 +21,9 @@ import {
   type RequestNameReply,
 } from './own-names.js';
 import { openProxy } from './proxy.js';
+import { RemoteObject, type ObjectAccess } from './remote-object.js';
 import { listOf, type ServedInterfaces } from './served-interface.js';
+import { attachSignals, serviceOf } from './service-class.js';
 import type { ServedObject } from './served-object.js';
 import type { Signal } from './signal.js';
 import { signalRule, type SignalRule } from './signal-rule.js';
@@ -113,6 +119,45 @@ export class Bus {
   }
 
   /**
+   * An object of whoever owns `name`, by what it says about itself: no description is needed.
+   *
+   * @throws like `call`, and IntrospectionError
+   */
+  object(name: string, path: string, options: CallOptions = {}): Promise<RemoteObject> {
+    const access: ObjectAccess = {
+      introspect: async (call) => {
+        const member = 'Introspect';
+        const asked = { destination: name, path, interface: INTROSPECTABLE, member, ...call };
+        return String((await this.call(asked)).body[0]);
+      },
+      proxy: (description) => this.proxy(description, name, path),
+    };
+    return RemoteObject.open(name, path, access, options);
+  }
+
+  /** The objects that the object manager at `path` of whoever owns `name` tells of, kept as they are there. */
+  objects(name: string, path: string, options: CallOptions = {}): Promise<ManagedObjects> {
+    const open = (at: string, description: InterfaceDescription): Proxy<InterfaceDescription> =>
+      this.proxy(description, name, at);
+    return ManagedObjects.open(path, open, options);
+  }
+
+  /** The unique name of whoever owns `name`, now and whenever that changes; undefined for nobody. */
+  watchName(name: string): Stream<string | undefined> {
+    return watchName(this, name);
+  }
+
+  /** Resolves with the unique name of the owner of `name`, as soon as there is one. @throws TimeoutError */
+  waitForName(name: string, options: CallOptions = {}): Promise<string> {
+    return waitForName(this, name, options);
+  }
+
+  /** Who is behind a name, as the bus says. @throws DBusError `NameHasNoOwner` */
+  credentials(name: string, options: CallOptions = {}): Promise<Credentials> {
+    return credentialsOf(this, name, options);
+  }
+
+  /**
    * Serves an object at a path, under all names of this process. Its interfaces are made by `implement`; the standard
    * ones (Introspectable, Properties, Peer) come by themselves.
    *
@@ -127,6 +172,25 @@ export class Bus {
       diagnose: (error) => member.diagnose(error),
     });
     member.hold();
+    return object;
+  }
+
+  /** The same with `org.freedesktop.DBus.ObjectManager`: it tells of all objects that are served below. */
+  serveManager(path: string, interfaces: ServedInterfaces = []): ServedObject {
+    const manager = objectManager(() => this.#objects.managedBelow(path));
+    const object = this.serve(path, [...listOf(interfaces), manager]);
+    this.#objects.manage(path, object);
+    return object;
+  }
+
+  /**
+   * Serves an object whose class has the decorators `method`, `property` and `signal`.
+   *
+   * @throws TypeError like `serve`, and for a class without any
+   */
+  serveClass(path: string, name: string, instance: object): ServedObject {
+    const object = this.serve(path, serviceOf(name, instance));
+    attachSignals(name, instance, object);
     return object;
   }
 
@@ -197,7 +261,9 @@ export class Bus {
    */
   signals(rule: SignalRule | string, bufferMax?: number): Stream<Signal> {
     const parsed = signalRule(rule);
-    return new Stream((observer) => this.#subscriptions.add(parsed, observer), bufferMax);
+    const add = (observer: Observer<Signal>): (() => void) =>
+      this.#subscriptions.add(parsed, observer);
+    return new Stream(add, bufferMax, () => this.settled());
   }
 
   /** Sends a signal to all who subscribe. @throws ClientError */
@@ -235,22 +301,27 @@ export class Bus {
     const known = this.#names.find(name);
     if (known !== undefined) return calls.callFor(known, call, convert);
     const { signal, timeoutMs } = call;
-    return this.#names.resolve(name, { signal, timeoutMs }).then((held) => {
+    const site = this.#member.tellsCallSites ? callSite(this.call) : {};
+    const replied = this.#names.resolve(name, { signal, timeoutMs }).then((held) => {
       // The name may have passed to somebody else in between.
       const isLost = held.handle === undefined && this.#member.isOpen;
       return isLost ? this.#callFor(name, call, convert) : calls.callFor(held, call, convert);
+    });
+    return replied.catch((error: unknown) => {
+      tellCallSite(error, site);
+      throw error;
     });
   }
 
   #bodies(rule: SignalRule): Stream<readonly unknown[]> {
     const parsed = signalRule(rule);
-    return new Stream((observer) =>
+    const add = (observer: Observer<readonly unknown[]>): (() => void) =>
       this.#subscriptions.add(parsed, {
         next: ({ body }) => observer.next(body),
         error: (error) => observer.error(error),
         complete: () => observer.complete(),
-      }),
-    );
+      });
+    return new Stream(add, undefined, () => this.settled());
   }
 
   #deliver(signal: Signal): void {

@@ -24,8 +24,13 @@ export class DBusError extends Error {
   /** everything that came with the error; the message is the first of it, if that is a string */
   readonly body: readonly unknown[];
 
-  constructor(name: string, message: string, body: readonly unknown[] = [message]) {
-    super(message);
+  constructor(
+    name: string,
+    message: string,
+    body: readonly unknown[] = [message],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
     this.name = name;
     this.body = body;
   }
@@ -35,8 +40,8 @@ export class DBusError extends Error {
 export class ClientError extends Error {
   readonly code: ClientErrorCode;
 
-  constructor(code: ClientErrorCode, message: string) {
-    super(message);
+  constructor(code: ClientErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'ClientError';
     this.code = code;
   }
@@ -57,6 +62,8 @@ export type ClientErrorCode =
   | 'OverQuota'
   /** the receiver takes no file descriptors */
   | 'NoDescriptors'
+  /** the object has no such interface */
+  | 'NoInterface'
   /** a synchronous call to this process itself, whose handler has to wait for something else */
   | 'WouldDeadlock'
   /** an iterator over signals was read too slowly */

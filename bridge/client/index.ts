@@ -22,6 +22,11 @@ export { implement, ServedInterface, type ServedInterfaces } from './served-inte
 export { ServedObject } from './served-object.js';
 export { Signal } from './signal.js';
 export type { SignalRule } from './signal-rule.js';
+export { RemoteObject } from './remote-object.js';
+export { ManagedObjects, type InterfaceValues, type ManagedChange } from './managed-objects.js';
+export { WatchedProperties, type PropertyChanges } from './watched-properties.js';
+export type { Credentials } from './name-watch.js';
+export { method, property, serviceOf, signal } from './service-class.js';
 export { Stream } from './stream.js';
 export { Variant } from '#bridge/wire/types.js';
 export { WireError } from '#bridge/wire/faults.js';

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Capability } from './capability.js';
+import type { WatchedProperties } from './watched-properties.js';
 
 /*
  * A D-Bus interface as a value that is there at run time, and as types that are there at compile
@@ -19,23 +20,35 @@ export type ObjectReference = string | Capability;
 /** An open file descriptor. */
 export type FileDescriptor = number;
 
-export interface MethodDescription {
+/** What introspection data tell beside names and types. */
+export interface Described {
+  /** for people; in introspection data the annotation `org.gtk.GDBus.DocString` */
+  readonly doc?: string;
+  /** by name, such as `org.freedesktop.DBus.Deprecated` */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface MethodDescription extends Described {
   /** Signature of all arguments together, empty without any. */
   readonly in: string;
   /** The same for what is returned. */
   readonly out: string;
+  /** Names of the arguments, and of what is returned, in their order; '' for one without. */
+  readonly inNames?: readonly string[];
+  readonly outNames?: readonly string[];
   /** `org.freedesktop.DBus.Method.NoReply`: a call asks for no reply, and ends when it is sent. */
   readonly noReply?: true;
 }
 
-export interface SignalDescription {
+export interface SignalDescription extends Described {
   /** Signature of all arguments together, empty without any. */
   readonly args: string;
+  readonly argNames?: readonly string[];
 }
 
 export type PropertyAccess = 'read' | 'write' | 'readwrite';
 
-export interface PropertyDescription {
+export interface PropertyDescription extends Described {
   /** One complete type. */
   readonly type: string;
   readonly access: PropertyAccess;
@@ -60,7 +73,11 @@ declare const types: unique symbol;
  * `unknown`, for each of them, stands for members that are known at run time only. Names that come from
  * elsewhere must be looked up by {@link memberNamed}.
  */
-export interface InterfaceDescription<Methods = unknown, Signals = unknown, Properties = unknown> {
+export interface InterfaceDescription<
+  Methods = unknown,
+  Signals = unknown,
+  Properties = unknown,
+> extends Described {
   readonly name: string;
   readonly methods: Readonly<Record<string, MethodDescription>>;
   readonly signals: Readonly<Record<string, SignalDescription>>;
@@ -104,7 +121,13 @@ export interface CallOptions {
 }
 
 /** The signals of one name, from the moment of subscribing or iterating on. */
-export type SignalStream<Args> = Observable<Args> & AsyncIterable<Args>;
+export type SignalStream<Args> = Observable<Args> &
+  AsyncIterable<Args> & {
+    /** Resolves when whoever has subscribed by now gets every signal that is sent from now on. */
+    ready(): Promise<void>;
+    /** Subscribes for an iterator, and resolves with it when no signal is lost any more. */
+    open(): Promise<AsyncIterableIterator<Args, undefined>>;
+  };
 
 /**
  * An object of somebody else by one of its interfaces. Methods are called with their arguments and, if
@@ -114,6 +137,10 @@ export interface Proxy<D extends InterfaceDescription, Options = CallOptions> {
   readonly methods: ProxyMethods<MethodsOf<D>, Options>;
   readonly properties: ProxyProperties<PropertiesOf<D>, Options>;
   readonly signals: ProxySignals<SignalsOf<D>>;
+  /** The values of all properties that can be read, by name. */
+  getAll(options?: Options): Promise<Map<string, unknown>>;
+  /** The properties as a cache that follows PropertiesChanged. */
+  watch(options?: Options): Promise<WatchedProperties>;
 }
 
 export type ProxyMethods<Methods, Options> = unknown extends Methods
@@ -153,8 +180,8 @@ export type ProxySignals<Signals> = unknown extends Signals
 export type Implementation<D extends InterfaceDescription, Context = unknown> = {
   readonly methods: ImplementedMethods<MethodsOf<D>, Context>;
 } & (keyof PropertiesOf<D> extends never
-  ? { readonly properties?: ImplementedProperties<PropertiesOf<D>> }
-  : { readonly properties: ImplementedProperties<PropertiesOf<D>> });
+  ? { readonly properties?: ImplementedProperties<PropertiesOf<D>, Context> }
+  : { readonly properties: ImplementedProperties<PropertiesOf<D>, Context> });
 
 export type ImplementedMethods<Methods, Context> = unknown extends Methods
   ? Readonly<Record<string, (...args: never[]) => unknown>>
@@ -164,22 +191,25 @@ type ImplementedMethod<Method, Context> = Method extends (...args: infer Args) =
   ? (...args: [...Args, context: Context]) => Result | Promise<Result>
   : never;
 
-export type ImplementedProperties<Properties> = unknown extends Properties
-  ? Readonly<Record<string, Partial<ReadableProperty<unknown> & WritableProperty<never>>>>
+export type ImplementedProperties<Properties, Context = unknown> = unknown extends Properties
+  ? Readonly<
+      Record<string, Partial<ReadableProperty<unknown, Context> & WritableProperty<never, Context>>>
+    >
   : {
       readonly [Name in keyof Properties]: ByAccess<
         Properties[Name],
-        ReadableProperty<ReadType<Properties[Name]>>,
-        WritableProperty<WriteType<Properties[Name]>>
+        ReadableProperty<ReadType<Properties[Name]>, Context>,
+        WritableProperty<WriteType<Properties[Name]>, Context>
       >;
     };
 
-export interface ReadableProperty<T> {
-  get(): T | Promise<T>;
+export interface ReadableProperty<T, Context = unknown> {
+  /** `context` is there when somebody asks, and not when the value is wanted to tell that it has changed. */
+  get(context?: Context): T | Promise<T>;
 }
 
-export interface WritableProperty<T> {
-  set(value: T): void | Promise<void>;
+export interface WritableProperty<T, Context = unknown> {
+  set(value: T, context: Context): void | Promise<void>;
 }
 
 /** Sends the signals of one interface of an object of one's own. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Variant } from '#bridge/wire/types.js';
 import { DBusError, ErrorName } from './errors.js';
+import type { Call } from './incoming-call.js';
 import type { InterfaceDescription } from './interface-description.js';
 import { introspectionXml } from './introspection-xml.js';
 import type { ServedObject } from './served-object.js';
@@ -10,6 +11,8 @@ import { implement, type ServedInterface, type ServedProperty } from './served-i
 export const PEER = 'org.freedesktop.DBus.Peer';
 export const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable';
 export const PROPERTIES = 'org.freedesktop.DBus.Properties';
+
+const STANDARD = [PEER, INTROSPECTABLE, PROPERTIES, 'org.freedesktop.DBus.ObjectManager'];
 
 const NONE = {};
 
@@ -53,14 +56,14 @@ export function introspectable(
 export function properties(object: ServedObject): ServedInterface {
   return implement(Properties, {
     methods: {
-      async Get(iface: string, name: string) {
+      async Get(iface: string, name: string, call: Call) {
         const property = propertyOf(object, iface, name);
         if (property.get === undefined) {
           throw new DBusError(ErrorName.AccessDenied, `the property ${name} cannot be read`);
         }
-        return new Variant(property.type, await property.get());
+        return new Variant(property.type, await property.get(call));
       },
-      async Set(iface: string, name: string, { signature, value }: Variant) {
+      async Set(iface: string, name: string, { signature, value }: Variant, call: Call) {
         const { type, set } = propertyOf(object, iface, name);
         if (set === undefined) {
           throw new DBusError(ErrorName.PropertyReadOnly, `the property ${name} cannot be set`);
@@ -69,24 +72,40 @@ export function properties(object: ServedObject): ServedInterface {
           const why = `the property ${name} is of type '${type}', not '${signature}'`;
           throw new DBusError(ErrorName.InvalidArgs, why);
         }
-        await set(value);
+        await set(value, call);
         object.changed(iface, name);
       },
-      GetAll: (iface: string) => allOf(object, iface),
+      GetAll: (iface: string, call: Call) => allOf(object, iface, call),
     },
   });
 }
 
-async function allOf(object: ServedObject, iface: string): Promise<Map<string, Variant>> {
+/** Of one interface, or of all of them (''). @throws DBusError */
+async function allOf(
+  object: ServedObject,
+  iface: string,
+  call?: Call,
+): Promise<Map<string, Variant>> {
   const values = new Map<string, Variant>();
   if (iface !== '') mustHave(object, iface);
   for (const served of object.interfaces.values()) {
     if (iface !== '' && served.name !== iface) continue;
     for (const [name, { type, get }] of served.properties) {
-      if (get !== undefined) values.set(name, new Variant(type, await get()));
+      if (get !== undefined) values.set(name, new Variant(type, await get(call)));
     }
   }
   return values;
+}
+
+/** What object managers tell of an object: its own interfaces, with the values of their properties. */
+export async function interfacesOf(
+  object: ServedObject,
+): Promise<Map<string, Map<string, Variant>>> {
+  const found = new Map<string, Map<string, Variant>>();
+  for (const name of object.interfaces.keys()) {
+    if (!STANDARD.includes(name)) found.set(name, await allOf(object, name));
+  }
+  return found;
 }
 
 function propertyOf(object: ServedObject, iface: string, name: string): ServedProperty {

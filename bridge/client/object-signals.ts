@@ -1,7 +1,9 @@
+import type { Observer } from 'rxjs';
 import type { Capability } from './capability.js';
 import { HeardObject } from './heard-object.js';
 import type { HeldHandle } from './held-handle.js';
 import type { Member } from './member.js';
+import { PEER } from './object-interfaces.js';
 import { Stream } from './stream.js';
 
 /** What a proxy wants to hear of its object. */
@@ -27,15 +29,19 @@ export class ObjectSignals {
     held: HeldHandle,
     { path, interface: iface, member }: ObjectSignalRule,
   ): Stream<readonly unknown[]> {
-    return new Stream((observer) =>
+    const isHeard = async (): Promise<void> => {
+      // Behind what has asked for the signals, to the same process.
+      await capability.call({ path, interface: PEER, member: 'Ping' });
+    };
+    const subscribe = (observer: Observer<readonly unknown[]>): (() => void) =>
       this.object(capability, held, path).add({
         next: (signal) => {
           if (signal.member === member && signal.interface === iface) observer.next(signal.body);
         },
         error: (error) => observer.error(error),
         complete: () => observer.complete(),
-      }),
-    );
+      });
+    return new Stream(subscribe, undefined, isHeard);
   }
 
   /** This process has given the handle back. */

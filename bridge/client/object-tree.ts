@@ -1,7 +1,9 @@
 import { parseObjectPath } from '#bridge/wire/names.js';
 import { DBusError, ErrorName } from './errors.js';
 import type { CallTaker, IncomingCall } from './incoming-call.js';
-import { INTROSPECTABLE, introspectable, PEER, peer } from './object-interfaces.js';
+import type { Variant } from '#bridge/wire/types.js';
+import { ObjectManager } from './managed-objects.js';
+import { INTROSPECTABLE, interfacesOf, introspectable, PEER, peer } from './object-interfaces.js';
 import type { ServedInterface } from './served-interface.js';
 import { ServedObject, type ObjectHome } from './served-object.js';
 
@@ -10,6 +12,9 @@ export class ObjectTree implements CallTaker {
   /** takes calls to paths at which there is nothing; false: it does not want this one */
   fallback: ((call: IncomingCall) => boolean) | undefined;
   private readonly objects = new Map<string, ServedObject>();
+  /** objects that tell of those below them, by path */
+  private readonly managers = new Map<string, ServedObject>();
+  private telling = Promise.resolve();
 
   /** @throws TypeError for a path that is not valid, or is taken */
   add(
@@ -30,11 +35,44 @@ export class ObjectTree implements CallTaker {
       close: () => {
         if (this.objects.get(path) !== object) return;
         this.objects.delete(path);
+        this.managers.delete(path);
+        this.tellManagers(path, object, 'InterfacesRemoved');
         home.close();
       },
     });
     this.objects.set(path, object);
+    this.tellManagers(path, object, 'InterfacesAdded');
     return object;
+  }
+
+  /** The object at `path` tells of all that are served below it: it has been added with `objectManager`. */
+  manage(path: string, manager: ServedObject): void {
+    this.managers.set(path, manager);
+  }
+
+  /** What an object manager at `path` answers. */
+  async managedBelow(path: string): Promise<Map<string, Map<string, Map<string, Variant>>>> {
+    const found = new Map<string, Map<string, Map<string, Variant>>>();
+    for (const [other, object] of Array.from(this.objects)) {
+      if (isBelow(other, path)) found.set(other, await interfacesOf(object));
+    }
+    return found;
+  }
+
+  /** Getters may take their time: what is told of objects stays in order all the same. */
+  private tellManagers(path: string, object: ServedObject, member: string): void {
+    const managers = Array.from(this.managers).filter(([manager]) => isBelow(path, manager));
+    if (managers.length === 0) return;
+    const interfaces = interfacesOf(object);
+    this.telling = this.telling
+      .then(async () => {
+        const values = await interfaces;
+        for (const [, manager] of managers) {
+          const emitter = manager.emitter(ObjectManager);
+          emitter[member](path, member === 'InterfacesAdded' ? values : [...values.keys()]);
+        }
+      })
+      .catch((error) => managers[0][1].diagnose(error));
   }
 
   // hot
@@ -89,4 +127,8 @@ export class ObjectTree implements CallTaker {
     }
     return names;
   }
+}
+
+function isBelow(path: string, above: string): boolean {
+  return path !== above && path.startsWith(above === '/' ? '/' : `${above}/`);
 }

@@ -1,5 +1,6 @@
 import type { Message, Node, Trace } from '#core/index.js';
 import { MessageType } from '#bridge/wire/types.js';
+import { callSite, tellCallSite, type CallSite } from './call-site.js';
 import type { Arrival, NodeContext } from './contexts.js';
 import { DBusError, ErrorName, TimeoutError } from './errors.js';
 import type { CallOptions } from './interface-description.js';
@@ -30,6 +31,7 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   private reject: ((error: unknown) => void) | null = null;
   private timer: NodeJS.Timeout | null = null;
   private signal: AbortSignal | null = null;
+  private callSite: CallSite | null = null;
   private onAbort: (() => void) | null = null;
 
   constructor(member: Member) {
@@ -51,6 +53,11 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
     this.convert = convert;
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  /** Errors are to tell where `caller` was called. */
+  noteCallSite(caller: (...args: never[]) => unknown): void {
+    this.callSite = callSite(caller);
   }
 
   /** It has been sent: from now on the process waits for it. */
@@ -106,7 +113,10 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   deal(): void {
     this.member.unhold();
     if (this.timer !== null || this.signal !== null) this.disarm();
-    if (this.error !== undefined) return this.reject!(this.error);
+    if (this.error !== undefined) {
+      if (this.callSite !== null) tellCallSite(this.error, this.callSite);
+      return this.reject!(this.error);
+    }
     try {
       this.resolve!(this.convert(this.value as T) as never);
     } catch (error) {

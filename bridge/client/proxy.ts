@@ -8,6 +8,7 @@ import type {
 } from './interface-description.js';
 import { returned, type MethodCall, type Reply } from './method-call.js';
 import { PROPERTIES } from './object-interfaces.js';
+import { WatchedProperties, type PropertySource } from './watched-properties.js';
 
 /** How a proxy reaches its object. */
 export interface ProxyTarget {
@@ -17,6 +18,7 @@ export interface ProxyTarget {
   signals(rule: {
     readonly interface: string;
     readonly member: string;
+    readonly args?: Readonly<Record<number, string>>;
   }): SignalStream<readonly unknown[]>;
 }
 
@@ -81,7 +83,31 @@ export function openProxy<D extends InterfaceDescription>(
       get: () => target.signals({ interface: iface, member }),
     });
   }
-  return { methods, properties, signals } as unknown as Proxy<D>;
+  const ask = <T>(
+    member: string,
+    args: readonly string[],
+    options: CallOptions | undefined,
+    convert: (reply: Reply) => T,
+  ): Promise<T> => {
+    const signature = 's'.repeat(args.length);
+    const call = new ProxyCall(path, PROPERTIES, member, signature, args, false, options);
+    return target.call(call, convert);
+  };
+  const getAll = (options?: CallOptions): Promise<Map<string, unknown>> =>
+    ask('GetAll', [iface], options, ({ body }) => valuesOf(body[0] as Map<string, Variant>));
+  const source: PropertySource = {
+    getAll,
+    get: (name) => ask('Get', [iface, name], undefined, ({ body }) => (body[0] as Variant).value),
+    changed: () =>
+      target.signals({ interface: PROPERTIES, member: 'PropertiesChanged', args: { 0: iface } }),
+  };
+  const watch = (options?: CallOptions): Promise<WatchedProperties> =>
+    WatchedProperties.open(source, iface, options);
+  return { methods, properties, signals, getAll, watch } as unknown as Proxy<D>;
+}
+
+function valuesOf(variants: ReadonlyMap<string, Variant>): Map<string, unknown> {
+  return new Map(Array.from(variants, ([name, { value }]) => [name, value]));
 }
 
 function propertyProxy(

@@ -11,8 +11,8 @@ import {
 type Handler = (...argumentsAndCall: unknown[]) => unknown;
 
 export interface ServedProperty extends PropertyDescription {
-  readonly get: (() => unknown) | undefined;
-  readonly set: ((value: unknown) => unknown) | undefined;
+  readonly get: ((call?: Call) => unknown) | undefined;
+  readonly set: ((value: unknown, call: Call) => unknown) | undefined;
 }
 
 /** A method of an interface, together with what does it. */
@@ -93,8 +93,8 @@ interface LooseImplementation {
 }
 
 interface LooseProperty {
-  get?(): unknown;
-  set?(value: unknown): unknown;
+  get?(call?: Call): unknown;
+  set?(value: unknown, call: Call): unknown;
 }
 
 /**

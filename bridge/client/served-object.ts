@@ -71,6 +71,10 @@ export class ServedObject implements CallTaker, SignalTaker {
     else if (body !== undefined) emit(body);
   }
 
+  diagnose(error: unknown): void {
+    this.home.diagnose(error);
+  }
+
   /** Serves it no longer. */
   close(): void {
     this.home.close();

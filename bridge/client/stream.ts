@@ -8,9 +8,37 @@ export const BUFFER_MAX = 1024;
 export class Stream<T> extends Observable<T> implements AsyncIterable<T> {
   private readonly bufferMax: number;
 
-  constructor(subscribe: (observer: Observer<T>) => TeardownLogic, bufferMax = BUFFER_MAX) {
+  private readonly whenReady: () => Promise<void>;
+
+  /** `whenReady`: resolves when what was asked for before counts. */
+  constructor(
+    subscribe: (observer: Observer<T>) => TeardownLogic,
+    bufferMax = BUFFER_MAX,
+    whenReady: () => Promise<void> = () => Promise.resolve(),
+  ) {
     super((subscriber) => subscribe(subscriber));
     this.bufferMax = bufferMax;
+    this.whenReady = whenReady;
+  }
+
+  /**
+   * Resolves when whoever has subscribed by now gets every signal that is sent from now on: the other side has to hear
+   * of a subscription first.
+   */
+  ready(): Promise<void> {
+    return this.whenReady();
+  }
+
+  /** Subscribes for an iterator, and resolves with it when no signal is lost any more. */
+  async open(): Promise<AsyncIterableIterator<T, undefined>> {
+    const iterator = new StreamIterator(this, this.bufferMax);
+    try {
+      await this.ready();
+    } catch (error) {
+      await iterator.return();
+      throw error;
+    }
+    return iterator;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
@@ -24,7 +52,7 @@ interface Reader<T> {
 }
 
 /** Keeps what has come until it is asked for, up to a limit: beyond that it would be a lie to go on. */
-class StreamIterator<T> implements AsyncIterator<T, undefined> {
+class StreamIterator<T> implements AsyncIterableIterator<T, undefined> {
   private readonly waiting: T[] = [];
   private readonly readers: Reader<T>[] = [];
   private readonly bufferMax: number;
@@ -41,6 +69,14 @@ class StreamIterator<T> implements AsyncIterator<T, undefined> {
     });
     this.unsubscribe = () => subscription.unsubscribe();
     if (this.isDone) this.unsubscribe(); // it was over before there was anything to leave
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
   }
 
   next(): Promise<IteratorResult<T, undefined>> {

@@ -62,12 +62,22 @@ export interface Place {
   readonly title: string;
   readonly transport: TransportKind;
   readonly isOurs: boolean;
-  open(): Promise<Pick<Bridge, 'address' | 'stop'>>;
+  readonly open: () => Promise<Pick<Bridge, 'address' | 'stop'>>;
 }
 
 export const PLACES: readonly Place[] = [
-  { title: 'in the domain of a bus', transport: 'domain', isOurs: true, open: Bridge.start },
-  { title: 'over a socket of this bus', transport: 'socket', isOurs: true, open: Bridge.start },
+  {
+    title: 'in the domain of a bus',
+    transport: 'domain',
+    isOurs: true,
+    open: () => Bridge.start(),
+  },
+  {
+    title: 'over a socket of this bus',
+    transport: 'socket',
+    isOurs: true,
+    open: () => Bridge.start(),
+  },
   ...(['dbus-daemon', 'dbus-broker'] as const).map((kind): Place => ({
     title: `over a socket of ${kind}`,
     transport: 'socket',
@@ -82,6 +92,16 @@ export function needsDomain(
   tests: () => void,
 ): void {
   if (transport === 'domain') tests();
+}
+
+/** Tests of what is otherwise without a domain. */
+export function needsSocket({ transport }: Pick<Place, 'transport'>, tests: () => void): void {
+  if (transport === 'socket') tests();
+}
+
+/** Tests that look into the bus itself. */
+export function needsOurBus({ isOurs }: Pick<Place, 'isOurs'>, tests: () => void): void {
+  if (isOurs) tests();
 }
 
 /** A service in another process, reached from this one: with a bus in between, or without. */

@@ -1,0 +1,112 @@
+import { Variant } from '#bridge/wire/types.js';
+import type { Bus } from './bus.js';
+import { DRIVER_NAME, DRIVER_PATH } from './driver.js';
+import { DBusError, ErrorName, TimeoutError } from './errors.js';
+import type { CallOptions } from './interface-description.js';
+import type { NamedCall } from './method-call.js';
+import { Stream } from './stream.js';
+
+/** Who is behind a name: D-Bus Specification, "org.freedesktop.DBus.GetConnectionCredentials". */
+export interface Credentials {
+  readonly pid: number | undefined;
+  readonly uid: number | undefined;
+  readonly gids: readonly number[] | undefined;
+  readonly securityLabel: string | undefined;
+  /** all that the bus says, by its own words; an open `ProcessFD` is the caller's to close */
+  readonly all: ReadonlyMap<string, unknown>;
+}
+
+function question(member: string, name: string, options: CallOptions = {}): NamedCall {
+  const to = { destination: DRIVER_NAME, path: DRIVER_PATH, interface: DRIVER_NAME };
+  return { ...to, member, signature: 's', body: [name], ...options };
+}
+
+async function ownerOf(bus: Bus, name: string): Promise<string | undefined> {
+  try {
+    return String((await bus.call(question('GetNameOwner', name))).body[0]);
+  } catch (error) {
+    if (error instanceof DBusError && error.name === ErrorName.NameHasNoOwner) return undefined;
+    throw error;
+  }
+}
+
+/** The owner now, and each after that: a change that comes before the first answer is told after it, or is that. */
+export function watchName(bus: Bus, name: string): Stream<string | undefined> {
+  const rule = {
+    sender: DRIVER_NAME,
+    interface: DRIVER_NAME,
+    member: 'NameOwnerChanged',
+    args: { 0: name },
+  };
+  return new Stream<string | undefined>(
+    (observer) => {
+      let last: string | undefined | null = null; // null: nobody has been told of yet
+      const tell = (owner: string | undefined): void => {
+        if (owner !== last) observer.next((last = owner));
+      };
+      const subscription = bus.signals(rule).subscribe({
+        next: ({ body }) => tell(body[2] === '' ? undefined : String(body[2])),
+        error: (error) => observer.error(error),
+        complete: () => observer.complete(),
+      });
+      ownerOf(bus, name).then(
+        (owner) => last === null && tell(owner),
+        (error) => observer.error(error),
+      );
+      return subscription;
+    },
+    undefined,
+    () => bus.settled(),
+  );
+}
+
+export function waitForName(
+  bus: Bus,
+  name: string,
+  { timeoutMs, signal }: CallOptions,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    let timer: NodeJS.Timeout | undefined;
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      subscription.unsubscribe();
+    };
+    const fail = (error: unknown): void => {
+      end();
+      reject(error);
+    };
+    const onAbort = (): void => fail(signal?.reason);
+    const subscription = watchName(bus, name).subscribe({
+      next: (owner) => {
+        if (owner === undefined) return;
+        end();
+        resolve(owner);
+      },
+      error: fail,
+    });
+    signal?.addEventListener('abort', onAbort);
+    if (timeoutMs === undefined) return;
+    timer = setTimeout(() => fail(new TimeoutError(`an owner of ${name}`, timeoutMs)), timeoutMs);
+  });
+}
+
+export async function credentialsOf(
+  bus: Bus,
+  name: string,
+  options: CallOptions,
+): Promise<Credentials> {
+  const { body } = await bus.call(question('GetConnectionCredentials', name, options));
+  const said = body[0] as ReadonlyMap<string, Variant>;
+  const all = new Map(Array.from(said, ([key, { value }]) => [key, value]));
+  const label = all.get('LinuxSecurityLabel') as Uint8Array | undefined;
+  return {
+    pid: all.get('ProcessID') as number | undefined,
+    uid: all.get('UnixUserID') as number | undefined,
+    gids: all.get('UnixGroupIDs') as readonly number[] | undefined,
+    // The label ends with a NUL that does not belong to it.
+    securityLabel: label && Buffer.from(label).toString('latin1').replace(/\0$/, ''),
+    all,
+  };
+}

@@ -1,0 +1,133 @@
+import type {
+  InterfaceDescription,
+  MethodDescription,
+  PropertyAccess,
+  PropertyDescription,
+  SignalDescription,
+} from './interface-description.js';
+import { ServedInterface } from './served-interface.js';
+import type { ServedObject } from './served-object.js';
+
+/*
+ * A service as a class, with the decorators of ECMAScript (TC39): an option beside `implement`.
+ *
+ *   class Greeter {
+ *     @method('s', 's') Greet(name) { this.Greeted(name); return `Hello, ${name}!`; }
+ *     @property('u') accessor Level = 1;
+ *     @signal('s') Greeted(name) {}
+ *   }
+ *   bus.serve('/greeter', serviceOf('org.example.Greeter', new Greeter()));
+ */
+
+interface Members {
+  readonly methods: Map<string, MethodDescription>;
+  readonly signals: Map<string, SignalDescription>;
+  readonly properties: Map<string, PropertyDescription>;
+  /** where its signals go; undefined until it is served */
+  emit: ((name: string, args: readonly unknown[]) => void) | undefined;
+}
+
+/** What the decorators of its class have said about an object. */
+const known = new WeakMap<object, Members>();
+
+function membersOf(instance: object): Members {
+  let members = known.get(instance);
+  if (members === undefined) {
+    members = { methods: new Map(), signals: new Map(), properties: new Map(), emit: undefined };
+    known.set(instance, members);
+  }
+  return members;
+}
+
+type AnyMethod = (this: never, ...args: never[]) => unknown;
+
+/** A method of the interface, with the signatures of its arguments and of what it returns. */
+export function method(
+  inputs = '',
+  outputs = '',
+  more: Omit<MethodDescription, 'in' | 'out'> = {},
+) {
+  return <F extends AnyMethod>(target: F, context: ClassMethodDecoratorContext): F => {
+    context.addInitializer(function note(this: unknown) {
+      const description = { in: inputs, out: outputs, ...more };
+      membersOf(this as object).methods.set(String(context.name), description);
+    });
+    return target;
+  };
+}
+
+/** A signal: calling the method sends it, to all who subscribe. */
+export function signal(args = '', more: Omit<SignalDescription, 'args'> = {}) {
+  return <F extends AnyMethod>(_target: F, context: ClassMethodDecoratorContext): F => {
+    const name = String(context.name);
+    context.addInitializer(function note(this: unknown) {
+      membersOf(this as object).signals.set(name, { args, ...more });
+    });
+    return function send(this: unknown, ...values: unknown[]): void {
+      membersOf(this as object).emit?.(name, values);
+    } as unknown as F;
+  };
+}
+
+type PropertyContext =
+  | ClassAccessorDecoratorContext
+  | ClassGetterDecoratorContext
+  | ClassFieldDecoratorContext;
+
+/** A property of one complete type: an accessor, a field, or a getter (with its setter, if it can be set). */
+export function property(
+  type: string,
+  access: PropertyAccess = 'readwrite',
+  more: Omit<PropertyDescription, 'type' | 'access'> = {},
+) {
+  return (_target: unknown, context: PropertyContext): void => {
+    context.addInitializer(function note(this: unknown) {
+      membersOf(this as object).properties.set(String(context.name), { type, access, ...more });
+    });
+  };
+}
+
+/**
+ * What `serve` and `export` take, of an object whose class has decorators. Its signals reach whoever subscribes once
+ * `attach` has been called with what `serve` has returned, which `serveClass` does.
+ *
+ * @throws TypeError for an object whose class has no such decorators
+ */
+export function serviceOf(name: string, instance: object): ServedInterface {
+  const members = known.get(instance);
+  if (members === undefined) {
+    throw new TypeError(`${name}: the class ${instance.constructor.name} has no decorated members`);
+  }
+  const own = instance as Record<string, unknown>;
+  const methods = [...members.methods.keys()].map((each) => [
+    each,
+    (...args: unknown[]) => (own[each] as AnyMethod).apply(instance as never, args as never[]),
+  ]);
+  const properties = [...members.properties.keys()].map((each) => [
+    each,
+    { get: () => own[each], set: (value: unknown) => void (own[each] = value) },
+  ]);
+  return new ServedInterface(describe(name, members), {
+    methods: Object.fromEntries(methods) as Record<string, (...args: unknown[]) => unknown>,
+    properties: Object.fromEntries(properties) as Record<string, object>,
+  });
+}
+
+/** Leads the signals of an object to where it is served. */
+export function attachSignals(name: string, instance: object, served: ServedObject): void {
+  const members = membersOf(instance);
+  const emitter = served.emitter(describe(name, members)) as Record<
+    string,
+    (...args: unknown[]) => void
+  >;
+  members.emit = (member, args) => emitter[member](...args);
+}
+
+function describe(name: string, { methods, signals, properties }: Members): InterfaceDescription {
+  return {
+    name,
+    methods: Object.fromEntries(methods),
+    signals: Object.fromEntries(signals),
+    properties: Object.fromEntries(properties),
+  };
+}
