@@ -29,8 +29,12 @@ const EXPORTED = Object.values(exports).flatMap((target) => {
   return path.startsWith('./dist/') ? [path.slice('./dist/'.length)] : [];
 });
 
-/** Files that outside programs import by their path. */
-const DEEP_IMPORTS = ['bridge/client/member.js', 'bridge/wire/message.js'];
+/** Files that outside programs import by their path, and one that Node loads into a thread of its own. */
+const DEEP_IMPORTS = [
+  'bridge/client/member.js',
+  'bridge/wire/message.js',
+  'bridge/client/dbus-next/resolve-hook.js',
+];
 
 /** Programs that are started together share what they are made of, others would only add files to look into. */
 const GROUPS = {

@@ -301,7 +301,7 @@ export class Bus {
     const known = this.#names.find(name);
     if (known !== undefined) return calls.callFor(known, call, convert);
     const { signal, timeoutMs } = call;
-    const site = this.#member.tellsCallSites ? callSite(this.call) : {};
+    const site = this.#member.tellsCallSites ? callSite() : {};
     const replied = this.#names.resolve(name, { signal, timeoutMs }).then((held) => {
       // The name may have passed to somebody else in between.
       const isLost = held.handle === undefined && this.#member.isOpen;

@@ -5,10 +5,16 @@ export interface CallSite {
   readonly stack?: string;
 }
 
-/** Where `caller` was called from. */
-export function callSite(caller: (...args: never[]) => unknown): CallSite {
+/** Frames of this library that are above those of the caller. */
+const OWN_FRAMES = 8;
+
+/** Where this library was called from. */
+export function callSite(): CallSite {
   const site: CallSite = {};
-  Error.captureStackTrace(site, caller);
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = limit + OWN_FRAMES;
+  Error.captureStackTrace(site, callSite);
+  Error.stackTraceLimit = limit;
   return site;
 }
 

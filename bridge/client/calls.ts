@@ -63,7 +63,7 @@ export class Calls {
       }
       const pending = new PendingReply(this.member, target.destination, call.member);
       pending.settles(resolve, reject, convert);
-      if (this.member.tellsCallSites) pending.noteCallSite(this.callFor);
+      if (this.member.tellsCallSites) pending.noteCallSite();
       this.sendCall(target, call, pending, handles);
     });
   }

@@ -93,7 +93,7 @@ export class ManagedObjects {
 
   /** One of the objects by an interface. */
   proxy<D extends InterfaceDescription>(description: D, path: string): Proxy<D> {
-    return this.#open(path, description) as unknown as Proxy<D>;
+    return this.#open(path, description);
   }
 
   /** Keeps them no longer. */

@@ -55,9 +55,9 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
     this.reject = reject;
   }
 
-  /** Errors are to tell where `caller` was called. */
-  noteCallSite(caller: (...args: never[]) => unknown): void {
-    this.callSite = callSite(caller);
+  /** Errors are to tell where the call is made. */
+  noteCallSite(): void {
+    this.callSite = callSite();
   }
 
   /** It has been sent: from now on the process waits for it. */

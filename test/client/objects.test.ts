@@ -207,12 +207,13 @@ describe.each(PLACES.map((place) => [place.title, place] as const))('%s', (_titl
   test('a class with decorators is a service', async () => {
     const process = await ServiceProcess.start(counter, bridge.address, place.transport);
     const remote = await client.object(process.uniqueName, '/counter');
-    const { methods, properties, signals, getAll } = remote.as('org.example.Counter');
+    const proxy = remote.as('org.example.Counter');
+    const { methods, properties, signals } = proxy;
     const added = await signals['Added'].open();
     expect(await methods['Add'](4)).toBe(7);
     expect((await added.next()).value).toEqual([4]);
     await properties['Count'].set(1);
-    expect(await getAll()).toEqual(new Map([['Count', 1]]));
+    expect(await proxy.getAll()).toEqual(new Map([['Count', 1]]));
     await added.return?.();
     await process.end();
   });

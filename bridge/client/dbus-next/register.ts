@@ -1,0 +1,33 @@
+/*
+ * `node --import bus1-bridge/dbus-next/register app.js`: whatever asks for dbus-next, in this program and in the packages
+ * that it uses, gets the adapter. npm's `overrides` cannot do that, as they lead to packages, and not into one.
+ */
+import Module, { createRequire, register } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { isReplaced } from './replaced.js';
+
+const adapter = new URL('./index.js', import.meta.url);
+/** Files below, which is dist/, are this package's own: for them dbus-next is dbus-next. */
+const root = new URL('../../../', import.meta.url);
+const own = fileURLToPath(root);
+
+type ResolveFilename = (
+  request: string,
+  parent: { filename?: string } | undefined,
+  ...more: unknown[]
+) => string;
+const internals = Module as unknown as Record<'_resolveFilename', ResolveFilename>;
+const resolveFilename = internals['_resolveFilename'];
+
+internals['_resolveFilename'] = function resolve(request, parent, ...more): string {
+  const isOwn = parent?.filename?.startsWith(own) === true;
+  if (!isOwn && isReplaced(request)) return fileURLToPath(adapter);
+  return resolveFilename.call(this, request, parent, ...more);
+};
+
+register(new URL('./resolve-hook.js', import.meta.url), {
+  data: { adapter: adapter.href, root: root.href },
+});
+
+// It is loaded once, before anything asks for it: `require` of an ES module must not wait for its imports.
+createRequire(import.meta.url)('./index.js');
