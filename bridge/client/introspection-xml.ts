@@ -9,7 +9,10 @@ const DOCTYPE = `<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introsp
  "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">
 `;
 
-/** What `Introspect` answers: D-Bus Specification, "Introspection Data Format". Names of members and types need no escaping. */
+/**
+ * What `Introspect` answers: D-Bus Specification, "Introspection Data Format". Names of members and types need no
+ * escaping.
+ */
 export function introspectionXml(
   interfaces: Iterable<InterfaceDescription>,
   children: Iterable<string>,

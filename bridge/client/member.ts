@@ -29,8 +29,8 @@ export interface MemberOptions {
    */
   readonly lookUs?: number | undefined;
   /**
-   * whether errors tell in their `stack` where the call was made; true by default. It costs about a microsecond for each
-   * asynchronous call.
+   * whether errors tell in their `stack` where the call was made; true by default. It costs about a microsecond for
+   * each asynchronous call.
    */
   readonly callSites?: boolean | undefined;
   /** told why a channel to another process was closed, a message was dropped, or a handler's error went nowhere */

@@ -24,29 +24,23 @@ import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/m
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { DRIVER_NAME, DRIVER_PATH } from './driver.js';
 import { ErrorName } from './errors.js';
+import { SocketOwnNames } from './socket-own-names.js';
+import {
+  patchSerial,
+  Registry,
+  requestedName,
+  Root,
+  textAt,
+  type Caller,
+  type Context,
+} from './socket-messages.js';
 import { ownerRule } from './socket-names.js';
 import type { ProcessIdentity, Transport, TransportOptions } from './transport.js';
 
 /** As the process that messages come from: the bus. */
 const BUS_PROCESS = 1;
-const SERIAL_OFFSET = 8;
 /** Senders are told that there is no room when the bus has so much to read. */
 const WAITING_MAX_BYTES = 1 << 27;
-
-/** What a node of the bus stands for. */
-const Root = { kind: 'root' } as const;
-const Registry = { kind: 'registry' } as const;
-interface Destination {
-  readonly kind: 'destination';
-  readonly name: string;
-}
-/** Where the reply to a call that came from the bus goes. */
-interface Caller {
-  readonly kind: 'caller';
-  readonly name: string;
-  readonly serial: number;
-}
-type Context = typeof Root | typeof Registry | Destination | Caller;
 
 /**
  * A bus behind a socket, as a peer of this process's own domain: what the rest of the library sends to the driver, the
@@ -66,10 +60,7 @@ export class SocketDomain implements Transport, Sink {
   private readonly calls = new Map<number, Handle>();
   /** by name, the handle that keeps its node */
   private readonly names = new Map<string, Handle>();
-  /** nodes that this process receives at under its own names: it holds them as long as they have a name */
-  private readonly nameNodes = new Map<string, Handle>();
-  /** requests for names that were not answered yet, by serial */
-  private readonly requests = new Map<number, { readonly name: string; readonly node: Handle }>();
+  private readonly own = new SocketOwnNames((handles) => this.release(handles));
   /** questions of our own to the bus, by serial */
   private readonly questions = new Map<number, (body: readonly unknown[]) => void>();
   /** callers whose end matters here, with the nodes that wait for replies to them */
@@ -193,7 +184,7 @@ export class SocketDomain implements Transport, Sink {
   nodeReleased(handle: Handle): void {
     if (handle === this.inbox) this.inbox = undefined;
     if (typeof handle.context === 'number') this.calls.delete(handle.context);
-    else if (typeof handle.context === 'string') this.nameNodes.delete(handle.context);
+    else if (typeof handle.context === 'string') this.own.ended(handle.context);
   }
 
   /** Nobody has a handle any more: a call was dropped, or a name is of no more interest. */
@@ -273,8 +264,8 @@ export class SocketDomain implements Transport, Sink {
       replyTo.context = serial;
       this.calls.set(serial, replyTo);
     }
-    if (request !== undefined) this.requests.set(serial, { name: request, node: others[0] });
-    else if (isForBus) this.noteRelease(message, serial);
+    if (request !== undefined) this.own.asked(serial, request, others[0]);
+    else if (isForBus) this.own.noteRelease(message, serial);
   }
 
   private write(message: Message): number {
@@ -314,15 +305,6 @@ export class SocketDomain implements Transport, Sink {
       else if (replyTo !== undefined) this.fail(replyTo, ErrorName.NotSupported, why);
       else this.options.onDiagnostic(`${member ?? 'a message'} was dropped: ${why}`);
     });
-  }
-
-  /** A name that is given up, by this process itself, is no longer received at. */
-  private noteRelease(message: Message, serial: number): void {
-    if (this.nameNodes.size === 0 || message.lengthBytes > 1024) return;
-    const { member, body } = decodeMessage(message.copyBytes());
-    if (member !== 'ReleaseName') return;
-    const node = this.nameNodes.get(String(body[0]));
-    if (node !== undefined) this.requests.set(serial, { name: String(body[0]), node });
   }
 
   private drop(message: Message): void {
@@ -423,7 +405,6 @@ export class SocketDomain implements Transport, Sink {
 
   private receiveReply(header: MessageHeader): boolean {
     const { replySerial, type } = header;
-    const request = this.requests.get(replySerial);
     const handle = this.calls.get(replySerial);
     const isAnswer = type === MessageType.MethodReturn || type === MessageType.Error;
     if (!isAnswer) return true;
@@ -437,33 +418,8 @@ export class SocketDomain implements Transport, Sink {
       return false;
     }
     this.calls.delete(replySerial);
-    if (request !== undefined) this.nameAnswered(header, request);
+    this.own.answered(header);
     return true;
-  }
-
-  /** The answer to RequestName (1, 2 and 4: it is ours, or we are in its queue) or to ReleaseName (1: it is not). */
-  private nameAnswered(
-    header: MessageHeader,
-    { name, node }: { readonly name: string; readonly node: Handle },
-  ): void {
-    this.requests.delete(header.replySerial);
-    const { type, body } = decodeMessage(header.bytes.slice(header.start, header.end));
-    const isRelease = this.nameNodes.get(name) === node;
-    const result = type === MessageType.MethodReturn ? body[0] : -1;
-    if (isRelease) {
-      if (result !== -1) this.forgetName(name);
-      return;
-    }
-    if (result !== 1 && result !== 2 && result !== 4) return this.release([node]);
-    this.forgetName(name);
-    node.context = name;
-    if (node.live) this.nameNodes.set(name, node);
-  }
-
-  private forgetName(name: string): void {
-    const node = this.nameNodes.get(name);
-    this.nameNodes.delete(name);
-    if (node !== undefined) this.release([node]);
   }
 
   private receiveOther(header: MessageHeader): boolean {
@@ -545,18 +501,4 @@ export class SocketDomain implements Transport, Sink {
     if (this.peer.send(inbox, message) === SendStatus.OverQuota) this.endReason = reason;
     return 1;
   }
-}
-
-/** The name that a message to the bus asks for. */
-function requestedName(message: Message): string | undefined {
-  const { member, body } = decodeMessage(message.copyBytes());
-  return member === 'RequestName' ? String(body[0]) : undefined;
-}
-
-function patchSerial(bytes: Uint8Array, serial: number): void {
-  for (let i = 0; i < 4; i++) bytes[SERIAL_OFFSET + i] = serial >>> (8 * i);
-}
-
-function textAt({ bytes }: MessageHeader, offset: number, length: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('latin1');
 }

@@ -10,7 +10,6 @@ import {
   RequestNameReply,
   Variant,
   type Bus,
-  type JoinOptions,
 } from '#bridge/client/index.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { RawClient } from '../support/raw-client.js';
@@ -34,23 +33,6 @@ const greeter = {
   signals: { Greeted: { args: 's' } },
   properties: {},
 };
-
-const Refused: [JoinOptions, RegExp][] = [
-  [{ address: 'unix:path=/nowhere/bus' }, /cannot be reached; .*ENOENT/],
-  [{ address: 'unix:path=/nowhere/bus', transport: 'domain' }, /no domain can be reached.*ENOENT/],
-  [{ address: 'tcp:host=localhost,port=1' }, /cannot be reached; .*ECONNREFUSED/],
-  [{ address: 'tcp:host=localhost,port=1', transport: 'domain' }, /no place for a domain/],
-  [{ address: 'autolaunch:' }, /cannot connect by the transport "autolaunch"/],
-  [{ address: 'nonsense' }, /no colon/],
-];
-
-test.each(Refused)('%j cannot be joined', async (options, message) => {
-  await expect(join(options)).rejects.toMatchObject({
-    code: 'JoinFailed',
-    message: expect.stringMatching(message),
-  });
-  expect(() => joinSync(options)).toThrow(message);
-});
 
 describe.each(PLACES.map((place) => [place.title, place] as const))('%s', (_title, place) => {
   const { transport } = place;
@@ -484,29 +466,6 @@ describe.each(PLACES.map((place) => [place.title, place] as const))('%s', (_titl
       expect(process.child.exitCode).toBe(isAlive ? null : 0);
       await (await later).end();
       await process.end();
-    });
-  });
-
-  needsDomain(place, () => {
-    test('when the bridge is gone conversations go on, and whatever needs it says so', async () => {
-      const mortal = await Bridge.start();
-      const there = await ServiceProcess.start('service.mjs', 'domain', mortal.address, SERVICE);
-      const here = await join({ address: mortal.address });
-      const capability = await here.resolve(SERVICE);
-      const echo = { path: PATH, interface: SERVICE, member: 'Echo', signature: 's', body: ['x'] };
-      await capability.call(echo);
-      await mortal.stop('SIGKILL');
-      expect(await here.closed).toMatch(/bridge is gone/);
-      expect((await capability.call(echo)).body).toEqual(['x']);
-      expect((await here.call({ destination: SERVICE, ...echo })).body).toEqual(['x']);
-      const disconnected = { code: 'Disconnected' };
-      await expect(here.requestName('org.example.Late')).rejects.toMatchObject(disconnected);
-      await expect(here.resolve('org.example.Late')).rejects.toMatchObject(disconnected);
-      expect(() => here.emit({ path: '/', interface: 'a.b', member: 'C' })).toThrow(
-        expect.objectContaining(disconnected),
-      );
-      here.close();
-      await there.end();
     });
   });
 

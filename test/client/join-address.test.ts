@@ -1,5 +1,6 @@
 // Where a bus is looked for: by programs that join it, and by every command that takes one.
 import { describe, expect, test } from 'vitest';
+import { join, joinSync, type JoinOptions } from '#bridge/client/index.js';
 import { authorityPaths } from '#bridge/client/authority-address.js';
 import { busAddress, NoBusError, type BusAddress } from '#bridge/wire/bus-address.js';
 
@@ -48,4 +49,21 @@ describe('the authority of a bus listens beside it', () => {
   ])('%s', (address, paths) => {
     expect(authorityPaths(busAddress(address, RUNTIME))).toEqual(paths);
   });
+});
+
+const Refused: [JoinOptions, RegExp][] = [
+  [{ address: 'unix:path=/nowhere/bus' }, /cannot be reached; .*ENOENT/],
+  [{ address: 'unix:path=/nowhere/bus', transport: 'domain' }, /no domain can be reached.*ENOENT/],
+  [{ address: 'tcp:host=localhost,port=1' }, /cannot be reached; .*ECONNREFUSED/],
+  [{ address: 'tcp:host=localhost,port=1', transport: 'domain' }, /no place for a domain/],
+  [{ address: 'autolaunch:' }, /cannot connect by the transport "autolaunch"/],
+  [{ address: 'nonsense' }, /no colon/],
+];
+
+test.each(Refused)('%j cannot be joined', async (options, message) => {
+  await expect(join(options)).rejects.toMatchObject({
+    code: 'JoinFailed',
+    message: expect.stringMatching(message),
+  });
+  expect(() => joinSync(options)).toThrow(message);
 });

@@ -1,4 +1,4 @@
-// A native service: `service.mjs alone PATH`, `service.mjs domain ADDRESS NAME…` or `service.mjs socket ADDRESS NAME…`. It has no loop once it is told to
+// A native service: `service.mjs alone PATH`, or `domain` or `socket`, and then `ADDRESS NAME…`.
 // `block`.
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { DBusError, Domain, implement, join } from 'bus1-bridge';

@@ -1,4 +1,22 @@
-/** All that dbus-next exports, but its connections, and with decorators of today. */
+import { createRequire } from 'node:module';
+
+/* All that dbus-next exports, but its connections, and with decorators of today. A bundler needs the names. */
 export * from 'dbus-next';
+export {
+  DBusError,
+  Message,
+  MessageFlag,
+  MessageType,
+  NameFlag,
+  RequestNameReply,
+  setBigIntCompat,
+  Variant,
+} from 'dbus-next';
 export { decorated as interface } from './decorators.js';
 export { sessionBus, systemBus, type BusOptions } from './open-bus.js';
+
+/** Its types do not tell of these. */
+export const { ReleaseNameReply, validators } = createRequire(import.meta.url)('dbus-next') as {
+  readonly ReleaseNameReply: Readonly<Record<string, number>>;
+  readonly validators: Readonly<Record<string, (name: string) => boolean | void>>;
+};

@@ -1,6 +1,6 @@
 /*
- * `node --import bus1-bridge/dbus-next/register app.js`: whatever asks for dbus-next, in this program and in the packages
- * that it uses, gets the adapter. npm's `overrides` cannot do that, as they lead to packages, and not into one.
+ * `node --import bus1-bridge/dbus-next/register app.js`: whatever asks for dbus-next, in this program and in the
+ * packages that it uses, gets the adapter. npm's `overrides` lead to packages, and not into one.
  */
 import Module, { createRequire, register } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { isReplaced } from './replaced.js';
 
 const adapter = new URL('./index.js', import.meta.url);
 /** Files below, which is dist/, are this package's own: for them dbus-next is dbus-next. */
-const root = new URL('../../../', import.meta.url);
+const root = new URL(import.meta.url.slice(0, import.meta.url.lastIndexOf('bridge/client/')));
 const own = fileURLToPath(root);
 
 type ResolveFilename = (
