@@ -372,18 +372,10 @@ export class SocketDomain implements Transport, Sink {
 
   /** Answers a call of the program in the name of the bus. */
   private fail(replyTo: Handle, errorName: string, text: string): void {
-    const bytes = encodeMessage(
-      {
-        type: MessageType.Error,
-        flags: MessageFlag.NoReplyExpected,
-        serial: this.nextSerial(),
-        sender: DRIVER_NAME,
-        replySerial: 1,
-        errorName,
-        signature: 's',
-      },
-      [text],
-    );
+    const { Error: type } = MessageType;
+    const flags = MessageFlag.NoReplyExpected;
+    const fields = { type, flags, sender: DRIVER_NAME, replySerial: 1, errorName, signature: 's' };
+    const bytes = encodeMessage({ ...fields, serial: this.nextSerial() }, [text]);
     this.message.clear();
     this.answer(replyTo, bytes);
   }
