@@ -1,6 +1,6 @@
 // A native peer that calls a service in the name of somebody else: `forger.mjs ADDRESS SERVICE NAME`.
 import { Calls } from '#bridge/client/calls.js';
-import { join } from 'bus1-bridge';
+import { join } from '#bridge/client/index.js'; // not the package: it has a bundle's own copy of Calls
 import { PATH } from './service-description.mjs';
 
 const [address, destination, victim] = process.argv.slice(2);

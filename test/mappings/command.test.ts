@@ -71,7 +71,7 @@ describe('mappings check', () => {
     const wrong = await mappings('check', '--bus', 'nonsense');
     expect([wrong.code, wrong.stderr]).toEqual([
       1,
-      expect.stringContaining('--bus takes session, system or an address'),
+      expect.stringContaining("a bus is 'session', 'system' or a D-Bus address"),
     ]);
   });
 });

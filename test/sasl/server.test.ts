@@ -100,7 +100,7 @@ const CONVERSATIONS: [title: string, outcome: Outcome, script: string][] = [
     < REJECTED ${ALL}
     > AUTH EXTERNAL ${hex('4294967295')}
     < REJECTED ${ALL}
-    > AUTH EXTERNAL ${hex('0x3e8')}
+    > AUTH EXTERNAL ${hex('0x3e8 ')}
     < REJECTED ${ALL}
     > AUTH EXTERNAL ${hex('1000 ')}
     < REJECTED ${ALL}`,

@@ -239,6 +239,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         move.reached('waiting');
         askForName(service, OLD_NAME)();
         answerPing(service);
+        answerPing(old);
         move.reached('queued');
         expect(move.failure().text).toMatch(
           /has not let go of it, and does not allow to be replaced/,

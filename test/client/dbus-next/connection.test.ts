@@ -52,10 +52,14 @@ describe('the package', () => {
   test('exports what dbus-next does, and the same classes', () => {
     expect(namesIn(own)).toEqual(namesIn(dbusNext));
     const { sessionBus: _session, systemBus: _system, ...others } = dbusNext;
-    for (const [name, value] of Object.entries(others)) {
+    const { interface: decorated, ...same } = others;
+    for (const [name, value] of Object.entries(same)) {
       expect(own[name as keyof Library]).toBe(value);
       expect(byName[name]).toBe(value);
     }
+    /* its decorators take today's form as well, and its class is dbus-next's */
+    expect(own.interface.Interface).toBe(decorated.Interface);
+    expect(Object.keys(own.interface).toSorted()).toEqual(Object.keys(decorated).toSorted());
   });
 
   test('can be required, too', () => {
