@@ -109,7 +109,8 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         expect(text).toContain(
           `${NEW_NAME} was not moved: nobody has asked for it there within 0.05 s`,
         );
-        expect(text).toContain('It is owned by its owner here');
+        expect(text).toContain(`It is owned by ${service.uniqueName} (pid ${process.pid}, `);
+        expect(text).toMatch(/\) on the bridge now, on the bus at /);
         callAndAnswer(rival, NEW_NAME, service);
         expect(takeName(rival, NEW_NAME, REPLACE_EXISTING | DO_NOT_QUEUE)).toBe(EXISTS);
       });
@@ -157,6 +158,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
       there.reached('waiting');
       askForName(service, NEW_NAME)();
       answerPing(service);
+      answerPing(old);
       there.reached('queued');
       old.callBus('ReleaseName', 's', [NEW_NAME]);
       answerPing(old);

@@ -92,6 +92,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
       move.reached('waiting');
       askForName(service, OLD_NAME)();
       answerPing(service);
+      answerPing(old);
       expect(move.reached('queued')).toEqual({ owner: old.uniqueName, pid: process.pid });
       callAndAnswer(client, OLD_NAME, old);
       callAndAnswer(outsider, OLD_NAME, old);
@@ -114,6 +115,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
       move.reached('waiting');
       askForName(service, OLD_NAME)();
       answerPing(service);
+      answerPing(old);
       move.reached('queued');
       sendNumbers(client, OLD_NAME, 1, MANY);
       const release = old.startCall(
@@ -269,6 +271,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
       move.reached('waiting');
       askForName(service, OLD_NAME)();
       answerPing(service);
+      answerPing(old);
       move.reached('queued');
       await own.old.kill();
       expect(move.failure().text).toContain(`the bus at ${own.old.address} is gone`);
