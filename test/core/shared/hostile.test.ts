@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Caller, Service } from './service.js';
 
 /** What the process does, and what the one diagnostic about it says. */
@@ -61,14 +61,14 @@ describe('a process that breaks the rules of the shared domain', () => {
   let service: Service;
   let bystander: Caller;
 
-  beforeAll(async () => {
+  beforeEach(async () => {
     service = new Service();
     bystander = await Caller.start(service);
     const { lost } = await bystander.call(CALLS);
     if (lost) throw new Error('the service does not answer');
   });
 
-  afterAll(async () => {
+  afterEach(async () => {
     await bystander.end();
     service.close();
   });
