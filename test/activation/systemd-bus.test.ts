@@ -170,9 +170,14 @@ describe('when systemd does not come', () => {
     expect(errorOf(client, callAndSync(client, FIRST))).toEqual([`${ERROR}.TimedOut`, text]);
     expect(errorOf(client, callAndSync(client, SYSTEMD))[0]).toBe(`${ERROR}.TimedOut`);
   });
+});
+
+describe('while systemd is waited for', () => {
+  startFor({ args: ARGS, prepare });
 
   test('services without a unit are started by the bus', () => {
     const client = bus.connect();
+    callAndSync(client, FIRST);
     const name = bus.install('org.example.Plain', '/bin/false');
     expect(errorOf(client, callAndSync(client, name))[0]).toBe(`${ERROR}.Spawn.ChildExited`);
   });
