@@ -81,10 +81,12 @@ class Sides {
     return service;
   }
 
+  /** What a service has started, as gvfsd has, holds its output, and may end with the bus only. */
   async stop(): Promise<void> {
-    for (const program of this.#programs.toReversed()) await program.stop();
+    const ends = this.#programs.toReversed().map((program) => program.stop());
     await this.bridge.stop();
     await this.old.stop();
+    await Promise.all(ends);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
