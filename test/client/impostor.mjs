@@ -2,7 +2,7 @@
 import { Calls } from '#bridge/client/calls.js';
 import { ControlCode, controlBytes } from '#bridge/registry/control-message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import { join } from 'bus1-bridge';
+import { join } from '#bridge/client/index.js';
 
 const [address, victim, service, deed] = process.argv.slice(2);
 const DRIVER = 'org.freedesktop.DBus';

@@ -1,4 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -34,9 +41,20 @@ export default function setup(): void {
   /* no program is there to open a folder or a link with */
   mkdirSync(join(share, 'applications'));
   linkSome(join(SHARE, 'dbus-1/services'), join(share, 'dbus-1/services'), SERVICES);
+  maskOthers(join(SHARE, 'dbus-1/services'), join(share, 'dbus-1/services'));
   linkSome(join(SHARE, 'xdg-desktop-portal/portals'), portals, PORTALS);
   process.env['XDG_DATA_DIRS'] = share;
   process.env['XDG_DESKTOP_PORTAL_DIR'] = portals;
+}
+
+/** A session bus looks below /usr/share in any case, but last: a service of the same name comes before it. */
+function maskOthers(from: string, to: string): void {
+  const files = existsSync(from) ? readdirSync(from) : [];
+  for (const file of files.filter((name) => !SERVICES.includes(name))) {
+    const [, name] = /^Name=(.*)$/m.exec(readFileSync(join(from, file), 'utf8')) ?? [];
+    if (name === undefined) continue;
+    writeFileSync(join(to, file), `[D-BUS Service]\nName=${name}\nExec=/bin/false\n`);
+  }
 }
 
 function linkAllBut(from: string, to: string, others: readonly string[]): void {
