@@ -154,10 +154,15 @@ export class LinkInput {
     const trace = this.link.incoming.of(incoming.trace, incoming.account, receiver.user);
     const { descriptorCount, lengthBytes } = incoming;
     if (!trace.charge(objects, lengthBytes, descriptorCount)) return false;
-    const fds = incoming.takeDescriptors(this.channel);
-    incoming.descriptorCount = 0;
+    let fds: number[] = [];
+    try {
+      fds = incoming.takeDescriptors(this.channel);
+    } finally {
+      incoming.descriptorCount = 0;
+      /* also when they were announced and never sent, which closes the channel */
+      if (fds.length < descriptorCount) trace.takeBack(objects, lengthBytes, descriptorCount);
+    }
     if (fds.length < descriptorCount) {
-      trace.takeBack(objects, lengthBytes, descriptorCount);
       incoming.lostDescriptors = descriptorCount;
       return false;
     }
