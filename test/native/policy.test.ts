@@ -14,7 +14,7 @@ const POLICY = `
   <type>session</type>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/><allow user="*"/>
-    <deny send_destination="${SERVICE}" send_member="Forbidden"/>
+    <deny send_destination="${SERVICE}" send_interface="org.bus1.Test" send_member="Forbidden"/>
   </policy>
   <policy user="12345"><deny own="org.bus1.Nobody"/></policy>
 </busconfig>`;
