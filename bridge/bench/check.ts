@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 import { advantageOf } from './comparison.js';
 import type { ContenderId } from './contenders.js';
@@ -59,6 +60,10 @@ if (file === undefined || (flag !== undefined && flag !== '--write')) {
   process.stderr.write('usage: check.js BASELINE [--write]\n');
   process.exit(2);
 }
+if (flag === undefined && !existsSync(file)) {
+  process.stderr.write(`check.js: there is no baseline at ${file}: record one with --write\n`);
+  process.exit(2);
+}
 const progress = new Progress(process.stderr);
 const result = await new Runner(OPTIONS, progress).run();
 progress.clear();
@@ -72,6 +77,7 @@ if (flag === '--write') {
       { advantage: Number(estimate?.value.toFixed(2)), noise: NOISE },
     ]),
   );
+  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
 }
 const baseline = JSON.parse(readFileSync(file, 'utf8')) as Baseline;
