@@ -1,7 +1,7 @@
-import { writeSync } from 'node:fs';
 import {
   closeFd,
   createMemfd,
+  Doorbell,
   Errno,
   FUTEX_WAITERS_MAX,
   futexWake,
@@ -82,10 +82,12 @@ export class RawChannel {
   private readonly readCapacity: number;
   private readTail = 0;
   private sentRecords = 0;
+  private readonly bell: Doorbell;
 
   constructor(frame: ChannelFrame, fds: readonly number[]) {
     this.peer = frame.peer;
     this.descriptors = fds;
+    this.bell = new Doorbell(fds[2]);
     this.capacity = frame.ringBytes;
     this.readCapacity = frame.ringBytes;
     this.own = SharedMapping.map(fds[0], 2 * (HEADER + frame.ringBytes), { writable: true });
@@ -151,11 +153,7 @@ export class RawChannel {
 
   /** Rings both kinds of doorbell, whether the other side sleeps or not. */
   ring(): void {
-    try {
-      writeSync(this.descriptors[2], Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0));
-    } catch {
-      // A full doorbell has been rung; one that the other side has closed rings nobody.
-    }
+    if (this.isOpen) this.bell.ring();
     const { words, address } = this.own;
     const offset = this.readOffset === 0 ? HEADER + this.readCapacity : 0;
     Atomics.add(words, (offset + BELL) >>> 2, 1);
