@@ -39,8 +39,12 @@ const DEEP_IMPORTS = [
 /** Programs that are started together share what they are made of, others would only add files to look into. */
 const GROUPS = {
   daemon: ['bridge/cli/bus1-dbus-daemon.js'],
-  programs: ['bridge/cli/bus1-bridge.js', 'bridge/cli/daemon-child.js', 'bridge/cli/host-child.js'],
-  hostThread: ['bridge/host/worker.js'],
+  programs: [
+    'bridge/cli/bus1-bridge.js',
+    'bridge/control/daemon-program.js',
+    'bridge/control/host-program.js',
+  ],
+  hostThread: ['bridge/control/host-worker.js'],
   library: [...new Set([...EXPORTED, ...DEEP_IMPORTS])],
   bench: ['main', 'check', 'caller', 'service', 'companion'].map(
     (name) => `bridge/bench/${name}.js`,
@@ -83,7 +87,7 @@ async function bundle([group, entries]) {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
-    // As deep as the modules were: paths that start at import.meta.url stay right.
+    // As deep as the modules were: paths that start at import.meta.url stay right if they name the folder.
     chunkNames: `bridge/chunks/${group}-[hash]`,
     external: EXTERNAL[group] ?? [],
     alias: {

@@ -1,4 +1,5 @@
-import type { ActivationFailure } from './activation-failure.js';
+import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
+import type { EnvironmentChange } from '#bridge/driver/service-starter.js';
 import type { ServiceTableData } from './service-table.js';
 
 /** What a host is told about services: the files, and how the bus was set up to use them. */
@@ -29,11 +30,3 @@ export type ActivationRequest =
   /** It let its deadline pass. */
   | { readonly type: 'kill-service'; readonly name: string }
   | { readonly type: 'change-environment'; readonly change: EnvironmentChange };
-
-/** For services that are started from now on. */
-export type EnvironmentChange =
-  | {
-      readonly kind: 'set';
-      readonly variables: readonly (readonly [name: string, value: string])[];
-    }
-  | { readonly kind: 'unset'; readonly names: readonly string[] };

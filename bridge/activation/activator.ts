@@ -1,18 +1,18 @@
 import type { Handle, ResourceUser } from '#core/index.js';
 import type { Driver, OwnMessageFields } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
+import type { EnvironmentChange, ServiceStarter } from '#bridge/driver/service-starter.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { identityOf, type ProcessIdentity } from '#bridge/registry/identity.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { MessageFlag } from '#bridge/wire/types.js';
 import type { BusLimits } from '#policy/index.js';
-import { ActivationFailures, type ActivationFailure } from './activation-failure.js';
+import { ActivationFailures, type ActivationFailure } from '#bridge/driver/activation-failure.js';
 import type {
   ActivationCommand,
   ActivationFacts,
   ActivationRequest,
-  EnvironmentChange,
 } from './activation-messages.js';
 import { chooseActivationRoute, type ActivationRoute } from './activation-route.js';
 import type { ParkedMessage } from './parked-message.js';
@@ -32,7 +32,7 @@ import {
   SYSTEMD_NAME,
   type SystemdMessage,
 } from './systemd.js';
-import type { Waiting } from './waiting.js';
+import type { Waiting } from '#bridge/driver/waiting.js';
 
 /** The thread in which an activator lives. */
 export interface ActivatorHost {
@@ -55,7 +55,7 @@ interface Alarm {
  * Starting on demand, as far as it belongs to the data plane: who waits for which name, and for how long. Processes are
  * started by the control plane, or by systemd, which is a client like others.
  */
-export class Activator {
+export class Activator implements ServiceStarter {
   /** Whether clients may change the environment of services. */
   isEnvironmentOpen = true;
   private readonly host: ActivatorHost;

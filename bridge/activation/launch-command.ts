@@ -1,5 +1,5 @@
-import { ActivationFailures, HelperStatus } from './activation-failure.js';
-import type { ActivationFailure } from './activation-failure.js';
+import { ActivationFailures, HelperStatus } from '#bridge/driver/activation-failure.js';
+import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 import type { Environment } from './activation-environment.js';
 import { execErrnoText } from './exec-errno.js';
 import { parseExecLine } from './exec-line.js';

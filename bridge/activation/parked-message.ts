@@ -2,9 +2,9 @@ import type { DescriptorSet, Handle, Message, Trace } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
-import type { ActivationFailure } from './activation-failure.js';
+import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 import type { Parking } from './parking.js';
-import type { Waiting } from './waiting.js';
+import type { Waiting } from '#bridge/driver/waiting.js';
 
 /** The `context` of a parking node: whose messages arrive there, and for which name. */
 export interface ParkingSpot {

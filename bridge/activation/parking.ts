@@ -19,7 +19,7 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { denialText } from '#bridge/registry/grants.js';
 import type { Facet } from '#policy/index.js';
-import type { ActivationFailure } from './activation-failure.js';
+import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 import { ParkedMessage, type ParkingSpot } from './parked-message.js';
 
 /**

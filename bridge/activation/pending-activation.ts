@@ -1,5 +1,5 @@
-import { ActivationFailures } from './activation-failure.js';
-import type { ActivationFailure } from './activation-failure.js';
+import { ActivationFailures } from '#bridge/driver/activation-failure.js';
+import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 
 /** What is being started for a name; it decides which failures concern it. */
 export interface ActivationTarget {

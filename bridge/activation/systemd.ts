@@ -1,6 +1,6 @@
 import { parseErrorName } from '#bridge/wire/names.js';
 import { MessageType } from '#bridge/wire/types.js';
-import type { ActivationFailure } from './activation-failure.js';
+import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 
 /**
  * The name under which systemd is on the bus. With systemd activation it needs no .service file.

@@ -1,12 +1,10 @@
 import type { Subscription } from 'rxjs';
 import { setOpenFilesLimitOf } from '#core/linux/index.js';
-import type {
-  ActivationRequest,
-  EnvironmentChange,
-} from '#bridge/activation/activation-messages.js';
+import type { ActivationRequest } from '#bridge/activation/activation-messages.js';
 import { formatDiagnostic, type Diagnostic } from '#bridge/activation/diagnostic.js';
 import { Launcher, type Launch } from '#bridge/activation/launcher.js';
 import { ServiceCatalog, type CatalogChange } from '#bridge/activation/service-catalog.js';
+import type { EnvironmentChange } from '#bridge/driver/service-starter.js';
 import type { HostCommand } from '#bridge/host/thread-messages.js';
 import type { ActivationSettings } from './activation-settings.js';
 import type { Logger } from './logger.js';

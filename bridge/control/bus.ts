@@ -107,15 +107,14 @@ export class Bus {
         allowAnonymous: config.allowAnonymous,
         hostCount: hosts,
         lookUs: options.lookUs,
-        uplink: options.uplink,
         domain: hasDomain ? { listenFds: domainSockets.map(({ fd }) => fd) } : undefined,
       },
     });
-    const { keyring, options: own } = job();
     const isAlone = hosts === 1;
     this.#host = new HostThread({
-      keyring,
-      options: { ...own, mappings: options.mappings },
+      ...job(),
+      uplink: options.uplink,
+      mappings: options.mappings,
     });
     if (!isAlone) {
       this.#processes = new HostProcesses({

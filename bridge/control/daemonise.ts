@@ -48,7 +48,7 @@ export async function daemonise(job: Omit<DaemonJob, 'inheritedSockets'>): Promi
 }
 
 function startChild(sockets: number): ChildProcess {
-  const program = fileURLToPath(new URL('../cli/daemon-child.js', import.meta.url));
+  const program = fileURLToPath(new URL('../control/daemon-program.js', import.meta.url));
   const passed = Array.from({ length: sockets }, (_, index) => LISTEN_FDS_START + index);
   const stdio: StdioOptions = ['ignore', 'ignore', 'ignore', ...passed, 'ipc'];
   return spawn(process.execPath, nodeArguments(program), {

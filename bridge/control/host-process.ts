@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
-import type { HostThreadData } from '#bridge/host/worker.js';
+import type { HostThreadData } from './host-worker.js';
 import { closeFd, socketPair } from '#core/linux/index.js';
 import { nodeArguments } from './node-child.js';
 
@@ -27,7 +27,7 @@ export class HostProcess {
   constructor(number: number, job: HostProcessJob, hooks: HostProcessHooks) {
     const [ours, theirs] = socketPair();
     this.memberFd = ours;
-    const program = fileURLToPath(new URL('../cli/host-child.js', import.meta.url));
+    const program = fileURLToPath(new URL('../control/host-program.js', import.meta.url));
     this.#child = spawn(process.execPath, [...nodeArguments(program), String(number)], {
       /* whoever reads what the bus prints waits for its end, not for ours */
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', theirs],

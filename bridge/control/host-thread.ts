@@ -7,7 +7,7 @@ import {
 } from 'node:worker_threads';
 import { Subject, type Observable } from 'rxjs';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
-import type { HostThreadData } from '#bridge/host/worker.js';
+import type { HostThreadData } from './host-worker.js';
 import { StartupError } from './startup-error.js';
 
 /** What is written to an eventfd to make it readable: eventfd(2). */
@@ -29,7 +29,7 @@ export class HostThread {
   constructor(data: Omit<HostThreadData, 'port'>) {
     const { port1, port2 } = new MessageChannel();
     const workerData: HostThreadData = { ...data, port: port2 };
-    const url = new URL('../host/worker.js', import.meta.url);
+    const url = new URL('../control/host-worker.js', import.meta.url);
     const worker = new Worker(url, { workerData, transferList: [port2] });
     this.#port = port1;
     this.events = this.#events.asObservable();

@@ -1,4 +1,4 @@
-import { ActivationFailures } from '#bridge/activation/activation-failure.js';
+import { ActivationFailures } from './activation-failure.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 
 import { DriverError, ErrorName } from './driver-error.js';

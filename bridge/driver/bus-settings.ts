@@ -1,10 +1,10 @@
 import type { Handle, Message } from '#core/index.js';
-import type { Activator } from '#bridge/activation/activator.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { HostStatus } from '#bridge/registry/host-report.js';
 import type { BusLimits } from '#policy/index.js';
 
 import type { AttachedBus } from './attached-bus.js';
+import type { ServiceStarter } from './service-starter.js';
 
 /** A refused RequestName, with the rule that refused it. */
 export interface Denial {
@@ -27,7 +27,7 @@ export interface BusSettings {
   /** A broadcast of `sender` found no room at `inbox`. */
   missed(inbox: Handle, sender: Connection, message: Message): void;
   isPrivileged(connection: Connection): boolean;
-  readonly activator: Activator;
+  readonly activator: ServiceStarter;
   /** the other bus that this one is attached to */
   readonly attached: AttachedBus | undefined;
   /** has the configuration read again */

@@ -133,7 +133,8 @@ export class Entrance {
   }
 
   private newSaslServer(credentials: Credentials, canPassUnixFds: boolean): SaslServer {
-    const { guid, mechanisms, randomBytes, cookies } = this.host.options;
+    const { guid, mechanisms } = this.host.options;
+    const { randomBytes, cookies } = this.host.parts;
     return new SaslServer({
       guid,
       mechanisms,

@@ -1,6 +1,6 @@
 import type { Handle, ResourceUser } from '#core/index.js';
 import { Parking } from '#bridge/activation/parking.js';
-import { ActivationFailures } from '#bridge/activation/activation-failure.js';
+import { ActivationFailures } from '#bridge/driver/activation-failure.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import type { Connection } from '#bridge/registry/connection.js';
 

@@ -1,8 +1,5 @@
-import type { CookieIssuer } from '#bridge/sasl/cookie.js';
-import type { MechanismName, RandomBytes } from '#bridge/sasl/mechanism.js';
-import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
+import type { MechanismName } from '#bridge/sasl/mechanism.js';
 import type { BusLimits, PolicyRules } from '#policy/index.js';
-import type { Mapping } from '#mappings/index.js';
 
 import type { Host } from './host.js';
 import type { HostRequest } from './thread-messages.js';
@@ -13,7 +10,7 @@ export type LogLevel = 'debug' | 'info' | 'notice' | 'warn' | 'error';
 /** Where the registry is: here, with an authority that listens; or where this socket leads to. */
 export type DomainOptions = { readonly listenFds: readonly number[] } | { readonly fd: number };
 
-/** What a host is made of; plain data but for the two sources that are handed in. */
+/** How a host is set up; plain data. */
 export interface HostOptions {
   readonly listenFds: readonly number[];
   /** by listening descriptor: what its clients have to send before all else (nonce-tcp) */
@@ -34,12 +31,6 @@ export interface HostOptions {
   readonly lookUs?: number | undefined;
   /** processes that join as native peers or as hosts; absent: none can */
   readonly domain?: DomainOptions | undefined;
-  /** an existing bus that this one is attached to */
-  readonly uplink?: UplinkOptions | undefined;
-  /** how native peers reach services; only where the registry is */
-  readonly mappings?: readonly Mapping[] | undefined;
-  readonly randomBytes: RandomBytes;
-  readonly cookies?: CookieIssuer;
 }
 
 /** The control plane as a host sees it. */

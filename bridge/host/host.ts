@@ -16,7 +16,6 @@ import { Envelope } from '#bridge/registry/envelope.js';
 import { Grants } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { incomingFaultText } from '#bridge/peer/incoming-check.js';
-import type { Attachment } from '#bridge/uplink/attachment.js';
 import type { Facet } from '#policy/index.js';
 
 import { Arena } from './arena.js';
@@ -27,6 +26,7 @@ import { ForeignMessages, Rejection, rejected } from './foreign-messages.js';
 import { Handshake } from './handshake.js';
 import { HostDomain } from './host-domain.js';
 import type { HostOptions, HostOutput, LogLevel } from './host-options.js';
+import type { HostParts, OtherBus } from './host-parts.js';
 import { LargeBuffers } from './large-buffers.js';
 import { LogBudget, type LogFields } from './log-budget.js';
 import { ADMISSION, Lookup } from './node-contexts.js';
@@ -61,6 +61,7 @@ interface Flushable {
  */
 export class Host {
   readonly options: HostOptions;
+  readonly parts: HostParts;
   readonly domain = new LocalDomain();
   readonly arena: Arena;
   readonly window: ReceiveWindow;
@@ -104,8 +105,9 @@ export class Host {
   private isStopping = false;
   private isDwindling = false;
 
-  constructor(options: HostOptions, output: HostOutput) {
+  constructor(options: HostOptions, parts: HostParts, output: HostOutput) {
     this.options = options;
+    this.parts = parts;
     this.output = output;
     this.diagnostics = new LogBudget(
       (level, message, fields) => output.log(level, message, fields),
@@ -404,7 +406,7 @@ export class Host {
   }
 
   /** The other bus that this one is attached to, if any. */
-  get attachment(): Attachment | null {
+  get attachment(): OtherBus | null {
     return this.here === null ? null : this.here.attachment;
   }
 

@@ -5,15 +5,13 @@ import { status } from '#bridge/driver/status.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
 import { ControlCode, controlMessage } from '#bridge/registry/control-message.js';
 import type { Registry } from '#bridge/registry/registry.js';
-import { Attachment } from '#bridge/uplink/attachment.js';
-import { uplinkInterface } from '#bridge/uplink/uplink-interface.js';
 import { NewNode, SendStatus } from '#core/index.js';
-import { Translator } from '#bridge/translation/translator.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
 import { busSettings } from './bus-settings.js';
 import type { Host } from './host.js';
 import type { HostOptions } from './host-options.js';
+import type { ObjectTranslator, OtherBus } from './host-parts.js';
 import { Guard } from './guard.js';
 import { INBOX, Lookup } from './node-contexts.js';
 import type { RegistryAccess } from './registry-access.js';
@@ -25,8 +23,8 @@ export class LocalRegistry implements RegistryAccess {
   readonly activator: Activator;
   readonly directory: Registry;
   /** the other bus that this one is attached to */
-  readonly attachment: Attachment | null;
-  private readonly translator: Translator | null;
+  readonly attachment: OtherBus | null;
+  private readonly translator: ObjectTranslator | null;
   private readonly guard: Guard;
   private readonly host: Host;
   /** clients that have said Hello, or what is none, and are not answered yet */
@@ -41,11 +39,10 @@ export class LocalRegistry implements RegistryAccess {
     };
     const settings = busSettings(host);
     const { domain, grants } = host;
-    const { uplink } = host.options;
-    this.attachment = uplink === undefined ? null : new Attachment(host, uplink);
+    this.attachment = host.parts.attach?.(host) ?? null;
     const interfaces = [...INTERFACES];
     if (host.options.domain !== undefined) interfaces.push(status);
-    if (this.attachment !== null) interfaces.push(uplinkInterface(this.attachment));
+    if (this.attachment !== null) interfaces.push(this.attachment.driverInterface);
     this.driver = new Driver(domain, user, settings, grants, interfaces, onArrival, runControls);
     this.directory = this.driver.registry;
     this.directory.onOwnerChange = ({ name, oldOwner }) => {
@@ -55,8 +52,7 @@ export class LocalRegistry implements RegistryAccess {
     };
     this.guard = new Guard(this.driver, user, onArrival);
     this.activator = new Activator(host, this.driver, user, onArrival);
-    const { mappings = [] } = host.options;
-    this.translator = mappings.length === 0 ? null : new Translator(host, mappings);
+    this.translator = host.parts.translate?.(host) ?? null;
     this.directory.translatorFor = (name, sender, owner) =>
       this.translator?.handleFor(name, sender, owner) ??
       (owner && this.guard.handleFor(name, sender, owner));
@@ -121,7 +117,7 @@ export class LocalRegistry implements RegistryAccess {
 
   private continueGreeted(): void {
     for (const shim of this.greeted) {
-      if (this.attachment?.uplinks.isGreeting(shim.connection) === true) continue;
+      if (this.attachment?.isGreeting(shim.connection) === true) continue;
       this.greeted.delete(shim);
       this.host.continueWith(shim);
     }

@@ -5,8 +5,10 @@ import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { expandPath, type MemberReference, type ObjectKind } from '#mappings/index.js';
 
+import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
 import type { HandleContext } from './contexts.js';
+import { passCall } from './native-call.js';
 import { ObjectNode } from './object-node.js';
 import { Offer } from './offer.js';
 import type { Service } from './service.js';
@@ -84,6 +86,15 @@ export class Conversation implements HandleContext {
     this.forget(object);
     if (object.node.live) this.client.peer.release(object.node);
     this.endIfIdle();
+  }
+
+  /** A native peer has sent a message to the node that stands for `object`. */
+  arrived(object: ObjectNode, arrival: Arrival): void {
+    const { service, client } = this;
+    service.whenWatched(() => {
+      if (client.peer.live) passCall(object, arrival);
+      arrival.finish(client.peer);
+    });
   }
 
   /** Nobody holds a handle to this node any more. */

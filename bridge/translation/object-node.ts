@@ -8,7 +8,6 @@ import type { NodeContext } from './contexts.js';
 import type { Conversation } from './conversation.js';
 import { KeptSignals } from './kept-signals.js';
 import type { Listener } from './listener.js';
-import { passCall } from './native-call.js';
 
 /** D-Bus Specification, "Standard Errors"; not one that a bus has to give. */
 const UNKNOWN_OBJECT = 'org.freedesktop.DBus.Error.UnknownObject';
@@ -49,11 +48,7 @@ export class ObjectNode implements NodeContext, Target {
   }
 
   arrived(arrival: Arrival): void {
-    const { service, client } = this.conversation;
-    service.whenWatched(() => {
-      if (client.peer.live) passCall(this, arrival);
-      arrival.finish(client.peer);
-    });
+    this.conversation.arrived(this, arrival);
   }
 
   abandoned(): void {

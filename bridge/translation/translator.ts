@@ -1,6 +1,7 @@
 import { Message, type Handle } from '#core/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Host } from '#bridge/host/host.js';
+import type { ObjectTranslator } from '#bridge/host/host-parts.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { Envelope } from '#bridge/registry/envelope.js';
 import type { Registry } from '#bridge/registry/registry.js';
@@ -23,7 +24,7 @@ import { Watch } from './watch.js';
  * name of which a mapping speaks gets a handle to a node here instead of the service's own. To the service it looks as
  * if the native peer had called by path.
  */
-export class Translator {
+export class Translator implements ObjectTranslator {
   readonly host: Host;
   readonly watch: Watch;
   private readonly mappings: KnownMappings;

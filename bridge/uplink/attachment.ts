@@ -3,6 +3,7 @@ import type { Driver } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { Host } from '#bridge/host/host.js';
 import type { LogLevel } from '#bridge/host/host-options.js';
+import type { OtherBus } from '#bridge/host/host-parts.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { connectToBus, type BusSocket } from '#bridge/socket/connect.js';
@@ -27,6 +28,7 @@ import type { StandIn } from './stand-in.js';
 import { FREE, type Access, type Uplink, type UplinkFailure } from './uplink.js';
 import type { UplinkOptions } from './uplink-options.js';
 import { NAME_CANNOT_CROSS, nameIn, SECOND_SPACE_PREFIX } from './unknown-names.js';
+import { uplinkInterface } from './uplink-interface.js';
 import { Uplinks } from './uplinks.js';
 import { markOf, Watcher } from './watcher.js';
 
@@ -37,10 +39,11 @@ const RETRY_MAX_MS = 500;
 const PATIENCE_MS = 2000;
 
 /** This bridge's being attached to an existing bus: all that it has over there, and all that stands for it here. */
-export class Attachment {
+export class Attachment implements OtherBus {
   readonly host: Host;
   readonly options: UplinkOptions;
   readonly driverSide = new DriverSide(this);
+  readonly driverInterface = uplinkInterface(this);
   readonly uplinks = new Uplinks(this);
   readonly ghosts = new Ghosts(this);
   readonly imports = new Imports(this);
@@ -101,6 +104,10 @@ export class Attachment {
     this.watcher?.link.close();
     this.doorkeeper.close();
     this.uplinks.closeAll();
+  }
+
+  isGreeting(connection: Connection): boolean {
+    return this.uplinks.isGreeting(connection);
   }
 
   /** Does `action` when no transaction is under way any more. */

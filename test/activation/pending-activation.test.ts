@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ActivationFailures } from '#bridge/activation/activation-failure.js';
+import { ActivationFailures } from '#bridge/driver/activation-failure.js';
 import { PendingActivations } from '#bridge/activation/pending-activation.js';
 
 const LIMITS = { maxParked: 512, timeoutMs: 25_000 };

@@ -112,6 +112,136 @@ const RULES: Rule[] = [
   },
 ];
 
+/**
+ * The folders of the product, each with those that it may import, beside itself and what is below them. A folder that
+ * is not in the table fails the test, so the table is the map of the house.
+ */
+const FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  'bus1-core': [],
+  policy: [],
+  mappings: [],
+  'bridge/wire': [],
+  'bridge/sasl': ['bridge/wire'],
+  'bridge/introspection': ['bridge/wire', 'mappings'],
+  'bridge/socket': ['bridge/sasl', 'bridge/wire', 'bus1-core'],
+  'bridge/registry': ['bridge/wire', 'bus1-core', 'policy'],
+  'bridge/peer': ['bridge/registry', 'bridge/wire'],
+  'bridge/driver': ['bridge/peer', 'bridge/registry', 'bridge/wire', 'bus1-core', 'policy'],
+  'bridge/activation': [
+    'bridge/driver',
+    'bridge/peer',
+    'bridge/registry',
+    'bridge/wire',
+    'bus1-core',
+    'policy',
+  ],
+  'bridge/client': [
+    'bridge/introspection',
+    'bridge/registry',
+    'bridge/socket',
+    'bridge/wire',
+    'bus1-core',
+  ],
+  'bridge/host': [
+    'bridge/activation',
+    'bridge/driver',
+    'bridge/peer',
+    'bridge/registry',
+    'bridge/sasl',
+    'bridge/wire',
+    'bus1-core',
+    'policy',
+  ],
+  'bridge/translation': [
+    'bridge/client',
+    'bridge/driver',
+    'bridge/host',
+    'bridge/peer',
+    'bridge/registry',
+    'bridge/wire',
+    'bus1-core',
+    'mappings',
+    'policy',
+  ],
+  'bridge/uplink': [
+    'bridge/driver',
+    'bridge/host',
+    'bridge/peer',
+    'bridge/registry',
+    'bridge/sasl',
+    'bridge/socket',
+    'bridge/wire',
+    'bus1-core',
+    'policy',
+  ],
+  'bridge/control': [
+    'bridge/activation',
+    'bridge/driver',
+    'bridge/host',
+    'bridge/sasl',
+    'bridge/translation',
+    'bridge/uplink',
+    'bridge/wire',
+    'bus1-core',
+    'mappings',
+    'policy',
+  ],
+  'bridge/bench': ['bridge/client', 'bridge/control', 'bridge/sasl', 'bridge/wire', 'bus1-core'],
+  'bridge/cli': [
+    'bridge/bench',
+    'bridge/client',
+    'bridge/control',
+    'bridge/driver',
+    'bridge/introspection',
+    'bridge/registry',
+    'bridge/socket',
+    'bridge/uplink',
+    'bridge/wire',
+    'bus1-core',
+    'mappings',
+    'policy',
+  ],
+};
+
+/** The folder of the house that a file lies in. */
+function folderOf(path: string): string {
+  const [top, folder] = path.split('/');
+  return top === 'bridge' ? `${top}/${folder}` : top;
+}
+
+/** Groups of nodes of which each can be reached from each other: Tarjan's algorithm. */
+function circles(graph: ReadonlyMap<string, ReadonlySet<string>>): string[][] {
+  const found: string[][] = [];
+  const numbers = new Map<string, number>();
+  const stack: string[] = [];
+  const visit = (node: string): number => {
+    const own = numbers.size;
+    numbers.set(node, own);
+    stack.push(node);
+    let lowest = own;
+    for (const next of graph.get(node) ?? []) {
+      if (!numbers.has(next)) lowest = Math.min(lowest, visit(next));
+      else if (stack.includes(next)) lowest = Math.min(lowest, numbers.get(next)!);
+    }
+    if (lowest === own) {
+      const circle = stack.splice(stack.indexOf(node));
+      if (circle.length > 1) found.push(circle.toSorted());
+    }
+    return lowest;
+  };
+  for (const node of graph.keys()) if (!numbers.has(node)) visit(node);
+  return found;
+}
+
+function graphOf(edges: readonly (readonly [string, string])[]): Map<string, Set<string>> {
+  const graph = new Map<string, Set<string>>();
+  for (const [from, to] of edges) {
+    if (from === to) continue;
+    graph.set(from, (graph.get(from) ?? new Set()).add(to));
+  }
+  return graph;
+}
+
 const files = allFiles();
 const imports = files.filter(isTypeScript).flatMap(importsOf);
 
@@ -136,5 +266,47 @@ describe('imports', () => {
       .filter(({ target }) => target !== undefined && target.endsWith('.ts') && !paths.has(target))
       .map((found) => finding(found.file, found.line, `no file ${found.target}`, 'correct it'));
     expect(findings).toEqual([]);
+  });
+
+  const inside = imports.filter(
+    ({ file, target }) =>
+      target?.endsWith('.ts') === true &&
+      below(file, SOURCE_FOLDERS) &&
+      below(target, SOURCE_FOLDERS),
+  );
+
+  test('go from a folder only to those that the table allows it', () => {
+    const findings = inside
+      .filter(({ file, target }) => {
+        const [from, to] = [folderOf(file), folderOf(target!)];
+        return from !== to && FOLDERS[from]?.includes(to) !== true;
+      })
+      .map(({ file, line, target }) =>
+        finding(file, line, `${folderOf(file)} imports ${folderOf(target!)}`, 'turn it round'),
+      );
+    expect(findings).toEqual([]);
+  });
+
+  test('are forbidden or allowed for every folder that there is, and for no other', () => {
+    const folders = new Set(files.filter(isSource).map(({ path }) => folderOf(path)));
+    expect(Object.keys(FOLDERS).toSorted()).toEqual([...folders].toSorted());
+    expect(
+      circles(graphOf(Object.entries(FOLDERS).flatMap(([a, all]) => all.map((b) => [a, b])))),
+    ).toEqual([]);
+  });
+
+  test('allowed by the table are used: what nobody needs is not allowed', () => {
+    const used = new Set(
+      inside.map(({ file, target }) => `${folderOf(file)} ${folderOf(target!)}`),
+    );
+    const unused = Object.entries(FOLDERS).flatMap(([from, all]) =>
+      all.filter((to) => !used.has(`${from} ${to}`)).map((to) => `${from} -> ${to}`),
+    );
+    expect(unused).toEqual([]);
+  });
+
+  test('of values make no circle between files; those of types may', () => {
+    const values = inside.filter(({ isType }) => !isType);
+    expect(circles(graphOf(values.map(({ file, target }) => [file, target!])))).toEqual([]);
   });
 });

@@ -53,6 +53,20 @@ export interface Import {
   specifier: string;
   /** The imported .ts file from the repository's root; undefined for packages and node: modules. */
   target: string | undefined;
+  /** nothing is left of it when types have been stripped */
+  isType: boolean;
+}
+
+/** `import type …`, `export type …`, or braces in which each name is a type. */
+function isTypeOnly(statement: string): boolean {
+  if (/^(?:import|export)\s+type\s/.test(statement)) return true;
+  const names = /^(?:import|export)\s*\{([^}]*)\}/.exec(statement)?.[1];
+  if (names === undefined) return false;
+  const all = names
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  return all.length > 0 && all.every((name) => name.startsWith('type '));
 }
 
 // import … from 'x', export … from 'x', import 'x', import('x'), new URL('x', import.meta.url)
@@ -77,7 +91,13 @@ export function importsOf(file: SourceFile): Import[] {
     [...file.text.matchAll(pattern)].map((match) => {
       const specifier = match[1] ?? '';
       const line = file.text.slice(0, match.index + match[0].length).split('\n').length;
-      return { file: file.path, line, specifier, target: targetOf(file.path, specifier) };
+      return {
+        file: file.path,
+        line,
+        specifier,
+        target: targetOf(file.path, specifier),
+        isType: isTypeOnly(match[0]),
+      };
     }),
   );
 }

@@ -29,6 +29,8 @@ export class Router {
   private readonly lanes = new Map<string, Lane>();
   private readonly order: BroadcastOrder;
   private onIdle: (() => void) | undefined;
+  /** the program has called disconnect() */
+  private isLeaving = false;
 
   constructor(
     member: BusMember,
@@ -60,6 +62,7 @@ export class Router {
 
   /** Calls `listener` when nothing waits to be sent, and the bridge has dealt with all that was. */
   whenSent(listener: () => void): void {
+    this.isLeaving = true;
     this.onIdle = () => {
       this.onIdle = undefined;
       this.order.settled().then(listener, listener);
@@ -198,8 +201,9 @@ export class Router {
     );
   }
 
+  /** A program that has disconnected expects no errors of this process's making: a closed socket brings none. */
   private fail(message: BusMessage, error: unknown): void {
-    if (expectsAnswer(message)) this.deliver(errorAnswer(message, error));
+    if (expectsAnswer(message) && !this.isLeaving) this.deliver(errorAnswer(message, error));
   }
 }
 

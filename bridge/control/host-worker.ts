@@ -1,26 +1,35 @@
 import { randomBytes } from 'node:crypto';
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 
-import { CookieKeyring } from '#bridge/control/cookie-keyring.js';
-import type { KeyringLocation } from '#bridge/control/keyring.js';
+import { Host } from '#bridge/host/host.js';
+import type { HostOptions, HostOutput } from '#bridge/host/host-options.js';
+import type { HostParts } from '#bridge/host/host-parts.js';
+import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
+import { Translator } from '#bridge/translation/translator.js';
+import { Attachment } from '#bridge/uplink/attachment.js';
+import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
+import type { Mapping } from '#mappings/index.js';
 
-import { Host } from './host.js';
-import type { HostOptions, HostOutput } from './host-options.js';
-import type { HostCommand, HostEvent } from './thread-messages.js';
+import { CookieKeyring } from './cookie-keyring.js';
+import type { KeyringLocation } from './keyring.js';
 
 /** What the thread is started with. */
 export interface HostThreadData {
   readonly port: MessagePort;
-  readonly options: Omit<HostOptions, 'randomBytes' | 'cookies'>;
+  readonly options: HostOptions;
   /** absent: DBUS_COOKIE_SHA1 is not on offer */
   readonly keyring?: KeyringLocation | undefined;
+  /** an existing bus that this one is attached to */
+  readonly uplink?: UplinkOptions | undefined;
+  /** how native peers reach services; only where the registry is */
+  readonly mappings?: readonly Mapping[] | undefined;
 }
 
 /**
  * Entry of the data plane's thread. It blocks in epoll_wait and never returns to Node's event loop: what the control
  * plane posts is fetched when the wake-up descriptor says that there is something.
  */
-const { port, options, keyring } = workerData as HostThreadData;
+const { port, options, keyring, uplink, mappings = [] } = workerData as HostThreadData;
 
 function post(event: HostEvent): void {
   port.postMessage(event);
@@ -58,14 +67,18 @@ function carryOut(host: Host, command: HostCommand): void {
   }
 }
 
-function cookies(): Pick<HostOptions, 'cookies'> {
-  if (keyring === undefined) return {};
+function parts(): HostParts {
   const nowSeconds = (): number => Date.now() / 1000;
-  return { cookies: new CookieKeyring({ ...keyring, randomBytes, nowSeconds }) };
+  return {
+    randomBytes,
+    ...(keyring && { cookies: new CookieKeyring({ ...keyring, randomBytes, nowSeconds }) }),
+    ...(uplink && { attach: (host) => new Attachment(host, uplink) }),
+    ...(mappings.length > 0 && { translate: (host) => new Translator(host, mappings) }),
+  };
 }
 
 try {
-  const host = new Host({ ...options, ...cookies(), randomBytes }, output);
+  const host = new Host(options, parts(), output);
   post({ type: 'ready', wakeupFd: host.wakeupFd });
   /* what was posted before there was a host to wake */
   output.commands(host);

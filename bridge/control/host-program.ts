@@ -1,8 +1,8 @@
 /** One host of a bus that runs several (bus1-bridge run --hosts); its number is in the command line. */
-import { runOwn } from '#bridge/control/own-runtime.js';
+import { runOwn } from './own-runtime.js';
 
 async function load(): Promise<{ main: () => Promise<number> }> {
-  const { runHostChild } = await import('#bridge/control/host-child.js');
+  const { runHostChild } = await import('./host-child.js');
   return { main: runHostChild };
 }
 
