@@ -4,7 +4,7 @@ import type { Diagnostic } from './diagnostic.js';
 import { watchDirectory } from './directory-watch.js';
 import type { ServiceDirectory } from './service-directories.js';
 import { scanServiceDirectory } from './service-directory-scan.js';
-import type { ScannedService } from './service-directory-scan.js';
+import type { DirectoryScan, ScannedService } from './service-directory-scan.js';
 import type { Service } from './service-file.js';
 import { EMPTY_TABLE, ServiceTable, stampDirectories } from './service-table.js';
 import { ensureTransientDirectory } from './transient-directory.js';
@@ -77,8 +77,10 @@ export class ServiceCatalog {
     const usable = this.#directories.filter((directory) => isUsable(directory, diagnostics));
     const before = this.#table;
     const directories = stampDirectories(this.#directories.map(({ path }) => path));
-    const services = mergeDirectories(usable, diagnostics);
-    const after = new ServiceTable({ services, directories });
+    const scans = usable.map((directory) => scanServiceDirectory(directory));
+    const useless = scans.flatMap((scan) => scan.useless);
+    const services = mergeDirectories(scans, diagnostics);
+    const after = new ServiceTable({ services, directories, useless });
     this.#table = after;
     return {
       added: after.names.filter((name) => !before.has(name)),
@@ -138,12 +140,11 @@ function isUsable(directory: ServiceDirectory, diagnostics: Diagnostic[]): boole
 }
 
 function mergeDirectories(
-  directories: readonly ServiceDirectory[],
+  scans: readonly DirectoryScan[],
   diagnostics: Diagnostic[],
 ): ScannedService[] {
   const services = new Map<string, ScannedService>();
-  for (const directory of directories) {
-    const scan = scanServiceDirectory(directory);
+  for (const scan of scans) {
     diagnostics.push(...scan.diagnostics);
     for (const scanned of scan.services) {
       const winner = services.get(scanned.service.name);

@@ -11,9 +11,17 @@ export interface ScannedService {
   readonly stamp: string;
 }
 
+/** A file or directory and its `fileStamp` from before it was read. */
+export interface FileStamp {
+  readonly path: string;
+  readonly stamp: string;
+}
+
 export interface DirectoryScan {
   /** In the order in which the directory lists their files. */
   readonly services: readonly ScannedService[];
+  /** files that provide nothing as they are, with their stamps: one may have been read while it was written */
+  readonly useless: readonly FileStamp[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -22,20 +30,30 @@ const EXTENSION = '.service';
 /** Reads every .service file of a directory. One that does not exist is as good as an empty one. */
 export function scanServiceDirectory(directory: ServiceDirectory): DirectoryScan {
   const services: ScannedService[] = [];
+  const useless: FileStamp[] = [];
   const diagnostics: Diagnostic[] = [];
   for (const fileName of listServiceFiles(directory.path, diagnostics)) {
     const file = join(directory.path, fileName);
     const stamp = fileStamp(file);
-    const content = readRegularFile(file, diagnostics);
-    if (content === undefined) continue;
-    const { service, diagnostics: found } = parseServiceFile(file, content);
-    diagnostics.push(...found);
-    if (service === undefined) continue;
-    const complaint = namingComplaint(service, directory.strictNaming);
-    if (complaint !== undefined) diagnostics.push(complaint);
+    const service = readService(file, directory, diagnostics);
+    if (service === undefined) useless.push({ path: file, stamp });
     else services.push({ service, stamp });
   }
-  return { services, diagnostics };
+  return { services, useless, diagnostics };
+}
+
+function readService(
+  file: string,
+  { strictNaming }: ServiceDirectory,
+  diagnostics: Diagnostic[],
+): Service | undefined {
+  const content = readRegularFile(file, diagnostics);
+  if (content === undefined) return undefined;
+  const { service, diagnostics: found } = parseServiceFile(file, content);
+  diagnostics.push(...found);
+  const complaint = service && namingComplaint(service, strictNaming);
+  if (complaint !== undefined) diagnostics.push(complaint);
+  return complaint === undefined ? service : undefined;
 }
 
 /** Tells whether a file or directory is still the same; empty when it does not exist. */

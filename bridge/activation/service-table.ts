@@ -1,22 +1,18 @@
 import { fileStamp, settledStamp } from './service-directory-scan.js';
-import type { ScannedService } from './service-directory-scan.js';
+import type { FileStamp, ScannedService } from './service-directory-scan.js';
 import type { Service } from './service-file.js';
-
-/** A directory and its `fileStamp` from before it was read. */
-export interface DirectoryStamp {
-  readonly path: string;
-  readonly stamp: string;
-}
 
 /** The activatable names, and of when that is: plain data, which can be sent to another thread. */
 export interface ServiceTableData {
   readonly services: readonly ScannedService[];
-  readonly directories: readonly DirectoryStamp[];
+  readonly directories: readonly FileStamp[];
+  /** files that provide nothing as they are */
+  readonly useless: readonly FileStamp[];
 }
 
-export const EMPTY_TABLE: ServiceTableData = { services: [], directories: [] };
+export const EMPTY_TABLE: ServiceTableData = { services: [], directories: [], useless: [] };
 
-export function stampDirectories(paths: readonly string[]): DirectoryStamp[] {
+export function stampDirectories(paths: readonly string[]): FileStamp[] {
   return paths.map((path) => ({ path, stamp: settledStamp(path) }));
 }
 
@@ -45,12 +41,16 @@ export class ServiceTable {
 
   /**
    * Looks at the disk whether what the table says about one name still holds: its own file is
-   * untouched, or, for a name without one, the directories are. Costs a stat for each.
+   * untouched, or, for a name without one, the directories are, and the files that provided nothing. Costs a stat for
+   * each.
    */
   isCurrent(name: string): boolean {
     const known = this.#byName.get(name);
     if (known !== undefined) return fileStamp(known.service.file) === known.stamp;
-    return this.data.directories.every(({ path, stamp }) => fileStamp(path) === stamp);
+    const { directories, useless } = this.data;
+    return [directories, useless].every((all) =>
+      all.every(({ path, stamp }) => fileStamp(path) === stamp),
+    );
   }
 
   /** Whether the two provide the same names in the same way. */

@@ -9,6 +9,7 @@ import {
   statSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -130,6 +131,19 @@ describe('reloading', () => {
 });
 
 describe('finding a name without watching', () => {
+  test('sees a file that was read while it was being written', () => {
+    const path = write('first/a.b.service', 'a.b');
+    writeFileSync(path, '');
+    // Long enough ago for the directory to look as it does now.
+    const past = new Date(Date.now() - 60_000);
+    utimesSync(join(root, 'first'), past, past);
+    catalog = new ServiceCatalog([at('first')]);
+    catalog.load();
+    expect(catalog.find('a.b')).toBeUndefined();
+    write('first/a.b.service', 'a.b');
+    expect(catalog.find('a.b')?.file).toBe(path);
+  });
+
   test('sees files that were written, changed and removed a moment ago', () => {
     catalog = new ServiceCatalog([at('first', { watched: false })]);
     catalog.load();
