@@ -2,9 +2,11 @@
 //
 // A program that is loaded from a thousand files starts slowly, and a bus is started often: at each boot, login and
 // test. So each group of programs is bundled with the libraries that it uses, apart from koffi, which is native.
-// Within a group, what several programs need is shared: an outside program that imports two of the library's files
-// gets one instance of each module.
+// Within the library, what several files need is shared: an outside program that imports two of them gets one instance
+// of each module. Programs are CommonJS, a file each, because Node starts that in half the time; what a program imports
+// by import() is a file of its own, of which V8's code is kept (bridge/control/code-cache.ts).
 import { build } from 'esbuild';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   cpSync,
@@ -15,6 +17,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -36,20 +39,25 @@ const DEEP_IMPORTS = [
   'bridge/client/dbus-next/resolve-hook.js',
 ];
 
-/** Programs that are started together share what they are made of, others would only add files to look into. */
+/** ES modules that share what they are made of. */
 const GROUPS = {
-  daemon: ['bridge/cli/bus1-dbus-daemon.js'],
-  programs: [
-    'bridge/cli/bus1-bridge.js',
-    'bridge/control/daemon-program.js',
-    'bridge/control/host-program.js',
-  ],
-  hostThread: ['bridge/control/host-worker.js'],
   library: [...new Set([...EXPORTED, ...DEEP_IMPORTS])],
   bench: ['main', 'check', 'caller', 'service', 'companion'].map(
     (name) => `bridge/bench/${name}.js`,
   ),
 };
+
+/** What is started: as a process, or as a thread. */
+const PROGRAMS = [
+  'bridge/cli/bus1-bridge.js',
+  'bridge/cli/bus1-dbus-daemon.js',
+  'bridge/control/daemon-program.js',
+  'bridge/control/host-program.js',
+  'bridge/control/host-worker.js',
+];
+
+/** One file, whatever it imports later: its parts work on the same objects, and need the same classes. */
+const DATA_PLANE = 'bridge/control/data-plane.js';
 
 /** dbus-next is what its users bring along; in the commands it is a library like any other. */
 const EXTERNAL = { library: ['dbus-next'], bench: ['dbus-next', 'bus1-bridge'] };
@@ -59,6 +67,68 @@ const REQUIRE = [
   "import { createRequire as requireFrom } from 'node:module';",
   'const require = requireFrom(import.meta.url);',
 ].join('\n');
+
+const MODULE_URL = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;";
+
+/** In the place of koffi there is a shorter way to it. */
+const findKoffi = {
+  name: 'find-koffi',
+  setup({ onResolve }) {
+    const short = join(ROOT, 'packaging/koffi.cjs');
+    onResolve({ filter: /^koffi$/ }, ({ importer }) =>
+      importer === short ? { path: 'koffi', external: true } : { path: short },
+    );
+  },
+};
+
+/** What is loaded by import() goes into a file of its own, and is loaded with the code that is kept of it. */
+const loadLater = (folder, later) => ({
+  name: 'load-later',
+  setup({ onResolve, onLoad, resolve: find }) {
+    const cache = join(BUILD, 'bridge/control/code-cache.js');
+    onResolve(
+      { filter: /^[.#]/ },
+      async ({ path: name, kind, importer, resolveDir, pluginData }) => {
+        if (kind !== 'dynamic-import' || pluginData === 'found') return undefined;
+        const { path } = await find(name, { kind, importer, resolveDir, pluginData: 'found' });
+        later.add(relative(BUILD, path));
+        return { path: relative(BUILD, path), namespace: 'later' };
+      },
+    );
+    onLoad({ filter: /.*/, namespace: 'later' }, ({ path }) => {
+      const place = relative(folder, path.replace(/\.js$/, '.cjs'));
+      const file = `require('node:path').join(__dirname, '${place}')`;
+      const contents = `module.exports = require('${cache}').loadProgram(${file}, require);`;
+      return { contents, resolveDir: ROOT };
+    });
+  },
+});
+
+/** What a bus may never need is loaded when one of its exports is used. */
+const LAZY =
+  /^(?:(?:node:)?(?:assert|child_process|crypto|diagnostics_channel|net|tty|util|v8)|pino|yaml)$/;
+const lazyModules = {
+  name: 'lazy-modules',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: LAZY }, ({ path, namespace, kind }) => {
+      if (namespace === 'lazy') return LAZY_PACKAGES[path];
+      return kind === 'import-statement' ? { path, namespace: 'lazy' } : undefined;
+    });
+    onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path }) => {
+      const names = JSON.stringify(Object.keys(createRequire(import.meta.url)(path)));
+      const contents = `let loaded;
+        for (const name of ${names}) {
+          const get = () => (loaded ??= require('${path}'))[name];
+          Object.defineProperty(exports, name, { enumerable: true, get });
+        }`;
+      return { contents, resolveDir: ROOT };
+    });
+  },
+};
+const LAZY_PACKAGES = {
+  pino: { path: join(ROOT, 'node_modules/pino/pino.js') },
+  yaml: { path: join(ROOT, 'node_modules/yaml/browser/index.js') },
+};
 
 /** What is not used of these packages can be left out: loading them does nothing. Not all of them say so. */
 const dropUnused = {
@@ -75,36 +145,80 @@ const dropUnused = {
   },
 };
 
+const COMMON = {
+  absWorkingDir: ROOT,
+  outbase: BUILD,
+  outdir: DIST,
+  bundle: true,
+  platform: 'node',
+  target: 'node20.19',
+  alias: {
+    usocket: join(ROOT, 'packaging/usocket.cjs'),
+    x11: join(ROOT, 'packaging/x11.cjs'),
+    // Of ES modules, only what is used goes in.
+    rxjs: join(ROOT, 'node_modules/rxjs/dist/esm/index.js'),
+    yaml: join(ROOT, 'node_modules/yaml/browser/index.js'),
+  },
+  legalComments: 'none',
+  sourcemap: true,
+  metafile: true,
+  logLevel: 'warning',
+};
+
 /** Bundles a group; returns the paths of the modules that went in. */
 async function bundle([group, entries]) {
   const { metafile } = await build({
-    absWorkingDir: ROOT,
+    ...COMMON,
     entryPoints: entries.map((entry) => join(BUILD, entry)),
-    outbase: BUILD,
-    outdir: DIST,
-    bundle: true,
     splitting: true,
     format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
     // As deep as the modules were: paths that start at import.meta.url stay right if they name the folder.
     chunkNames: `bridge/chunks/${group}-[hash]`,
     external: EXTERNAL[group] ?? [],
-    alias: {
-      usocket: join(ROOT, 'packaging/usocket.cjs'),
-      x11: join(ROOT, 'packaging/x11.cjs'),
-      koffi: join(ROOT, 'packaging/koffi.mjs'),
-      // Of ES modules, only what is used goes in.
-      rxjs: join(ROOT, 'node_modules/rxjs/dist/esm/index.js'),
-      yaml: join(ROOT, 'node_modules/yaml/browser/index.js'),
-    },
     banner: { js: REQUIRE },
-    legalComments: 'none',
-    sourcemap: true,
-    metafile: true,
-    plugins: [dropUnused],
-    logLevel: 'warning',
+    plugins: [findKoffi, dropUnused],
   });
+  return Object.keys(metafile.inputs);
+}
+
+/** Bundles what is started, and each file that it loads later; returns the paths of the modules that went in. */
+async function bundlePrograms() {
+  const later = new Set();
+  const inputs = [];
+  for (const path of PROGRAMS) inputs.push(...(await bundleProgram(path, '.js', later)));
+  // It grows while it is walked through.
+  for (const path of later) inputs.push(...(await bundleProgram(path, '.cjs', later)));
+  // package.json says that files are ES modules; these are not.
+  for (const folder of new Set(PROGRAMS.map((path) => dirname(path)))) {
+    write(join(DIST, folder, 'package.json'), '{ "type": "commonjs" }\n');
+  }
+  return inputs;
+}
+
+/** Loaded without its spaces, code takes less memory; it keeps its names and lines, and the map has the sources. */
+async function bundleProgram(entry, extension, later) {
+  const { metafile, outputFiles } = await build({
+    ...COMMON,
+    entryPoints: [join(BUILD, entry)],
+    format: 'cjs',
+    outExtension: { '.js': extension },
+    define: { 'import.meta.url': 'moduleUrl', 'import.meta.dirname': '__dirname' },
+    banner: { js: MODULE_URL },
+    supported: { 'dynamic-import': false },
+    minifyWhitespace: true,
+    lineLimit: 120,
+    write: false,
+    plugins: [
+      findKoffi,
+      ...(entry === DATA_PLANE ? [] : [loadLater(dirname(entry), later)]),
+      lazyModules,
+      dropUnused,
+    ],
+  });
+  for (const { path, text } of outputFiles) {
+    const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+    write(path, path.endsWith('.map') ? text : `${text}// ${hash}\n`);
+  }
   return Object.keys(metafile.inputs);
 }
 
@@ -222,7 +336,11 @@ function keepOwnSources() {
 }
 
 rmSync(DIST, { recursive: true, force: true });
-const inputs = await Promise.all([...Object.entries(GROUPS).map(bundle), bundlePage()]);
+const inputs = await Promise.all([
+  ...Object.entries(GROUPS).map(bundle),
+  bundlePrograms(),
+  bundlePage(),
+]);
 keepOwnSources();
 copyDeclarations();
 cpSync(join(BUILD, 'bridge/bench/page.js'), join(DIST, 'bridge/bench/page.js'));

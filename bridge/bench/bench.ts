@@ -1,18 +1,9 @@
-import { writeFileSync } from 'node:fs';
-import { loadavg } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { killChildren } from './child.js';
 import { CONTENDER_IDS } from './contenders.js';
 import type { ContenderId } from './contenders.js';
 import { ROWS } from './figures.js';
 import type { Row } from './figures.js';
-import { describeMachine } from './machine.js';
-import { Progress } from './progress.js';
-import { reportHtml } from './report-html.js';
-import { reportJson } from './report-json.js';
-import { reportMarkdown, reportText } from './report.js';
-import { failuresOf } from './result.js';
-import { Runner } from './runner.js';
+import type { ReportFiles } from './measure.js';
 import type { BenchOptions } from './runner.js';
 import { TABLE_IDS } from './tables.js';
 import type { TableId } from './tables.js';
@@ -26,7 +17,7 @@ const HEAP_CALLS = 1_000_000;
 const DEFAULT_TABLES: readonly TableId[] = ['buses'];
 const AGAINST = ['dbus-daemon', 'dbus-broker'] as const;
 
-interface Flags {
+interface Flags extends ReportFiles {
   tables: TableId[];
   against: string[];
   columns: ContenderId[];
@@ -36,9 +27,6 @@ interface Flags {
   quick?: boolean;
   config?: string;
   heap?: boolean | number;
-  json?: string;
-  html?: string;
-  markdown?: string;
 }
 
 function positiveInteger(text: string): number {
@@ -92,7 +80,10 @@ export function benchCommand(name: string): Command {
     .option('--json <file>', 'write all values to a file')
     .option('--markdown <file>', 'write the tables to a file')
     .option('--html <file>', 'write the report with its plots to one file, which needs no network')
-    .action(bench);
+    .action(async (flags: Flags) => {
+      const { measure } = await import('./measure.js');
+      await measure(optionsOf(flags), flags);
+    });
 }
 
 function optionsOf(flags: Flags): BenchOptions {
@@ -107,28 +98,4 @@ function optionsOf(flags: Flags): BenchOptions {
     configFile: flags.config,
     heapCalls: flags.heap === true ? HEAP_CALLS : Number(flags.heap ?? 0),
   };
-}
-
-/** Measures, reports, and ends with status 1 if something could not be measured. */
-async function bench(flags: Flags): Promise<void> {
-  const options = optionsOf(flags);
-  const progress = new Progress(process.stderr);
-  for (const [signal, number] of [
-    ['SIGINT', 2],
-    ['SIGTERM', 15],
-  ] as const) {
-    process.once(signal, () => {
-      killChildren();
-      process.exit(128 + number);
-    });
-  }
-  const machine = describeMachine(new Date());
-  const result = await new Runner(options, progress).run();
-  progress.clear();
-  const run = { machine, loadAfter: loadavg()[0], options, result };
-  if (flags.json !== undefined) writeFileSync(flags.json, reportJson(run));
-  if (flags.markdown !== undefined) writeFileSync(flags.markdown, reportMarkdown(run));
-  if (flags.html !== undefined) writeFileSync(flags.html, reportHtml(run));
-  process.stdout.write(reportText(run));
-  if (failuresOf(result).length > 0) process.exitCode = 1;
 }

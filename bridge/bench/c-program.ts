@@ -1,15 +1,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Absent, needProgram } from './absent.js';
 
 const run = promisify(execFile);
 
 /** It stands in the repository alone: nothing of ours that is installed is written in C. */
-const ROOT = dirname(fileURLToPath(import.meta.resolve('bus1-bridge/package.json')));
-const SOURCE = join(ROOT, 'test/bench/socket-pair.c');
+const SOURCE = resolve(import.meta.dirname, '../../../test/bench/socket-pair.c');
 
 /** Compiles socket-pair.c into `directory`; returns the program. @throws Absent */
 export async function compileSocketPair(directory: string): Promise<string> {

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 import { runOwn } from '#bridge/control/own-runtime.js';
 
-await runOwn('bus1-bridge', () => import('./bridge-main.js'));
+void runOwn('bus1-bridge', () => import('./bridge-main.js'));

@@ -8,7 +8,8 @@ import {
 import { createLogger, type LogOptions } from '#bridge/control/logger.js';
 import { originalOpenFilesLimit } from '#bridge/control/open-files-limit.js';
 import { printStarted } from '#bridge/control/print.js';
-import { versionText } from '#bridge/control/version.js';
+import { serve } from '#bridge/control/serve.js';
+import { versionLine } from '#bridge/control/version.js';
 import { parseDaemonArguments, type DaemonArguments } from './daemon-arguments.js';
 import { hostCount } from './host-count.js';
 import { logLevel } from './log-level.js';
@@ -57,7 +58,6 @@ async function runHere(
   configuration: Configuration,
   log: LogOptions,
 ): Promise<number> {
-  const { serve } = await import('#bridge/control/serve.js');
   const logger = createLogger({ ...log, syslog: logsToSystem(options, configuration) });
   logDiagnostics(configuration, logger);
   return serve(
@@ -89,7 +89,7 @@ async function show(what: NonNullable<DaemonArguments['show']>): Promise<number>
 }
 
 const TEXTS = {
-  version: async () => `bus1-dbus-daemon ${versionText()}, a D-Bus message bus\n`,
+  version: async () => versionLine('bus1-dbus-daemon'),
   help: async () => (await import('./daemon-help.js')).DAEMON_HELP,
   introspect: async () => {
     const { introspect } = await import('#bridge/driver/introspectable.js');

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
-import type { HostThreadData } from './host-worker.js';
+import type { HostThreadData } from './data-plane.js';
 import { closeFd, socketPair } from '#core/linux/index.js';
 import { nodeArguments } from './node-child.js';
 

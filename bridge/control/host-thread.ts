@@ -7,7 +7,7 @@ import {
 } from 'node:worker_threads';
 import { Subject, type Observable } from 'rxjs';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
-import type { HostThreadData } from './host-worker.js';
+import type { HostThreadData } from './data-plane.js';
 import { StartupError } from './startup-error.js';
 
 /** What is written to an eventfd to make it readable: eventfd(2). */

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { AF_INET6, listenTcp, socketDomain } from '#core/linux/index.js';
+import { AF_INET6, listenTcp, randomBytes, socketDomain } from '#core/linux/index.js';
 import { formatAddress, type Address } from '#bridge/wire/address.js';
 import { addressOf, cannotListen, type ListeningSocket } from './listening-socket.js';
 

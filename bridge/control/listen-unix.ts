@@ -1,8 +1,7 @@
-import { randomInt } from 'node:crypto';
 import { lstatSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { closeFd, connectUnix, listenUnix } from '#core/linux/index.js';
+import { closeFd, connectUnix, listenUnix, randomBytes } from '#core/linux/index.js';
 import { formatAddress, type Address } from '#bridge/wire/address.js';
 import { addressOf, cannotListen, removalOf, type ListeningSocket } from './listening-socket.js';
 import { errnoOf } from './startup-error.js';
@@ -89,5 +88,6 @@ export function removeStaleSocket(text: string, path: string): void {
 }
 
 function randomLetters(): string {
-  return Array.from({ length: RANDOM_LETTERS }, () => LETTERS[randomInt(LETTERS.length)]).join('');
+  /* 256 is no multiple of 62: the first letters are a little more likely, of 62^10 that there are */
+  return Array.from(randomBytes(RANDOM_LETTERS), (byte) => LETTERS[byte % LETTERS.length]).join('');
 }

@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { pino, type Logger as PinoLogger } from 'pino';
 import { humanLine } from './human-line.js';
@@ -41,7 +42,7 @@ export function createLogger({ level, stderr, syslog }: LogOptions): Logger {
   const isJournal = stderr && isJournalStream(STDERR);
   /* the journal needs each line once */
   const system = syslog && !isJournal ? openSystemLog('bus1-dbus-daemon') : undefined;
-  const format = isJournal ? prefixedLine : isatty(STDERR) ? humanLine : (line: string) => line;
+  const format = isJournal ? prefixedLine : isTerminal(STDERR) ? humanLine : (line: string) => line;
   const stream = stderr ? new LogStream(STDERR, (count) => format(lossLine(count))) : undefined;
   const write = (line: string): void => {
     stream?.write(format(line));
@@ -53,3 +54,12 @@ export function createLogger({ level, stderr, syslog }: LogOptions): Logger {
 }
 
 const STDERR = 2;
+
+/** Node's module for terminals is loaded only where there may be one. */
+function isTerminal(fd: number): boolean {
+  try {
+    return fstatSync(fd).isCharacterDevice() && isatty(fd);
+  } catch {
+    return false;
+  }
+}

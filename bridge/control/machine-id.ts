@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { randomBytes } from '#core/linux/index.js';
 
 /** machine-id(5), and where D-Bus had it before. */
 const FILES = ['/etc/machine-id', '/var/lib/dbus/machine-id'];

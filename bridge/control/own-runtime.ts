@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { LISTEN_FDS_START, inheritedSockets } from './inherited-sockets.js';
 import { CALLER_ENVIRONMENT, encodeEntries, steersNode } from './caller-environment.js';
+import { saveCode } from './code-cache.js';
+import { versionLine } from './version.js';
 
 /** package.json, "engines". */
 const NODE_MIN = [20, 19];
@@ -22,8 +24,14 @@ type Main = () => Promise<{ readonly main: () => Promise<number> }>;
 export async function runOwn(program: string, load: Main, name = 'bus1-bridge'): Promise<void> {
   process.on('SIGUSR1', ignore);
   process.stdout.on('error', (error) => stdoutFailed(program, error));
+  process.once('exit', saveCode);
+  setTimeout(saveCode, STARTED_MS).unref();
   try {
     refuseMachine();
+    if (asksForVersion()) {
+      process.stdout.write(versionLine(program));
+      return;
+    }
     closeDebugger();
     leaveLostDirectory();
     await leaveSteeringBehind();
@@ -37,6 +45,14 @@ export async function runOwn(program: string, load: Main, name = 'bus1-bridge'):
 }
 
 const STATUS_USAGE = 2;
+
+/** By then a bus listens. */
+const STARTED_MS = 1000;
+
+/** The one question that is answered before anything is loaded: scripts ask it again and again. */
+function asksForVersion(): boolean {
+  return process.argv.length === 3 && process.argv[2] === '--version';
+}
 
 /** SIGUSR1 would open Node's debugger to everybody on this machine. */
 function ignore(): void {}

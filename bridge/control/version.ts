@@ -12,6 +12,14 @@ export function versionText(): string {
   return commit === '' ? version : `${version} (${commit})`;
 }
 
+/** What a program says to --version; that of a daemon is worded as dbus-daemon's. */
+export function versionLine(program: string): string {
+  const version = versionText();
+  return program === 'bus1-bridge'
+    ? `${version}\n`
+    : `${program} ${version}, a D-Bus message bus\n`;
+}
+
 /** `npm run build` writes it where the sources are a git checkout. */
 function commitText(): string {
   try {

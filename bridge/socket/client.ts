@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   allocateBytes,
   closeFd,
@@ -9,6 +8,7 @@ import {
   errnoName,
   geteuid,
   MessageReceiver,
+  randomBytes,
   waitWritable,
 } from '#core/linux/index.js';
 import { SaslClient } from '#bridge/sasl/client.js';

@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto';
-
 import { DescriptorSet } from '#core/index.js';
-import { closeFd, Errno, errnoName, sendBytes } from '#core/linux/index.js';
+import { closeFd, Errno, errnoName, randomBytes, sendBytes } from '#core/linux/index.js';
 import type { Host } from '#bridge/host/host.js';
 import { scratch } from '#bridge/host/scratch.js';
 import { Inflow, ReadStatus, type MessageHandler } from '#bridge/host/inflow.js';

@@ -30,6 +30,7 @@ export { addressOf, allocateBytes, NativeMemory } from './native-memory.js';
 export { watchReadable, type LoopWatch } from './node-loop.js';
 export { SpareDescriptor } from './spare-descriptor.js';
 export { sdNotify } from './notify.js';
+export { randomBytes } from './random.js';
 export { waitReadable, waitWritable } from './poll.js';
 export { geteuid, getOpenFilesLimit, getuid, killProcess } from './process.js';
 export { prctl, PrctlOption, replaceProcess, setgid, setgroups } from './process.js';

@@ -111,6 +111,9 @@ export const mmap: (
 export const munmap: (address: number, length: number) => number = library.func(
   'int munmap(uintptr_t, size_t)',
 );
+export const getrandom: (buffer: Out, length: number, flags: number) => number = library.func(
+  'long getrandom(void *, size_t, unsigned int)',
+);
 /** Undefined where the C library has none: musl. */
 export const mallopt: ((parameter: number, value: number) => number) | undefined =
   optional('int mallopt(int, int)');

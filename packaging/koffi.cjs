@@ -1,9 +1,6 @@
 // koffi, without what it does to find its native part on other systems: that reads Node's own program file. Wherever
 // the short way does not lead there (musl, other package managers, a build from source), koffi itself goes.
-import { createRequire } from 'node:module';
-import { version } from '../node_modules/koffi/package.json';
-
-const require = createRequire(import.meta.url);
+const { version } = require('../node_modules/koffi/package.json');
 
 function find() {
   try {
@@ -13,7 +10,12 @@ function find() {
   } catch {
     // what is wrong, if anything, is told by koffi
   }
-  return require('koffi').default ?? require('koffi');
+  return externalKoffi();
 }
 
-export default find();
+function externalKoffi() {
+  const koffi = require('koffi');
+  return koffi.default ?? koffi;
+}
+
+module.exports = find();

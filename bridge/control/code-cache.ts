@@ -1,0 +1,121 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  type Stats,
+} from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { Script } from 'node:vm';
+
+/** A program whose code is not kept yet. */
+interface Unsaved {
+  readonly script: Script;
+  readonly folder: string;
+  readonly name: string;
+}
+
+/** Each file of dist/ has this module inside: they share one list. */
+const UNSAVED = Symbol.for('bus1-bridge.unsaved-code');
+const shared = globalThis as { [UNSAVED]?: Unsaved[] };
+const unsaved = (shared[UNSAVED] ??= []);
+
+/**
+ * Runs one of the CommonJS files of dist/, and returns what it exports. Half of the time that a bus takes to start goes
+ * into V8's first look at its code, so what V8 made of it is kept from one start to the next: see saveCode.
+ */
+export function loadProgram(file: string, require: NodeJS.Require): unknown {
+  const text = readFileSync(file, 'latin1');
+  const folder = cacheFolder();
+  const name = entryName(file, text);
+  const cachedData = folder === undefined ? undefined : readEntry(join(folder, name));
+  const source = `(function(exports,require,module,__filename,__dirname){${text}\n})`;
+  const script = new Script(source, { filename: file, cachedData });
+  const isKept = cachedData !== undefined && script.cachedDataRejected === false;
+  if (folder !== undefined && !isKept) unsaved.push({ script, folder, name });
+  const module = { exports: {} };
+  script.runInThisContext()(module.exports, require, module, file, dirname(file));
+  return module.exports;
+}
+
+/** Keeps what V8 has compiled so far. To be called once a program has started, when it has shown what it needs. */
+export function saveCode(): void {
+  for (const { script, folder, name } of unsaved.splice(0)) {
+    const before = join(folder, `.${name}.${process.pid}`);
+    try {
+      writeFileSync(before, script.createCachedData(), { mode: 0o600, flag: 'wx' });
+      renameSync(before, join(folder, name));
+      removeOlder(folder, name);
+    } catch {
+      // A full or read-only disk: the next start takes its time as this one did.
+      rmSync(before, { force: true });
+    }
+  }
+}
+
+/** Code of another version must not be taken for this one: the last line has a hash of it (packaging/bundle.mjs). */
+function entryName(file: string, text: string): string {
+  const hash = text.slice(text.lastIndexOf('\n', text.length - 2) + 1).replace(/[^0-9a-f]/g, '');
+  return `${programName(file)}-${process.version}-${process.arch}-${hash}`;
+}
+
+function programName(file: string): string {
+  return basename(file, '.cjs');
+}
+
+function removeOlder(folder: string, name: string): void {
+  const same = name.slice(0, name.lastIndexOf('-') + 1);
+  for (const other of readdirSync(folder)) {
+    if (other.startsWith(same) && other !== name) rmSync(join(folder, other), { force: true });
+  }
+}
+
+/** Whoever can write what is here decides what runs: it is ours alone, or there is none. */
+function cacheFolder(): string | undefined {
+  const parent = cacheParent();
+  if (parent === undefined) return undefined;
+  const folder = join(parent, 'bus1-bridge');
+  try {
+    if (isOwn(lstatSync(folder))) return folder;
+  } catch {
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+      if (isOwn(lstatSync(folder))) return folder;
+    } catch {
+      // There is no home, or it cannot be written.
+    }
+  }
+  return undefined;
+}
+
+/** XDG Base Directory Specification; the superuser's environment may be that of somebody else. */
+function cacheParent(): string | undefined {
+  if (process.geteuid?.() === 0) return '/var/cache';
+  const { XDG_CACHE_HOME: named, HOME: home } = process.env;
+  if (named !== undefined && isAbsolute(named)) return named;
+  return home !== undefined && isAbsolute(home) ? join(home, '.cache') : undefined;
+}
+
+function isOwn(stat: Stats): boolean {
+  return stat.isDirectory() && stat.uid === process.geteuid?.() && (stat.mode & 0o077) === 0;
+}
+
+function readEntry(path: string): Buffer | undefined {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const stat = fstatSync(fd);
+    return stat.isFile() && stat.uid === process.geteuid?.() ? readFileSync(fd) : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}

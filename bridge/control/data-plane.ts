@@ -1,0 +1,100 @@
+import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
+
+import { randomBytes } from '#core/linux/index.js';
+import { Host } from '#bridge/host/host.js';
+import type { HostOptions, HostOutput } from '#bridge/host/host-options.js';
+import type { HostParts } from '#bridge/host/host-parts.js';
+import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
+import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
+import type { Mapping } from '#mappings/index.js';
+
+import { CookieKeyring } from './cookie-keyring.js';
+import type { KeyringLocation } from './keyring.js';
+
+/** What the thread is started with. */
+export interface HostThreadData {
+  readonly port: MessagePort;
+  readonly options: HostOptions;
+  /** absent: DBUS_COOKIE_SHA1 is not on offer */
+  readonly keyring?: KeyringLocation | undefined;
+  /** an existing bus that this one is attached to */
+  readonly uplink?: UplinkOptions | undefined;
+  /** how native peers reach services; only where the registry is */
+  readonly mappings?: readonly Mapping[] | undefined;
+}
+
+const { port, options, keyring, uplink, mappings = [] } = workerData as HostThreadData;
+
+function post(event: HostEvent): void {
+  port.postMessage(event);
+}
+
+const output: HostOutput = {
+  log: (level, message, fields) => post({ type: 'log', level, message, fields }),
+  ask: post,
+  commands(host) {
+    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
+      carryOut(host, next.message as HostCommand);
+    }
+  },
+};
+
+function carryOut(host: Host, command: HostCommand): void {
+  switch (command.type) {
+    case 'stop':
+      host.stop();
+      break;
+    case 'dwindle':
+      host.dwindle();
+      break;
+    case 'admit-host':
+      host.peers?.admitHost(command.fd);
+      break;
+    case 'reload':
+      host.reload(command.rules, command.limits);
+      break;
+    case 'config-reloaded':
+      host.reloads.answer(command.request, command.failure);
+      break;
+    default:
+      host.activator.carryOut(command);
+  }
+}
+
+/** What few buses have is loaded by those alone. */
+async function parts(): Promise<HostParts> {
+  const nowSeconds = (): number => Date.now() / 1000;
+  const { Attachment } = uplink ? await import('#bridge/uplink/attachment.js') : {};
+  const { Translator } =
+    mappings.length > 0 ? await import('#bridge/translation/translator.js') : {};
+  return {
+    randomBytes,
+    ...(keyring && { cookies: new CookieKeyring({ ...keyring, randomBytes, nowSeconds }) }),
+    ...(uplink && Attachment && { attach: (host) => new Attachment(host, uplink) }),
+    ...(Translator && { translate: (host) => new Translator(host, mappings) }),
+  };
+}
+
+/**
+ * The data plane. It blocks in epoll_wait and never returns to Node's event loop: what the control plane posts is
+ * fetched when the wake-up descriptor says that there is something.
+ *
+ * @param started is called when clients can connect
+ */
+export async function run(started: () => void): Promise<void> {
+  try {
+    const host = new Host(options, await parts(), output);
+    post({ type: 'ready', wakeupFd: host.wakeupFd });
+    /* what was posted before there was a host to wake */
+    output.commands(host);
+    started();
+    host.run();
+    post({ type: 'stopped' });
+  } catch (error) {
+    post({
+      type: 'failed',
+      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  }
+  port.close();
+}

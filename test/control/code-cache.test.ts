@@ -1,0 +1,86 @@
+// What V8 made of a program's code is kept in a folder that is the user's own, or not at all.
+import { chmodSync, chownSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const PROGRAM = resolve('dist/bridge/cli/bus1-bridge.js');
+/** Some user who is not the superuser: of the latter the folder is always the same. */
+const UID = 65_534;
+
+/** Runs a command that ends, as that user; returns the names that are in the folder then. */
+function start(cache: string): string[] {
+  const env = { PATH: process.env['PATH'], HOME: '/nonexistent', XDG_CACHE_HOME: cache };
+  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, '--help'], {
+    uid: UID,
+    gid: UID,
+    env,
+    cwd: '/',
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return names(cache);
+}
+
+function names(cache: string): string[] {
+  try {
+    return readdirSync(join(cache, 'bus1-bridge')).toSorted();
+  } catch {
+    return [];
+  }
+}
+
+function emptyCache(): string {
+  const cache = mkdtempSync(join(tmpdir(), 'code-cache-'));
+  chownSync(cache, UID, UID);
+  return cache;
+}
+
+function folder(cache: string, mode: number, uid: number): void {
+  mkdirSync(join(cache, 'bus1-bridge'));
+  chmodSync(join(cache, 'bus1-bridge'), mode);
+  chownSync(join(cache, 'bus1-bridge'), uid, uid);
+}
+
+describe.runIf(process.getuid?.() === 0)('the code that V8 made', () => {
+  test('is kept once, and found by the next start', () => {
+    const cache = emptyCache();
+    const [name] = start(cache);
+    expect(name).toMatch(/^bridge-main-v\d+\.\d+\.\d+-\w+-[0-9a-f]{16}$/);
+    const bytes = readFileSync(join(cache, 'bus1-bridge', name));
+    expect(start(cache)).toEqual([name]);
+    expect(readFileSync(join(cache, 'bus1-bridge', name)).equals(bytes)).toBe(true);
+  });
+
+  test('is made again when what was kept is broken', () => {
+    const cache = emptyCache();
+    const [name] = start(cache);
+    writeFileSync(join(cache, 'bus1-bridge', name), 'nonsense');
+    expect(start(cache)).toEqual([name]);
+    expect(readFileSync(join(cache, 'bus1-bridge', name)).length).toBeGreaterThan(1000);
+  });
+
+  test('of an earlier build is removed', () => {
+    const cache = emptyCache();
+    folder(cache, 0o700, UID);
+    const before = `bridge-main-${process.version}-${process.arch}-0123456789abcdef`;
+    writeFileSync(join(cache, 'bus1-bridge', before), '');
+    expect(start(cache)).not.toContain(before);
+  });
+
+  test.each([
+    ['others can read', 0o755, UID],
+    ['others can write', 0o720, UID],
+    ['somebody else owns', 0o700, 0],
+  ])('is not kept in a folder that %s', (_, mode, uid) => {
+    const cache = emptyCache();
+    folder(cache, mode, uid);
+    expect(start(cache)).toEqual([]);
+  });
+
+  test('is not kept where there is no home', () => {
+    expect(start('/nonexistent')).toEqual([]);
+  });
+});
