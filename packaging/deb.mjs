@@ -142,6 +142,15 @@ Description: D-Bus message bus on a capability core
   );
 }
 
+/** V8's code, which a bus of the superuser keeps (bridge/control/code-cache.ts), goes with the package. */
+function removal() {
+  const script = `#!/bin/sh
+set -e
+if [ "$1" = remove ] || [ "$1" = purge ]; then rm -rf /var/cache/bus1-bridge; fi
+`;
+  put('DEBIAN/postrm', script, 0o755);
+}
+
 /** As if umask were 022: what is packed does not depend on who packs. */
 function openModes(folder) {
   chmodSync(folder, 0o755);
@@ -158,6 +167,7 @@ library();
 documentation();
 units();
 control();
+removal();
 openModes(STAGE);
 const sums = execFileSync(
   'sh',
