@@ -6,6 +6,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import { identityOf, type ProcessIdentity } from '#bridge/registry/identity.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
+import { ErrorText } from '#bridge/wire/standard-errors.js';
 import { MessageFlag } from '#bridge/wire/types.js';
 import type { BusLimits } from '#policy/index.js';
 import { ActivationFailures, type ActivationFailure } from '#bridge/driver/activation-failure.js';
@@ -332,5 +333,5 @@ function targetOf(route: ActivationRoute): ActivationTarget {
 
 /** What dbus-daemon says to a message with NO_AUTO_START (`bus/dispatch.c`). */
 function noSuchName(name: string): ActivationFailure {
-  return { errorName: ErrorName.NameHasNoOwner, message: `Name "${name}" does not exist` };
+  return { errorName: ErrorName.NameHasNoOwner, message: ErrorText.nameHasNoOwner(name) };
 }

@@ -3,12 +3,12 @@ import type { WellKnownName } from '#bridge/wire/names.js';
 import type { Diagnostic } from './diagnostic.js';
 import { parseDesktopEntry } from './desktop-entry.js';
 import type { DesktopSection } from './desktop-entry.js';
+import { DRIVER_NAME } from '#bridge/wire/standard-names.js';
 
 /** dbus-daemon refuses larger service files. */
 export const SERVICE_FILE_MAX_BYTES = 128 * 1024;
 
 const SECTION = 'D-BUS Service';
-const DRIVER_NAME = 'org.freedesktop.DBus';
 
 /** What a .service file says about how a well-known name comes into being. */
 export interface Service {

@@ -1,6 +1,8 @@
 import { parseErrorName } from '#bridge/wire/names.js';
+import { ErrorName } from '#bridge/wire/standard-errors.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 
 /**
  * The name under which systemd is on the bus. With systemd activation it needs no .service file.
@@ -9,9 +11,6 @@ export const SYSTEMD_NAME = 'org.freedesktop.systemd1';
 export const SYSTEMD_PATH = '/org/freedesktop/systemd1';
 export const ACTIVATOR_INTERFACE = 'org.freedesktop.systemd1.Activator';
 const MANAGER_INTERFACE = 'org.freedesktop.systemd1.Manager';
-const DRIVER_NAME = 'org.freedesktop.DBus';
-const DRIVER_PATH = '/org/freedesktop/DBus';
-const FAILED = 'org.freedesktop.DBus.Error.Failed';
 
 /** A message of the driver to systemd, ready to be encoded; the caller adds a serial. */
 export interface SystemdMessage {
@@ -95,6 +94,6 @@ export function parseActivationFailure(
   if (typeof unit !== 'string' || typeof errorName !== 'string' || typeof message !== 'string') {
     return undefined;
   }
-  const validName = parseErrorName(errorName) === undefined ? FAILED : errorName;
+  const validName = parseErrorName(errorName) === undefined ? ErrorName.Failed : errorName;
   return { unit, failure: { errorName: validName, message } };
 }

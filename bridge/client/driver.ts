@@ -3,9 +3,9 @@ import { ClientError } from './errors.js';
 import type { HeldHandle } from './held-handle.js';
 import type { Member } from './member.js';
 import type { Broadcast, Reply } from './method-call.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 
-export const DRIVER_NAME = 'org.freedesktop.DBus';
-export const DRIVER_PATH = '/org/freedesktop/DBus';
+export { DRIVER_NAME, DRIVER_PATH };
 
 /** `org.freedesktop.DBus` and the registry of names, as this connection reaches them. */
 export class Driver {

@@ -1,19 +1,4 @@
-/** Names of errors that this library raises itself, or that callers often compare with (`DBusError.name`). */
-export const ErrorName = {
-  Failed: 'org.freedesktop.DBus.Error.Failed',
-  NoReply: 'org.freedesktop.DBus.Error.NoReply',
-  ServiceUnknown: 'org.freedesktop.DBus.Error.ServiceUnknown',
-  NameHasNoOwner: 'org.freedesktop.DBus.Error.NameHasNoOwner',
-  AccessDenied: 'org.freedesktop.DBus.Error.AccessDenied',
-  InvalidArgs: 'org.freedesktop.DBus.Error.InvalidArgs',
-  LimitsExceeded: 'org.freedesktop.DBus.Error.LimitsExceeded',
-  NotSupported: 'org.freedesktop.DBus.Error.NotSupported',
-  UnknownObject: 'org.freedesktop.DBus.Error.UnknownObject',
-  UnknownInterface: 'org.freedesktop.DBus.Error.UnknownInterface',
-  UnknownMethod: 'org.freedesktop.DBus.Error.UnknownMethod',
-  UnknownProperty: 'org.freedesktop.DBus.Error.UnknownProperty',
-  PropertyReadOnly: 'org.freedesktop.DBus.Error.PropertyReadOnly',
-} as const;
+export { ErrorName } from '#bridge/wire/standard-errors.js';
 
 /**
  * What a call was answered with instead of a reply. A handler throws one to answer a call with it: `name` is the name

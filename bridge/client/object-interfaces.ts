@@ -6,11 +6,10 @@ import type { InterfaceDescription } from './interface-description.js';
 import { introspectionXml } from './introspection-xml.js';
 import type { ServedObject } from './served-object.js';
 import { implement, type ServedInterface, type ServedProperty } from './served-interface.js';
+import { INTROSPECTABLE, PEER, PROPERTIES } from '#bridge/wire/standard-names.js';
 
 /** The interfaces that every object has: D-Bus Specification, "Standard Interfaces". */
-export const PEER = 'org.freedesktop.DBus.Peer';
-export const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable';
-export const PROPERTIES = 'org.freedesktop.DBus.Properties';
+export { INTROSPECTABLE, PEER, PROPERTIES };
 
 const STANDARD = [PEER, INTROSPECTABLE, PROPERTIES, 'org.freedesktop.DBus.ObjectManager'];
 

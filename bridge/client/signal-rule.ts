@@ -8,6 +8,7 @@ import { parseBusName, isUniqueName } from '#bridge/wire/names.js';
 import { signatureTypes } from '#bridge/wire/signature.js';
 import { MessageType, TypeCode } from '#bridge/wire/types.js';
 import type { Signal } from './signal.js';
+import { DRIVER_NAME } from '#bridge/wire/standard-names.js';
 
 /** Which signals somebody wants: D-Bus Specification, "Match Rules". What is left out matches all. */
 export interface SignalRule {
@@ -65,7 +66,7 @@ export function wellKnownSender({ sender }: MatchRule): string | undefined {
   return isName ? sender : undefined;
 }
 
-const DRIVER = parseBusName('org.freedesktop.DBus');
+const DRIVER = parseBusName(DRIVER_NAME);
 
 /** Whether `rule` wants `signal`; `ownerOf` knows the owners of well-known names. */
 export function wants(

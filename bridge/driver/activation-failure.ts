@@ -1,3 +1,5 @@
+import { ErrorText } from '#bridge/wire/standard-errors.js';
+
 /** Why a name could not be activated: the D-Bus error that everybody who waits for it receives. */
 export interface ActivationFailure {
   readonly errorName: string;
@@ -11,8 +13,7 @@ const ERROR = 'org.freedesktop.DBus.Error.';
  * the interface and are kept to the letter.
  */
 export const ActivationFailures = {
-  serviceUnknown: (name: string) =>
-    failure('ServiceUnknown', `The name ${name} was not provided by any .service files`),
+  serviceUnknown: (name: string) => failure('ServiceUnknown', ErrorText.serviceUnknown(name)),
 
   timedOut: (name: string, timeoutMs: number) =>
     failure(

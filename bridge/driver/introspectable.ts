@@ -1,6 +1,7 @@
 import { DRIVER_PATH } from '#bridge/registry/directory.js';
 
 import { arg, type Argument, type DriverInterface } from './method.js';
+import { INTROSPECTABLE } from '#bridge/wire/standard-names.js';
 
 const DOCTYPE =
   '<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"\n' +
@@ -46,7 +47,7 @@ export function introspect(interfaces: readonly DriverInterface[], path: string)
 
 /** org.freedesktop.DBus.Introspectable */
 export const introspectable: DriverInterface = {
-  name: 'org.freedesktop.DBus.Introspectable',
+  name: INTROSPECTABLE,
   methods: [
     {
       name: 'Introspect',

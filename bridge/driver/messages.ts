@@ -2,6 +2,7 @@ import { SendStatus } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import { encodeMessage, type MessageFields } from '#bridge/wire/message.js';
+import { ErrorText } from '#bridge/wire/standard-errors.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import { ErrorName } from './driver-error.js';
@@ -20,15 +21,9 @@ export function nameSignal(to: Connection, member: string): MessageFields {
   };
 }
 
-/** The error that ends a call whose callee went away (the text is dbus-daemon's, `bus/connection.c`). */
+/** The error that ends a call whose callee went away. */
 export function noReplyError(serial: number, replySerial: number, destination: string): Uint8Array {
-  return errorMessage(
-    serial,
-    replySerial,
-    destination,
-    ErrorName.NoReply,
-    'Message recipient disconnected from message bus without replying',
-  );
+  return errorMessage(serial, replySerial, destination, ErrorName.NoReply, ErrorText.noReply);
 }
 
 /** An error of the driver's, as bytes. */

@@ -1,8 +1,9 @@
 import { arg, type DriverInterface } from './method.js';
+import { PEER } from '#bridge/wire/standard-names.js';
 
 /** org.freedesktop.DBus.Peer */
 export const peerInterface: DriverInterface = {
-  name: 'org.freedesktop.DBus.Peer',
+  name: PEER,
   methods: [
     {
       name: 'GetMachineId',

@@ -3,6 +3,7 @@ import { Variant } from '#bridge/wire/types.js';
 import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
 import { arg, type DriverInterface, type Property } from './method.js';
+import { PROPERTIES } from '#bridge/wire/standard-names.js';
 
 function propertiesOf(driver: Driver, interfaceName: string): readonly Property[] {
   const found = driver.interfaces.find(({ name }) => name === interfaceName);
@@ -30,7 +31,7 @@ function valueOf(from: Property, driver: Driver): Variant {
 
 /** org.freedesktop.DBus.Properties, of the driver's own interfaces */
 export const properties: DriverInterface = {
-  name: 'org.freedesktop.DBus.Properties',
+  name: PROPERTIES,
   canonicalPath: true,
   methods: [
     {

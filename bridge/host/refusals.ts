@@ -8,6 +8,7 @@ import { uniqueName } from '#bridge/registry/envelope.js';
 import { denialText } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { describeMessage, headerText } from '#bridge/wire/header-text.js';
+import { ErrorText } from '#bridge/wire/standard-errors.js';
 import { MessageType } from '#bridge/wire/types.js';
 import {
   describeRefusal,
@@ -228,9 +229,9 @@ export function noReply(shim: Shim, serial: number): void {
   shim.host.sendOwn(shim, noReplyError(shim.nextErrorSerial(), serial, uniqueName));
 }
 
-/** reply_timeout has passed (the text is dbus-daemon's, `bus/connection.c`). */
+/** reply_timeout has passed. */
 export function replyTimedOut(shim: Shim, serial: number): void {
-  const text = 'Message did not receive a reply (timeout by message bus)';
+  const text = ErrorText.replyTimedOut;
   const { uniqueName } = shim.connection;
   const bytes = errorMessage(shim.nextErrorSerial(), serial, uniqueName, ErrorName.NoReply, text);
   shim.host.sendOwn(shim, bytes);

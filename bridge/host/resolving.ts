@@ -1,5 +1,6 @@
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { Resolution } from '#bridge/registry/control-message.js';
+import { ErrorText } from '#bridge/wire/standard-errors.js';
 import type { Grant } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag } from '#bridge/wire/types.js';
@@ -95,13 +96,8 @@ function tellUnowned(shim: Shim, header: MessageHeader, name: string): void {
       `Nobody knows who owns "${name}": the registry of the bus has ended`,
     );
   } else if ((header.flags & MessageFlag.NoAutoStart) !== 0) {
-    sendError(shim, header, ErrorName.NameHasNoOwner, `Name "${name}" does not exist`);
+    sendError(shim, header, ErrorName.NameHasNoOwner, ErrorText.nameHasNoOwner(name));
   } else {
-    sendError(
-      shim,
-      header,
-      ErrorName.ServiceUnknown,
-      `The name ${name} was not provided by any .service files`,
-    );
+    sendError(shim, header, ErrorName.ServiceUnknown, ErrorText.serviceUnknown(name));
   }
 }

@@ -13,6 +13,7 @@ import { CAPTURE, NAME_NODE, type Lookup } from './node-contexts.js';
 import { adopt } from './resolving.js';
 import { denied, notSent, speaksOutOfTurn, unknownType } from './refusals.js';
 import type { Shim } from './shim.js';
+import { INTROSPECTABLE, PEER } from '#bridge/wire/standard-names.js';
 
 /** Ways off the hot path: to the driver, to everybody, and of messages that have to be rewritten. */
 
@@ -96,14 +97,11 @@ export function routeUndirected(shim: Shim, header: MessageHeader): void {
   shim.host.attachment?.emitted(shim.connection, message);
 }
 
-const PEER = 'org.freedesktop.DBus.Peer';
 const UNKNOWN_TO_PEER = `Unknown method invoked on ${PEER} interface`;
 
 function isForPeer(header: MessageHeader): boolean {
   return header.interfaceLength === PEER.length && headerText(header, 'interface') === PEER;
 }
-
-const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable';
 
 /**
  * Answers as every program does on a connection without a bus: with a message that neither names a sender nor is

@@ -10,9 +10,9 @@ import { MatchIndex } from './match-index.js';
 import type { MatchRule } from './match-rule.js';
 import { Monitors, type Monitor } from './monitors.js';
 import type { NameChange } from './names.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 
-export const DRIVER_NAME = 'org.freedesktop.DBus';
-export const DRIVER_PATH = '/org/freedesktop/DBus';
+export { DRIVER_NAME, DRIVER_PATH };
 
 export interface DirectoryEvents {
   /** The policy kept a broadcast from one of its subscribers: nobody is told, but monitors see the error. */

@@ -11,6 +11,7 @@ import {
   parseObjectPath,
 } from '#bridge/wire/names.js';
 import type { BusName, InterfaceName, MemberName, ObjectPath } from '#bridge/wire/names.js';
+import { ErrorName } from '#bridge/wire/standard-errors.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { tokenizeMatchRule } from './match-rule-tokens.js';
 
@@ -54,8 +55,8 @@ export class MatchRuleFault {
   /** The D-Bus error that the sender of the rule gets. */
   get errorName(): string {
     return this.code === 'match-rule-too-long'
-      ? 'org.freedesktop.DBus.Error.LimitsExceeded'
-      : 'org.freedesktop.DBus.Error.MatchRuleInvalid';
+      ? ErrorName.LimitsExceeded
+      : ErrorName.MatchRuleInvalid;
   }
 }
 

@@ -25,6 +25,7 @@ import { HandleArguments } from './handle-arguments.js';
 import { Listener, SIGNALS_INTERFACE } from './listener.js';
 import type { ObjectNode, Target } from './object-node.js';
 import { ServiceAnswer } from './service-answer.js';
+import { PROPERTIES } from '#bridge/wire/standard-names.js';
 
 /** Passes on what a native peer has sent to a node that stands for an object of a service. */
 export function passCall(object: ObjectNode, arrival: Arrival): void {
@@ -246,9 +247,9 @@ function legacyMember(
 
 /** Those that are translated: D-Bus Specification, "Standard Interfaces". */
 const STANDARD_METHODS: ReadonlyMap<string, string> = new Map([
-  ['Get', 'org.freedesktop.DBus.Properties'],
-  ['Set', 'org.freedesktop.DBus.Properties'],
-  ['GetAll', 'org.freedesktop.DBus.Properties'],
+  ['Get', PROPERTIES],
+  ['Set', PROPERTIES],
+  ['GetAll', PROPERTIES],
   ['GetManagedObjects', 'org.freedesktop.DBus.ObjectManager'],
 ]);
 

@@ -1,6 +1,6 @@
 import type { Node } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { DriverError } from '#bridge/driver/driver-error.js';
+import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Mapping, ObjectKind } from '#mappings/index.js';
 
 import type { Arrival } from './arrival.js';
@@ -8,9 +8,6 @@ import type { NodeContext } from './contexts.js';
 import type { Conversation } from './conversation.js';
 import { KeptSignals } from './kept-signals.js';
 import type { Listener } from './listener.js';
-
-/** D-Bus Specification, "Standard Errors"; not one that a bus has to give. */
-const UNKNOWN_OBJECT = 'org.freedesktop.DBus.Error.UnknownObject';
 
 /** One object of a service. */
 export interface Target {
@@ -63,7 +60,7 @@ export class ObjectNode implements NodeContext, Target {
   mustNotHaveEnded(): void {
     if (!this.hasEnded) return;
     const why = `the ${this.kind.name} has ended: what it said last is there to be subscribed to`;
-    throw new DriverError(UNKNOWN_OBJECT, why);
+    throw new DriverError(ErrorName.UnknownObject, why);
   }
 
   /** What a message with this path is for. @throws DriverError */
@@ -74,7 +71,7 @@ export class ObjectNode implements NodeContext, Target {
     if (kind !== undefined) return { kind, path };
     if (path === '/') return this;
     const why = `the handle to ${name} does not lead to ${path}: call its object through the handle to that`;
-    throw new DriverError(UNKNOWN_OBJECT, why);
+    throw new DriverError(ErrorName.UnknownObject, why);
   }
 
   dropListeners(): void {

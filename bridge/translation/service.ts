@@ -20,8 +20,7 @@ import type { ObjectNode } from './object-node.js';
 import type { Said } from './said.js';
 import { ServiceAnswer } from './service-answer.js';
 import type { Translator } from './translator.js';
-
-const PROPERTIES = 'org.freedesktop.DBus.Properties';
+import { PROPERTIES } from '#bridge/wire/standard-names.js';
 
 /** A service under one of its names, and which of its objects native peers hold handles to. */
 export class Service {

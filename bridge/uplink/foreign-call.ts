@@ -1,4 +1,4 @@
-import { ErrorName } from '#bridge/driver/driver-error.js';
+import { ErrorName, ErrorText } from '#bridge/wire/standard-errors.js';
 import type { Ghost } from './ghost.js';
 import type { Uplink } from './uplink.js';
 
@@ -17,7 +17,6 @@ export class ForeignCall {
 
   /** The callee has left, or has let go of the reply handle. */
   unanswered(): void {
-    const text = 'Message recipient disconnected from message bus without replying';
-    this.uplink.answerWithError(this.caller, this.serial, ErrorName.NoReply, text);
+    this.uplink.answerWithError(this.caller, this.serial, ErrorName.NoReply, ErrorText.noReply);
   }
 }

@@ -20,8 +20,8 @@ import {
 } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
+import { PEER } from '#bridge/wire/standard-names.js';
 
-const PEER_INTERFACE = 'org.freedesktop.DBus.Peer';
 const HANDSHAKE_BYTES = 4096;
 /** Descriptors of messages whose end has not come yet. */
 const WAITING_FDS_MAX = 4 * UNIX_FDS_MAX;
@@ -107,7 +107,7 @@ export class Link implements Endpoint, MessageHandler {
   /** Asks a connection of the other bus whether it is there: whatever it answers itself says so. */
   ping(destination: string, taker: ReplyTaker): void {
     const flags = MessageFlag.NoAutoStart;
-    const call = { flags, path: '/', interface: PEER_INTERFACE, member: 'Ping', destination };
+    const call = { flags, path: '/', interface: PEER, member: 'Ping', destination };
     this.post(call, [], taker);
   }
 

@@ -1,13 +1,14 @@
 import { DRIVER_NAME } from '#bridge/client/driver.js';
 import { ClientError, DBusError, ErrorName, type ClientErrorCode } from '#bridge/client/errors.js';
+import { ErrorText } from '#bridge/wire/standard-errors.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { library, type BusMessage } from './library.js';
 
 /** How a failure of the native API is called on a bus. */
 const ERROR_NAMES: Partial<Record<ClientErrorCode, string>> = {
-  JoinFailed: 'org.freedesktop.DBus.Error.NoServer',
-  BusClosed: 'org.freedesktop.DBus.Error.Disconnected',
-  Disconnected: 'org.freedesktop.DBus.Error.Disconnected',
+  JoinFailed: ErrorName.NoServer,
+  BusClosed: ErrorName.Disconnected,
+  Disconnected: ErrorName.Disconnected,
   CapabilityLost: ErrorName.NoReply,
   OverQuota: ErrorName.LimitsExceeded,
   NoDescriptors: ErrorName.NotSupported,
@@ -44,11 +45,11 @@ function inWordsOfTheBus(call: BusMessage, type: string, text: string): [string,
   const { destination, flags = 0 } = call;
   if (type === ErrorName.ServiceUnknown) {
     if ((flags & MessageFlag.NoAutoStart) === 0)
-      return [type, `The name ${destination} was not provided by any .service files`];
-    return [ErrorName.NameHasNoOwner, `Name "${destination}" does not exist`];
+      return [type, ErrorText.serviceUnknown(String(destination))];
+    return [ErrorName.NameHasNoOwner, ErrorText.nameHasNoOwner(String(destination))];
   }
   if (type !== ErrorName.NoReply) return [type, text];
-  return [type, 'Message recipient disconnected from message bus without replying'];
+  return [type, ErrorText.noReply];
 }
 
 export function expectsAnswer({ type, flags = 0 }: BusMessage): boolean {

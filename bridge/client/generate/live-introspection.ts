@@ -4,6 +4,7 @@ import { busAddress } from '#bridge/wire/bus-address.js';
 import { parseBusName, parseObjectPath } from '#bridge/wire/names.js';
 import { GenerateError } from './select-interfaces.js';
 import type { IntrospectionText } from './generate.js';
+import { INTROSPECTABLE } from '#bridge/wire/standard-names.js';
 
 export interface LiveObject {
   /** `session`, `system` or a D-Bus address. */
@@ -24,7 +25,7 @@ export async function introspectObject({
   const call = new dbus.Message({
     destination: name,
     path,
-    interface: 'org.freedesktop.DBus.Introspectable',
+    interface: INTROSPECTABLE,
     member: 'Introspect',
   });
   const reply = await withBus(bus, (connection) => connection.call(call));

@@ -4,6 +4,7 @@ import type {
   IntrospectedInterface,
   IntrospectedNode,
 } from '#bridge/introspection/introspection.js';
+import { INTROSPECTABLE, PEER, PROPERTIES } from '#bridge/wire/standard-names.js';
 
 /** What was introspected, and what errors call it. */
 export interface IntrospectionSource {
@@ -22,11 +23,7 @@ export class GenerateError extends Error {
 }
 
 /** These are part of D-Bus itself: a proxy and a service have them without any description. */
-const STANDARD_INTERFACES = new Set([
-  'org.freedesktop.DBus.Introspectable',
-  'org.freedesktop.DBus.Peer',
-  'org.freedesktop.DBus.Properties',
-]);
+const STANDARD_INTERFACES = new Set([INTROSPECTABLE, PEER, PROPERTIES]);
 
 /**
  * The interfaces of all sources and of the nodes in them, each once, in the order of their names.
