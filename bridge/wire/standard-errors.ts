@@ -1,4 +1,4 @@
-/** The standard errors (D-Bus specification, "Standard Errors"; dbus/dbus-protocol.h of the reference implementation). */
+/** D-Bus specification, "Standard Errors"; dbus/dbus-protocol.h of the reference implementation. */
 export const ErrorName = {
   Failed: 'org.freedesktop.DBus.Error.Failed',
   NoReply: 'org.freedesktop.DBus.Error.NoReply',
