@@ -28,5 +28,10 @@ if [ -z "$node" ]; then
   echo "${self##*/}: there is no Node.js on PATH; install version 20.19 or later" >&2
   exit 1
 fi
+limit=$(ulimit -v)
+if [ "$limit" != unlimited ] && ! "$node" -e 0 2>/dev/null; then
+  echo "${self##*/}: Node.js does not start under a limit of $limit KiB of address space (ulimit -v, LimitAS=); raise it" >&2
+  exit 1
+fi
 trap '' USR1
 exec "$node" "$here/${self##*/}.js" "$@"

@@ -8,6 +8,7 @@ import {
 import { Subject, type Observable } from 'rxjs';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
 import type { HostThreadData } from './data-plane.js';
+import { spareAddressSpace } from '#core/linux/index.js';
 import { StartupError } from './startup-error.js';
 
 /** What is written to an eventfd to make it readable: eventfd(2). */
@@ -30,7 +31,8 @@ export class HostThread {
     const { port1, port2 } = new MessageChannel();
     const workerData: HostThreadData = { ...data, port: port2 };
     const url = new URL('../control/host-worker.js', import.meta.url);
-    const worker = new Worker(url, { workerData, transferList: [port2] });
+    const resourceLimits = threadLimits();
+    const worker = new Worker(url, { workerData, transferList: [port2], resourceLimits });
     this.#port = port1;
     this.events = this.#events.asObservable();
     this.ready = new Promise((resolve, reject) => {
@@ -85,4 +87,26 @@ export class HostThread {
       `the bus failed: ${this.#failure ?? 'its thread ended without a word'}`,
     );
   }
+}
+
+/** What V8 reserves for machine code is 128 MiB or more, and of no use before it is full: a bus has 2 MiB of it. */
+const CODE_RANGE_MIB = 16;
+
+/** The smallest limit of address space under which a thread of Node has started, and what messages need. */
+const THREAD_MIN_MIB = 120;
+
+/**
+ * Where address space is limited, V8 gets less of it.
+ *
+ * @throws StartupError where a thread would not start: V8 would end the process, and say why in its own terms
+ */
+function threadLimits(): { codeRangeSizeMb: number } | undefined {
+  const spareMib = spareAddressSpace() / 2 ** 20;
+  if (spareMib === Infinity) return undefined;
+  if (spareMib >= THREAD_MIN_MIB) return { codeRangeSizeMb: CODE_RANGE_MIB };
+  const missing = Math.ceil(THREAD_MIN_MIB - spareMib);
+  throw new StartupError(
+    'no-address-space',
+    `the limit of address space (RLIMIT_AS: ulimit -v, LimitAS=) is ${missing} MiB too low for a bus; raise it, or lift it: what is reserved is not used`,
+  );
 }

@@ -5,6 +5,7 @@ export type StartupErrorCode =
   | 'cannot-change-user'
   | 'cannot-listen'
   | 'no-address'
+  | 'no-address-space'
   | 'no-mechanism'
   | 'pid-file'
   | 'thread-failed';

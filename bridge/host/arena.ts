@@ -1,10 +1,13 @@
-import { NativeMemory } from '#core/linux/index.js';
+import { NativeMemory, spareAddressSpace } from '#core/linux/index.js';
 
 /**
  * How much address space a host reserves. Pages cost nothing until they are touched; below 2^31 every offset
  * is a small integer, which JavaScript engines keep out of the heap.
  */
 const ARENA_BYTES = 1 << 30;
+
+/** The receive window, and some blocks. */
+const ARENA_MIN_BYTES = 8 << 20;
 
 /** The smallest block: a page's worth of typical messages. */
 const BLOCK_MIN_SHIFT = 13;
@@ -29,7 +32,7 @@ export class Arena {
   /** bytes in blocks that are handed out */
   usedBytes = 0;
 
-  constructor(lengthBytes = ARENA_BYTES) {
+  constructor(lengthBytes = arenaBytes()) {
     this.memory = NativeMemory.map(lengthBytes);
     this.bytes = this.memory.bytes;
     this.view = this.memory.view;
@@ -72,6 +75,12 @@ export class Arena {
   close(): void {
     this.memory.unmap();
   }
+}
+
+/** Where address space is limited, half of what is left: the other half is for V8 and the C library. */
+function arenaBytes(): number {
+  const half = Math.min(ARENA_BYTES, spareAddressSpace() / 2);
+  return Math.max(ARENA_MIN_BYTES, half - (half % BLOCK_MAX_BYTES));
 }
 
 /** The shift of the smallest block that holds `lengthBytes`, at most that of the largest block. */

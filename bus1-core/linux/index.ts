@@ -1,3 +1,4 @@
+export { spareAddressSpace } from './address-space.js';
 export {
   acceptConnection,
   bindDatagram,

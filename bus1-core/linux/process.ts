@@ -92,7 +92,8 @@ function limitBytes({ soft, hard }: OpenFilesLimit): Uint8Array {
   return limit;
 }
 
-function readLimit(view: DataView, offset: number): number {
+/** One of the two numbers of a struct rlimit. */
+export function readLimit(view: DataView, offset: number): number {
   const value = view.getBigUint64(offset, true);
   return value === RLIM_INFINITY ? Infinity : Number(value);
 }
