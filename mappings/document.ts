@@ -99,8 +99,13 @@ interface Issue {
   readonly issues?: readonly Issue[] | undefined;
 }
 
+/** How much of a value is shown. */
+const SHOWN_MAX = 40;
+
 /** What a schema expects, in the words of YAML. */
-function complaintOf({ message, expected, received }: Issue): string {
+function complaintOf({ message, expected, received: found = 'something else' }: Issue): string {
+  /* a file that is no mapping at all is not printed as a whole */
+  const received = found.length > SHOWN_MAX ? `a text of ${found.length - 2} characters` : found;
   if (expected === 'Object') return `a mapping is expected here, not ${received}`;
   if (expected === 'Array') return `a list is expected here, not ${received}`;
   return expected ? `${expected} is expected here, not ${received}` : message;

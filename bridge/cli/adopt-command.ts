@@ -15,6 +15,7 @@ export function adoptCommand(finish: (status: number) => void): Command {
     )
     .option('--back', 'take away what was written: the next boot or login has dbus-daemon again')
     .option('--check', 'tell what would break, and write nothing')
+    .option('--json', 'one JSON object instead of lines')
     .option('--force', 'write although the check has found an error')
     .option(
       '--root <directory>',
@@ -23,6 +24,9 @@ export function adoptCommand(finish: (status: number) => void): Command {
     )
     .action(async (options: AdoptOptions) => {
       const { adopt } = await import('./adopt.js');
-      finish(adopt(options, (text) => process.stdout.write(`${text}\n`)));
+      const say = (text: string): unknown => process.stdout.write(`${text}\n`);
+      const report = adopt(options, options.json === true ? () => {} : say);
+      if (options.json === true) say(JSON.stringify(report));
+      finish(report.status);
     });
 }

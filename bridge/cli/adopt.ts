@@ -21,6 +21,7 @@ export interface AdoptOptions {
   readonly back?: true;
   readonly check?: true;
   readonly force?: true;
+  readonly json?: true;
   readonly root: string;
 }
 
@@ -46,26 +47,38 @@ const TAKES_EFFECT: Readonly<Record<Place, string>> = {
 
 const DAEMON_OPTIONS = '--address=systemd: --nofork --nopidfile --systemd-activation --syslog-only';
 
-/** Carries `adopt` out. Resolves with the exit status. */
-export function adopt(options: AdoptOptions, say: (text: string) => void): number {
+/** What has become of a file. */
+interface FileReport {
+  readonly path: string;
+  readonly state: 'written' | 'unchanged' | 'removed' | 'absent';
+}
+
+export interface AdoptReport {
+  /** of the process */
+  readonly status: number;
+  readonly findings: readonly AdoptionFinding[];
+  readonly files: readonly FileReport[];
+}
+
+/** Carries `adopt` out. */
+export function adopt(options: AdoptOptions, say: (text: string) => void): AdoptReport {
   const places = placesOf(options);
   if (options.back === true) {
-    for (const place of places) takeBack(pathOf(place, options.root), place, say);
-    return 0;
+    const files = places.map((place) => takeBack(pathOf(place, options.root), place, say));
+    return { status: 0, findings: [], files };
   }
   const findings = checkAdoption(places, options.root);
   for (const finding of findings) say(findingText(finding));
   const hasErrors = findings.some(({ severity }) => severity === 'error');
   if (options.check === true) {
     if (findings.length === 0) say('nothing that is known would break');
-    return hasErrors ? 1 : 0;
+    return { status: hasErrors ? 1 : 0, findings, files: [] };
   }
   if (hasErrors && options.force !== true) {
     say('nothing is written: mend the errors, or say --force');
-    return 1;
+    return { status: 1, findings, files: [] };
   }
-  for (const place of places) put(dropIn(place, options), say);
-  return 0;
+  return { status: 0, findings, files: places.map((place) => put(dropIn(place, options), say)) };
 }
 
 /** Without a choice: everything that this user can decide about. */
@@ -129,11 +142,11 @@ function daemonCommand(root: string): string {
   return `${process.execPath} ${here}`;
 }
 
-function put({ place, path, text }: DropIn, say: (text: string) => void): void {
+function put({ place, path, text }: DropIn, say: (text: string) => void): FileReport {
   const present = readOrUndefined(path);
   if (present === text) {
     say(`${path} is there already; ${TAKES_EFFECT[place]}`);
-    return;
+    return { path, state: 'unchanged' };
   }
   if (present !== undefined && !present.startsWith(MARK)) {
     throw new UsageError(`${path} was written by somebody else: remove it first`);
@@ -145,19 +158,24 @@ function put({ place, path, text }: DropIn, say: (text: string) => void): void {
   writeFileSync(temporary, text, { mode: 0o644, flush: true });
   renameSync(temporary, path);
   say(`written; ${TAKES_EFFECT[place]}. No bus that runs is touched.`);
+  return { path, state: 'written' };
 }
 
-function takeBack(path: string, place: Place, say: (text: string) => void): void {
+function takeBack(path: string, place: Place, say: (text: string) => void): FileReport {
   const present = readOrUndefined(path);
   rmSync(`${path}.new`, { force: true });
   if (present !== undefined && !present.startsWith(MARK)) {
     throw new UsageError(`${path} was written by somebody else, and stays`);
   }
-  if (present === undefined) return say(`${path} is not there: nothing to take back`);
+  if (present === undefined) {
+    say(`${path} is not there: nothing to take back`);
+    return { path, state: 'absent' };
+  }
   rmSync(path);
   if (readdirSync(dirname(path)).length === 0) rmdirSync(dirname(path));
   const when = place === 'system' ? 'the next boot' : 'the next login';
   say(`removed ${path}; ${when} has what was there before`);
+  return { path, state: 'removed' };
 }
 
 function readOrUndefined(path: string): string | undefined {

@@ -1,9 +1,10 @@
+import { closeFd } from '#core/linux/index.js';
 import { BUILT_IN, loadConfiguration, logDiagnostics } from '#bridge/control/configuration.js';
 import { privateAddress } from '#bridge/control/listen-unix.js';
 import { createLogger } from '#bridge/control/logger.js';
 import { printStarted } from '#bridge/control/print.js';
 import { serve } from '#bridge/control/serve.js';
-import { isReachable } from '#bridge/socket/connect.js';
+import { connectToBus, isReachable } from '#bridge/socket/connect.js';
 import { NamePatterns } from '#bridge/uplink/name-patterns.js';
 import type { ConfinedGrant, UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Direction, Mapping } from '#mappings/index.js';
@@ -44,8 +45,19 @@ export async function attach(command: readonly string[], options: AttachOptions)
     if (printAddress !== undefined) printStarted({ printAddress }, address, process.pid);
     else if (command.length === 0) process.stdout.write(`${address}\n`);
   };
-  if (command.length > 0) return runWith(command, bus, print);
+  if (command.length > 0) {
+    refuseUnreachable(uplink.address);
+    return runWith(command, bus, print);
+  }
   return serve(bus, { listening: ({ address }) => print(address) });
+}
+
+/** A bridge waits for the other bus; a program that is run on it would run without. */
+function refuseUnreachable(address: string): void {
+  const reached = connectToBus(address);
+  if (typeof reached !== 'string') return closeFd(reached.fd);
+  const todo = 'start that bus first, or leave out the command, and the bridge waits for it';
+  throw new Error(`cannot reach the bus at ${address}: ${reached}; ${todo}`);
 }
 
 function uplinkOf(options: AttachOptions): UplinkOptions {

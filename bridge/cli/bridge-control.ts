@@ -3,6 +3,7 @@ import dbus from 'dbus-next';
 import type { MigrationResult, MigrationStep, Party } from '#bridge/uplink/migration.js';
 import type { UplinkStatus } from '#bridge/uplink/uplink-interface.js';
 import { processText } from '#bridge/uplink/process-text.js';
+import { unlessUnderstood } from './another-bus.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 
 const UPLINK = {
@@ -98,7 +99,12 @@ export class BridgeControl {
 
   async #call(member: string, signature: string, body: unknown[]): Promise<unknown> {
     const call = new dbus.Message({ ...UPLINK, member, signature, body });
-    const reply = await Promise.race([this.#bus.call(call), this.#lost]);
+    const reply = await Promise.race([this.#bus.call(call), this.#lost]).catch((error: unknown) => {
+      throw unlessUnderstood(
+        error,
+        `the bus at ${this.address} is not attached to another one (bus1-bridge attach): names cannot be moved`,
+      );
+    });
     return JSON.parse(String(reply?.body[0]));
   }
 }

@@ -23,6 +23,7 @@ export function explainCommand(finish: (status: number) => void): Command {
     .option('--error <name>')
     .option('--broadcast', 'the message is a signal to everybody')
     .option('--all', 'list the rules that do not match, too')
+    .option('--json', 'one JSON object instead of lines')
     .action(async (file: string | undefined, options: ExplainOptions) => {
       const { explain } = await import('./explain.js');
       finish(explain(file, options));

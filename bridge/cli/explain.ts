@@ -1,17 +1,22 @@
 import { SYSTEM_CONFIG, loadConfiguration } from '#bridge/control/configuration.js';
 import { userIdentity } from '#bridge/control/user-identity.js';
+import { parseBusName, parseWellKnownName } from '#bridge/wire/names.js';
 import { MessageType } from '#bridge/wire/types.js';
 import {
   ClientPolicies,
   DRIVER_PARTY,
   Flow,
   canConnect,
+  describeRule,
   explainMessage,
   formatExplanation,
   formatVerdict,
+  ruleLocation,
   type BusConfig,
   type ClientIdentity,
   type Party,
+  type PolicyRule,
+  type Verdict,
 } from '#policy/index.js';
 import { UsageError } from './usage-error.js';
 
@@ -29,6 +34,7 @@ export interface ExplainOptions {
   readonly error?: string;
   readonly broadcast?: boolean;
   readonly all?: boolean;
+  readonly json?: boolean;
 }
 
 const TYPES = {
@@ -44,16 +50,24 @@ const DRIVER = 'org.freedesktop.DBus';
 export function explain(file: string = SYSTEM_CONFIG, options: ExplainOptions): number {
   refuseUnclear(options);
   const { config } = loadConfiguration(file);
-  const { allowed, lines } = judge(config, options);
-  process.stdout.write(`${lines.join('\n')}\n`);
+  const { allowed, rules, lines } = judge(config, options);
+  const object = { allowed, rules: rules.map(ruleObject), lines };
+  const text = options.json === true ? JSON.stringify(object) : lines.join('\n');
+  process.stdout.write(`${text}\n`);
   return allowed ? 0 : 1;
 }
 
 /** Each asks about a message. */
 const ABOUT_MESSAGE = ['from', 'to', 'path', 'interface', 'member', 'error', 'broadcast'] as const;
 
-/** @throws UsageError for no question, or more than one */
+/** @throws UsageError for no question, more than one, or names that nobody can have */
 function refuseUnclear(options: ExplainOptions): void {
+  const { own, from = [], to = [] } = options;
+  if (own !== undefined && parseWellKnownName(own) === undefined) {
+    throw new UsageError(`"${own}" is no name that a service can own, such as org.example.Clock`);
+  }
+  const wrong = [...from, ...to].find((name) => parseBusName(name) === undefined);
+  if (wrong !== undefined) throw new UsageError(`"${wrong}" is no bus name`);
   const isMessage = ABOUT_MESSAGE.some((name) => options[name] !== undefined);
   const questions = [options.connect === true, options.own !== undefined, isMessage];
   if (questions.filter(Boolean).length === 1) return;
@@ -64,20 +78,24 @@ function refuseUnclear(options: ExplainOptions): void {
 
 interface Judgement {
   readonly allowed: boolean;
+  /** those that decide: one, or that of the sender and that of the receiver */
+  readonly rules: readonly (PolicyRule | undefined)[];
   readonly lines: readonly string[];
+}
+
+function ruleObject(rule: PolicyRule | undefined): unknown {
+  return rule === undefined ? null : { rule: describeRule(rule), at: ruleLocation(rule) };
 }
 
 function judge(config: BusConfig, options: ExplainOptions): Judgement {
   const user = identityOf(options.user ?? process.getuid!());
   if (options.connect === true) {
     const owner = config.user === undefined ? process.getuid!() : identityOf(config.user).uid;
-    const verdict = canConnect(config.policy, user, owner);
-    return { allowed: verdict.allowed, lines: [formatVerdict(verdict)] };
+    return judgementOf(canConnect(config.policy, user, owner));
   }
   const policies = new ClientPolicies(config.policy);
   if (options.own !== undefined) {
-    const verdict = policies.for(user).canOwn(options.own);
-    return { allowed: verdict.allowed, lines: [formatVerdict(verdict)] };
+    return judgementOf(policies.for(user).canOwn(options.own));
   }
   const sender: Party = { policy: policies.for(user), names: new Set(options.from) };
   const explanation = explainMessage(sender, receiverOf(policies, options), flowOf(options), {
@@ -87,7 +105,13 @@ function judge(config: BusConfig, options: ExplainOptions): Judgement {
     member: options.member,
     errorName: options.error,
   });
-  return { allowed: explanation.allowed, lines: formatExplanation(explanation, options.all) };
+  const { allowed, send, receive } = explanation;
+  const rules = [send, receive].flatMap((side) => (side === undefined ? [] : [side.decidedBy]));
+  return { allowed, rules, lines: formatExplanation(explanation, options.all) };
+}
+
+function judgementOf(verdict: Verdict<PolicyRule>): Judgement {
+  return { allowed: verdict.allowed, rules: [verdict.rule], lines: [formatVerdict(verdict)] };
 }
 
 function receiverOf(policies: ClientPolicies, { to, toUser }: ExplainOptions): Party {

@@ -20,12 +20,13 @@ export interface CheckOptions {
   /** `session`, `system` or an address. */
   readonly bus?: string;
   readonly strict?: boolean;
+  readonly json?: boolean;
 }
 
 /** Prints one line for each thing found. The status is 1 if there is an error, otherwise 0. */
 export async function checkMappings(
   files: readonly string[],
-  { bus, strict = false }: CheckOptions,
+  { bus, strict = false, json = false }: CheckOptions,
 ): Promise<number> {
   const paths = files.length > 0 ? files : shippedMappings();
   const results = paths.map((path) => readMapping(path));
@@ -35,7 +36,8 @@ export async function checkMappings(
     ...lintMappings(mappings),
     ...(bus === undefined ? [] : await compareWithBus(mappings, bus)),
   ];
-  process.stdout.write(diagnostics.map((one) => `${formatDiagnostic(one)}\n`).join(''));
+  const lines = diagnostics.map((one) => `${formatDiagnostic(one)}\n`).join('');
+  process.stdout.write(json ? `${JSON.stringify(diagnostics)}\n` : lines);
   const isWrong = diagnostics.some(({ severity }) => severity === 'error');
   return isWrong || (strict && diagnostics.length > 0) ? 1 : 0;
 }

@@ -42,6 +42,7 @@ function checkCommand(finish: Finish): Command {
     .argument('[file...]', 'mapping files (default: those that come with this program)')
     .option(BUS, 'compare with the services on this bus: session, system or an address')
     .option('--strict', 'exit with status 1 for advice, too')
+    .option('--json', 'one JSON array instead of lines')
     .action(async (files: string[], options: CheckOptions) => {
       const { checkMappings } = await import('./mappings-check.js');
       finish(await checkMappings(files, options));

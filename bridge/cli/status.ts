@@ -1,6 +1,7 @@
 import dbus from 'dbus-next';
 import type { BusStatus } from '#bridge/driver/status.js';
 import type { HostStatus } from '#bridge/registry/host-report.js';
+import { unlessUnderstood } from './another-bus.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 
 /** A bus that answers takes milliseconds; one that is stopped never does. */
@@ -18,6 +19,11 @@ export async function busStatus(address = 'session'): Promise<BusStatus> {
   try {
     const reply = await Promise.race([bus.call(call), failure(bus), timeout()]);
     return JSON.parse(String(reply?.body[0])) as BusStatus;
+  } catch (error) {
+    throw unlessUnderstood(
+      error,
+      `the bus at ${address} is another one, such as dbus-daemon: only buses of bus1-bridge have a status`,
+    );
   } finally {
     bus.disconnect();
   }

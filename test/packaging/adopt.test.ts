@@ -34,7 +34,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }));
 
 const carryOut = (options: Omit<AdoptOptions, 'root'>): number =>
-  adopt({ ...options, root }, (text) => said.push(text));
+  adopt({ ...options, root }, (text) => said.push(text)).status;
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
