@@ -1,10 +1,9 @@
-import { closeFd } from '#core/linux/index.js';
 import { BUILT_IN, loadConfiguration, logDiagnostics } from '#bridge/control/configuration.js';
 import { privateAddress } from '#bridge/control/listen-unix.js';
 import { createLogger } from '#bridge/control/logger.js';
 import { printStarted } from '#bridge/control/print.js';
 import { serve } from '#bridge/control/serve.js';
-import { connectToBus, isReachable } from '#bridge/socket/connect.js';
+import { isReachable, whyUnreachable } from '#bridge/socket/connect.js';
 import { NamePatterns } from '#bridge/uplink/name-patterns.js';
 import type { ConfinedGrant, UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Direction, Mapping } from '#mappings/index.js';
@@ -54,10 +53,10 @@ export async function attach(command: readonly string[], options: AttachOptions)
 
 /** A bridge waits for the other bus; a program that is run on it would run without. */
 function refuseUnreachable(address: string): void {
-  const reached = connectToBus(address);
-  if (typeof reached !== 'string') return closeFd(reached.fd);
+  const reason = whyUnreachable(address);
+  if (reason === undefined) return;
   const todo = 'start that bus first, or leave out the command, and the bridge waits for it';
-  throw new Error(`cannot reach the bus at ${address}: ${reached}; ${todo}`);
+  throw new Error(`cannot reach the bus at ${address}: ${reason}; ${todo}`);
 }
 
 function uplinkOf(options: AttachOptions): UplinkOptions {

@@ -8,7 +8,7 @@ import {
 import { Subject, type Observable } from 'rxjs';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
 import type { HostThreadData } from './data-plane.js';
-import { spareAddressSpace } from '#core/linux/index.js';
+import { shareMallocArenas, spareAddressSpace } from '#core/linux/index.js';
 import { StartupError } from './startup-error.js';
 
 /** What is written to an eventfd to make it readable: eventfd(2). */
@@ -93,20 +93,24 @@ export class HostThread {
 const CODE_RANGE_MIB = 16;
 
 /** The smallest limit of address space under which a thread of Node has started, and what messages need. */
-const THREAD_MIN_MIB = 120;
+const THREAD_MIN_MIB = 100;
 
 /**
- * Where address space is limited, V8 gets less of it.
+ * Where address space is limited, V8 and malloc get less of it.
  *
  * @throws StartupError where a thread would not start: V8 would end the process, and say why in its own terms
  */
 function threadLimits(): { codeRangeSizeMb: number } | undefined {
   const spareMib = spareAddressSpace() / 2 ** 20;
   if (spareMib === Infinity) return undefined;
-  if (spareMib >= THREAD_MIN_MIB) return { codeRangeSizeMb: CODE_RANGE_MIB };
+  if (spareMib >= THREAD_MIN_MIB) {
+    shareMallocArenas();
+    return { codeRangeSizeMb: CODE_RANGE_MIB };
+  }
   const missing = Math.ceil(THREAD_MIN_MIB - spareMib);
   throw new StartupError(
     'no-address-space',
-    `the limit of address space (RLIMIT_AS: ulimit -v, LimitAS=) is ${missing} MiB too low for a bus; raise it, or lift it: what is reserved is not used`,
+    `the limit of address space (RLIMIT_AS: ulimit -v, LimitAS=) is ${missing} MiB too low for a bus; ` +
+      'raise it, or lift it: what is reserved is not used',
   );
 }

@@ -1,4 +1,4 @@
-import { connectTcp, connectUnix, SystemError } from '#core/linux/index.js';
+import { closeFd, connectTcp, connectUnix, SystemError } from '#core/linux/index.js';
 import { AddressError, parseAddresses, type Address } from '#bridge/wire/address.js';
 
 /** A socket that is connected, and the guid that its address promises. */
@@ -23,6 +23,14 @@ export function connectToBus(text: string): BusSocket | string {
     }
   }
   return failure;
+}
+
+/** Why nobody answers there at present; undefined if somebody does. */
+export function whyUnreachable(text: string): string | undefined {
+  const reached = connectToBus(text);
+  if (typeof reached === 'string') return reached;
+  closeFd(reached.fd);
+  return undefined;
 }
 
 /** Whether `connectToBus` knows how to get there. */

@@ -3,6 +3,7 @@ import { mallopt } from './libc.js';
 // malloc.h; see mallopt(3).
 const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;
+const M_ARENA_MAX = -8;
 
 /** DEFAULT_MMAP_THRESHOLD_MAX of glibc on 64 bits, and the trim threshold that goes with it (malloc/malloc.c). */
 const MMAP_THRESHOLD_BYTES = 32 * 1024 * 1024;
@@ -20,4 +21,9 @@ export function keepFreedMemory(): void {
   isSet = true;
   mallopt?.(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
   mallopt?.(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+}
+
+/** Threads that start from now on share what malloc has reserved, in place of 64 MiB of address space for each. */
+export function shareMallocArenas(): void {
+  mallopt?.(M_ARENA_MAX, 1);
 }

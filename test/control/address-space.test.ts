@@ -1,5 +1,5 @@
-// Under a limit of address space (ulimit -v), a bus serves, or says in one line that the limit is too low: what V8 says of
-// itself is for those who develop it.
+// Under a limit of address space (ulimit -v), a bus serves, or says in one line that the limit is too
+// low: what V8 says of itself is for those who develop it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
@@ -24,12 +24,9 @@ test.each([300_000, 750_000, 850_000, 900_000, 1_000_000, 1_500_000, 3_000_000])
       child.kill();
     });
     const [code] = await once(child, 'close');
-    if (address !== '') expect(address).toMatch(/^unix:path=/);
-    else {
-      expect({ code, errors }).toEqual({
-        code: 1,
-        errors: [expect.stringMatching(/^bus1-dbus-daemon: .*address space.*ulimit -v/)],
-      });
-    }
+    const isBus = address.startsWith('unix:path=');
+    const isOneLine =
+      code === 1 && /^bus1-dbus-daemon: .*address space.*ulimit -v[^\n]*$/.test(errors.join('\n'));
+    expect({ isServed: isBus || isOneLine, code, errors }).toMatchObject({ isServed: true });
   },
 );

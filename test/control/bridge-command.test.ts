@@ -64,9 +64,9 @@ test.each([
 ])('%s, on a dbus-daemon', async (line, text) => {
   const address = `unix:path=${join(folderOfTest(), 'bus')}`;
   const options = ['--session', '--nofork', '--print-address', `--address=${address}`];
-  const daemon = spawn('dbus-daemon', options, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const daemon = spawn('dbus-daemon', options);
   onTestFinished(() => void daemon.kill());
-  await once(daemon.stdout!, 'data');
+  await once(daemon.stdout, 'data');
   const env = { ...process.env, DBUS_SESSION_BUS_ADDRESS: address };
   const result = await run(process.execPath, [BRIDGE, ...line.split(' ')], { env });
   expect(result).toMatchObject({ code: 1, stdout: '' });
