@@ -17,6 +17,8 @@ export interface MoveOptions {
   readonly timeoutMs: number;
   readonly start: boolean;
   readonly release: boolean;
+  /** the old owner is ended by us once it is told to be `queued` */
+  readonly endsOld: boolean;
   readonly together: number;
 }
 
@@ -62,12 +64,13 @@ export class BridgeControl {
 
   /** @throws Error when the name was not moved */
   async move(name: string, options: MoveOptions): Promise<MigrationResult> {
-    const { back, timeoutMs, start, release, together } = options;
+    const { back, timeoutMs, start, release, endsOld, together } = options;
     const given = {
       back: new dbus.Variant('b', back),
       timeout_ms: new dbus.Variant('u', timeoutMs),
       start: new dbus.Variant('b', start),
       release: new dbus.Variant('b', release),
+      ends_old: new dbus.Variant('b', endsOld),
       together: new dbus.Variant('u', together),
     };
     return (await this.#call('Move', 'sa{sv}', [name, given])) as MigrationResult;

@@ -115,6 +115,7 @@ class Run {
       timeoutMs,
       start,
       release: this.#releases,
+      endsOld: this.#options.stopOld === true,
       together: this.#names.length,
     };
     return Promise.all(this.#names.map((name) => this.#bridge.move(name, options)));

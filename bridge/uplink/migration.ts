@@ -47,6 +47,8 @@ export interface MigrationRequest {
   readonly timeoutMs: number;
   /** the new owner is started from its .service file, where the name goes; otherwise the requester starts it */
   readonly startsService: boolean;
+  /** the requester ends the old owner once it is told `queued`: nothing more is sent to it */
+  readonly endsOld: boolean;
   /** on the way back: the name is taken away from its owner before anybody asks for it */
   readonly releasesFirst: boolean;
   /** the names that move together with this one */

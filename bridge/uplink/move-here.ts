@@ -147,14 +147,35 @@ export class MoveHere extends Migration {
 
   private replace({ flags }: Candidate, link: Link): void {
     const wanted = (flags & RequestNameFlag.AllowReplacement) | RequestNameFlag.ReplaceExisting;
-    link.call('RequestName', 'su', [this.name, wanted], (reply) => {
-      if (this.isOver || this.isTurning || this.failedBy(reply)) return;
-      if (reply?.body[0] !== RequestNameReply.InQueue) return;
-      /* whoever ends the owner now should find it with as little as possible that it has not dealt with */
-      this.attachment.pinger.ping(this.old.owner, DRAIN_MAX_MS, () => {
-        if (!this.isOver && !this.isTurning) this.request.report('queued', this.old);
+    this.drainOld(() => {
+      if (this.isOver || this.isTurning) return;
+      link.call('RequestName', 'su', [this.name, wanted], (reply) => {
+        if (this.isOver || this.isTurning || this.failedBy(reply)) return;
+        if (reply?.body[0] === RequestNameReply.InQueue) this.queued();
       });
     });
+  }
+
+  /**
+   * An owner that is replaced, or ended, may end at once, with what it has not dealt with. So clients of the bridge
+   * wait until it has dealt with what they have said. Clients of the other bus are beyond our reach.
+   */
+  private drainOld(drained: () => void): void {
+    const { attachment, old, name } = this;
+    this.hold = attachment.holds.begin(name);
+    attachment.uplinks.whenPassedOn(() =>
+      attachment.pinger.ping(old.owner, DRAIN_MAX_MS, () => drained()),
+    );
+  }
+
+  /** The old owner stays until it lets go. If nobody is going to end it now, nobody waits for that. */
+  private queued(): void {
+    const { hold, request } = this;
+    if (!request.endsOld) {
+      this.hold = undefined;
+      hold?.sendOn();
+    }
+    request.report('queued', this.old);
   }
 
   private failedBy(reply: BusReply): boolean {
@@ -169,7 +190,7 @@ export class MoveHere extends Migration {
    */
   private settle({ uplink }: Candidate, met: () => void): void {
     const { attachment, old, name } = this;
-    this.hold = attachment.holds.begin(name);
+    this.hold ??= attachment.holds.begin(name);
     attachment.uplinks.whenPassedOn(() =>
       uplink.whenPassedOn(() => attachment.pinger.ping(old.owner, DRAIN_MAX_MS, () => met())),
     );

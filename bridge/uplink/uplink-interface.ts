@@ -109,7 +109,14 @@ function gathering(connection: Connection, count: number): Together | undefined 
 }
 
 /** The options of `Move`, with what counts where one is not given. */
-const MOVE_OPTIONS = { back: false, timeout_ms: 20_000, start: true, release: false, together: 1 };
+const MOVE_OPTIONS = {
+  back: false,
+  timeout_ms: 20_000,
+  start: true,
+  release: false,
+  ends_old: false,
+  together: 1,
+};
 type MoveOptions = typeof MOVE_OPTIONS;
 
 /** @throws DriverError */
@@ -137,12 +144,13 @@ function move(
   const { connection, driver, reply, fail } = call;
   if (parseBusName(name) === undefined || !new NamePatterns(['*']).matches(name))
     throw new DriverError(ErrorName.InvalidArgs, `"${name}" is no name that can be moved`);
-  const { back, timeout_ms: timeoutMs, start, release, together } = options;
+  const { back, timeout_ms: timeoutMs, start, release, ends_old: endsOld, together } = options;
   const request: MigrationRequest = {
     name,
     requester: connection,
     timeoutMs,
     startsService: start,
+    endsOld,
     releasesFirst: release,
     together: gathering(connection, together),
     report: (step, party) => {

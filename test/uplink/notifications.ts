@@ -51,6 +51,8 @@ export interface Count {
   readonly sent: number;
   readonly answered: number;
   readonly failed: number;
+  /** why calls have failed */
+  readonly errors: readonly string[];
 }
 
 /** A client that sends a notification every 10 ms. */
@@ -80,7 +82,8 @@ export class Notifier {
     const [, ...numbers] = /^sent (\d+) answered (\d+) failed (\d+)$/m.exec(stdout) ?? [];
     if (numbers.length === 0) throw new Error(`the notifier has failed\n${stdout}${stderr}`);
     const [sent, answered, failed] = numbers.map(Number);
-    return { sent, answered, failed };
+    const errors = [...stdout.matchAll(/^error (.*)$/gm)].map(([, text]) => text);
+    return { sent, answered, failed, errors };
   }
 }
 
