@@ -59,6 +59,46 @@ const PROGRAMS = [
 /** One file, whatever it imports later: its parts work on the same objects, and need the same classes. */
 const DATA_PLANE = 'bridge/control/data-plane.js';
 
+/**
+ * What is in one file although it is imported one by one: it has most of its modules in common. Each part is looked at
+ * by V8 when it is used.
+ */
+const TOGETHER = {
+  'bridge/cli/daemon.cjs': [
+    'bridge/cli/attach.js',
+    'bridge/cli/daemon-help.js',
+    'bridge/cli/daemon-main.js',
+    'bridge/cli/run.js',
+    'bridge/control/daemon-process.js',
+    'bridge/control/daemonise.js',
+    'bridge/driver/interfaces.js',
+    'bridge/driver/introspectable.js',
+  ],
+  'bridge/cli/tools.cjs': [
+    'bridge/bench/measure.js',
+    'bridge/cli/adopt.js',
+    'bridge/cli/explain.js',
+    'bridge/cli/lint.js',
+    'bridge/cli/mappings-check.js',
+    'bridge/cli/mappings-init.js',
+    'bridge/cli/mappings-plan.js',
+    'bridge/cli/migrate.js',
+    'bridge/cli/status.js',
+    'bridge/client/generate/generate.js',
+    'bridge/client/generate/live-introspection.js',
+  ],
+};
+
+/** Programs that run for long. */
+const MAPPED = ['daemon.cjs', 'data-plane.cjs', 'host-child.cjs'];
+
+/** Where a module that is imported later goes: a file of its own, unless it is among those. */
+const fileOf = (module) =>
+  Object.keys(TOGETHER).find((file) => TOGETHER[file].includes(module)) ??
+  module.replace(/\.js$/, '.cjs');
+
+const membersOf = (file) => TOGETHER[file] ?? [file.replace(/\.cjs$/, '.js')];
+
 /** dbus-next is what its users bring along; in the commands it is a library like any other. */
 const EXTERNAL = { library: ['dbus-next'], bench: ['dbus-next', 'bus1-bridge'] };
 
@@ -82,7 +122,7 @@ const findKoffi = {
 };
 
 /** What is loaded by import() goes into a file of its own, and is loaded with the code that is kept of it. */
-const loadLater = (folder, later) => ({
+const loadLater = (folder, own, later) => ({
   name: 'load-later',
   setup({ onResolve, onLoad, resolve: find }) {
     const cache = join(BUILD, 'bridge/control/code-cache.js');
@@ -91,14 +131,16 @@ const loadLater = (folder, later) => ({
       async ({ path: name, kind, importer, resolveDir, pluginData }) => {
         if (kind !== 'dynamic-import' || pluginData === 'found') return undefined;
         const { path } = await find(name, { kind, importer, resolveDir, pluginData: 'found' });
-        later.add(relative(BUILD, path));
-        return { path: relative(BUILD, path), namespace: 'later' };
+        const module = relative(BUILD, path);
+        if (own.includes(module)) return undefined;
+        later.add(fileOf(module));
+        return { path: module, namespace: 'later' };
       },
     );
     onLoad({ filter: /.*/, namespace: 'later' }, ({ path }) => {
-      const place = relative(folder, path.replace(/\.js$/, '.cjs'));
-      const file = `require('node:path').join(__dirname, '${place}')`;
-      const contents = `module.exports = require('${cache}').loadProgram(${file}, require);`;
+      const file = `require('node:path').join(__dirname, '${relative(folder, fileOf(path))}')`;
+      const program = `require('${cache}').loadProgram(${file}, require)`;
+      const contents = `module.exports = ${program}['${path}']();`;
       return { contents, resolveDir: ROOT };
     });
   },
@@ -175,6 +217,7 @@ async function bundle([group, entries]) {
     // As deep as the modules were: paths that start at import.meta.url stay right if they name the folder.
     chunkNames: `bridge/chunks/${group}-[hash]`,
     external: EXTERNAL[group] ?? [],
+    sourcemap: group === 'library',
     banner: { js: REQUIRE },
     plugins: [findKoffi, dropUnused],
   });
@@ -185,9 +228,9 @@ async function bundle([group, entries]) {
 async function bundlePrograms() {
   const later = new Set();
   const inputs = [];
-  for (const path of PROGRAMS) inputs.push(...(await bundleProgram(path, '.js', later)));
+  for (const path of PROGRAMS) inputs.push(...(await bundleProgram(path, [], later)));
   // It grows while it is walked through.
-  for (const path of later) inputs.push(...(await bundleProgram(path, '.cjs', later)));
+  for (const file of later) inputs.push(...(await bundleProgram(file, membersOf(file), later)));
   // package.json says that files are ES modules; these are not.
   for (const folder of new Set(PROGRAMS.map((path) => dirname(path)))) {
     write(join(DIST, folder, 'package.json'), '{ "type": "commonjs" }\n');
@@ -195,13 +238,21 @@ async function bundlePrograms() {
   return inputs;
 }
 
-/** Loaded without its spaces, code takes less memory; it keeps its names and lines, and the map has the sources. */
-async function bundleProgram(entry, extension, later) {
+/**
+ * Loaded without its spaces, code takes less memory; it keeps its names, and the map has the lines of the sources.
+ *
+ * @param own modules that the file offers, each by a function that loads it; none: the file is started as it is
+ */
+async function bundleProgram(file, own, later) {
   const { metafile, outputFiles } = await build({
     ...COMMON,
-    entryPoints: [join(BUILD, entry)],
+    ...(own.length === 0 ? { entryPoints: [join(BUILD, file)] } : { stdin: offering(own) }),
+    outdir: undefined,
+    outfile: join(DIST, file),
     format: 'cjs',
-    outExtension: { '.js': extension },
+    // For the stack traces of a bus; the sources are in the repository.
+    sourcemap: MAPPED.some((name) => file.endsWith(name)),
+    sourcesContent: false,
     define: { 'import.meta.url': 'moduleUrl', 'import.meta.dirname': '__dirname' },
     banner: { js: MODULE_URL },
     supported: { 'dynamic-import': false },
@@ -210,7 +261,7 @@ async function bundleProgram(entry, extension, later) {
     write: false,
     plugins: [
       findKoffi,
-      ...(entry === DATA_PLANE ? [] : [loadLater(dirname(entry), later)]),
+      ...(own.includes(DATA_PLANE) ? [] : [loadLater(dirname(file), own, later)]),
       lazyModules,
       dropUnused,
     ],
@@ -220,6 +271,13 @@ async function bundleProgram(entry, extension, later) {
     write(path, path.endsWith('.map') ? text : `${text}// ${hash}\n`);
   }
   return Object.keys(metafile.inputs);
+}
+
+function offering(modules) {
+  const lines = modules.map(
+    (module) => `exports['${module}'] = () => require('${join(BUILD, module)}');`,
+  );
+  return { contents: lines.join('\n'), resolveDir: ROOT };
 }
 
 /** The script of the benchmark's HTML report, which runs in a browser; the tests want it beside what tsc has made. */
@@ -251,11 +309,12 @@ function licences(inputs) {
 }
 
 function licenceOf(name, folder) {
-  const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const { version, ...about } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const license = about.license?.type ?? about.license ?? 'see its text';
   const file = readdirSync(folder).find((one) => /^(?:licen[cs]e|copying)/i.test(one));
   const text =
     file === undefined ? `${license} licence\n` : readFileSync(join(folder, file), 'utf8');
-  return `== ${name} ${version} (${license})\n\n${text.trim()}\n`;
+  return `== ${name} ${version} (${license})\n\n${text.replaceAll('\r', '').trim()}\n`;
 }
 
 /**

@@ -22,16 +22,18 @@ interface Unsaved {
   readonly name: string;
 }
 
-/** Each file of dist/ has this module inside: they share one list. */
-const UNSAVED = Symbol.for('bus1-bridge.unsaved-code');
-const shared = globalThis as { [UNSAVED]?: Unsaved[] };
-const unsaved = (shared[UNSAVED] ??= []);
+/** Each file of dist/ has this module inside: they share what they know. */
+const SHARED = Symbol.for('bus1-bridge.programs');
+const realm = globalThis as { [SHARED]?: { unsaved: Unsaved[]; loaded: Map<string, object> } };
+const { unsaved, loaded } = (realm[SHARED] ??= { unsaved: [], loaded: new Map() });
 
 /**
  * Runs one of the CommonJS files of dist/, and returns what it exports. Half of the time that a bus takes to start goes
  * into V8's first look at its code, so what V8 made of it is kept from one start to the next: see saveCode.
  */
 export function loadProgram(file: string, require: NodeJS.Require): unknown {
+  const known = loaded.get(file);
+  if (known !== undefined) return known;
   const text = readFileSync(file, 'latin1');
   const folder = cacheFolder();
   const name = entryName(file, text);
@@ -41,6 +43,7 @@ export function loadProgram(file: string, require: NodeJS.Require): unknown {
   const isKept = cachedData !== undefined && script.cachedDataRejected === false;
   if (folder !== undefined && !isKept) unsaved.push({ script, folder, name });
   const module = { exports: {} };
+  loaded.set(file, module.exports);
   script.runInThisContext()(module.exports, require, module, file, dirname(file));
   return module.exports;
 }
