@@ -115,9 +115,14 @@ export class Activator implements ServiceStarter {
   /** Deals with messages that have been parked. */
   run(): void {
     for (const parked of this.parking.takeArrivals()) {
-      this.arrived(parked);
-      /* where it came from, nobody could know before that a service is started for it */
-      if (parked.waiter.process !== 0) this.driver.showFrom(parked.waiter, parked.bytes);
+      const { waiter } = parked;
+      try {
+        this.arrived(parked);
+        /* where it came from, nobody could know before that a service is started for it */
+        if (waiter.process !== 0) this.driver.showFrom(waiter, parked.bytes);
+      } catch (error) {
+        this.driver.settings.blame(waiter.process, waiter, error);
+      }
     }
   }
 

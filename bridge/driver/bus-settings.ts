@@ -26,6 +26,8 @@ export interface BusSettings {
   mayOwn(connection: Connection, name: string): Denial | undefined;
   /** A broadcast of `sender` found no room at `inbox`. */
   missed(inbox: Handle, sender: Connection, message: Message): void;
+  /** What a process of the domain (0: this one), or a connection, has asked for came upon a fault of ours. */
+  blame(origin: number, connection: Connection | undefined, error: unknown): void;
   isPrivileged(connection: Connection): boolean;
   readonly activator: ServiceStarter;
   /** the other bus that this one is attached to */

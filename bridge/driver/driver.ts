@@ -20,7 +20,7 @@ import { denialText, type Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { Mirrors } from '#bridge/registry/mirrors.js';
 import type { NameChange } from '#bridge/registry/names.js';
-import { Registry } from '#bridge/registry/registry.js';
+import { Registry, senderAt } from '#bridge/registry/registry.js';
 import {
   checkIncoming,
   IncomingFault,
@@ -101,6 +101,7 @@ export class Driver {
       withheld: (envelope, sender, facet) => this.voice.showRefusal(envelope, sender, facet),
       parkingFor: (name, sender) => this.parkingFor(name, sender),
       missed: (inbox, sender, message) => settings.missed(inbox, sender, message),
+      failed: (origin, sender, error) => settings.blame(origin, sender, error),
       nodeAwaited: (giveUp) => this.settings.after(WITHDRAWAL_MAX_MS, giveUp),
     });
   }
@@ -140,8 +141,16 @@ export class Driver {
   run(): void {
     this.registry.run();
     for (let entry = this.peer.receive(); entry !== undefined; entry = this.peer.receive()) {
-      if (entry.type === ReceivedType.User) this.received(entry);
+      if (entry.type === ReceivedType.User) this.attempt(entry);
       this.registry.run();
+    }
+  }
+
+  private attempt(entry: Extract<Received, { type: 0 }>): void {
+    try {
+      this.received(entry);
+    } catch (error) {
+      this.settings.blame(entry.origin, senderAt(entry.node), error);
     }
   }
 

@@ -6,6 +6,7 @@ import type { BusSettings } from '#bridge/driver/bus-settings.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { ruleLocation } from '#policy/index.js';
 
+import { blame } from './blame.js';
 import type { Host } from './host.js';
 import { signalMissed } from './refusals.js';
 import { hostStatus } from './host-status.js';
@@ -34,6 +35,7 @@ export function busSettings(host: Host): BusSettings {
     reloadConfig: (done) => host.ask({ type: 'reload-config', request: host.reloads.add(done) }),
     mayOwn: (connection, name) => ownDenial(host, connection, name),
     missed: (inbox, sender, message) => signalMissed(host, inbox, sender, message),
+    blame: (origin, connection, error) => blame(host, origin, connection, error),
     isPrivileged: ({ credentials }) => credentials.uid === 0 || credentials.uid === uid,
     status: () => hostStatus(host),
     incompleteConnections: () => host.incompleteConnections,

@@ -8,6 +8,7 @@ import {
 } from '#bridge/registry/control-message.js';
 import type { Grant } from '#bridge/registry/grants.js';
 
+import { blame } from './blame.js';
 import type { Host } from './host.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
 import { ADMISSION, CAPTURE, INBOX, Lookup, NAME_NODE } from './node-contexts.js';
@@ -74,17 +75,30 @@ export class ControlInbox {
 
   run(): void {
     for (const { shim, bytes, handles } of this.admissions.splice(0)) {
-      if (shim.live) this.admitted(shim, parseControl(bytes), handles);
+      if (shim.live) this.attempt(shim, 0, () => this.admitted(shim, parseControl(bytes), handles));
     }
     while (this.arrivals.length > 0) {
       const arrivals = this.arrivals;
       this.arrivals = [];
-      for (const arrival of arrivals) if (arrival.shim.live) this.carryOut(arrival);
+      for (const arrival of arrivals) {
+        if (arrival.shim.live) this.attempt(arrival.shim, 0, () => this.carryOut(arrival));
+      }
     }
     const { rejected } = this;
     if (rejected.length === 0) return;
     this.rejected = [];
-    for (const each of rejected) if (each.shim.live) this.turnAway(each);
+    for (const each of rejected) {
+      if (each.shim.live) this.attempt(each.shim, each.origin, () => this.turnAway(each));
+    }
+  }
+
+  /** What fails costs the process that it came from, or the client that it is about, and nobody else. */
+  private attempt(shim: Shim, origin: number, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      blame(this.host, origin, shim.connection, error);
+    }
   }
 
   /** The sender is told, if it waits for an answer; a caller that waits for this answer is told that none comes. */

@@ -1,4 +1,5 @@
 import type { Handle, ResourceUser } from '#core/index.js';
+import type { ParkedMessage } from '#bridge/activation/parked-message.js';
 import { Parking } from '#bridge/activation/parking.js';
 import { ActivationFailures } from '#bridge/driver/activation-failure.js';
 import type { Driver } from '#bridge/driver/driver.js';
@@ -34,10 +35,19 @@ export class Guard {
   /** Lets pass what has arrived and may pass. */
   run(): void {
     for (const message of this.parking.takeArrivals()) {
-      const owner = this.driver.registry.owner(message.name);
-      if (!message.waiter.live) message.drop();
-      else if (owner !== undefined) message.deliver(owner);
-      else message.fail(ActivationFailures.serviceUnknown(message.name));
+      const { waiter } = message;
+      try {
+        this.pass(message);
+      } catch (error) {
+        this.driver.settings.blame(waiter.process, waiter, error);
+      }
     }
+  }
+
+  private pass(message: ParkedMessage): void {
+    const owner = this.driver.registry.owner(message.name);
+    if (!message.waiter.live) message.drop();
+    else if (owner !== undefined) message.deliver(owner);
+    else message.fail(ActivationFailures.serviceUnknown(message.name));
   }
 }

@@ -19,6 +19,7 @@ import { incomingFaultText } from '#bridge/peer/incoming-check.js';
 import type { Facet } from '#policy/index.js';
 
 import { Arena } from './arena.js';
+import { internalError } from './blame.js';
 import { ControlInbox } from './control-inbox.js';
 import { Deadlines } from './deadlines.js';
 import { Entrance } from './entrance.js';
@@ -138,9 +139,8 @@ export class Host {
     this.isOccupied = false;
     this.poller.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
     const { hostCount = 1 } = options;
-    if (this.here !== null && hostCount > 1) {
+    if (this.here !== null && hostCount > 1)
       this.entrance.spreader = new Spreader(this, this.here.driver);
-    }
     const listen = (): void => {
       for (const fd of options.listenFds) this.entrance.listen(fd);
     };
@@ -242,13 +242,16 @@ export class Host {
   settle(): void {
     const wasOccupied = this.isOccupied;
     this.isOccupied = true;
-    while (this.isUnsettled) {
-      this.isUnsettled = false;
-      this.controlInbox.run();
-      this.registry.run();
-      this.controlInbox.tellUnanswered();
+    try {
+      while (this.isUnsettled) {
+        this.isUnsettled = false;
+        this.controlInbox.run();
+        this.registry.run();
+        this.controlInbox.tellUnanswered();
+      }
+    } finally {
+      this.isOccupied = wasOccupied;
     }
-    this.isOccupied = wasOccupied;
   }
 
   // hot
@@ -297,8 +300,8 @@ export class Host {
   /** The reading of a message from another process; null: it goes no further, and is dealt with later. */
   // hot
   readForeign(shim: Shim, node: Node, message: Message, trace: Trace): Envelope | null {
-    let rejection = this.foreign.read(shim, node, message);
     const { envelope } = this.foreign;
+    let rejection = this.foreign.read(shim, node, message);
     let limit: string | undefined;
     if (rejection === Rejection.None && shim.peer.isFull) {
       limit = shim.backlog.limitReached(trace, message.lengthBytes);
@@ -323,8 +326,11 @@ export class Host {
   /** What others have room for may be known late. A message is under way: what else arrives is dealt with later. */
   refreshQuotas({ shared }: HostDomain): void {
     this.isOccupied = true;
-    shared.dispatch();
-    this.isOccupied = false;
+    try {
+      shared.dispatch();
+    } finally {
+      this.isOccupied = false;
+    }
   }
 
   /** After each thing that came from another process: what it asks for is done before the next is looked at. */
@@ -480,7 +486,7 @@ export class Host {
   /** A fault of ours costs the one connection that came upon it; inside a transaction nothing can be saved. */
   private failed(endpoint: Endpoint, error: unknown): void {
     if (!this.domain.isIdle) throw error;
-    const reason = `internal error: ${error instanceof Error ? error.stack : String(error)}`;
+    const reason = internalError(error);
     this.dropDescriptors();
     if (endpoint instanceof Shim) this.close(endpoint, reason);
     else if (endpoint instanceof Handshake) this.entrance.endHandshake(endpoint, reason);

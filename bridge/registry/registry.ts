@@ -4,11 +4,12 @@ import {
   SendStatus,
   type Handle,
   type LocalDomain,
+  type Node,
   type Received,
   type ResourceUser,
 } from '#core/index.js';
 
-import type { Connection } from './connection.js';
+import { Connection } from './connection.js';
 import {
   ControlCode,
   controlMessage,
@@ -38,6 +39,8 @@ export interface RegistryEvents extends DirectoryEvents {
    * is the registry's.
    */
   parkingFor(name: string, sender: Connection): Handle | undefined;
+  /** What `sender` has asked for, from a process of the domain (0: this one), could not be done for a fault of ours. */
+  failed(origin: number, sender: Connection | undefined, error: unknown): void;
   /** An owner has no node for its name yet: `giveUp` is to be called when that has taken too long. */
   nodeAwaited(giveUp: () => void): void;
 }
@@ -105,9 +108,17 @@ export class Registry extends Directory {
   run(): void {
     for (let entry = this.peer.receive(); entry !== undefined; entry = this.peer.receive()) {
       if (entry.type === ReceivedType.User) {
-        if (!this.mirrors.received(entry)) this.asked(entry);
+        this.attempt(entry);
       } else if (entry.type === ReceivedType.HandleRelease) this.mirrors.released(entry.node);
       else if (!this.mirrors.lost(entry.handle)) this.lost(entry.handle);
+    }
+  }
+
+  private attempt(entry: Extract<Received, { type: 0 }>): void {
+    try {
+      if (!this.mirrors.received(entry)) this.asked(entry);
+    } catch (error) {
+      this.events.failed(entry.origin, senderAt(entry.node), error);
     }
   }
 
@@ -306,4 +317,9 @@ export class Registry extends Directory {
 
 function isNameContext(context: unknown): context is NameHandleContext {
   return typeof context === 'object' && context !== null && 'name' in context;
+}
+
+/** Whose messages arrive at a node of the driver's or the registry's; undefined: those of everybody. */
+export function senderAt({ context }: Node): Connection | undefined {
+  return context instanceof Connection ? context : undefined;
 }

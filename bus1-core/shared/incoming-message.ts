@@ -80,11 +80,6 @@ export class IncomingMessage {
     this.readReferences(mapping.view);
   }
 
-  /** -1: there is none, or it is in a segment. The sender can still change it. */
-  get firstByte(): number {
-    return this.isInSegment || this.lengthBytes === 0 ? -1 : this.source[this.offset];
-  }
-
   get isInSegment(): boolean {
     return this.segment !== 0;
   }

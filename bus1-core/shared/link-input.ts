@@ -261,9 +261,12 @@ export class LinkInput {
   }
 }
 
-/** Whether the receiver takes nothing: one with a rule for each sender judges when the message has come in. */
-function isRefused({ node }: Handle, { firstByte, lengthBytes }: IncomingMessage): boolean {
-  return node.owner.refuses(firstByte, null, lengthBytes);
+/**
+ * Whether the receiver takes nothing: one with a rule for each sender judges when the message has come in. It is told
+ * no first byte, which the sender can still change until the message has been copied.
+ */
+function isRefused({ node }: Handle, { lengthBytes }: IncomingMessage): boolean {
+  return node.owner.refuses(-1, null, lengthBytes);
 }
 
 /** From which handle on all are to nodes of the process that sent the message. */

@@ -7,7 +7,7 @@ const TRANSACTION_ENTRIES_MAX = 1 << 14;
 export interface MergeContext {
   /** Takes the next entry; false when the connection is blocked. May close the connection. */
   take(connection: Connection): boolean;
-  /** An entry was delivered: whoever cares may act on it before the next one is. */
+  /** An entry was delivered: whoever cares may act on it before the next one is. What fails then is its sender's. */
   taken(): void;
   /** The other side has broken the rules: closes the connection. */
   fail(connection: Connection, error: unknown): void;
@@ -73,10 +73,8 @@ export class Merge {
     while (reader.isBefore(connection.horizon) && this.stampOf(connection) !== Infinity) {
       if (this.hasHadItsShare(connection)) break;
       connection.stampNs = -1;
-      if (this.take(connection)) {
-        count++;
-        this.context.taken();
-      } else connection.isBlocked = true;
+      if (this.take(connection)) count++;
+      else connection.isBlocked = true;
       if (connection.channel.switches !== switches) this.hasSwitched = true;
       if (this.context.isHolding || this.hasSwitched) break;
     }
@@ -89,10 +87,8 @@ export class Merge {
       if (this.hasHadItsShare(next)) break;
       next.stampNs = -1;
       const { switches } = next.channel;
-      if (this.take(next)) {
-        count++;
-        this.context.taken();
-      } else next.isBlocked = true;
+      if (this.take(next)) count++;
+      else next.isBlocked = true;
       // What is in a new ring was not looked for twice: that is for another run, at once, as it may be the rest of a
       // transaction.
       if (next.channel.switches !== switches) this.hasSwitched = true;
@@ -164,7 +160,9 @@ export class Merge {
 
   private take(connection: Connection): boolean {
     try {
-      return this.context.take(connection);
+      if (!this.context.take(connection)) return false;
+      this.context.taken();
+      return true;
     } catch (error) {
       this.context.fail(connection, error);
       return false;

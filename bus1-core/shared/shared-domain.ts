@@ -324,10 +324,10 @@ export class SharedDomain implements MembershipContext, MergeContext {
     this.membership.closeConnection(connection);
   }
 
-  /** The same for whoever finds out later that what `process` has sent cannot be. */
-  expel(process: number, why: string): void {
+  /** The same for work that was put off, and that an entry of `process` had asked for. */
+  expel(process: number, error: unknown): void {
     const connection = this.connections.to(process);
-    if (connection !== undefined) this.fail(connection, new ChannelError(why));
+    if (connection !== undefined) this.fail(connection, error);
   }
 
   private drain(): number {

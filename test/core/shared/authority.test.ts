@@ -9,6 +9,7 @@ import { expect, test } from 'vitest';
 import { LocalDomain } from '#core/index.js';
 import { watchReadable } from '#core/linux/index.js';
 import { Authority, SharedDomain, type AuthorityOptions } from '#core/shared/index.js';
+import { RawMember } from '../../fuzz/raw-member.js';
 
 const CLIENTS = 10;
 
@@ -91,4 +92,104 @@ test('processes that never say hello keep nobody out, and are named a few times'
   for (const client of silent) client.destroy();
   domain.close();
   close();
+});
+
+/** Members that say no more than they are told to, in turns with their authority. */
+class Members {
+  readonly all: RawMember[] = [];
+  readonly domain: ReturnType<typeof openAuthority>;
+
+  constructor(options: AuthorityOptions) {
+    this.domain = openAuthority(options);
+  }
+
+  /** @param isReady looks at the channels that others ask for */
+  join(isReady = true): RawMember {
+    const member = new RawMember(this.domain.path);
+    member.isReady = isReady;
+    this.all.push(member);
+    member.hello();
+    this.settle();
+    return member;
+  }
+
+  settle(): void {
+    for (let turn = 0; turn < 6; turn++) {
+      this.domain.authority.dispatch();
+      for (const member of this.all) if (member.isOpen) member.pump(0);
+    }
+  }
+
+  close(): void {
+    for (const member of this.all) member.close();
+    this.domain.close();
+  }
+}
+
+const refusals = ({ frames }: RawMember): unknown[] =>
+  frames.filter(({ kind }) => kind === 'refused').map((frame) => frame['reason']);
+
+test('members of a uid: one more than there may be is sent away, and named', () => {
+  const members = new Members({ membersPerUidMax: 2 });
+  const [first, second, third] = [members.join(), members.join(), members.join()];
+  expect([first, second, third].map(({ isOpen }) => isOpen)).toEqual([true, true, false]);
+  expect(members.domain.diagnostics).toEqual([
+    expect.stringMatching(/pid \d+, uid \d+, .*\) was expelled: too many members of uid \d+$/),
+  ]);
+  first.close();
+  members.settle();
+  expect(members.join().isOpen).toBe(true);
+  members.close();
+});
+
+test('a process may have so many channels in all', () => {
+  const members = new Members({ channelsPerMemberMax: 2 });
+  const [target, ...others] = Array.from({ length: 4 }, () => members.join());
+  for (const other of others) other.say({ kind: 'introduce', peer: target.id });
+  members.settle();
+  expect(others.map((other) => other.channels.has(target.id))).toEqual([true, true, false]);
+  expect(refusals(others[2])).toEqual(['a process may have 2 channels']);
+  members.close();
+});
+
+test('introductions under way: one more than 256 of a uid is refused, until one is complete', () => {
+  const members = new Members({});
+  const all = Array.from({ length: 24 }, () => members.join(false));
+  const pairs = all.flatMap((requester, i) =>
+    all.slice(i + 1).map((peer) => ({ requester, peer })),
+  );
+  for (const { requester, peer } of pairs) {
+    requester.say({ kind: 'introduce', peer: peer.id });
+    members.settle();
+  }
+  const refused = all.flatMap(refusals);
+  expect(refused).toHaveLength(pairs.length - 256);
+  expect(new Set(refused)).toEqual(
+    new Set([`uid ${process.getuid!()} has 256 introductions under way`]),
+  );
+  const { requester, peer } = pairs[0];
+  peer.say({ kind: 'ready', peer: requester.id });
+  members.settle();
+  const last = pairs.at(-1)!;
+  last.requester.say({ kind: 'introduce', peer: last.peer.id });
+  members.settle();
+  expect(last.peer.channels.has(last.requester.id)).toBe(true);
+  members.close();
+});
+
+test('frames of a member: one read of them in a turn, and then others have theirs', () => {
+  const members = new Members({});
+  const [flooder, other] = [members.join(), members.join()];
+  const text = Buffer.from(JSON.stringify({ kind: 'introduce', peer: 0 }));
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(header.length + text.length);
+  const frame = Buffer.concat([header, text]);
+  const rest = Array<Buffer>(1000).fill(frame);
+  flooder.say(Buffer.concat([text, ...rest]), [], { length: frame.length });
+  other.say({ kind: 'introduce', peer: 0 });
+  members.domain.authority.dispatch();
+  for (const member of [flooder, other]) member.pump(0);
+  expect(refusals(other)).toHaveLength(1);
+  expect(refusals(flooder).length).toBeLessThanOrEqual(16_384 / frame.length);
+  members.close();
 });

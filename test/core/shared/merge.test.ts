@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Connection } from '#core/shared/connection.js';
+import { SLICE_ENTRIES } from '#core/shared/layout.js';
 import { Merge } from '#core/shared/merge.js';
 
 /** A channel as the merge sees it: entries are their stamps. */
@@ -7,7 +8,7 @@ class FakeConnection {
   isBlocked = false;
   stampNs = -1;
   horizon = 0;
-  readonly link = { isOpen: true };
+  readonly link = { isOpen: true, identity: { isTrusted: false } };
   readonly entries: number[] = [];
   /** called when the merge looks at the ring */
   onLook = () => {};
@@ -42,14 +43,16 @@ class FakeConnection {
   }
 }
 
-function openMerge() {
+function openMerge(taken: () => void = () => {}) {
   const delivered: number[] = [];
+  const failed: unknown[] = [];
   const merge = new Merge({
     isHolding: false,
-    fail: (_, error) => {
-      throw error;
+    fail: (connection, error) => {
+      failed.push(error);
+      Object.assign(connection.link, { isOpen: false });
     },
-    taken: () => {},
+    taken,
     take: (connection) => {
       delivered.push((connection as unknown as FakeConnection).take());
       return true;
@@ -57,7 +60,7 @@ function openMerge() {
   });
   const connections = [new FakeConnection(), new FakeConnection()];
   const run = () => merge.run(connections as unknown as Connection[]);
-  return { run, delivered, connections };
+  return { run, delivered, failed, connections };
 }
 
 test('what several processes have committed is delivered by stamps', () => {
@@ -109,4 +112,41 @@ test('that is so for a ring in which alone there is something', () => {
   expect(delivered).toEqual([1]);
   run();
   expect(delivered).toEqual([1, 2]);
+});
+
+test('a process gets its share of a turn, and then others have theirs', () => {
+  const { run, delivered, failed, connections } = openMerge();
+  const [flooder, other] = connections;
+  for (let i = 1; i <= 3 * SLICE_ENTRIES; i++) flooder.entries.push(i);
+  run();
+  expect(delivered).toHaveLength(SLICE_ENTRIES);
+  other.entries.push(SLICE_ENTRIES + 0.5);
+  run();
+  expect(delivered[SLICE_ENTRIES]).toBe(SLICE_ENTRIES + 0.5);
+  expect(delivered).toHaveLength(2 * SLICE_ENTRIES + 1);
+  run();
+  expect(delivered).toHaveLength(3 * SLICE_ENTRIES + 1);
+  expect(failed).toEqual([]);
+});
+
+test('one that is trusted has as much of a turn as it wants', () => {
+  const { run, delivered, connections } = openMerge();
+  connections[0].link.identity.isTrusted = true;
+  for (let i = 1; i <= 3 * SLICE_ENTRIES; i++) connections[0].entries.push(i);
+  run();
+  expect(delivered).toHaveLength(3 * SLICE_ENTRIES);
+});
+
+test('what fails after an entry is the fault of its sender, and others go on', () => {
+  const fault = new Error('a fault of ours');
+  let count = 0;
+  const { run, delivered, failed, connections } = openMerge(() => {
+    if (++count === 2) throw fault;
+  });
+  connections[0].entries.push(1, 4);
+  connections[1].entries.push(2, 3);
+  run();
+  expect(failed).toEqual([fault]);
+  expect(connections.map(({ link }) => link.isOpen)).toEqual([true, false]);
+  expect(delivered).toEqual([1, 2, 4]);
 });

@@ -1,0 +1,31 @@
+import type { Connection } from '#bridge/registry/connection.js';
+
+import type { Host } from './host.js';
+
+/**
+ * Work that was put off until its transaction was over has failed: the process that had asked for it loses its
+ * channel, or the client its connection. What others have asked for is done all the same.
+ *
+ * @param origin process of the domain; 0: this one
+ * @throws `error` where nobody is known who had asked
+ */
+export function blame(
+  host: Host,
+  origin: number,
+  connection: Connection | undefined,
+  error: unknown,
+): void {
+  host.domain.abandon();
+  if (origin !== 0 && !host.isOurs(origin)) return host.peers!.shared.expel(origin, error);
+  if (connection === undefined) throw error;
+  const reason = internalError(error);
+  for (const shim of host.connected) {
+    if (shim.connection === connection) return host.close(shim, reason);
+  }
+  if (!host.isRegistryHere) throw error;
+  host.driver.disconnect(connection, reason);
+}
+
+export function internalError(error: unknown): string {
+  return `internal error: ${error instanceof Error ? error.stack : String(error)}`;
+}
