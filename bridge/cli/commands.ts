@@ -9,6 +9,7 @@ import { lintCommand } from './lint-command.js';
 import { mappingsCommand } from './mappings-command.js';
 import { migrateCommand } from './migrate-command.js';
 import { runCommand } from './run-command.js';
+import { sandboxCommand } from './sandbox-command.js';
 import { statusCommand } from './status-command.js';
 
 /** The command line of bus1-bridge: --help, the manual pages and the completions are made of it. */
@@ -25,6 +26,7 @@ export function bridgeProgram(finish: (status: number) => void): Command {
     attachCommand,
     migrateCommand,
     adoptCommand,
+    sandboxCommand,
     lintCommand,
     explainCommand,
     generateCommand,

@@ -12,6 +12,7 @@ import {
   waitWritable,
 } from '#core/linux/index.js';
 import { SaslClient } from '#bridge/sasl/client.js';
+import type { SaslLinePeer } from '#bridge/sasl/line-peer.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
 import { frameLength, MessageHeader } from '#bridge/wire/header.js';
 import type { BusSocket } from './connect.js';
@@ -35,6 +36,12 @@ export interface SocketEvents {
   closed(reason: string): void;
 }
 
+/** One side of an authentication, and what it agrees on. */
+export type SaslSide = SaslLinePeer & {
+  readonly hasUnixFds: boolean;
+  readonly guid?: string | undefined;
+};
+
 /**
  * A D-Bus connection over a socket: authentication, framing and descriptors, and nothing that a bus means by them.
  * It lives in any loop, or in none: `fd` is readable when `dispatch` has something to do, and `wait` blocks.
@@ -51,7 +58,7 @@ export class SocketClient {
   private readonly outbox = new SocketOutbox();
   private readonly receiver = new MessageReceiver();
   private readonly header = new MessageHeader();
-  private readonly sasl: SaslClient;
+  private readonly sasl: SaslSide;
   private input = newInput(INPUT_BYTES);
   /** where the first message that was not taken begins, and where the input ends */
   private start = 0;
@@ -64,12 +71,12 @@ export class SocketClient {
   /** waits for descriptors of its own that are on their way */
   private isRetrying = false;
 
-  constructor({ fd, guid }: BusSocket, events: SocketEvents) {
+  /** `sasl`: by default that of a client. */
+  constructor(socket: BusSocket, events: SocketEvents, sasl: SaslSide = clientSide(socket)) {
+    const { fd } = socket;
     this.socket = fd;
     this.events = events;
-    const expected = guid === undefined ? {} : { expectedGuid: guid };
-    const sasl = { uid: geteuid(), wantsUnixFds: true, randomBytes, ...expected };
-    this.sasl = new SaslClient({ ...sasl, mechanisms: ['EXTERNAL', 'ANONYMOUS'] });
+    this.sasl = sasl;
     this.epoll.add(fd, EPOLLIN);
     this.say();
   }
@@ -94,9 +101,9 @@ export class SocketClient {
     return this.outbox.waitingBytes;
   }
 
-  /** Memory for a message, which the caller fills at once; `flush` sends it. */
-  reserve(lengthBytes: number, fds?: readonly number[]): Uint8Array {
-    return this.outbox.reserve(lengthBytes, fds);
+  /** Memory for a message, which the caller fills at once; `flush` sends it, and closes `fds` if it `ownsFds`. */
+  reserve(lengthBytes: number, fds?: readonly number[], ownsFds?: boolean): Uint8Array {
+    return this.outbox.reserve(lengthBytes, fds, ownsFds);
   }
 
   /** Writes as much as the socket takes; the rest follows with the next `dispatch`. */
@@ -144,6 +151,7 @@ export class SocketClient {
     this.live = false;
     this.isBlocked = false;
     for (const fd of this.fds.splice(0)) closeFd(fd);
+    this.outbox.close();
     this.epoll.remove(this.socket);
     closeFd(this.socket);
   }
@@ -250,6 +258,12 @@ export class SocketClient {
     if (output.length > 0) this.reserve(output.length).set(output);
     this.flush();
   }
+}
+
+function clientSide({ guid }: BusSocket): SaslClient {
+  const expected = guid === undefined ? {} : { expectedGuid: guid };
+  const sasl = { uid: geteuid(), wantsUnixFds: true, randomBytes, ...expected };
+  return new SaslClient({ ...sasl, mechanisms: ['EXTERNAL', 'ANONYMOUS'] });
 }
 
 interface Input {

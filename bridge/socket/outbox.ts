@@ -1,4 +1,4 @@
-import { allocateBytes, Errno, MessageSender } from '#core/linux/index.js';
+import { allocateBytes, closeFd, Errno, MessageSender } from '#core/linux/index.js';
 
 /** Small messages share memory, and one system call. */
 const CHUNK_BYTES = 65_536;
@@ -10,6 +10,8 @@ interface Chunk {
   sent: number;
   /** go out with the first byte */
   fds: readonly number[];
+  /** the descriptors are closed once they are sent */
+  ownsFds: boolean;
 }
 
 /** What is to be written to a socket, in memory that stays where it is until the kernel has taken it. */
@@ -27,13 +29,14 @@ export class SocketOutbox {
 
   /**
    * Room for a message of `lengthBytes`, which the caller fills before the next `flush`: it begins where `bytes` does.
-   * `fds` must stay open until it has been sent.
+   * `fds` must stay open until it has been sent; with `ownsFds` they are closed then, or by `close`.
    */
-  reserve(lengthBytes: number, fds: readonly number[] = []): Uint8Array {
+  reserve(lengthBytes: number, fds: readonly number[] = [], ownsFds = false): Uint8Array {
     let chunk = this.chunks.at(-1);
     const isFull = chunk === undefined || chunk.length + lengthBytes > chunk.bytes.length;
     // Descriptors arrive with the bytes that they were sent with, so theirs is the first message of a chunk.
-    if (chunk === undefined || isFull || fds.length > 0) chunk = this.addChunk(lengthBytes, fds);
+    if (chunk === undefined || isFull || fds.length > 0)
+      chunk = this.addChunk(lengthBytes, fds, ownsFds);
     const start = chunk.length;
     chunk.length += lengthBytes;
     this.waitingBytes += lengthBytes;
@@ -49,6 +52,7 @@ export class SocketOutbox {
       if (chunk.sent === 0) for (const each of chunk.fds) sender.addFd(each);
       const count = sender.send(fd);
       if (count < 0) return -count;
+      if (chunk.sent === 0) closeOwned(chunk);
       chunk.sent += count;
       this.waitingBytes -= count;
       if (chunk.sent < chunk.length) return Errno.EAGAIN;
@@ -58,16 +62,23 @@ export class SocketOutbox {
     return 0;
   }
 
-  private addChunk(lengthBytes: number, fds: readonly number[]): Chunk {
+  /** Nothing more is written. */
+  close(): void {
+    for (const chunk of this.chunks.splice(0)) closeOwned(chunk);
+    this.waitingBytes = 0;
+  }
+
+  private addChunk(lengthBytes: number, fds: readonly number[], ownsFds: boolean): Chunk {
     const { spare } = this;
     let chunk: Chunk;
     if (spare !== undefined && lengthBytes <= CHUNK_BYTES) {
       chunk = spare;
       chunk.fds = fds;
+      chunk.ownsFds = ownsFds;
       this.spare = undefined;
     } else {
       const memory = allocateBytes(Math.max(lengthBytes, CHUNK_BYTES));
-      chunk = { ...memory, length: 0, sent: 0, fds };
+      chunk = { ...memory, length: 0, sent: 0, fds, ownsFds };
     }
     this.chunks.push(chunk);
     return chunk;
@@ -80,4 +91,9 @@ export class SocketOutbox {
     chunk.fds = [];
     this.spare = chunk;
   }
+}
+
+function closeOwned(chunk: Chunk): void {
+  if (chunk.ownsFds) for (const fd of chunk.fds) closeFd(fd);
+  chunk.fds = [];
 }

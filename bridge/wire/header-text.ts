@@ -1,6 +1,6 @@
 import type { MessageHeader } from './header.js';
 
-type Field = 'path' | 'interface' | 'member' | 'errorName' | 'destination' | 'signature';
+type Field = 'path' | 'interface' | 'member' | 'errorName' | 'destination' | 'sender' | 'signature';
 
 /** A header field as text, for errors and logs; empty when the message does not have it. */
 export function headerText(header: MessageHeader, field: Field): string {

@@ -24,7 +24,7 @@ const below = (path: string | undefined, folders: readonly string[]): boolean =>
 
 const topFolder = (path: string): string => path.split('/')[0] ?? '';
 
-const LINUX_USERS = ['host', 'client', 'socket', 'uplink', 'bench', 'control'].map(
+const LINUX_USERS = ['host', 'client', 'socket', 'sandbox', 'uplink', 'bench', 'control'].map(
   (one) => `bridge/${one}`,
 );
 
@@ -124,6 +124,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'bridge/sasl': ['bridge/wire'],
   'bridge/introspection': ['bridge/wire', 'mappings'],
   'bridge/socket': ['bridge/sasl', 'bridge/wire', 'bus1-core'],
+  'bridge/sandbox': ['bridge/sasl', 'bridge/socket', 'bridge/wire', 'bus1-core'],
   'bridge/registry': ['bridge/wire', 'bus1-core', 'policy'],
   'bridge/peer': ['bridge/registry', 'bridge/wire'],
   'bridge/driver': ['bridge/peer', 'bridge/registry', 'bridge/wire', 'bus1-core', 'policy'],
@@ -194,6 +195,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'bridge/driver',
     'bridge/introspection',
     'bridge/registry',
+    'bridge/sandbox',
     'bridge/socket',
     'bridge/uplink',
     'bridge/wire',

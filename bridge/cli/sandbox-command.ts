@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+
+/** `bus1-bridge sandbox`: the words of the command line, which is that of xdg-dbus-proxy(1). */
+export function sandboxCommand(finish: (status: number) => void): Command {
+  const command = new Command('sandbox')
+    .description('Shows a sandbox those names of a bus that it may see, as xdg-dbus-proxy does.')
+    .argument('[words...]', 'ADDRESS PATH [OPTION...], once or more: a bus and a socket for it')
+    .option('--fd <fd>', 'write a byte to it when ready, and end when its other end is closed')
+    .option('--args <fd>', 'read more words from it, with a NUL byte behind each')
+    .option('--filter', 'behind ADDRESS PATH: let only that pass which these options say')
+    .option('--log', 'the same: print what passes, and what does not')
+    .option('--sloppy-names', 'the same: all unique names are visible')
+    .option(
+      '--see <name>',
+      'the same: this name is visible (com.example.* is a name and all below)',
+    )
+    .option('--talk <name>', 'the same: this name can be talked to')
+    .option('--own <name>', 'the same: this name can be owned')
+    .option('--call <name=rule>', 'the same: calls to a name that pass, as [METHOD][@PATH]')
+    .option('--broadcast <name=rule>', 'the same: broadcasts from a name that pass')
+    .passThroughOptions();
+  return command.action(async () => {
+    const { sandbox } = await import('./sandbox.js');
+    // The order of the words matters, also of those before ADDRESS: it is sandbox.ts that reads them.
+    const words = process.argv.slice(process.argv.indexOf('sandbox') + 1);
+    finish(sandbox(words, command.helpInformation()));
+  });
+}

@@ -1,0 +1,356 @@
+import { randomBytes } from 'node:crypto';
+import { closeFd, geteuid } from '#core/linux/index.js';
+import { SaslServer } from '#bridge/sasl/server.js';
+import { SocketClient } from '#bridge/socket/client.js';
+import type { BusSocket } from '#bridge/socket/connect.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { headerText } from '#bridge/wire/header-text.js';
+import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { Access } from './name-rules.js';
+import { BUS, bodyTexts, judgeOutgoing, type Verdict } from './outgoing.js';
+import { logFiltered, logIncoming, logOutgoing, logOwn } from './traffic-log.js';
+import type { ProxyOptions } from './proxy-options.js';
+import { VisibleNames } from './visible-names.js';
+
+/** A side that is given more than this, and reads it not, stops the other one. */
+const WAITING_BYTES_MAX = 1 << 20;
+/** Serials above this are those of the proxy itself, as in xdg-dbus-proxy. */
+const CLIENT_SERIAL_MAX = 0xffffffff - 65_536;
+
+/** What is done with the answer to a message. */
+type Expected =
+  | { readonly kind: 'pass' | 'hello' | 'names' | 'skip' }
+  /** the answer only keeps the place of another one */
+  | { readonly kind: 'replace'; readonly answer: Uint8Array }
+  | { readonly kind: 'owner'; readonly name: string }
+  | { readonly kind: 'all-names'; readonly isWanted: (name: string) => boolean };
+
+export interface SessionEvents {
+  /** Something has to be watched, or not: either side's turn may come. */
+  changed(session: Session): void;
+  ended(session: Session): void;
+}
+
+/** One client of a proxy, and its connection to the bus. */
+export class Session {
+  readonly bus: SocketClient;
+  /** not there before the bus has let us in */
+  client: SocketClient | undefined;
+  private readonly clientFd: number;
+  private readonly options: ProxyOptions;
+  private readonly events: SessionEvents;
+  private readonly names: VisibleNames;
+  /** calls of the client that the bus has not answered, and questions of our own, by serial */
+  private readonly awaited = new Map<number, Expected>();
+  /** calls of others that the client has not answered, by caller and serial */
+  private readonly owed = new Set<string>();
+  private lastSerial = 0;
+  private ownSerial = CLIENT_SERIAL_MAX;
+  /** questions about owners that are not answered; the client waits, or its first messages would find nobody */
+  private ownQuestions = 0;
+  /** sides of which a message was not taken yet */
+  private isBusHeld = false;
+  private isClientHeld = false;
+  private isOver = false;
+
+  constructor(clientFd: number, bus: BusSocket, options: ProxyOptions, events: SessionEvents) {
+    this.clientFd = clientFd;
+    this.options = options;
+    this.events = events;
+    this.names = new VisibleNames(options.rules, options.sloppyNames);
+    this.bus = new SocketClient(bus, {
+      ready: () => this.greet(),
+      message: (header, fds) => this.fromBus(header, fds),
+      closed: () => this.end(),
+    });
+  }
+
+  /** Whether a side is to be read: not while the other one has too much to read. */
+  get wantsBus(): boolean {
+    return (this.client?.waitingBytes ?? 0) < WAITING_BYTES_MAX;
+  }
+
+  get wantsClient(): boolean {
+    return this.ownQuestions === 0 && this.bus.waitingBytes < WAITING_BYTES_MAX;
+  }
+
+  dispatch(fd: number): void {
+    if (this.isOver) return;
+    if (fd === this.bus.fd) this.bus.dispatch();
+    else this.client?.dispatch();
+    this.goOn();
+    if (!this.isOver) this.bus.flush();
+    if (!this.isOver) this.client?.flush();
+    if (!this.isOver) this.events.changed(this);
+  }
+
+  /** What was not taken comes again only if it is asked for. */
+  private goOn(): void {
+    if (!this.isOver && this.isClientHeld && this.wantsClient) {
+      this.isClientHeld = false;
+      this.client?.dispatch();
+    }
+    if (!this.isOver && this.isBusHeld && this.wantsBus) {
+      this.isBusHeld = false;
+      this.bus.dispatch();
+    }
+  }
+
+  end(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    if (this.client === undefined) closeFd(this.clientFd);
+    this.events.ended(this);
+    this.client?.close();
+    this.bus.close();
+  }
+
+  /** The client may authenticate, as the user that we are for the bus. */
+  private greet(): void {
+    const { guid, hasUnixFds } = this.bus;
+    const side = new SaslServer({
+      guid,
+      mechanisms: ['EXTERNAL', 'ANONYMOUS'],
+      peerUid: geteuid(),
+      canPassFds: hasUnixFds,
+      randomBytes,
+    });
+    const events = {
+      ready: () => {},
+      message: (header: MessageHeader, fds: readonly number[]) => this.fromClient(header, fds),
+      closed: () => this.end(),
+    };
+    this.client = new SocketClient({ fd: this.clientFd, guid: undefined }, events, side);
+  }
+
+  private fromClient(header: MessageHeader, fds: readonly number[]): boolean {
+    this.isClientHeld = !this.wantsClient;
+    if (this.isClientHeld) return false;
+    if (this.options.filter) this.judge(header, fds);
+    else pass(this.bus, header, fds);
+    return true;
+  }
+
+  private judge(header: MessageHeader, fds: readonly number[]): void {
+    // One that counts backwards could have an answer taken for another.
+    if (header.serial <= this.lastSerial || header.serial > CLIENT_SERIAL_MAX) {
+      drop(fds);
+      return this.end();
+    }
+    this.lastSerial = header.serial;
+    if (this.options.log) logOutgoing(header);
+    if (isAnswer(header) || header.replySerial > 0) return this.passAnswer(header, fds);
+    const verdict = judgeOutgoing(header, this.names);
+    if (verdict.kind === 'pass' || verdict.kind === 'pass-names') {
+      return this.passOn(header, fds, verdict);
+    }
+    if (this.options.log) logFiltered(verdict, expectsReply(header));
+    drop(fds);
+    if (expectsReply(header)) this.replace(header, verdict);
+  }
+
+  private passOn(header: MessageHeader, fds: readonly number[], { kind }: Verdict): void {
+    const isHello = headerText(header, 'member') === 'Hello' && isToBus(header);
+    if (expectsReply(header)) {
+      const expected = kind === 'pass-names' ? 'names' : isHello ? 'hello' : 'pass';
+      this.awaited.set(header.serial, { kind: expected });
+    }
+    pass(this.bus, header, fds);
+    if (isHello) this.learnOwners();
+  }
+
+  /** The client answers a call that it was sent, once. */
+  private passAnswer(header: MessageHeader, fds: readonly number[]): void {
+    const caller = `${headerText(header, 'destination')} ${header.replySerial}`;
+    // What only pretends to be an answer does not use up the right to give one.
+    if (isAnswer(header) && this.owed.delete(caller)) return pass(this.bus, header, fds);
+    if (this.options.log) process.stdout.write('*DENIED*\n');
+    drop(fds);
+  }
+
+  /** An answer of ours comes in the place of that to a harmless call, so that answers stay in order. */
+  private replace({ serial, littleEndian }: MessageHeader, verdict: Verdict): void {
+    const fields = { flags: MessageFlag.NoReplyExpected, serial, replySerial: serial, sender: BUS };
+    const answer =
+      verdict.kind === 'error'
+        ? encodeMessage(
+            { ...fields, type: MessageType.Error, errorName: verdict.name, signature: 's' },
+            [verdict.name],
+            littleEndian,
+          )
+        : encodeMessage(
+            { ...fields, type: MessageType.MethodReturn, signature: 'b' },
+            [false],
+            littleEndian,
+          );
+    this.awaited.set(serial, { kind: 'replace', answer });
+    const ping = { path: '/', interface: `${BUS}.Peer`, member: 'Ping' };
+    this.send({ type: MessageType.MethodCall, serial, ...ping }, []);
+  }
+
+  /** Who owns the names that the rules are about, now and from now on. */
+  private learnOwners(): void {
+    const { rules } = this.options.rules;
+    for (const name of new Set(rules.filter((each) => !each.isSubtree).map((each) => each.name))) {
+      this.watch(name, false);
+      this.askOwner(name);
+    }
+    const subtrees = new Set(rules.filter((each) => each.isSubtree).map((each) => each.name));
+    for (const name of subtrees) this.watch(name, true);
+    if (subtrees.size === 0) return;
+    if (this.options.log) logOwn(this.ownSerial + 1, 'ListNames');
+    const isWanted = (name: string): boolean => this.names.accessTo(name) > Access.None;
+    this.ask('ListNames', [], { kind: 'all-names', isWanted });
+  }
+
+  private watch(name: string, isSubtree: boolean): void {
+    if (this.options.log) {
+      logOwn(this.ownSerial + 1, `${isSubtree ? 'wildcarded ' : ''}AddMatch for ${name}`);
+    }
+    const key = isSubtree ? 'arg0namespace' : 'arg0';
+    const rule = `type='signal',sender='${BUS}',interface='${BUS}',member='NameOwnerChanged',${key}='${name}'`;
+    this.ask('AddMatch', [rule], { kind: 'skip' });
+  }
+
+  private askOwner(name: string): void {
+    if (this.options.log) logOwn(this.ownSerial + 1, `GetNameOwner for ${name}`);
+    this.ask('GetNameOwner', [name], { kind: 'owner', name });
+  }
+
+  private ask(member: string, body: readonly string[], expected: Expected): void {
+    const serial = ++this.ownSerial;
+    this.ownQuestions++;
+    this.awaited.set(serial, expected);
+    const call = { destination: BUS, path: '/org/freedesktop/DBus', interface: BUS, member };
+    const signature = 's'.repeat(body.length);
+    this.send({ type: MessageType.MethodCall, serial, ...call, signature }, body);
+  }
+
+  private send(fields: MessageFields, body: readonly unknown[]): void {
+    const bytes = encodeMessage(fields, body);
+    this.bus.reserve(bytes.length).set(bytes);
+  }
+
+  private fromBus(header: MessageHeader, fds: readonly number[]): boolean {
+    const { client } = this;
+    this.isBusHeld = client === undefined || !this.wantsBus;
+    if (client === undefined || this.isBusHeld) return false;
+    if (!this.options.filter) pass(client, header, fds);
+    else if (isAnswer(header) || header.replySerial > 0) this.answered(client, header, fds);
+    else this.heard(client, header, fds);
+    return true;
+  }
+
+  private answered(client: SocketClient, header: MessageHeader, fds: readonly number[]): void {
+    const expected = isAnswer(header) ? this.awaited.get(header.replySerial) : undefined;
+    if (expected !== undefined) this.awaited.delete(header.replySerial);
+    if (this.options.log) logIncoming(header, expected?.kind);
+    if (expected === undefined) return drop(fds);
+    switch (expected.kind) {
+      case 'replace':
+        drop(fds);
+        client.reserve(expected.answer.length).set(expected.answer);
+        return;
+      case 'owner':
+      case 'all-names':
+      case 'skip':
+        drop(fds);
+        return this.learn(expected, header);
+      case 'names':
+        return this.passNames(client, header, fds);
+      case 'hello':
+        for (const name of bodyTexts(header)) this.names.grant(name, Access.Talk);
+        return this.passIn(client, header, fds);
+      case 'pass':
+        return this.passIn(client, header, fds);
+    }
+  }
+
+  private learn(expected: Expected, header: MessageHeader): void {
+    this.ownQuestions--;
+    if (header.type !== MessageType.MethodReturn) return;
+    if (expected.kind === 'owner') {
+      const [owner] = bodyTexts(header);
+      if (owner !== undefined) this.names.noteOwner(expected.name, owner);
+    } else if (expected.kind === 'all-names') {
+      const wanted = namesIn(header).filter((name) => name[0] !== ':' && expected.isWanted(name));
+      for (const name of wanted) this.askOwner(name);
+    }
+  }
+
+  private passNames(client: SocketClient, header: MessageHeader, fds: readonly number[]): void {
+    if (header.type !== MessageType.MethodReturn) return this.passIn(client, header, fds);
+    drop(fds);
+    const shown = namesIn(header).filter((name) => this.names.accessTo(name) >= Access.See);
+    const message = decodeMessage(header.bytes.subarray(header.start, header.end));
+    const bytes = encodeMessage({ ...message, unixFds: undefined }, [shown], header.littleEndian);
+    client.reserve(bytes.length).set(bytes);
+  }
+
+  /** A call or a signal. */
+  private heard(client: SocketClient, header: MessageHeader, fds: readonly number[]): void {
+    const isShown = this.isShown(header);
+    if (this.options.log) logIncoming(header, isShown ? 'pass' : 'filtered');
+    if (!isShown) return drop(fds);
+    if (expectsReply(header)) this.owed.add(`${headerText(header, 'sender')} ${header.serial}`);
+    this.passIn(client, header, fds);
+  }
+
+  private isShown(header: MessageHeader): boolean {
+    if (header.type !== MessageType.Signal) return true;
+    const sender = headerText(header, 'sender');
+    const member = headerText(header, 'member');
+    if (sender === BUS && member === 'NameOwnerChanged' && !this.isChangeShown(header)) {
+      return false;
+    }
+    if (header.destinationLength > 0) return true;
+    const subject = {
+      path: headerText(header, 'path'),
+      interface: headerText(header, 'interface'),
+      member,
+    };
+    return this.names.lets(sender, 'broadcast', subject);
+  }
+
+  private isChangeShown(header: MessageHeader): boolean {
+    const [name, ...owners] = bodyTexts(header);
+    if (name === undefined || !this.names.isChangeShown(name)) return false;
+    if (name[0] === ':') return true;
+    for (const owner of owners) if (owner !== '') this.names.noteOwner(name, owner);
+    return true;
+  }
+
+  /** Who has said something to the client is there for it from then on, so that it can tell when that one has gone. */
+  private passIn(client: SocketClient, header: MessageHeader, fds: readonly number[]): void {
+    const sender = headerText(header, 'sender');
+    if (sender[0] === ':') this.names.grant(sender, Access.See);
+    pass(client, header, fds);
+  }
+}
+
+function namesIn(header: MessageHeader): string[] {
+  const [list] = decodeMessage(header.bytes.subarray(header.start, header.end)).body;
+  return Array.isArray(list) ? list.filter((name) => typeof name === 'string') : [];
+}
+
+function expectsReply({ type, flags }: MessageHeader): boolean {
+  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
+}
+
+function isAnswer({ type }: MessageHeader): boolean {
+  return type === MessageType.MethodReturn || type === MessageType.Error;
+}
+
+function isToBus(header: MessageHeader): boolean {
+  return header.type === MessageType.MethodCall && headerText(header, 'destination') === BUS;
+}
+
+function pass(to: SocketClient, header: MessageHeader, fds: readonly number[]): void {
+  const { bytes, start, end } = header;
+  to.reserve(end - start, fds, true).set(bytes.subarray(start, end));
+}
+
+function drop(fds: readonly number[]): void {
+  for (const fd of fds) closeFd(fd);
+}

@@ -1,0 +1,56 @@
+import { Access, highestAccess, lets, NameRules, type MessageKind } from './name-rules.js';
+import type { NameRule, RuleSubject } from './name-rules.js';
+
+/** What one client may do with which name, and what it has learned of unique names (xdg-dbus-proxy(1), "Policy"). */
+export class VisibleNames {
+  private readonly rules: NameRules;
+  /** `--sloppy-names` */
+  private readonly showsUniqueNames: boolean;
+  /** by unique name: what was granted because of a message, whatever the connection owns */
+  private readonly granted = new Map<string, Access>();
+  /** by unique name: all that it has ever owned, since what a name grants is kept by who once had it */
+  private readonly owned = new Map<string, Set<string>>();
+
+  constructor(rules: NameRules, showsUniqueNames: boolean) {
+    this.rules = rules;
+    this.showsUniqueNames = showsUniqueNames;
+  }
+
+  accessTo(name: string): Access {
+    // A message without destination is for the bus itself, or for everybody.
+    if (name === '') return Access.Talk;
+    const own = highestAccess(this.rulesFor(name));
+    const granted = this.granted.get(name) ?? Access.None;
+    return own > granted ? own : granted;
+  }
+
+  /** Whether the client is told when the name comes or goes. */
+  isChangeShown(name: string): boolean {
+    return (this.showsUniqueNames && name.startsWith(':')) || this.accessTo(name) >= Access.See;
+  }
+
+  /** Whether a message to (`call`) or from (`broadcast`) this name passes. */
+  lets(name: string, kind: MessageKind, subject: RuleSubject): boolean {
+    if (name === '' || (this.granted.get(name) ?? Access.None) >= Access.Talk) return true;
+    return lets(this.rulesFor(name), kind, subject);
+  }
+
+  grant(uniqueName: string, access: Access): void {
+    if ((this.granted.get(uniqueName) ?? Access.None) < access) {
+      this.granted.set(uniqueName, access);
+    }
+  }
+
+  /** `uniqueName` owns a name. Only names that rules are about are remembered. */
+  noteOwner(name: string, uniqueName: string): void {
+    if (highestAccess(this.rules.of(name)) === Access.None) return;
+    const names = this.owned.get(uniqueName);
+    if (names === undefined) this.owned.set(uniqueName, new Set([name]));
+    else names.add(name);
+  }
+
+  private rulesFor(name: string): NameRule[] {
+    if (!name.startsWith(':')) return this.rules.of(name);
+    return [...(this.owned.get(name) ?? [])].flatMap((owned) => this.rules.of(owned));
+  }
+}
