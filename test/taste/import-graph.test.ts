@@ -143,6 +143,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'bridge/wire',
     'bus1-core',
   ],
+  'bridge/testing': ['bridge/client', 'bridge/introspection', 'bridge/wire'],
   'bridge/host': [
     'bridge/activation',
     'bridge/driver',

@@ -19,6 +19,7 @@ const ENTRY_POINTS = [
   /^bridge\/cli\/[\w-]+\.ts$/,
   /^bridge\/bench\/(?:main|check|caller|service|companion|page\/page)\.ts$/,
   /^bus1-core\/shared\/index\.ts$/,
+  /^bridge\/testing\/index\.ts$/,
   /^bridge\/client\/(?:dbus-next\/)?index\.ts$/,
 ];
 

@@ -1,0 +1,167 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Bus } from '#bridge/client/bus.js';
+import { ClientError, TimeoutError } from '#bridge/client/errors.js';
+import { join, type JoinOptions } from '#bridge/client/join.js';
+import { MockService, type MockedObjects } from './mock-service.js';
+
+export interface TestBusOptions {
+  /** for the start of the bus, and for whatever is waited for on it unless it is told otherwise; 10 s by default */
+  readonly timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 10_000;
+
+/** Everybody may do everything, and nothing that is installed on this machine is started. */
+const configuration = (address: string): string => `<busconfig>
+  <type>session</type>
+  <listen>${address}</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+`;
+
+/** It is started, and not imported. */
+const COMMAND = joinPath(import.meta.dirname, '../cli/bus1-bridge.js');
+
+/** Tells where the bus is, and ends with this process, however that ends: `cat` is then at the end of its input. */
+const KEEPER = 'echo "$DBUS_SESSION_BUS_ADDRESS" && exec cat';
+
+const VARIABLES = ['DBUS_SESSION_BUS_ADDRESS', 'DBUS_SYSTEM_BUS_ADDRESS'] as const;
+
+/** A bus of its own, in a child process and in a folder that only this user can enter; it ends with this process. */
+export class TestBus {
+  readonly address: string;
+  /**
+   * The environment for a program on this bus: that of this process, with both the session bus and the system bus
+   * leading here.
+   */
+  readonly env: NodeJS.ProcessEnv;
+  readonly #process: ChildProcess;
+  readonly #folder: string;
+  readonly #timeoutMs: number;
+  readonly #connections = new Set<Bus>();
+  /** how the environment of this process was before `enter` */
+  #before: ReadonlyMap<string, string | undefined> | undefined;
+
+  private constructor(address: string, process_: ChildProcess, folder: string, timeoutMs: number) {
+    this.address = address;
+    this.#process = process_;
+    this.#folder = folder;
+    this.#timeoutMs = timeoutMs;
+    this.env = { ...process.env };
+    delete this.env['DBUS_STARTER_ADDRESS'];
+    delete this.env['DBUS_STARTER_BUS_TYPE'];
+    for (const name of VARIABLES) this.env[name] = address;
+  }
+
+  /** Starts a bus. @throws ClientError `JoinFailed` with what the bus has said, TimeoutError */
+  static async start({ timeoutMs = TIMEOUT_MS }: TestBusOptions = {}): Promise<TestBus> {
+    const folder = mkdtempSync(joinPath(tmpdir(), 'test-bus-'));
+    const config = joinPath(folder, 'bus.conf');
+    writeFileSync(config, configuration(`unix:path=${folder}/bus`));
+    const words = ['run', '--config', config, '--log-level', 'warn', '--', 'sh', '-c', KEEPER];
+    const child = spawn(process.execPath, [COMMAND, ...words], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    try {
+      const address = await firstLine(child, timeoutMs);
+      // It does not keep a program alive that forgets to stop it.
+      child.unref();
+      for (const pipe of [child.stdin, child.stdout, child.stderr]) {
+        (pipe as unknown as { unref(): void }).unref();
+      }
+      return new TestBus(address, child, folder, timeoutMs);
+    } catch (error) {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** A connection, which `stop` closes. */
+  async connect(options: Omit<JoinOptions, 'address' | 'bus'> = {}): Promise<Bus> {
+    const bus = await join({ timeoutMs: this.#timeoutMs, ...options, address: this.address });
+    this.#connections.add(bus);
+    void bus.closed.then(() => this.#connections.delete(bus));
+    return bus;
+  }
+
+  /**
+   * A service with a name and objects by their paths, on a connection of its own. It records the calls that it gets.
+   *
+   * @throws IntrospectionError, and TypeError for members that no interface has
+   */
+  async mock(name: string, objects: MockedObjects = {}): Promise<MockService> {
+    const bus = await this.connect();
+    try {
+      return await MockService.open(bus, name, objects, this.#timeoutMs);
+    } catch (error) {
+      bus.close();
+      throw error;
+    }
+  }
+
+  /** Both buses of this process are this one until `stop` or `leave`: for code that looks into the environment. */
+  enter(): void {
+    this.#before ??= new Map(VARIABLES.map((name) => [name, process.env[name]]));
+    for (const name of VARIABLES) process.env[name] = this.address;
+  }
+
+  /** The environment is again as it was before `enter`. */
+  leave(): void {
+    for (const [name, value] of this.#before ?? []) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    this.#before = undefined;
+  }
+
+  /** Ends all connections that were made here, and the bus. */
+  async stop(): Promise<void> {
+    this.leave();
+    for (const bus of this.#connections) bus.close();
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.ref();
+      const ended = once(this.#process, 'exit');
+      this.#process.kill('SIGTERM');
+      const timer = setTimeout(() => this.#process.kill('SIGKILL'), this.#timeoutMs);
+      await ended;
+      clearTimeout(timer);
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+function firstLine(child: ChildProcess, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let complaint = '';
+    const timer = setTimeout(
+      () => reject(new TimeoutError('the start of a test bus', timeoutMs)),
+      timeoutMs,
+    );
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => void (complaint += text));
+    createInterface({ input: child.stdout! }).once('line', (line) => {
+      clearTimeout(timer);
+      resolve(line);
+    });
+    child.once('error', reject);
+    child.once('close', (status) => {
+      clearTimeout(timer);
+      const said = complaint.trim();
+      reject(new ClientError('JoinFailed', `the test bus has ended (${status}): ${said}`));
+    });
+  });
+}
