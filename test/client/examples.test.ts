@@ -38,6 +38,24 @@ test.each([
     'org.example.Error.TooHot: 122 °C is too hot',
   ],
   ['domain-without-dbus.mjs', 'Hello, process N!'],
+  [
+    'file-portal.mjs',
+    'diary: org.example.Error.NotFound',
+    'letter: Dear Ada',
+    'closed: CapabilityLost',
+  ],
+  [
+    'privileged-helper.mjs',
+    'trusted program: the time is noon',
+    'other program: has no clock to set',
+  ],
+  [
+    'pipeline.mjs',
+    '1: while the middle is there, filtered',
+    '2: while the middle is there',
+    '3: after the middle has left',
+    '4: end',
+  ],
 ])('%s', async (name, ...lines) => {
   const printed = await output(process.execPath, [example(name)], { env });
   expect(printed.replace(/process \d+/, 'process N')).toBe(`${lines.join('\n')}\n`);
