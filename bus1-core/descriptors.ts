@@ -1,13 +1,13 @@
 /**
- * File descriptors that travel with a message (an extension: the 2026 RFC has none). All receivers of a
- * multicast share one set; whoever drops the last reference closes it.
+ * File descriptors that travel with a message (an extension: the 2026 RFC has none). All receivers of a multicast
+ * share one set; when the last reference is dropped, the descriptors are closed.
  */
 export class DescriptorSet {
   readonly fds: readonly number[];
   private readonly close: (fd: number) => void;
   private references = 1;
 
-  /** Takes ownership of `fds`; `close` is called once for each when nobody needs them any more. */
+  /** Takes ownership of `fds`; `close` is called once for each when the last reference is dropped. */
   constructor(fds: readonly number[], close: (fd: number) => void) {
     this.fds = fds;
     this.close = close;

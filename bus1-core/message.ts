@@ -40,8 +40,8 @@ export class Message {
   descriptors: DescriptorSet | null = null;
 
   /**
-   * The sender's own reading of the bytes, seen by receivers in the same thread, who may trust it as they
-   * trust the code of this thread; the core does not look at it.
+   * The sender's parsed form of the bytes, for receivers in the same thread, which may trust it as they trust the
+   * code of this thread; the core does not use it.
    */
   note: unknown = null;
 
@@ -81,7 +81,7 @@ export class Message {
     this.lengthBytes += lengthBytes;
   }
 
-  /** The message is these bytes, and whoever receives it may keep them. */
+  /** The message consists of these bytes, which its receiver may keep without copying. */
   setOwnedBytes(bytes: Uint8Array): void {
     this.addPiece(bytes, 0, bytes.length);
     this.isOwned = true;
@@ -96,7 +96,7 @@ export class Message {
     return this.receivedCount === 0 || this.ownFrom < this.receivedCount;
   }
 
-  /** -1: there is none */
+  /** -1: the message is empty */
   get firstByte(): number {
     return this.lengthBytes === 0 ? -1 : this.pieces[0][this.offsets[0]];
   }
@@ -114,15 +114,15 @@ export class Message {
   }
 
   /**
-   * The same for a receiver that would otherwise copy them: without a copy where they have come in memory of their own,
-   * as large messages of other processes do.
+   * Like `copyBytes`, but without a copy where the bytes have arrived in memory of their own, as large messages of
+   * other processes do.
    */
   takeBytes(): Uint8Array {
     return this.isOwned ? this.pieces[0] : this.copyBytes();
   }
 }
 
-/** From here on memory that is not cleared before it is overwritten is worth the longer way to it. */
+/** From this size, an uncleared allocation pays off. */
 const UNCLEARED_MIN_BYTES = 16_384;
 
 /** Memory that is to be overwritten as a whole. */

@@ -57,7 +57,7 @@ export type ReceivedById =
       readonly account: number;
       readonly descriptors: DescriptorSet | null;
     }
-  /** `id` is the handle whose node is gone, or the node that nobody can reach any more; it is invalid from now on */
+  /** `id` is the handle whose node is gone, or the node to which no handle is left; it is invalid from now on */
   | { readonly type: 1 | 2; readonly id: number };
 
 /** How much the receiver has room for; without limit by default. */
@@ -107,7 +107,7 @@ export class PeerById {
     this.mustBeOpen();
     mustBeZero('command flags', options.flags);
     if (to.peer.domain !== this.peer.domain) {
-      throw new Bus1Error(Bus1Code.EOPNOTSUPP, 'the target is no peer of this domain');
+      throw new Bus1Error(Bus1Code.EOPNOTSUPP, 'the target is not a peer of this domain');
     }
     to.mustBeOpen();
     for (const entry of entries) this.checkEntry(entry);

@@ -7,7 +7,7 @@ import { Queue, ReceivedType, type Received } from './queue.js';
 import type { ResourceUser, Trace } from './quota.js';
 import { CLOSED_SINK, type Sink } from './sink.js';
 
-/** How a send ended. Refusals are values here: they happen on the hot path and are nobody's fault. */
+/** How a send ended. Refusals are values here, not exceptions: they happen on the hot path, in normal operation. */
 export const SendStatus = {
   Sent: 0,
   /** a handle, or a handle to be copied, that this peer does not hold (EBADRQC) */
@@ -80,8 +80,8 @@ export class Peer {
   }
 
   /**
-   * Gives `to` a handle of its own to the node behind `handle` (TRANSFER). When that node is gone already, `to` is told
-   * at once.
+   * Gives `to` a handle of its own to the node behind `handle` (TRANSFER). If that node is gone already, `to` is
+   * notified at once.
    */
   copyHandle(handle: Handle, to: Peer = this): Handle {
     this.mustLive(to);
@@ -181,7 +181,7 @@ export class Peer {
     this.domain.commit();
   }
 
-  /** The oldest entry of the queue, which stays there. Undefined when there is none (EAGAIN). */
+  /** The oldest entry of the queue, which stays queued. Undefined when there is none (EAGAIN). */
   peek(): Received | undefined {
     return this.queue?.first();
   }

@@ -37,7 +37,9 @@ export class Queue implements Sink {
   private sealed = false;
   private readonly onArrival: (() => void) | undefined;
 
-  /** `onArrival` is called when something was queued; it may only take note of that. */
+  /**
+   * `onArrival` is called when an entry was queued; it must not process the entry, only remember that there is one.
+   */
   constructor(onArrival?: () => void) {
     this.onArrival = onArrival;
   }
@@ -94,7 +96,7 @@ export class Queue implements Sink {
     return all;
   }
 
-  /** Empties the queue for good: the peer is closing, and is told nothing more. */
+  /** Empties the queue for good: the peer is closing and gets no more notifications. */
   seal(): Received[] {
     this.sealed = true;
     return this.drain();

@@ -27,9 +27,9 @@ export interface Maxima {
 }
 
 /**
- * The rule by which one actor may take half of what the others have left, for a room of twice `limit`: an actor alone
- * gets `limit`, and however many others there are, they never fill the room. `amount` is what it wants to take. Alone
- * it may exceed the limit by its last message, as in dbus-daemon.
+ * Whether an actor stays within half of what the others have left, in a room of twice `limit`: an actor alone gets
+ * `limit`, and however many others there are, they never fill the room. `amount` is what it wants to take. An actor
+ * that is alone may exceed the limit by its last message, as in dbus-daemon.
  */
 export function isWithinShare(own: number, others: number, amount: number, limit: number): boolean {
   return others === 0 ? own <= limit : own + amount <= limit - others / 2;
@@ -92,7 +92,7 @@ export class Claim {
   readonly claimantUid: number;
   /** taken from the user, in each slot */
   readonly share: number[] = [0, 0, 0];
-  /** of that, not handed on to an actor */
+  /** the part of it that is not assigned to an actor */
   readonly available: number[] = [0, 0, 0];
   /** traces that hold anything, in each slot */
   readonly activeTraces: number[] = [0, 0, 0];
@@ -160,7 +160,7 @@ export class Claim {
   }
 }
 
-/** Is told what is given back to a trace: a domain across processes passes it on to the sender's. */
+/** Called for what is given back to a trace: a domain across processes passes it on to the sender's process. */
 export interface DischargeListener {
   discharged(objects: number, bytes: number, descriptors: number): void;
 }
@@ -194,8 +194,8 @@ export class Trace {
   }
 
   /**
-   * Charges even what is over quota: for what another process sent in good faith, before it could know that others
-   * had taken the room.
+   * Charges even beyond the quota: for a message that another process sent before it could know that others had
+   * taken the room.
    */
   chargeAnyway(objects: number, bytes: number, descriptors: number): void {
     if (objects !== 0) this.applyAnyway(Slot.Objects, objects);

@@ -58,7 +58,7 @@ export class MappingDocument {
     return range ? this.#position(range[0]) : this.valueAt(path);
   }
 
-  /** The same for the value. */
+  /** The position of the value. */
   valueAt(path: DocumentPath): SourcePosition {
     for (let length = path.length; length > 0; length--) {
       const node = this.#document.getIn(path.slice(0, length), true);

@@ -45,7 +45,7 @@ function placesIn({ methods, signals, properties }: MappedInterface): ObjectPlac
   ];
 }
 
-/** Such an object is reached by its path, as the standard ObjectManager is, without a place. */
+/** Such an object is reached by a fixed path, as the standard ObjectManager is, without a place. */
 function hasFixedPath({ owner, paths }: ObjectKind): boolean {
   return owner === 'service' && paths.every(({ variables }) => variables.length === 0);
 }

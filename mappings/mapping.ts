@@ -21,7 +21,7 @@ export interface ObjectPlace {
 export interface ObjectKind {
   readonly name: string;
   readonly paths: readonly PathPattern[];
-  /** What such an object has; when the first is removed, the object has ended. */
+  /** The interfaces of such an object; when the first is removed, the object has ended. */
   readonly interfaces: readonly string[];
   /** `caller`: the object is one that the caller offers to the service, such as an agent. */
   readonly owner: 'service' | 'caller';
@@ -60,7 +60,7 @@ export interface MappedSignal {
   readonly nativeName: string;
   readonly args: readonly ObjectPlace[];
   readonly ends?: Ending;
-  /** Waits for whoever has a handle to the object, and could not ask for it yet. Ends nothing else. */
+  /** Kept for holders of a handle to the object that could not subscribe yet. Does not end anything else. */
   readonly isKept: boolean;
   readonly at: SourcePosition;
 }

@@ -17,7 +17,7 @@ export function isMemberName(text: string): boolean {
 }
 
 /**
- * Whether the text is a well-known name, `*`, or a name followed by `.*`. A unique name is none:
+ * Whether the text is a well-known name, `*`, or a name followed by `.*`. A unique name is not a pattern:
  * it belongs to one connection and says nothing about a service.
  */
 export function isNamePattern(text: string): boolean {

@@ -106,7 +106,7 @@ class MappingReader {
     const dot = text.lastIndexOf('.');
     const reference = { interface: text.slice(0, Math.max(dot, 0)), member: text.slice(dot + 1) };
     if (isInterfaceName(reference.interface) && isMemberName(reference.member)) return reference;
-    const message = `"${text}" is no interface and method with a dot between them`;
+    const message = `"${text}" is not an interface and method with a dot between them`;
     this.#error(this.#document.valueAt(path), 'bad-name', message);
     return undefined;
   }
@@ -206,7 +206,7 @@ class MappingReader {
     path: DocumentPath,
   ): MappedSignal {
     if (entry.kept && entry.ends !== undefined && entry.ends !== 'self') {
-      const message = `"${entry.ends}" cannot wait for whoever hears of it: a kept signal ends "self" or nothing`;
+      const message = `"${entry.ends}" is not possible here: a kept signal can end "self" or nothing`;
       this.#error(this.#document.valueAt([...path, 'ends']), 'bad-place', message);
     }
     return {
@@ -260,7 +260,7 @@ class MappingReader {
       const rule = isInValue
         ? 'in the value, such as each.1'
         : 'in the arguments, such as 0.each.1';
-      this.#error(at, 'bad-place', `"${text}" is no place ${rule}`);
+      this.#error(at, 'bad-place', `"${text}" is not a place ${rule}`);
       return [];
     });
   }
@@ -282,17 +282,17 @@ class MappingReader {
       return [{ confinement: match[1] as UplinkGrant['confinement'], id: match[2] }];
     }
     const forms = 'uid:1000, flatpak:org.example.App, snap:name or root:/path';
-    const message = `"${text}" names no client: ${forms}, with * for all of a sort`;
+    const message = `"${text}" names no client: ${forms}, with * for all of that kind`;
     this.#error(this.#document.valueAt(path), 'bad-grant', message);
     return [];
   }
 
   #checkInterface(name: string, at: SourcePosition): void {
-    if (!isInterfaceName(name)) this.#error(at, 'bad-name', `"${name}" is no interface name`);
+    if (!isInterfaceName(name)) this.#error(at, 'bad-name', `"${name}" is not an interface name`);
   }
 
   #checkMember(name: string, at: SourcePosition): void {
-    if (!isMemberName(name)) this.#error(at, 'bad-name', `"${name}" is no member name`);
+    if (!isMemberName(name)) this.#error(at, 'bad-name', `"${name}" is not a member name`);
   }
 }
 

@@ -24,7 +24,8 @@ export function parsePathPattern(text: string): PathPattern | string {
   const elements = text.slice(1).split('/');
   for (const [index, element] of elements.entries()) {
     const compiled = compileElement(element, index === elements.length - 1, variables);
-    if (compiled === undefined) return `"${element}" in "${text}" is no element of an object path`;
+    if (compiled === undefined)
+      return `"${element}" in "${text}" is not an element of an object path`;
     source += `/${compiled}`;
   }
   if (new Set(variables).size < variables.length) return `"${text}" has a variable twice`;

@@ -19,7 +19,7 @@ export type Place = readonly Step[];
 const NUMBER = /^\d{1,2}$/;
 const KEY = /^[\w:-]+$/;
 
-/** The place, or undefined when the text is none. The empty text is the value itself. */
+/** The place, or undefined when the text is not a valid place. The empty text is the value itself. */
 export function parsePlace(text: string): Place | undefined {
   if (text === '') return [];
   const steps = text.split('.').map((word) => parseStep(word));
@@ -43,8 +43,8 @@ function isVariant(value: unknown): value is VariantLike {
 }
 
 /**
- * A copy of `value` in which `change` has been applied to what stands at the place; where the value
- * has no such place, it stays as it is. Arrays and structures are JavaScript arrays, dictionaries
+ * A copy of `value` in which `change` has been applied to the value at the place; where it
+ * has no such place, it is unchanged. Arrays and structures are JavaScript arrays, dictionaries
  * are maps. Variants on the way are looked into and keep their class; and their signature, but that a
  * text which is changed becomes a path: portals name sessions so.
  */

@@ -38,7 +38,7 @@ export type ToPath = (
   busName: string | undefined,
 ) => unknown;
 
-/** The path that stands for "no object" wherever a service has none to name. */
+/** The path that means "no object" where a service has none to name. */
 const NO_OBJECT = '/';
 
 /**

@@ -62,7 +62,7 @@ export function parseBusconfig(source: SourceText, builder: ConfigFileBuilder): 
   new BusconfigParser(expanded === text ? source : new SourceText(file, expanded), builder).parse();
 }
 
-/** A file has at most 1 MiB; nobody's has that much twice. */
+/** A file has at most 1 MiB; no real one expands to twice that. */
 const EXPANDED_LENGTH_MAX = 2 ** 21;
 
 class BusconfigParser {

@@ -41,7 +41,7 @@ export function readConfig(path: string, io: PolicyIo): ConfigResult {
   }
 }
 
-/** Nobody has that many; files that include each other twice have, at 2 to the power of their number. */
+/** No real configuration has that many; files that include each other twice do, at 2 to the power of their number. */
 const FILES_MAX = 20_000;
 
 class ConfigReader implements Includer {
@@ -142,7 +142,7 @@ class ConfigReader implements Includer {
       appendConfig(target, this.read(path, at));
     } catch (error) {
       if (!(error instanceof UnusableFile)) throw error;
-      // What was said about files that this one includes would only mislead.
+      // Diagnostics about files that this one includes would only mislead.
       this.diagnostics.length = reported;
       this.#skip(error.errors);
       target.files.push(path);
@@ -151,7 +151,7 @@ class ConfigReader implements Includer {
 
   #skip(errors: readonly Diagnostic[]): void {
     for (const error of errors) {
-      const message = `${error.message}; skipped, nothing of it applies`;
+      const message = `${error.message}; skipped as a whole`;
       this.diagnostics.push({ ...error, message });
     }
   }

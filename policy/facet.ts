@@ -127,7 +127,7 @@ export function compileFacet(sender: Party, receiver: Party, flow: Flow): Facet 
   return open ? null : new Facet(send, receive);
 }
 
-/** Who refused a message and by which rule, for the AccessDenied error and the log. */
+/** Whose policy refused a message and by which rule, for the AccessDenied error and the log. */
 export function describeRefusal(facet: Facet): string {
   const whose = facet.lastSide === 'send' ? "the sender's" : "the receiver's";
   const verb = facet.lastSide === 'send' ? 'send' : 'receive';

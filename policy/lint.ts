@@ -33,7 +33,7 @@ export interface Finding extends SourcePosition {
   readonly message: string;
 }
 
-/** Looks for rules that do nothing, or more than they seem to do. Findings come in file order. */
+/** Finds rules that do nothing, or more than they seem to do. Findings come in file order. */
 export function lintConfig(config: BusConfig): Finding[] {
   const findings: Finding[] = [];
   for (const [audience, rules] of audiencesOf(config.policy)) {
@@ -64,7 +64,7 @@ function lintRule(
 ): void {
   const say = (code: LintCode, message: string): void => add(findings, rule, code, message);
   if (audience.kind === 'console') {
-    say('at-console', 'at_console is deprecated; ask polkit, or name a user or group');
+    say('at-console', 'at_console is deprecated; use polkit, or name a user or group');
   }
   if (rule.kind === 'connect') {
     if (audience.kind === 'console')
@@ -87,7 +87,7 @@ function isSystemDirectory(file: string): boolean {
 function lintOwn(rule: OwnRule, audience: Audience, config: BusConfig, say: Say): void {
   const name = rule.name ?? rule.prefix;
   if (name !== undefined && !BUS_NAME.test(name)) {
-    say('never-matches', `"${name}" is no bus name${globHint(name)}`);
+    say('never-matches', `"${name}" is not a bus name${globHint(name)}`);
   }
   const system = isSystemDirectory(rule.file) || config.busType === 'system';
   const everyone = audience.kind === 'default' || audience.kind === 'mandatory';
@@ -136,7 +136,7 @@ function lintMessageType(rule: MessageRule, say: Say): void {
   }
   if (rule.errorName !== undefined && type !== ErrorReply) {
     const remedy = `add ${kind}_type="error"`;
-    say('matches-more', `${kind}_error matches every message that is no error, too; ${remedy}`);
+    say('matches-more', `${kind}_error matches every message that is not an error, too; ${remedy}`);
   }
   if (reply && rule.interface !== undefined) {
     const what = `messages of type ${messageTypeName(type)} have no interface`;
@@ -154,7 +154,7 @@ function lintReach(rule: MessageRule, say: Say): void {
   if (rule.kind === 'send' && !rule.allow && rule.interface !== undefined && anyPeer) {
     say(
       'matches-more',
-      'this also denies every message without interface, to whomever; add send_destination',
+      'this also denies every message without an interface, to any destination; add send_destination',
     );
   }
   if (rule.eavesdrop) say('eavesdrop', 'eavesdropping is deprecated; monitors do not need it');

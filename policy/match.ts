@@ -8,11 +8,11 @@ export const Flow = {
   Directed: 'directed',
   /** A method return or error for a call that awaits it. */
   RequestedReply: 'requested-reply',
-  /** A method return or error that nobody awaits. */
+  /** A method return or error without a call that awaits it. */
   UnrequestedReply: 'unrequested-reply',
   /** A signal without destination, to one of its subscribers. */
   Broadcast: 'broadcast',
-  /** A message with a destination, to somebody else who eavesdrops. */
+  /** A copy of a message for an eavesdropper, which is not its destination. */
   Eavesdropped: 'eavesdropped',
 } as const;
 export type Flow = (typeof Flow)[keyof typeof Flow];
@@ -140,7 +140,7 @@ export function flowMismatch(
     return `the receiver has no name below ${rule.peerPrefix}`;
   }
   if (rule.broadcast !== undefined && rule.broadcast !== (flow === Flow.Broadcast)) {
-    return rule.broadcast ? 'the message is no broadcast' : 'the message is a broadcast';
+    return rule.broadcast ? 'the message is not a broadcast' : 'the message is a broadcast';
   }
   return eavesdropMismatch(rule, flow) ?? replyMismatch(rule, flow);
 }

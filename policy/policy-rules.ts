@@ -110,7 +110,7 @@ export interface Verdict<Rule extends PolicyRule> {
 
 /**
  * Whether a client may connect. Only context="default" and "mandatory" count, in that order, the
- * last match wins; without a match, the owner of the bus may connect and nobody else
+ * last match wins; without a match, only the owner of the bus may connect
  * (dbus-daemon(1), "Rules with the user or group attribute").
  */
 export function canConnect(

@@ -1,10 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 
-/** A descriptor of this process: whoever passed it may have passed a pipe, and writes to it. */
+/** A descriptor of this process: it may be a pipe, whose writer the caller has chosen. */
 const OWN_DESCRIPTOR = /^\/(?:dev\/stdin|(?:dev|proc\/self)\/fd\/\d+)$/;
 
 /**
- * The contents of a file that somebody else may have put there. Whatever is no regular file is an
+ * The contents of a file that another user may have put there. Anything but a regular file is an
  * error, never a wait: a FIFO has no writer, /dev/zero no end. So is a file of more than `maxBytes`.
  * The errors are like those of node:fs, with a `code`.
  */

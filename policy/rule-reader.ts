@@ -14,7 +14,7 @@ export interface Attribute {
 export type Attributes = ReadonlyMap<string, Attribute>;
 
 /**
- * An <allow> or <deny> as written. `audience` is undefined if its <policy> is for nobody we know.
+ * An <allow> or <deny> as written. `audience` is undefined if its <policy> names an unknown user or group.
  */
 export interface RuleText {
   readonly allow: boolean;

@@ -31,10 +31,7 @@ export class ActivationEnvironment {
     return this.#variables.get(name);
   }
 
-  /**
-   * Returns false, and changes nothing, if no process can have such a variable. An empty value is a
-   * value.
-   */
+  /** Returns false, and changes nothing, if a process cannot have such a variable. An empty value is a value. */
   set(name: string, value: string): boolean {
     if (!isVariableName(name) || value.includes('\0')) return false;
     this.#variables.set(name, value);
@@ -47,8 +44,8 @@ export class ActivationEnvironment {
   }
 
   /**
-   * Sets several variables: the a{ss} of UpdateActivationEnvironment. Returns the names that had to
-   * be left out; the others are set all the same.
+   * Sets several variables: the a{ss} of UpdateActivationEnvironment. Returns the names that had to be left out;
+   * the others are set.
    */
   update(entries: Iterable<readonly [name: string, value: string]>): string[] {
     const refused: string[] = [];

@@ -2,7 +2,7 @@ import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 import type { EnvironmentChange } from '#bridge/driver/service-starter.js';
 import type { ServiceTableData } from './service-table.js';
 
-/** What a host is told about services: the files, and how the bus was set up to use them. */
+/** What a host needs to know about services: the files, and how the bus was set up to use them. */
 export interface ActivationFacts {
   readonly table: ServiceTableData;
   /** --systemd-activation */
@@ -14,7 +14,7 @@ export interface ActivationFacts {
 /** From the control plane to a host. */
 export type ActivationCommand =
   | { readonly type: 'services'; readonly facts: ActivationFacts }
-  /** Answers 'look-up-service'; the services that there are now have been told before. */
+  /** Answers 'look-up-service'; the list of services has been sent before this. */
   | { readonly type: 'service-looked-up'; readonly name: string }
   | {
       readonly type: 'service-failed';
@@ -24,7 +24,7 @@ export type ActivationCommand =
 
 /** From a host to the control plane. */
 export type ActivationRequest =
-  /** The disk has changed since the services were told: what about this name? */
+  /** The directories may have changed since the list of services was sent: asks about one name. */
   | { readonly type: 'look-up-service'; readonly name: string }
   | { readonly type: 'start-service'; readonly name: string }
   /** It let its deadline pass. */

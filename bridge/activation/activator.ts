@@ -53,8 +53,8 @@ interface Alarm {
 }
 
 /**
- * Starting on demand, as far as it belongs to the data plane: who waits for which name, and for how long. Processes are
- * started by the control plane, or by systemd, which is a client like others.
+ * The part of activation that belongs to the data plane: which messages wait for which name, and for how long.
+ * Processes are started by the control plane, or by systemd, which is an ordinary client.
  */
 export class Activator implements ServiceStarter {
   /** Whether clients may change the environment of services. */
@@ -64,11 +64,11 @@ export class Activator implements ServiceStarter {
   private readonly parking: Parking;
   private readonly pending: PendingActivations<Waiting>;
   private table = new ServiceTable(EMPTY_TABLE);
-  /** no services have been told yet */
+  /** the list of services has not arrived yet */
   private isNew = true;
   private usesSystemd = false;
   private alarm: Alarm | undefined;
-  /** who was the first to ask for each name that is being started, for the log */
+  /** the first client that asked for each name that is being started, for the log */
   private readonly askers = new Map<string, Asker>();
 
   /**
@@ -118,7 +118,7 @@ export class Activator implements ServiceStarter {
       const { waiter } = parked;
       try {
         this.arrived(parked);
-        /* where it came from, nobody could know before that a service is started for it */
+        /* the sender's host could not know that this triggers activation, so monitors see the message here */
         if (waiter.process !== 0) this.driver.showFrom(waiter, parked.bytes);
       } catch (error) {
         this.driver.settings.blame(waiter.process, waiter, error);
@@ -151,7 +151,7 @@ export class Activator implements ServiceStarter {
     else this.host.ask({ type: 'look-up-service', name });
   }
 
-  /** A name has an owner: once that has been told, what waited for it comes first. */
+  /** A name has an owner: once that has been announced, the messages that waited for it are delivered first. */
   nameAppeared(name: string, owner: Connection): void {
     this.driver.mirrors.whenSettled(() => this.deliverWaiting(name, owner));
   }
@@ -314,7 +314,7 @@ export class Activator implements ServiceStarter {
   }
 }
 
-/** Who asked for a service, for the log. */
+/** The connection that asked for a service first, for the log. */
 type Asker = { readonly by: string } & ProcessIdentity;
 
 function askerOf(requester: Connection | undefined): Asker {

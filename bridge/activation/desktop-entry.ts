@@ -29,8 +29,8 @@ const ESCAPED: Readonly<Record<string, string>> = { s: ' ', t: '\t', n: '\n', r:
 /**
  * Parses the dialect of the desktop-entry format that dbus-daemon reads.
  *
- * It is stricter than other readers of the format: one bad line spoils the file. Keys with a locale
- * (`Name[de]=`) are ignored unread, and only the first section of a name is looked at.
+ * It is stricter than other readers of the format: one bad line spoils the file. Keys with a locale (`Name[de]=`)
+ * are ignored, and of sections with the same name only the first counts.
  */
 export function parseDesktopEntry(text: string): DesktopEntry {
   const sections = new Map<string, Map<string, DesktopValue>>();

@@ -31,7 +31,7 @@ class PathWatcher {
 
   /** Watches the directory or its nearest existing ancestor. */
   attach(): void {
-    // A component may appear between the look and the watch, so look again until nothing moved.
+    // A component may appear between the check and the watch, so check again until nothing has changed.
     for (let target = nearestExisting(this.#path); ; target = nearestExisting(this.#path)) {
       const inode = inodeOf(target);
       if (this.#closed || (target === this.#watched && inode === this.#inode)) return;

@@ -7,7 +7,7 @@ import type { Service } from './service-file.js';
 
 /** How the processes of a bus come by their user. */
 export type LaunchIdentity =
-  /** Services run as the bus does; User is not looked at. This is what a session bus does. */
+  /** Services run as the bus's own user, and User is ignored, as on a session bus. */
   | { readonly kind: 'same-user' }
   /** A setuid program, called with the name, starts the service: a system bus that is not root. */
   | { readonly kind: 'helper'; readonly helper: string }
@@ -37,7 +37,7 @@ export type LaunchCommandResult =
  * options would leave the service without any supplementary group.
  */
 const SETPRIV = '/usr/bin/setpriv';
-/** Exit statuses of util-linux programs that could not execute what they were told to. */
+/** Exit statuses of util-linux programs that could not execute their command. */
 const SETPRIV_EXEC_FAILED = [126, 127];
 
 /**

@@ -19,7 +19,7 @@ export type LaunchEvent =
    * waiting.
    */
   | { readonly kind: 'exited' }
-  /** Everyone who waits for the name is to get this, unless the name has appeared. */
+  /** Every waiting client is to get this failure, unless the name has appeared. */
   | { readonly kind: 'failed'; readonly failure: ActivationFailure };
 
 export interface Launch {

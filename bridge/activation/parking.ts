@@ -23,9 +23,9 @@ import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 import { ParkedMessage, type ParkingSpot } from './parked-message.js';
 
 /**
- * The peer to which messages for a name go that nobody owns yet. Every sender has a node of its own here for each such
- * name, which dies with the sender's interest in it. When the wait for a name is over its nodes are released: the
- * handles that senders have kept die, and they ask the registry anew.
+ * The peer that receives messages for names without an owner. Every sender has a node of its own here for each such
+ * name, which ends when the sender no longer needs it. When the wait for a name is over its nodes are released: the
+ * cached handles of senders die, and they ask the registry again.
  */
 export class Parking implements Sink {
   readonly peer: Peer;
@@ -60,7 +60,7 @@ export class Parking implements Sink {
     return handle;
   }
 
-  /** Names that somebody holds a handle for. */
+  /** Names to whose nodes a handle is held. */
   get names(): string[] {
     return [...this.nodes.keys()];
   }
@@ -93,7 +93,10 @@ export class Parking implements Sink {
     this.onArrival();
   }
 
-  /** As the sender's shim has read it, or as it reads here when it comes from elsewhere; null: nobody may send that. */
+  /**
+   * The header as the sender's shim has parsed it, or parsed here for a message from another process; null: the
+   * message is not valid.
+   */
   private headerOf({ name, sender }: ParkingSpot, message: Message): MessageHeader | null {
     const read = message.note as Envelope | null;
     if (read !== null) return read.header;
@@ -122,7 +125,7 @@ export class Parking implements Sink {
 
   /** Passes a message on to the owner of its name, if the policies of both sides let it pass. */
   deliver(parked: ParkedMessage, owner: Connection): void {
-    /* it has left again: nobody answers */
+    /* the owner has left again: there will be no answer */
     if (!owner.inbox.live) return this.free(parked);
     const { grants } = this.driver.registry;
     const { facet, replyFacet } = grants.between(parked.waiter, owner);
@@ -172,7 +175,7 @@ export class Parking implements Sink {
     this.refuse(parked, { errorName: ErrorName.AccessDenied, message });
   }
 
-  /** It came as far as its receiver: the sender is told in any case, as if it had been sent just now. */
+  /** The message had been accepted: its sender gets the error in any case, as if it had been sent just now. */
   private refuse(parked: ParkedMessage, failure: ActivationFailure): void {
     this.tell(parked, failure);
     this.free(parked);

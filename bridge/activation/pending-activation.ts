@@ -140,8 +140,8 @@ export class PendingActivations<Parked> {
   }
 
   /**
-   * Drops what nobody waits for any more, such as the calls of a connection that has gone, and
-   * returns it. The activations go on: the service may be useful to others.
+   * Drops messages that no longer matter, such as the calls of a connection that has gone, and returns them. The
+   * activations go on: the service may be useful to other clients.
    */
   withdraw(isWithdrawn: (item: Parked) => boolean): Parked[] {
     const withdrawn: Parked[] = [];

@@ -15,7 +15,7 @@ export interface CatalogChange {
   readonly removed: readonly string[];
   /** Names whose service file says something new. */
   readonly changed: readonly string[];
-  /** What is to be said about the files, each thing once for as long as it stays true. */
+  /** Diagnostics about the files, each of them once for as long as it stays true. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -62,9 +62,8 @@ export class ServiceCatalog {
   }
 
   /**
-   * Like `get`, but looks at the disk first and reads the directories again if they or the file in
-   * question have changed: a file that was installed a moment ago must count. Costs a stat for each
-   * directory.
+   * Like `get`, but checks the disk first and reads the directories again if they or the file in question have
+   * changed: a file that was installed a moment ago must count. Costs a stat for each directory.
    */
   find(name: string): Service | undefined {
     if (!this.#table.isCurrent(name)) this.#announce(this.load());

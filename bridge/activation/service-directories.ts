@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 
-/** A directory to look for .service files in. */
+/** A directory with .service files. */
 export interface ServiceDirectory {
   readonly path: string;
   /** Whether a file must be called after the name it provides to count at all. */

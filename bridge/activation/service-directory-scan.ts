@@ -67,8 +67,8 @@ export function fileStamp(path: string): string {
 }
 
 /**
- * Times of files move in ticks (4 ms at HZ=250): what changed a moment ago can change again and look the same. Such a
- * stamp equals none, so that whoever compares it looks again.
+ * File times have a granularity (4 ms at HZ=250): a file that changed a moment ago can change again and keep its
+ * time. Such a recent stamp never compares equal, so that the file is read again.
  */
 const TICKS_MS = 50;
 

@@ -18,7 +18,7 @@ export interface Service {
   readonly user: string | undefined;
   readonly systemdUnit: string | undefined;
   readonly assumedAppArmorLabel: string | undefined;
-  /** Where all this is said: path and line of the Name key. */
+  /** Where the service is defined: path, and line of the Name key. */
   readonly file: string;
   readonly line: number;
 }
@@ -72,8 +72,8 @@ function readSection(
 }
 
 /**
- * dbus-daemon takes any text for a name here and advertises it as activatable, even one that nobody
- * can own. We do not.
+ * dbus-daemon takes any text for a name here and advertises it as activatable, even one that cannot be owned. We do
+ * not.
  */
 function whyNotActivatable(name: string): string {
   if (name === DRIVER_NAME) return `"${name}" is owned by the bus itself`;

@@ -40,9 +40,8 @@ export class ServiceTable {
   }
 
   /**
-   * Looks at the disk whether what the table says about one name still holds: its own file is
-   * untouched, or, for a name without one, the directories are, and the files that provided nothing. Costs a stat for
-   * each.
+   * Checks on disk whether the entry for one name is still current: its own file is unchanged or, for a name
+   * without one, the directories and the files that provided nothing are. Costs a stat for each.
    */
   isCurrent(name: string): boolean {
     const known = this.#byName.get(name);

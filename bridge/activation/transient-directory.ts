@@ -5,12 +5,11 @@ import type { Diagnostic } from './diagnostic.js';
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Makes the directory for transient services below the user's runtime directory, as the D-Bus
- * specification asks of a session bus ("Transient Session Services"). Returns what keeps it from
- * being used, if anything.
+ * Makes the directory for transient services below the user's runtime directory, as the D-Bus specification asks of
+ * a session bus ("Transient Session Services"). Returns what keeps it from being used, if anything.
  *
- * Whoever can write there can have programs run by the bus: the directory and its parents must
- * belong to `uid`, and to nobody else.
+ * A user that can write there can make the bus run programs: the directory and its parents must belong to `uid`,
+ * and only that user may write to them.
  */
 export function ensureTransientDirectory(path: string, uid: number): Diagnostic | undefined {
   const refuse = (file: string, message: string): Diagnostic => ({

@@ -138,7 +138,8 @@ export class Connection {
   /** Moves on to the next message; false when it is not there in full. */
   nextFrame(): boolean {
     const length = frameLength(this.bytes, this.view, this.next, this.#end);
-    if (length < 0) throw new Error(`what the bus sent is no message: ${wireFaultText(-length)}`);
+    if (length < 0)
+      throw new Error(`what the bus sent is not a message: ${wireFaultText(-length)}`);
     if (length === 0 || this.next + length > this.#end) return false;
     this.frame = this.next;
     this.next += length;

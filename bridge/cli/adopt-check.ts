@@ -41,7 +41,7 @@ function checkNode(places: readonly Place[]): AdoptionFinding[] {
   return findings;
 }
 
-/** A drop-in for dbus.service changes nothing, or too much, where that name stands for something else. */
+/** A drop-in for dbus.service has no effect, or an unintended one, if that unit is masked or is an alias. */
 function checkUnit(place: Place, root: string): AdoptionFinding[] {
   const manager = place === 'system' ? 'system' : 'user';
   const link = join(root, `etc/systemd/${manager}/dbus.service`);

@@ -13,15 +13,11 @@ export function adoptCommand(finish: (status: number) => void): Command {
       '--attach <name...>',
       'beside the bus of each user, which keeps it, with these names imported',
     )
-    .option('--back', 'take away what was written: the next boot or login has dbus-daemon again')
-    .option('--check', 'tell what would break, and write nothing')
+    .option('--back', 'remove what was written: the next boot or login starts dbus-daemon again')
+    .option('--check', 'report what would break, and write nothing')
     .option('--json', 'one JSON object instead of lines')
-    .option('--force', 'write although the check has found an error')
-    .option(
-      '--root <directory>',
-      'the root directory of the system, for those who build images',
-      '/',
-    )
+    .option('--force', 'write even if the check finds an error')
+    .option('--root <directory>', 'root directory of the system, for building images', '/')
     .action(async (options: AdoptOptions) => {
       const { adopt } = await import('./adopt.js');
       const say = (text: string): unknown => process.stdout.write(`${text}\n`);

@@ -34,8 +34,8 @@ interface DropIn {
   readonly text: string;
 }
 
-/** Files that do not begin like this are somebody else's, and stay as they are. */
-const MARK = '# Written by bus1-bridge adopt; "bus1-bridge adopt --back" takes it away.\n';
+/** Files that do not begin with this line were not written by this command, and are left alone. */
+const MARK = '# Written by bus1-bridge adopt; "bus1-bridge adopt --back" removes it.\n';
 
 const TAKES_EFFECT: Readonly<Record<Place, string>> = {
   system: 'the system bus changes at the next boot',
@@ -75,7 +75,7 @@ export function adopt(options: AdoptOptions, say: (text: string) => void): Adopt
     return { status: hasErrors ? 1 : 0, findings, files: [] };
   }
   if (hasErrors && options.force !== true) {
-    say('nothing is written: mend the errors, or say --force');
+    say('nothing was written: correct the errors, or give --force');
     return { status: 1, findings, files: [] };
   }
   return { status: 0, findings, files: places.map((place) => put(dropIn(place, options), say)) };
@@ -126,7 +126,7 @@ function dropIn(place: Place, options: AdoptOptions): DropIn {
 /** A name, a name and `.*`, or `*`: nothing that systemd or a shell would read in another way. */
 function checkedPattern(pattern: string): string {
   if (/^(?:\*|[A-Za-z_-][\w-]*(?:\.[A-Za-z_-][\w-]*)+(?:\.\*)?)$/.test(pattern)) return pattern;
-  throw new UsageError(`"${pattern}" is no bus name, and no pattern such as org.example.*`);
+  throw new UsageError(`"${pattern}" is neither a bus name nor a pattern such as org.example.*`);
 }
 
 /** The command of an installed package, or this program as it is, by way of this Node. */
@@ -149,7 +149,7 @@ function put({ place, path, text }: DropIn, say: (text: string) => void): FileRe
     return { path, state: 'unchanged' };
   }
   if (present !== undefined && !present.startsWith(MARK)) {
-    throw new UsageError(`${path} was written by somebody else: remove it first`);
+    throw new UsageError(`${path} was not written by bus1-bridge: remove it first`);
   }
   say(`${path}:\n${text.replace(/^(?=.)/gm, '    ')}`);
   mkdirSync(dirname(path), { recursive: true });
@@ -165,7 +165,7 @@ function takeBack(path: string, place: Place, say: (text: string) => void): File
   const present = readOrUndefined(path);
   rmSync(`${path}.new`, { force: true });
   if (present !== undefined && !present.startsWith(MARK)) {
-    throw new UsageError(`${path} was written by somebody else, and stays`);
+    throw new UsageError(`${path} was not written by bus1-bridge: it stays`);
   }
   if (present === undefined) {
     say(`${path} is not there: nothing to take back`);

@@ -97,7 +97,7 @@ function allowed(clients: readonly string[]): ConfinedGrant[] {
     if (CONFINED.test(client)) return { client, names: ['*'] };
     throw new UsageError(
       `--allow-confined takes uid:UID, flatpak:APPLICATION, snap:NAME, root:/DIRECTORY, unknown, or *, ` +
-        `with * behind the colon for any of a sort; not "${client}"`,
+        `with * after the colon for any of that kind; not "${client}"`,
     );
   });
 }

@@ -25,7 +25,7 @@ export interface MoveOptions {
 /** A running bridge, through its interface org.bus1.Uplink. */
 export class BridgeControl {
   readonly address: string;
-  /** is told how a migration gets on */
+  /** called on each step of a migration */
   onProgress: (name: string, step: MigrationStep, party: Party) => void = () => {};
   readonly #bus: dbus.MessageBus;
   readonly #lost: Promise<never>;

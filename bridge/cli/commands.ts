@@ -39,7 +39,7 @@ export function bridgeProgram(finish: (status: number) => void): Command {
   return program;
 }
 
-/** A command that was made elsewhere does not take over by itself how errors are reported. */
+/** A command that was built separately does not inherit the error handling of its parent by itself. */
 function inherit(command: Command, parent: Command): void {
   command.copyInheritedSettings(parent);
   for (const child of command.commands) inherit(child, command);

@@ -60,14 +60,16 @@ export function explain(file: string = SYSTEM_CONFIG, options: ExplainOptions): 
 /** Each asks about a message. */
 const ABOUT_MESSAGE = ['from', 'to', 'path', 'interface', 'member', 'error', 'broadcast'] as const;
 
-/** @throws UsageError for no question, more than one, or names that nobody can have */
+/** @throws UsageError if the question is missing, ambiguous, or about an impossible name */
 function refuseUnclear(options: ExplainOptions): void {
   const { own, from = [], to = [] } = options;
   if (own !== undefined && parseWellKnownName(own) === undefined) {
-    throw new UsageError(`"${own}" is no name that a service can own, such as org.example.Clock`);
+    throw new UsageError(
+      `"${own}" is not a name that a service can own, such as org.example.Clock`,
+    );
   }
   const wrong = [...from, ...to].find((name) => parseBusName(name) === undefined);
-  if (wrong !== undefined) throw new UsageError(`"${wrong}" is no bus name`);
+  if (wrong !== undefined) throw new UsageError(`"${wrong}" is not a bus name`);
   const isMessage = ABOUT_MESSAGE.some((name) => options[name] !== undefined);
   const questions = [options.connect === true, options.own !== undefined, isMessage];
   if (questions.filter(Boolean).length === 1) return;

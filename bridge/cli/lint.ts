@@ -12,7 +12,7 @@ export interface LintOptions {
   readonly json?: boolean;
 }
 
-/** Something that is wrong, or hardly meant; an error loses the file that it is in. */
+/** A mistake or a likely one; a line of severity `error` means that its file is not used. */
 interface LintLine extends SourcePosition {
   readonly severity: 'error' | 'warning' | 'advice';
   readonly code: string;

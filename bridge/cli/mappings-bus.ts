@@ -59,7 +59,7 @@ export class OldBus {
     return parseIntrospection(String(xml), `${destination}${path}`);
   }
 
-  /** The paths of the objects that an object manager tells of. */
+  /** The paths of the objects that an object manager reports. */
   async managedObjects(destination: string, path: string): Promise<string[]> {
     const [objects] = await this.#call({
       destination,

@@ -82,7 +82,7 @@ async function compare(
   for (const { pattern, at } of mapping.names) {
     const present = names.filter((name) => matchName(pattern, name));
     if (present.length === 0) {
-      const message = `nobody on this bus has the name ${pattern}, and no service can be started for it`;
+      const message = `no connection on this bus owns ${pattern}, and no service can be started for it`;
       diagnostics.push(adviceAt(at, 'not-introspected', message));
     }
     for (const name of present) {

@@ -27,7 +27,7 @@ function initCommand(finish: Finish): Command {
     .option('--running', 'all names that have an owner; the default')
     .option(
       '--all',
-      'all names that have an owner, or whose service can be started, which it is then',
+      'all names that have an owner or a service that can be started (it is started)',
     )
     .option('--output <directory>', 'write a file for each name (default: print them)')
     .action(async (names: string[], options: InitOptions) => {

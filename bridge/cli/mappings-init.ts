@@ -10,7 +10,7 @@ export interface InitOptions {
   readonly bus: string;
   /** Directory for the files; absent: they are printed. */
   readonly output?: string;
-  /** Services that can be started are, and not only those that run looked at. */
+  /** Starts the services that can be started, instead of reading only those that run. */
   readonly all?: true;
 }
 
@@ -43,7 +43,7 @@ export async function initMappings(
   return status;
 }
 
-/** Somebody may have put work into a file that is there already. */
+/** Refuses to overwrite: the existing file may contain edits. */
 function writeNew(path: string, text: string): void {
   writeFileSync(path, text, { flag: 'wx' });
   process.stdout.write(`${path}\n`);

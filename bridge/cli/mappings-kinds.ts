@@ -23,9 +23,9 @@ export function hasMore({ node }: SeenObject): boolean {
 }
 
 /**
- * Sorts the objects that have something to say by kind. The one at `root` is a kind of its own; of
- * the others, those belong together that have an interface in common which the root has not, for
- * what even that has says nothing about what an object is.
+ * Sorts the objects that have interfaces of their own into kinds. The one at `root` is a kind of its own; other
+ * objects belong together if they share an interface that the root lacks, because an interface that even the root
+ * has does not characterise an object.
  */
 export function draftKinds(
   service: string,

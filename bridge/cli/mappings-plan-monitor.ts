@@ -22,13 +22,13 @@ export interface Client {
   readonly executable: string | undefined;
   /** the systemd unit or application that it belongs to */
   readonly unit?: string | undefined;
-  /** it had left before it could be looked at */
+  /** it had left before it could be asked about */
   readonly isGone?: boolean;
 }
 
 /**
- * Sees all that is said on a bus, on a connection that has become a monitor; another one asks who everybody is, at once
- * when somebody comes: who has left cannot be asked about any more.
+ * Sees all messages on a bus, on a connection that has become a monitor; another connection asks for the
+ * credentials of each new client at once, because the bus cannot be asked about one that has left.
  */
 export class BusMonitor {
   readonly address: string;
@@ -75,7 +75,7 @@ export class BusMonitor {
   }
 
   private async begin(): Promise<void> {
-    // What it sees is for others, and a monitor that answers is thrown out.
+    // The messages that it sees are addressed to others, and a monitor that answers is disconnected.
     this.watching.addMethodHandler(() => true);
     this.watching.on('message', (message: dbus.Message) => this.saw(message));
     try {

@@ -31,7 +31,7 @@ export interface Step {
   }[];
   /** names that the owners need and that have not been moved by then */
   readonly import: readonly string[];
-  /** who still calls them from the existing bus: as long as there is somebody, they have to be exported */
+  /** clients that still call them from the existing bus: as long as there are any, the names have to be exported */
   readonly export: readonly Client[];
   readonly confined: readonly ConfinedClient[];
   /** what does not cross from one bus to the other */
@@ -56,7 +56,7 @@ export interface Seen {
   readonly mappings: readonly Mapping[];
 }
 
-/** Who talks to whom, and in which order names can move. */
+/** Which program calls which, and the order in which names can move. */
 export function makePlan({ bus, seconds, traffic, clients, mappings }: Seen): Plan {
   const clientOf = (uniqueName: string): Client =>
     clients.get(uniqueName) ?? { uniqueName, ...UNKNOWN };
@@ -107,14 +107,14 @@ function mappingOf(name: string, mappings: readonly Mapping[]): Step['mappings']
   return [{ name, file: best.mapping.file, direction: best.entry.direction }];
 }
 
-/** As a bridge of the user who runs this would see it. */
+/** The confined clients, as a bridge run by the present user would see them. */
 function confined(
   client: Client,
   names: readonly string[],
   mappings: readonly Mapping[],
 ): ConfinedClient[] {
   const { uid, pid, isGone } = client;
-  /* nobody knows what it was: to allow clients without credentials would be no advice */
+  /* its credentials are unknown: advice to allow clients without credentials would be useless */
   if (isGone === true) return [];
   const credentials = { uid, pid, ...NOT_TOLD };
   const found = confinementOf(credentials, process.getuid?.() ?? -1);

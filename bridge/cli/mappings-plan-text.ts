@@ -5,7 +5,7 @@ import type { Plan, Step } from './mappings-plan-report.js';
 export function planText({ bus, seconds, calls, dealings, steps }: Plan): string {
   const lines = [`${seconds} s on the bus at ${bus}: ${count(calls, 'call')}`, ''];
   lines.push('Who talks to what:');
-  if (dealings.length === 0) lines.push('  nobody has talked to anybody: watch for longer?');
+  if (dealings.length === 0) lines.push('  no calls were seen: watch for longer?');
   for (const [program, { clients, destinations }] of byProgram(dealings)) {
     lines.push(`  ${programText(program, [...clients.values()])}`);
     for (const [to, { calls: own, listens }] of destinations) {
@@ -15,7 +15,7 @@ export function planText({ bus, seconds, calls, dealings, steps }: Plan): string
   }
   lines.push('', 'An order of moving, leaves first:');
   steps.forEach((step, index) => lines.push(...stepLines(step, index + 1)));
-  if (steps.length === 0) lines.push('  nobody owns a name');
+  if (steps.length === 0) lines.push('  no name has an owner');
   return `${lines.join('\n')}\n`;
 }
 
@@ -59,7 +59,7 @@ function stepLines(step: Step, number: number): string[] {
   const together = names.length > 1 ? ', together' : '';
   const lines = [`  ${number}. ${names.join(', ')}${together}`];
   const add = (text: string): void => void lines.push(`       ${text}`);
-  if (owners.length === 0) add('nobody owns it at present');
+  if (owners.length === 0) add('it has no owner at present');
   for (const owner of owners) add(`owned by ${clientText(owner)}`);
   for (const { name, file, direction } of mappings) {
     const of = names.length > 1 ? ` of ${name}` : '';
@@ -91,7 +91,7 @@ function callersText(clients: readonly Client[]): string {
     .join(', ');
 }
 
-/** What is to be said about confined clients, once for all that the same option would allow. */
+/** The notes about confined clients, one for all those that the same option would allow. */
 function byGrant(confined: Step['confined']) {
   const grants = new Map<string, { why: string; names: string[]; isAllowed: boolean }>();
   for (const { grant, why, uniqueName, isAllowed } of confined) {

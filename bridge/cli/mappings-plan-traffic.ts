@@ -2,7 +2,7 @@ import { MatchRuleFault, parseMatchRule } from '#bridge/registry/match-rule.js';
 
 /** What one connection has to do with one destination. */
 export interface Dealings {
-  /** unique name of who calls */
+  /** unique name of the caller */
   readonly from: string;
   /** the name that is called: well-known if the owner has one, otherwise unique */
   readonly to: string;
@@ -22,13 +22,13 @@ interface Count {
   listens: boolean;
 }
 
-/** What a monitor has seen of a bus: who owns what, and who talks to whom. */
+/** What a monitor has seen of a bus: the owners of names, and which client calls which. */
 export class Traffic {
-  /** by well-known name; the last owner, if there is none any more */
+  /** by well-known name; the last owner, if there is none now */
   readonly owners = new Map<string, string>();
   /** method calls between connections, without those to the bus itself */
   calls = 0;
-  /** connections that ask who others are: what they find out about a client of a bridge is the bridge */
+  /** connections that ask for others' credentials: for a client of a bridge they would get the bridge's */
   readonly askers = new Set<string>();
   private readonly counts = new Map<string, Map<string, Count>>();
 
@@ -44,7 +44,7 @@ export class Traffic {
     this.countOf(from, to).calls++;
   }
 
-  /** Somebody asks the bus who is behind a name. */
+  /** A client asks the bus for the credentials behind a name. */
   identified(from: string): void {
     this.askers.add(from);
   }
@@ -61,7 +61,7 @@ export class Traffic {
     return [...this.owners].flatMap(([name, own]) => (own === owner ? [name] : [])).toSorted();
   }
 
-  /** Sorted by who calls, and by who is called. */
+  /** Sorted by caller and by callee. */
   dealings(): Dealings[] {
     const merged = new Map<string, Dealings>();
     for (const [from, destinations] of this.counts) {

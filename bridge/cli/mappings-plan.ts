@@ -15,7 +15,7 @@ export interface PlanOptions extends Pick<MappingOptions, 'mapping'> {
 
 const REDRAW_INTERVAL_MS = 100;
 
-/** Watches a bus for some time, and prints who talks to what and in which order names can move. */
+/** Watches a bus for some time, and prints which program calls which and the order in which names can move. */
 export async function planMappings(options: PlanOptions): Promise<number> {
   const { bus, mapping = [], json = false } = options;
   const seconds = secondsOf(options.seconds);

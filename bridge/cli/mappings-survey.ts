@@ -9,7 +9,7 @@ const OBJECTS_MAX = 1000;
 export interface Survey {
   readonly name: string;
   readonly objects: readonly SeenObject[];
-  /** Whether there are more objects than are worth looking at. */
+  /** True if there are more objects than were read. */
   readonly isCut: boolean;
   /** Objects that did not say what they are, and why. */
   readonly failures: readonly string[];
@@ -23,8 +23,8 @@ export function pathOfName(name: string): string {
 }
 
 /**
- * Walks the object tree of a service, starting it if need be. Not every service lists all of its
- * objects: those at `paths` are looked at, too. Throws if the service tells nothing at all.
+ * Walks the object tree of a service, starting the service if need be. Not every service lists all of its objects:
+ * those at `paths` are read, too. Throws if the service does not introspect at all.
  */
 export async function survey(
   bus: OldBus,

@@ -11,7 +11,7 @@ export function migrateCommand(finish: (status: number) => void): Command {
     )
     .usage('[options] <name...> [-- command...]')
     .option('--back', 'from the bridge back to the existing bus')
-    .option('--address <address>', 'of the bridge; by default that of the session bus')
+    .option('--address <address>', 'address of the bridge (default: that of the session bus)')
     .option('--timeout <seconds>', 'how long to wait for the new owner', '20')
     .option('--stop-old', 'ends the process of the old owner with SIGTERM')
     .option('--release', 'with --back: takes the name away before the new owner asks for it')

@@ -38,7 +38,7 @@ export async function migrate(
   return (await attempt(true)) === 'moved' ? 0 : 1;
 }
 
-/** `does not queue`: the new owner has ended without asking, or when it was told that the name exists. */
+/** `does not queue`: the new owner has exited without requesting the name, or on the reply that the name exists. */
 type Outcome = 'moved' | 'failed' | 'does not queue';
 
 /** A program that puts itself into the background asks for its name before or soon after its first process ends. */
@@ -60,7 +60,7 @@ class Run {
   #hasSwitched = false;
   #hasCandidate = false;
   #isStarted = false;
-  /** the services that have the names at first */
+  /** the services that own the names at the start */
   readonly #old = new Map<string, Party>();
 
   constructor(
@@ -162,7 +162,7 @@ class Run {
     return `${starts}, ${takes}, and the old owner ${isStopped ? 'is ended with SIGTERM' : 'goes on running'}`;
   }
 
-  /** It goes on when we have ended; so it has a session of its own, and keeps none of our files open. */
+  /** The new owner outlives this command; so it gets a session of its own and none of our files. */
   #spawn(
     [program, ...args]: readonly string[],
     address: string,
@@ -178,7 +178,10 @@ class Run {
         `${this.#names.join(', ')} was not moved: ${program} ended with ${how}`,
       );
       if (code !== 0) return fail(ended);
-      /* a program that has put itself into the background ends with 0; so does one that is told that the name exists */
+      /*
+       * a program that has put itself into the background exits with 0; so does one that learns that the name
+       * exists
+       */
       if (this.#options.back !== true || this.#releases) return;
       const timer = setTimeout(() => {
         if (!this.#hasCandidate) fail(ended);
@@ -187,7 +190,7 @@ class Run {
     });
   }
 
-  /** Whether the command has ended, or does so when it is told that it has lost the name. */
+  /** Whether the command has exited, or does so on NameLost. */
   async #hasEnded(): Promise<boolean> {
     const child = this.#child;
     if (child === undefined) return false;
@@ -204,7 +207,10 @@ class Run {
     this.#child?.unref();
   }
 
-  /** The bridge has made sure that it has dealt with what it was sent; unless it has yet to let go of the name. */
+  /**
+   * The bridge has made sure that the old owner has processed what it was sent, unless it has yet to release the
+   * name.
+   */
   #stopOld(name: string): void {
     const pid = this.#old.get(name)?.pid;
     if (this.#options.stopOld === true && pid !== undefined) terminate(pid);
@@ -227,11 +233,10 @@ const STEP_TEXTS: Record<MigrationStep, StepText> = {
   waiting: (name, party, address, plan) =>
     `${name} is owned by ${partyText(party)}; waiting for its new owner at ${address}: ${plan}`,
   candidate: (_name, party) => `${partyText(party)} asks for it`,
-  queued: (_name, party) =>
-    `${partyText(party)} does not allow to be replaced: waiting until it ends`,
+  queued: (_name, party) => `${partyText(party)} does not allow replacement: waiting until it ends`,
   released: (name, party) =>
-    `${partyText(party)} has let go of ${name} there, for a program that does not queue`,
-  switched: () => 'it changes hands; whoever calls waits a moment',
+    `${partyText(party)} has released ${name} there, for a program that does not queue`,
+  switched: () => 'it changes hands; callers wait a moment',
 };
 
 function summaryOf({ name, from, to, held }: MigrationResult, address: string): string {

@@ -4,10 +4,13 @@ import type { HostStatus } from '#bridge/registry/host-report.js';
 import { unlessUnderstood } from './another-bus.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 
-/** A bus that answers takes milliseconds; one that is stopped never does. */
+/** A working bus answers within milliseconds; a stopped one never does. */
 const TIMEOUT_MS = 10_000;
 
-/** Asks the bus at `address`, by default the session bus. @throws Error when it is none of ours, or does not answer */
+/**
+ * Asks the bus at `address`, by default the session bus. @throws Error when it is not a bus1-bridge, or does not
+ * answer
+ */
 export async function busStatus(address = 'session'): Promise<BusStatus> {
   const bus = dbus.sessionBus({ busAddress: busAddress(address, process.env).text });
   const call = new dbus.Message({

@@ -1,4 +1,4 @@
-/** What is wrong with a command line, and where to look. The exit status is 2. */
+/** A mistake on the command line, with the command whose help explains it. The exit status is 2. */
 export class UsageError extends Error {
   readonly code = 'usage';
 

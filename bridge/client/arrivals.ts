@@ -11,7 +11,7 @@ const KEPT_MAX = 4096;
  * when that is over, in order.
  */
 export class Arrivals implements Sink {
-  /** set by whoever calls `deal` when it is done: nothing has to be scheduled meanwhile */
+  /** set while a caller will call `deal` by itself: nothing has to be scheduled meanwhile */
   isAttended = false;
   private readonly onFault: (error: unknown) => void;
   private readonly items: Arrival[] = [];

@@ -23,8 +23,8 @@ const NO_VIEW = new DataView(NO_BYTES.buffer);
 const VIEW_MIN_BYTES = 16_384;
 
 /**
- * Reads bodies out of memory that is overwritten by the next message: nothing in a result refers to it, unless it is
- * owned. Simple bodies are read here; `decodeBody` reads all others, and explains what is wrong.
+ * Reads bodies from memory that the next message overwrites: no value of a result refers to it, unless it is owned.
+ * Simple bodies are read here; `decodeBody` reads all others, and explains what is wrong with one.
  */
 export class BodyReader {
   private bytes: Uint8Array = NO_BYTES;
@@ -200,7 +200,7 @@ function resolve(
 ): unknown[] {
   return replaceReferences(types, values, (code, value) => {
     if (code === TypeCode.UnixFd) {
-      if (references === null) throw new Error('a descriptor that did not come along');
+      if (references === null) throw new Error('a descriptor that did not come with the message');
       return references.descriptor(value as number);
     }
     const index = handleIndex(value as string);

@@ -2,7 +2,9 @@ import type { CompleteType } from '#bridge/wire/signature.js';
 import { signatureTypes } from '#bridge/wire/signature.js';
 import { TypeCode, Variant } from '#bridge/wire/types.js';
 
-/** Whether a body of this signature can have values that stand for something beside the bytes: `o`, `h`, variants. */
+/**
+ * Whether a body of this signature can contain values that refer to something beside the bytes: `o`, `h`, variants.
+ */
 export function mayRefer(signature: string): boolean {
   return /[ohv]/.test(signature);
 }

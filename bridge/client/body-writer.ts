@@ -79,7 +79,7 @@ export class BodyWriter {
     message.addPiece(bytes, 0, bytes.length);
   }
 
-  /** False for what the marshaller has to look at. */
+  /** False for values that need the full marshaller. */
   // hot
   private writeFlat(codes: Uint8Array, values: readonly unknown[], message: Message): boolean {
     this.at = 0;

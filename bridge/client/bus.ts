@@ -36,8 +36,8 @@ import type { TransportKind } from './transport.js';
 const OWNER_SIGNALS: readonly string[] = ['NameOwnerChanged', 'NameAcquired', 'NameLost'];
 
 /**
- * A bus, as a process sees it that has joined its domain: `join` makes one. The process stays alive while a call waits,
- * something is served or owned, or somebody subscribes.
+ * A bus, as seen by a process that has joined its domain: `join` makes one. The process stays alive while a call
+ * waits, an object is served, a name is owned, or a subscription exists.
  */
 export class Bus {
   /** such as `:1.42` */
@@ -85,7 +85,9 @@ export class Bus {
     });
   }
 
-  /** Calls a method of whoever owns `destination`. @throws like `Capability.call`, and DBusError `ServiceUnknown` */
+  /**
+   * Calls a method of the owner of `destination`. @throws like `Capability.call`, and DBusError `ServiceUnknown`
+   */
   call(call: NamedCall): Promise<Reply> {
     return this.#callFor(call.destination, call, (reply) => reply);
   }
@@ -110,7 +112,7 @@ export class Bus {
     return this.#names.capability(this.#names.resolveSync(name, timeoutMs));
   }
 
-  /** An object of whoever owns `name`, by one of its interfaces. Follows the name to its next owner. */
+  /** An object of the owner of `name`, by one of its interfaces. Follows the name to its next owner. */
   proxy<D extends InterfaceDescription>(description: D, name: string, path: string): Proxy<D> {
     return openProxy(description, path, {
       call: (call, convert) => this.#callFor(name, call, convert),
@@ -119,7 +121,7 @@ export class Bus {
   }
 
   /**
-   * An object of whoever owns `name`, by what it says about itself: no description is needed.
+   * An object of the owner of `name`, by its introspection data: no description is needed.
    *
    * @throws like `call`, and IntrospectionError
    */
@@ -135,14 +137,14 @@ export class Bus {
     return RemoteObject.open(name, path, access, options);
   }
 
-  /** The objects that the object manager at `path` of whoever owns `name` tells of, kept as they are there. */
+  /** The objects that the object manager at `path` of the owner of `name` reports, kept up to date. */
   objects(name: string, path: string, options: CallOptions = {}): Promise<ManagedObjects> {
     const open = (at: string, description: InterfaceDescription): Proxy<InterfaceDescription> =>
       this.proxy(description, name, at);
     return ManagedObjects.open(path, open, options);
   }
 
-  /** The unique name of whoever owns `name`, now and whenever that changes; undefined for nobody. */
+  /** The unique name of the owner of `name`, now and after each change; undefined when there is none. */
   watchName(name: string): Stream<string | undefined> {
     return watchName(this, name);
   }
@@ -175,7 +177,7 @@ export class Bus {
     return object;
   }
 
-  /** The same with `org.freedesktop.DBus.ObjectManager`: it tells of all objects that are served below. */
+  /** Like `serve`, with `org.freedesktop.DBus.ObjectManager`: it reports all objects that are served below it. */
   serveManager(path: string, interfaces: ServedInterfaces = []): ServedObject {
     const manager = objectManager(() => this.#objects.managedBelow(path));
     const object = this.serve(path, [...listOf(interfaces), manager]);
@@ -203,18 +205,21 @@ export class Bus {
     this.#objects.fallback = handler;
   }
 
-  /** Makes an object that is reached by a capability instead of a path. It lives as long as somebody has one. */
+  /**
+   * Makes an object that is reached by a capability instead of a path. It lives as long as a capability to it
+   * exists.
+   */
   export(interfaces: ServedInterfaces, options?: ExportOptions): Capability {
     return exportObject(this.#member, listOf(interfaces), options);
   }
 
-  /** Ends an object that `export` made: all who have a capability to it lose that. */
+  /** Ends an object that `export` made: all capabilities to it become invalid. */
   unexport(capability: Capability): void {
     unexportObject(this.#member, capability);
   }
 
   /**
-   * The object behind a capability that `export` made here: its signals reach whoever has subscribed through a
+   * The object behind a capability that `export` made here: its signals reach everyone who has subscribed through a
    * capability to it.
    *
    * @throws TypeError for any other, ClientError when it is gone
@@ -254,8 +259,8 @@ export class Bus {
   }
 
   /**
-   * Signals by a rule, an object or the text of a match rule. The bus is asked for them while somebody subscribes or
-   * iterates; an iterator keeps up to `bufferMax` for a reader that is busy, and then ends with `SignalsLost`.
+   * Signals by a rule, an object or the text of a match rule. The bus has the rule while there is a subscriber or
+   * an iterator; an iterator keeps up to `bufferMax` signals for a busy reader, and then ends with `SignalsLost`.
    *
    * @throws TypeError for a rule that is not valid
    */
@@ -266,7 +271,7 @@ export class Bus {
     return new Stream(add, bufferMax, () => this.settled());
   }
 
-  /** Sends a signal to all who subscribe. @throws ClientError */
+  /** Sends a signal to all subscribers. @throws ClientError */
   emit(signal: Broadcast): void {
     this.#driver.emit(signal);
   }
@@ -284,7 +289,7 @@ export class Bus {
     return this.#member.wait(timeoutMs);
   }
 
-  /** Leaves the domain. Names and objects are gone, and calls that wait are rejected with BusClosedError. */
+  /** Leaves the domain. Names and objects end, and pending calls are rejected with BusClosedError. */
   close(): void {
     this.#events.disconnect('close() was called');
     this.#own.complete();
@@ -303,7 +308,7 @@ export class Bus {
     const { signal, timeoutMs } = call;
     const site = this.#member.tellsCallSites ? callSite() : {};
     const replied = this.#names.resolve(name, { signal, timeoutMs }).then((held) => {
-      // The name may have passed to somebody else in between.
+      // The name may have got another owner in between.
       const isLost = held.handle === undefined && this.#member.isOpen;
       return isLost ? this.#callFor(name, call, convert) : calls.callFor(held, call, convert);
     });

@@ -1,6 +1,6 @@
 import { ClientError, DBusError } from './errors.js';
 
-/** The stack of a call that was sent: the engine makes a text of it only if somebody looks. */
+/** The stack of a call that was sent: the engine formats it only if it is read. */
 export interface CallSite {
   readonly stack?: string;
 }

@@ -30,7 +30,7 @@ export const SYNC_TIMEOUT_MS = 25_000;
 
 const NO_VALUES: readonly unknown[] = [];
 
-/** Sends calls, replies and signals, as D-Bus messages on the nodes that they are for. */
+/** Sends calls, replies and signals, as D-Bus messages to their nodes. */
 export class Calls {
   /** own unique name: sender of all that is sent; undefined without a bus */
   sender: string | undefined;
@@ -85,7 +85,7 @@ export class Calls {
     this.sendSignal(target, signal, target.destination);
   }
 
-  /** To all who have subscribed, by way of `driver`. */
+  /** Broadcasts to all subscribers, by way of `driver`. */
   broadcast(driver: HeldHandle, signal: Broadcast): void {
     this.sendSignal(driver, signal, undefined);
   }
@@ -222,7 +222,7 @@ export class Calls {
     try {
       let status = peer.send(handle, message);
       if (status === SendStatus.OverQuota) {
-        // What was given back meanwhile is known after a look at what has arrived.
+        // What was given back meanwhile is known after the input has been read.
         this.member.lookAround();
         status = peer.send(handle, message);
       }
@@ -269,7 +269,7 @@ function refusal(status: SendStatus, what: string): ClientError {
     case SendStatus.OverQuota:
       return new ClientError(
         'OverQuota',
-        `${what}: the receiver has as much waiting as it may have; send less at once`,
+        `${what}: the receiver's queue is full; send less at once`,
       );
     case SendStatus.NoDescriptors:
       return new ClientError('NoDescriptors', `${what}: the receiver takes no file descriptors`);

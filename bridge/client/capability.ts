@@ -5,7 +5,7 @@ import type { InterfaceDescription, Proxy } from './interface-description.js';
 import type { Content, MethodCall, Reply } from './method-call.js';
 import { openProxy } from './proxy.js';
 
-/** Handles of capabilities that nobody has any more are given back. */
+/** Releases the handles of capabilities that were garbage-collected. */
 const dropped = new FinalizationRegistry<HeldHandle>((held) => held.release());
 
 /**
@@ -65,8 +65,8 @@ export class Capability implements HandleReference {
   }
 
   /**
-   * Whether both lead to the same object. False also when nobody here can know that they do: when they came by way of
-   * two different processes.
+   * Whether both lead to the same object. False also when that cannot be known here: when they came by way of two
+   * different processes.
    */
   equals(other: Capability): boolean {
     if (this === other) return true;
@@ -75,8 +75,8 @@ export class Capability implements HandleReference {
   }
 
   /**
-   * The object by one of its interfaces. Its signals are those that the bus brings, for a capability that was found by
-   * name, and otherwise those that the object itself sends to whoever asks (`org.bus1.Signals`).
+   * The object by one of its interfaces. For a capability that was found by name, its signals are those that the
+   * bus broadcasts; otherwise those that the object itself sends to its subscribers (`org.bus1.Signals`).
    */
   as<D extends InterfaceDescription>(description: D, path = '/'): Proxy<D> {
     const held = this.#held;
@@ -91,7 +91,7 @@ export class Capability implements HandleReference {
     });
   }
 
-  /** For those who write messages. @throws ClientError */
+  /** For code that composes messages. @throws ClientError */
   handleToSend(): Handle {
     return this.#held.use();
   }

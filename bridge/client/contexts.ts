@@ -7,7 +7,7 @@ import type { Message, Trace } from '#core/index.js';
 export interface NodeContext {
   /** A message came in; bytes and handles must be taken now, and `trace` is discharged when they are gone. */
   accept(message: Message, trace: Trace): void;
-  /** Nobody can reach the node any more. */
+  /** No handle to the node is left. */
   unreachable(): void;
 }
 

@@ -81,7 +81,7 @@ export class Domain {
     }
   }
 
-  /** The same, blocking the thread. `signal` is not looked at. */
+  /** Like `join`, blocking the thread. `signal` is ignored. */
   static joinSync(path: string, options: DomainOptions = {}): Domain {
     const member = new Member(path, options);
     try {
@@ -100,18 +100,18 @@ export class Domain {
     );
   }
 
-  /** Makes an object of this process. It lives as long as somebody has a capability to it. */
+  /** Makes an object of this process. It lives as long as a capability to it exists. */
   export(interfaces: ServedInterfaces, options?: ExportOptions): Capability {
     return exportObject(this.#member, listOf(interfaces), options);
   }
 
-  /** Ends an object that `export` made: all who have a capability to it lose that. */
+  /** Ends an object that `export` made: all capabilities to it become invalid. */
   unexport(capability: Capability): void {
     unexportObject(this.#member, capability);
   }
 
   /**
-   * The object behind a capability that `export` made here: its signals reach whoever has subscribed through a
+   * The object behind a capability that `export` made here: its signals reach everyone who has subscribed through a
    * capability to it.
    *
    * @throws TypeError for any other, ClientError when it is gone

@@ -43,7 +43,7 @@ export type ClientErrorCode =
   | 'Timeout'
   /** the object behind a capability is gone, or the capability was released */
   | 'CapabilityLost'
-  /** the receiver has as much waiting as it may have */
+  /** the receiver's queue is full: its quota for this sender is used up */
   | 'OverQuota'
   /** the receiver takes no file descriptors */
   | 'NoDescriptors'

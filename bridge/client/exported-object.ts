@@ -12,7 +12,7 @@ import type { Signal } from './signal.js';
 export interface ExportOptions {
   /** gets signals that are sent to this object (`Capability.signal`) */
   readonly onSignal?: ((signal: Signal) => void) | undefined;
-  /** called once when nobody has a capability to it any more; its maker's own counts until it is released */
+  /** called once when no capability to it is left; its maker's own counts until it is released */
   readonly onEnd?: (() => void) | undefined;
 }
 
@@ -56,7 +56,9 @@ class ExportedNode extends ReceivingNode {
   }
 }
 
-/** Makes an object of this process that is reached by a capability: it lives as long as somebody has one. */
+/**
+ * Makes an object of this process that is reached by a capability: it lives as long as a capability to it exists.
+ */
 export function exportObject(
   member: Member,
   interfaces: readonly ServedInterface[],
@@ -78,7 +80,7 @@ export function exportObject(
   return new Capability(new HeldHandle(member, handle));
 }
 
-/** Ends an object of this process: all who have a capability to it lose that. @throws TypeError for any other */
+/** Ends an object of this process: all capabilities to it become invalid. @throws TypeError for any other */
 export function unexportObject(member: Member, capability: Capability): void {
   objectOf(member, capability).close();
 }
@@ -88,7 +90,7 @@ export function objectOf(member: Member, capability: Capability): ServedObject {
   const { node } = capability.handleToSend();
   if (node.context instanceof ExportedNode && node.owner === member.peer)
     return node.context.object;
-  throw new TypeError('this is no object that was exported here');
+  throw new TypeError('this is not an object that was exported here');
 }
 
 function endObject(member: Member, node: Node): void {

@@ -1,7 +1,7 @@
 import { TypeCode } from '#bridge/wire/types.js';
 import { parseSignatureText } from '#bridge/wire/signature.js';
 
-/** Stands for `ay` among the codes of a flat signature. */
+/** Represents `ay` among the codes of a flat signature. */
 export const BYTE_ARRAY = TypeCode.Array;
 
 const NOT_FLAT: readonly number[] = [
@@ -20,8 +20,8 @@ let lastSignature = '';
 let lastCodes: Uint8Array | null = new Uint8Array(0);
 
 /**
- * The type codes of a signature without containers other than `ay`: most bodies have one, and need no walk over types.
- * Null for all others, and for what is no signature.
+ * The type codes of a signature without containers other than `ay`: most bodies have one, and need no walk over
+ * types. Null for all others, and for an invalid signature.
  */
 // hot
 export function flatCodes(signature: string): Uint8Array | null {

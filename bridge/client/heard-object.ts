@@ -6,19 +6,19 @@ import type { Member } from './member.js';
 import type { ServedObject } from './served-object.js';
 import type { Signal } from './signal.js';
 
-/** An object whose signals are heard through a capability: one listener for all who want them in this process. */
+/** An object whose signals are received through a capability: one listener for all subscribers in this process. */
 export class HeardObject {
   private readonly observers = new Set<Observer<Signal>>();
   private readonly onOver: () => void;
   /**
-   * Kept, because a capability that nobody has is given back, and with it may go the object; undefined when this is
-   * over.
+   * Kept, because a capability that is garbage-collected is released, and its object may end with it; undefined
+   * when the subscription is over.
    */
   private capability: Capability | undefined;
   private readonly listener: ServedObject;
   private unwatch = (): void => {};
 
-  /** `onOver` is called once, when there is nothing more to hear, or nobody who wants it. */
+  /** `onOver` is called once, when there are no more signals or no more subscribers. */
   constructor(member: Member, capability: Capability, path: string, onOver: () => void) {
     this.capability = capability;
     this.onOver = onOver;

@@ -15,8 +15,8 @@ export class HeldHandle implements HandleContext {
   readonly destination: string | undefined;
   readonly headers = new OutgoingHeaders();
   /**
-   * Told once when the node is gone; with each its capability, which must not be given back just because nobody else
-   * refers to it.
+   * Called once when the node is gone; with each its capability, which must not be released just because nothing
+   * else refers to it.
    */
   private readonly listeners = new Map<() => void, unknown>();
   private current: Handle | null;
@@ -46,7 +46,7 @@ export class HeldHandle implements HandleContext {
     );
   }
 
-  /** The handle of a one-shot node ends with its use, and is used again for others. */
+  /** The handle of a one-shot node ends with its use; the object may then be reused for another handle. */
   forgetIfUsedUp(handle: Handle): void {
     if (!handle.live && this.current === handle) this.lost();
   }

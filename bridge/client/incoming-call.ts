@@ -8,7 +8,7 @@ import type { IncomingHeader } from './incoming-header.js';
 import type { Member } from './member.js';
 import type { ReceivedReferences } from './received-references.js';
 
-/** Whoever answers calls. */
+/** An object that answers calls. */
 export interface CallTaker {
   take(call: IncomingCall): void;
 }
@@ -19,7 +19,7 @@ export interface CallerProcess {
   readonly uid: number;
 }
 
-/** What a handler is told of a call. */
+/** What a handler gets to know about a call. */
 export interface Call {
   /** unique name; undefined without a bus, or when that claim was not backed by the bus */
   readonly sender: string | undefined;
@@ -34,7 +34,7 @@ export interface Call {
    * its credentials.
    */
   readonly process: CallerProcess | undefined;
-  /** Aborted when the caller is gone, or waits no longer. */
+  /** Aborted when the caller is gone, or no longer waits for the reply. */
   readonly signal: AbortSignal;
   /** For a descriptor in the reply that is not needed here: it is closed when the reply has been sent. Returns `fd`. */
   giveAway(fd: number): number;
@@ -135,7 +135,7 @@ export class IncomingCall implements Call, HandleContext, Arrival {
     this.taker.take(this);
   }
 
-  /** Nobody waits for the reply any more. */
+  /** No caller waits for the reply any more. */
   lost(): void {
     this.replyTo = null;
     const { controller } = this;
@@ -144,7 +144,7 @@ export class IncomingCall implements Call, HandleContext, Arrival {
   }
 
   private nobodyWaits(): Error {
-    return new Error(`the caller of ${this.member} is gone, or waits no longer`);
+    return new Error(`the caller of ${this.member} is gone, or no longer waits`);
   }
 
   /** Answers with values of this signature. What cannot be sent is answered with an error, and thrown. */

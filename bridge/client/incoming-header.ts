@@ -54,8 +54,9 @@ export class IncomingHeader {
 const SLOT_COUNT = 512;
 
 /**
- * Reads headers. One that is like one before, word for word, is recognised instead of being read and checked again: a
- * conversation consists of few kinds of messages. Each hash has one slot, so that nobody can make this grow.
+ * Reads headers. One that equals an earlier one, byte for byte, is recognised instead of being read and checked
+ * again: a conversation consists of few kinds of messages. Each hash has one slot, so that no peer can make this
+ * grow.
  */
 export class IncomingHeaders {
   serial = 0;

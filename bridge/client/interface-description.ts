@@ -31,7 +31,7 @@ export interface Described {
 export interface MethodDescription extends Described {
   /** Signature of all arguments together, empty without any. */
   readonly in: string;
-  /** The same for what is returned. */
+  /** The types of what is returned, likewise. */
   readonly out: string;
   /** Names of the arguments, and of what is returned, in their order; '' for one without. */
   readonly inNames?: readonly string[];
@@ -123,15 +123,15 @@ export interface CallOptions {
 /** The signals of one name, from the moment of subscribing or iterating on. */
 export type SignalStream<Args> = Observable<Args> &
   AsyncIterable<Args> & {
-    /** Resolves when whoever has subscribed by now gets every signal that is sent from now on. */
+    /** Resolves when all present subscribers get every signal that is sent from now on. */
     ready(): Promise<void>;
     /** Subscribes for an iterator, and resolves with it when no signal is lost any more. */
     open(): Promise<AsyncIterableIterator<Args, undefined>>;
   };
 
 /**
- * An object of somebody else by one of its interfaces. Methods are called with their arguments and, if
- * wanted, the options behind them.
+ * A remote object by one of its interfaces. Methods are called with their arguments and, if wanted, the options
+ * behind them.
  */
 export interface Proxy<D extends InterfaceDescription, Options = CallOptions> {
   readonly methods: ProxyMethods<MethodsOf<D>, Options>;
@@ -204,7 +204,7 @@ export type ImplementedProperties<Properties, Context = unknown> = unknown exten
     };
 
 export interface ReadableProperty<T, Context = unknown> {
-  /** `context` is there when somebody asks, and not when the value is wanted to tell that it has changed. */
+  /** `context` is given when a caller asks, not when the value is read for PropertiesChanged. */
   get(context?: Context): T | Promise<T>;
 }
 

@@ -42,7 +42,7 @@ export async function join(options: JoinOptions = {}): Promise<Bus> {
   }
 }
 
-/** The same, blocking the thread. `signal` is not looked at. */
+/** Like `join`, blocking the thread. `signal` is ignored. */
 export function joinSync(options: JoinOptions = {}): Bus {
   const { timeoutMs = JOIN_TIMEOUT_MS } = options;
   const member = connect(options);
@@ -110,6 +110,6 @@ class PendingAdmission extends Pending<Driver> {
       return;
     }
     const why = code === ControlCode.Refused ? text : 'the answer cannot be understood';
-    this.error = new ClientError('JoinFailed', `the bus does not let this process in: ${why}`);
+    this.error = new ClientError('JoinFailed', `the bus does not admit this process: ${why}`);
   }
 }

@@ -33,7 +33,7 @@ export class KnownNames {
     this.known.set(name, held);
   }
 
-  /** The name has another owner: the old one may not have heard of that yet, and must not be asked any more. */
+  /** The name has another owner: the old one may not know that yet, and must not be called any more. */
   forget(name: string): void {
     this.known.get(name)?.release();
     this.known.delete(name);
@@ -77,7 +77,7 @@ export class KnownNames {
   }
 
   private ask(name: string): PendingName {
-    if (parseBusName(name) === undefined) throw new TypeError(`'${name}' is no valid bus name`);
+    if (parseBusName(name) === undefined) throw new TypeError(`'${name}' is not a valid bus name`);
     return new PendingName(this.driver.member, this, name);
   }
 

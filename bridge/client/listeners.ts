@@ -5,7 +5,7 @@ import type { Member } from './member.js';
 import type { Broadcast } from './method-call.js';
 import { implement, type ServedInterface } from './served-interface.js';
 
-/** The interface by which whoever has a capability asks for the signals of its object. */
+/** The interface by which the holder of a capability subscribes to the signals of its object. */
 export const SIGNALS = 'org.bus1.Signals';
 
 const Signals: InterfaceDescription = {
@@ -16,8 +16,8 @@ const Signals: InterfaceDescription = {
 };
 
 /**
- * Who gets the signals of an object that is a capability. Each of them is a handle that was received, and counts among
- * what its sender may keep here: there is no other limit.
+ * The subscribers of an object that is reached by a capability. Each is a handle that was received, and counts
+ * against its sender's quota here: there is no other limit.
  */
 export class Listeners {
   private readonly member: Member;

@@ -27,7 +27,7 @@ export interface ManagedChange {
   readonly removed: readonly string[];
 }
 
-/** The objects of somebody else that an object manager tells of, kept as they are there. */
+/** The remote objects that an object manager reports, kept up to date. */
 export class ManagedObjects {
   /** every change, from now on */
   readonly changes: Stream<ManagedChange>;
@@ -80,7 +80,7 @@ export class ManagedObjects {
     return managed;
   }
 
-  /** By path, the interfaces of each object with the values that their properties had when it was told. */
+  /** By path, the interfaces of each object with the values that their properties had when it was reported. */
   get objects(): ReadonlyMap<string, InterfaceValues> {
     return this.#objects;
   }
@@ -127,7 +127,7 @@ export class ManagedObjects {
   }
 }
 
-/** The interface of an object that tells of those below it. */
+/** The interface of an object that reports those below it. */
 export function objectManager(
   objects: () => Promise<ReadonlyMap<string, unknown>>,
 ): ServedInterface {

@@ -16,15 +16,15 @@ import { Turns } from './turns.js';
 function noSignals(): never {
   throw new ClientError(
     'Disconnected',
-    'broadcasts go by a bus: an object without a name on one has no signals',
+    'signals are broadcast by a bus: an object without a name on a bus cannot send any',
   );
 }
 
 export interface MemberOptions {
-  /** what others may have waiting here, and keep of what is handed to this process */
+  /** limits on what others may have queued here, and on handles and descriptors that this process has got from them */
   readonly maxima?: Maxima | undefined;
   /**
-   * how long this process looks for what comes next before it sleeps, in us; by default what BUS1_LOOK_US says, or for
+   * how long this process spins before it sleeps, in µs; by default the value of BUS1_LOOK_US, or for
    * as long as that pays
    */
   readonly lookUs?: number | undefined;
@@ -230,7 +230,7 @@ export class Member {
     this.options.onDiagnostic?.(text);
   }
 
-  /** Leaves the domain. Whoever waits for something here is told. */
+  /** Leaves the domain. All pending calls and subscriptions end with an error. */
   close(reason: string): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -248,7 +248,7 @@ export class Member {
     this.resolveClosed(reason);
   }
 
-  /** What this process lets go of is told while it is still somebody: closing a peer ends its nodes first. */
+  /** Handles are released while this process is still a member: closing a peer ends its nodes first. */
   private releaseHandles(): void {
     const handles: Handle[] = [];
     for (let handle = this.peer.firstHandle; handle !== null; handle = handle.nextOwned) {

@@ -37,7 +37,7 @@ export interface Broadcast extends Content {
 export class Reply {
   readonly body: readonly unknown[];
   readonly signature: string;
-  /** unique name of who answered; undefined without a bus, or when that claim was not backed by the bus */
+  /** unique name of the sender of the answer; undefined without a bus, or when that claim was not backed by the bus */
   readonly sender: string | undefined;
 
   constructor(body: readonly unknown[], signature: string, sender: string | undefined) {

@@ -30,7 +30,10 @@ async function ownerOf(bus: Bus, name: string): Promise<string | undefined> {
   }
 }
 
-/** The owner now, and each after that: a change that comes before the first answer is told after it, or is that. */
+/**
+ * The owner now, and each after that: a change that comes before the first answer is reported after it, or replaces
+ * it.
+ */
 export function watchName(bus: Bus, name: string): Stream<string | undefined> {
   const rule = {
     sender: DRIVER_NAME,
@@ -40,7 +43,7 @@ export function watchName(bus: Bus, name: string): Stream<string | undefined> {
   };
   return new Stream<string | undefined>(
     (observer) => {
-      let last: string | undefined | null = null; // null: nobody has been told of yet
+      let last: string | undefined | null = null; // null: no owner has been reported yet
       const tell = (owner: string | undefined): void => {
         if (owner !== last) observer.next((last = owner));
       };

@@ -96,7 +96,7 @@ async function allOf(
   return values;
 }
 
-/** What object managers tell of an object: its own interfaces, with the values of their properties. */
+/** What object managers report about an object: its own interfaces, with the values of their properties. */
 export async function interfacesOf(
   object: ServedObject,
 ): Promise<Map<string, Map<string, Variant>>> {

@@ -23,7 +23,7 @@ export class ObjectSignals {
     this.member = member;
   }
 
-  /** The bodies of signals of the object; it is asked for them while somebody subscribes. */
+  /** The bodies of the object's signals; the object has a subscription while there are subscribers here. */
   bodies(
     capability: Capability,
     held: HeldHandle,

@@ -12,7 +12,7 @@ export class ObjectTree implements CallTaker {
   /** takes calls to paths at which there is nothing; false: it does not want this one */
   fallback: ((call: IncomingCall) => boolean) | undefined;
   private readonly objects = new Map<string, ServedObject>();
-  /** objects that tell of those below them, by path */
+  /** object managers, by path */
   private readonly managers = new Map<string, ServedObject>();
   private telling = Promise.resolve();
 
@@ -23,7 +23,7 @@ export class ObjectTree implements CallTaker {
     home: Pick<ObjectHome, 'emit' | 'close' | 'diagnose'>,
   ): ServedObject {
     if (parseObjectPath(path) === undefined)
-      throw new TypeError(`'${path}' is no valid object path`);
+      throw new TypeError(`'${path}' is not a valid object path`);
     if (this.objects.has(path))
       throw new TypeError(`there is an object at ${path} already: close() that first`);
     const object = new ServedObject(served, {
@@ -45,7 +45,9 @@ export class ObjectTree implements CallTaker {
     return object;
   }
 
-  /** The object at `path` tells of all that are served below it: it has been added with `objectManager`. */
+  /**
+   * Makes the object at `path`, which was added with `objectManager`, report all objects that are served below it.
+   */
   manage(path: string, manager: ServedObject): void {
     this.managers.set(path, manager);
   }
@@ -59,7 +61,7 @@ export class ObjectTree implements CallTaker {
     return found;
   }
 
-  /** Getters may take their time: what is told of objects stays in order all the same. */
+  /** Getters may be slow: reports about objects stay in order all the same. */
   private tellManagers(path: string, object: ServedObject, member: string): void {
     const managers = Array.from(this.managers).filter(([manager]) => isBelow(path, manager));
     if (managers.length === 0) return;

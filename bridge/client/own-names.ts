@@ -30,7 +30,7 @@ export type ReleaseNameReply = (typeof ReleaseNameReply)[keyof typeof ReleaseNam
 
 /** The names that this process has asked for. Each has a node, at which what is sent to the name arrives. */
 export class OwnNames {
-  /** names that this process has become the owner of, and such that it has lost */
+  /** names that this process has become the owner of, and names that it has lost */
   readonly acquired = new Subject<string>();
   readonly lost = new Subject<string>();
   private readonly driver: Driver;
@@ -85,7 +85,7 @@ export class OwnNames {
   /** A signal from the bus itself. */
   note({ member, body }: Signal): void {
     const name = String(body[0]);
-    if (name.startsWith(':')) return; // the unique name: nobody asked for it
+    if (name.startsWith(':')) return; // the unique name, which is not requested
     if (member === 'NameAcquired') this.acquired.next(name);
     else if (member === 'NameLost') this.lost.next(name);
   }

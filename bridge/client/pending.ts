@@ -124,7 +124,7 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
     }
   }
 
-  /** Nobody waits for the answer any more; the other side is told. */
+  /** Ends the call without waiting for its answer; the other side is notified. */
   end(error: unknown): void {
     if (!this.isWaiting) return;
     const { node } = this;
@@ -181,7 +181,10 @@ export class PendingReply extends Pending<Reply> {
       this.error = new DBusError(header.errorName ?? ErrorName.Failed, text, body);
     } else {
       reader.references?.closeDescriptors();
-      this.error = new DBusError(ErrorName.NoReply, `${this.what} got an answer that is none`);
+      this.error = new DBusError(
+        ErrorName.NoReply,
+        `${this.what}: the answer is neither a method return nor an error`,
+      );
     }
   }
 }

@@ -24,7 +24,7 @@ export interface ProxyTarget {
 
 type Members = Record<string, unknown>;
 
-/** A class, because its objects are filled in faster than others are put together. */
+/** A class, because its instances are created faster than object literals. */
 class ProxyCall implements MethodCall {
   readonly path: string;
   readonly interface: string;

@@ -49,7 +49,7 @@ export class ReceivingNode implements NodeContext {
 
   unreachable(): void {}
 
-  /** A message that is not D-Bus: nobody but a bridge has any to send. */
+  /** A message that is not D-Bus: only a bridge sends any. */
   protected acceptControl(message: Message, trace: Trace): void {
     this.drop(message, null, trace);
     const handles = message.received.slice(0, message.receivedCount);

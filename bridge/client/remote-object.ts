@@ -17,13 +17,13 @@ import type {
 const EMITS_CHANGED = 'org.freedesktop.DBus.Property.EmitsChangedSignal';
 const NO_REPLY = 'org.freedesktop.DBus.Method.NoReply';
 
-/** How an object of somebody else is reached. */
+/** How a remote object is reached. */
 export interface ObjectAccess {
   introspect(options: CallOptions): Promise<string>;
   proxy<D extends InterfaceDescription>(description: D): Proxy<D>;
 }
 
-/** An object of somebody else, by what it says about itself: no description is needed to use it. */
+/** A remote object, used by its introspection data: no description is needed. */
 export class RemoteObject {
   readonly name: string;
   readonly path: string;

@@ -2,8 +2,9 @@ import type { IncomingHeader } from './incoming-header.js';
 import type { Transport } from './transport.js';
 
 /**
- * Whom to believe who they are. The hosts of a bridge check it for their clients; of any other process the bridge has
- * said, before anybody there could know a node of this one, which names belong to it.
+ * Which processes may claim which sender names. The hosts of a bridge check their clients' names; for any other
+ * process the bridge has announced, before that process could hold a handle to a node of this one, which names
+ * belong to it.
  */
 export class Senders {
   private readonly shared: Transport;

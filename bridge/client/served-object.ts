@@ -11,7 +11,7 @@ export interface ObjectHome {
   /** where its signals come from: '/' for an object that is a capability by itself */
   readonly path: string;
   children(): Iterable<string>;
-  /** whether it is known that somebody may get what is emitted: otherwise there is no need to make it */
+  /** whether there may be subscribers: otherwise the signal need not be composed */
   isHeard(): boolean;
   emit(signal: Broadcast): void;
   close(): void;
@@ -41,7 +41,7 @@ export class ServedObject implements CallTaker, SignalTaker {
     }
   }
 
-  /** Sends the signals of one of its interfaces, to all who subscribe. */
+  /** Sends the signals of one of its interfaces, to all subscribers. */
   emitter<D extends InterfaceDescription>(description: D): Emitter<D> {
     const { home } = this;
     const emitters: Record<string, (...args: unknown[]) => void> = {};
@@ -53,7 +53,7 @@ export class ServedObject implements CallTaker, SignalTaker {
     return emitters as Emitter<D>;
   }
 
-  /** Tells all who subscribe that properties have other values now, by PropertiesChanged. */
+  /** Notifies all subscribers of new values of properties, by PropertiesChanged. */
   changed(iface: string | InterfaceDescription, ...names: readonly string[]): void {
     const { path } = this.home;
     const served = this.interfaces.get(typeof iface === 'string' ? iface : iface.name);
@@ -111,7 +111,7 @@ export class ServedObject implements CallTaker, SignalTaker {
     call.fail(error);
   }
 
-  /** A call that names no interface means the first that has such a method. */
+  /** A call without an interface goes to the first interface that has such a method. */
   // hot
   private find(iface: string | undefined, member: string): ServedMethod | undefined {
     if (iface !== undefined) return this.interfaces.get(iface)?.methods.get(member);

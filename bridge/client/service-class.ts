@@ -27,7 +27,7 @@ interface Members {
   emit: ((name: string, args: readonly unknown[]) => void) | undefined;
 }
 
-/** What the decorators of its class have said about an object. */
+/** What the decorators of its class have declared, by object. */
 const known = new WeakMap<object, Members>();
 
 function membersOf(instance: object): Members {
@@ -56,7 +56,7 @@ export function method(
   };
 }
 
-/** A signal: calling the method sends it, to all who subscribe. */
+/** A signal: calling the method sends it, to all subscribers. */
 export function signal(args = '', more: Omit<SignalDescription, 'args'> = {}) {
   return <F extends AnyMethod>(_target: F, context: ClassMethodDecoratorContext): F => {
     const name = String(context.name);
@@ -88,8 +88,8 @@ export function property(
 }
 
 /**
- * What `serve` and `export` take, of an object whose class has decorators. Its signals reach whoever subscribes once
- * `attach` has been called with what `serve` has returned, which `serveClass` does.
+ * What `serve` and `export` take, made of an object whose class has decorators. Its signals reach subscribers once
+ * `attach` has been called with the result of `serve`, which `serveClass` does.
  *
  * @throws TypeError for an object whose class has no such decorators
  */

@@ -10,7 +10,7 @@ import { MessageType, TypeCode } from '#bridge/wire/types.js';
 import type { Signal } from './signal.js';
 import { DRIVER_NAME } from '#bridge/wire/standard-names.js';
 
-/** Which signals somebody wants: D-Bus Specification, "Match Rules". What is left out matches all. */
+/** Which signals to subscribe to: D-Bus Specification, "Match Rules". Absent keys match all. */
 export interface SignalRule {
   /** unique or well-known name */
   readonly sender?: string | undefined;

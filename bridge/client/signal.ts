@@ -4,7 +4,7 @@ import type { IncomingHeader } from './incoming-header.js';
 import type { MessageReader } from './message-reader.js';
 import type { ReceivedReferences } from './received-references.js';
 
-/** Whoever takes signals. */
+/** An object that receives signals. */
 export interface SignalTaker {
   takeSignal(signal: Signal): void;
 }
@@ -45,7 +45,7 @@ export class Signal {
   }
 }
 
-/** A signal on its way to those who asked for it: what it costs is given back when they have got it. */
+/** A signal on its way to its subscribers: its charge is given back when they have got it. */
 export class SignalArrival implements Arrival {
   readonly isReply = false;
   private readonly signal: Signal;

@@ -39,7 +39,7 @@ import type { ProcessIdentity, Transport, TransportOptions } from './transport.j
 
 /** As the process that messages come from: the bus. */
 const BUS_PROCESS = 1;
-/** Senders are told that there is no room when the bus has so much to read. */
+/** From this size of the bus's unread input on, senders are refused as over quota. */
 const WAITING_MAX_BYTES = 1 << 27;
 
 /**
@@ -73,7 +73,7 @@ export class SocketDomain implements Transport, Sink {
   private serial = 0;
   /** something was sent in this turn */
   private hasSent = false;
-  /** how the connection ended, until the program has been told */
+  /** why the connection ended, until the program has been notified */
   private endReason: string | undefined;
 
   constructor(socket: BusSocket, options: TransportOptions) {
@@ -145,12 +145,12 @@ export class SocketDomain implements Transport, Sink {
     return process === BUS_PROCESS ? this.identity : undefined;
   }
 
-  /** The bus says when a connection ends, to whoever asks: asked once for each caller. */
+  /** The bus announces the end of a connection to those who subscribed: one rule for each caller. */
   watchCaller(uniqueName: string): void {
     if (this.watched.has(uniqueName) || !this.callers.has(uniqueName)) return;
     this.watched.add(uniqueName);
     this.tell('AddMatch', [ownerRule(uniqueName)]);
-    // It may have left before the bus had heard of the rule.
+    // It may have left before the bus had the rule.
     const serial = this.tell('NameHasOwner', [uniqueName], 0);
     this.questions.set(serial, (body) => body[0] === false && this.callerLeft(uniqueName));
   }
@@ -187,7 +187,7 @@ export class SocketDomain implements Transport, Sink {
     else if (typeof handle.context === 'string') this.own.ended(handle.context);
   }
 
-  /** Nobody has a handle any more: a call was dropped, or a name is of no more interest. */
+  /** No handle is left: a call was dropped, or a name is no longer needed. */
   handleReleased(node: Node): void {
     const context = node.context as Context | null;
     if (context?.kind === 'caller') {
@@ -210,7 +210,7 @@ export class SocketDomain implements Transport, Sink {
     });
   }
 
-  /** Every name can be sent to: the bus says when nobody has it. */
+  /** Every name can be sent to: the bus answers if it has no owner. */
   private resolve(message: Message): void {
     const { text } = parseControl(message.copyBytes());
     const replyTo = message.received[message.receivedCount - 1];
@@ -296,7 +296,7 @@ export class SocketDomain implements Transport, Sink {
     caller: Caller | undefined,
   ): void {
     const why =
-      'a capability was to be sent over a socket: only the members of a domain can take one; ' +
+      'a capability cannot be sent over a socket, only between members of a domain; ' +
       'join a bus that has a domain';
     const { member } = decodeMessage(message.copyBytes());
     this.later(() => {
@@ -335,7 +335,7 @@ export class SocketDomain implements Transport, Sink {
     return this.serial;
   }
 
-  /** A message of our own to the bus; by default nobody waits for the answer. */
+  /** A message of our own to the bus; by default without waiting for an answer. */
   private tell(
     member: string,
     body: readonly unknown[],
@@ -477,7 +477,7 @@ export class SocketDomain implements Transport, Sink {
     this.options.schedule();
   }
 
-  /** The bus has hung up: the program is told after all that was received before. */
+  /** The bus has hung up: the program is notified after everything that was received before. */
   private tellEnd(): number {
     const reason = this.endReason;
     if (reason === undefined) return 0;

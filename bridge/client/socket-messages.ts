@@ -4,7 +4,7 @@ import { decodeMessage } from '#bridge/wire/message.js';
 
 const SERIAL_OFFSET = 8;
 
-/** What a node of the bus stands for. */
+/** The object that a node of the bus represents. */
 export const Root = { kind: 'root' } as const;
 export const Registry = { kind: 'registry' } as const;
 export interface Destination {

@@ -5,8 +5,8 @@ import type { CallOptions } from './interface-description.js';
 import type { MethodCall } from './method-call.js';
 
 /**
- * Names that were looked up on a bus without a domain. Nobody releases a handle there: the bus is asked whether
- * somebody has the name, and to tell when that has changed (see `SocketDomain`).
+ * Names that were looked up on a bus without a domain. No handle is released there when an owner changes: the bus
+ * is asked whether the name has an owner, and a match rule reports changes (see `SocketDomain`).
  */
 export class SocketNames {
   private readonly driver: Driver;
@@ -54,7 +54,7 @@ function questionFor(member: string, body: readonly string[]): MethodCall {
 }
 
 function checkName(name: string): void {
-  if (parseBusName(name) === undefined) throw new TypeError(`'${name}' is no valid bus name`);
+  if (parseBusName(name) === undefined) throw new TypeError(`'${name}' is not a valid bus name`);
 }
 
 function unowned(name: string): DBusError {

@@ -22,8 +22,8 @@ export class Stream<T> extends Observable<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Resolves when whoever has subscribed by now gets every signal that is sent from now on: the other side has to hear
-   * of a subscription first.
+   * Resolves when all present subscribers get every signal that is sent from now on: the other side has to know of
+   * a subscription first.
    */
   ready(): Promise<void> {
     return this.whenReady();

@@ -10,7 +10,10 @@ interface Subscription {
   readonly observers: Set<Observer<Signal>>;
 }
 
-/** The rules that this process has with the bus, one for all who want the same, and who they are. */
+/**
+ * The match rules that this process has on the bus, one for all subscribers to the same signals, and those
+ * subscribers.
+ */
 export class Subscriptions {
   readonly owners: NameOwners;
   private readonly driver: Driver;
@@ -21,7 +24,7 @@ export class Subscriptions {
     this.owners = new NameOwners(driver);
   }
 
-  /** Returns how to leave. An observer is told of an error when the bus does not take the rule. */
+  /** Returns a function that unsubscribes. An observer gets an error when the bus refuses the rule. */
   add(rule: MatchRule, observer: Observer<Signal>): () => void {
     let subscription = this.byText.get(rule.text);
     if (subscription === undefined) {

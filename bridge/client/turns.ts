@@ -5,19 +5,19 @@ import { Patience } from '#core/shared/index.js';
 const ROUNDS_MAX = 32;
 
 /**
- * When a process in Node's loop looks for what has arrived, and when it goes to sleep: after each turn that has found
- * something there is another, and before a sleep there may be some more that only look.
+ * When a process in Node's loop reads its input, and when it goes to sleep: a turn that has found something is
+ * followed by another, and a sleep may be preceded by turns that only spin.
  */
 export class Turns {
   private readonly turn: () => void;
   private readonly patience: Patience;
   private isScheduled = false;
   private rounds = 0;
-  /** when the look ends, by performance.now(); -1 outside of one */
+  /** when the spin ends, by performance.now(); -1 while there is none */
   private lookEndMs = -1;
   private lookStartMs = 0;
 
-  /** `turn` calls `begin`, looks for what has arrived, and calls `end`. `lookUs`: see `Patience`. */
+  /** `turn` calls `begin`, reads the input, and calls `end`. `lookUs`: see `Patience`. */
   constructor(turn: () => void, lookUs: number | undefined) {
     this.turn = turn;
     this.patience = new Patience(lookUs);

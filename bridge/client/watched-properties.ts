@@ -11,7 +11,7 @@ export interface PropertySource {
   get(name: string): Promise<unknown>;
 }
 
-/** What has changed: the properties with their new values; undefined for one that is only said to be another. */
+/** The changed properties with their new values; undefined for one that was only invalidated. */
 export type PropertyChanges = ReadonlyMap<string, unknown>;
 
 /**
@@ -61,7 +61,7 @@ export class WatchedProperties {
     return watched;
   }
 
-  /** The value of a property; undefined for one that is not there, or whose new value is being asked for. */
+  /** The value of a property; undefined for one that does not exist, or whose new value has yet to be read. */
   get(name: string): unknown {
     return this.#values.get(name);
   }
@@ -111,7 +111,7 @@ export class WatchedProperties {
     this.#changed.next(changes);
   }
 
-  /** What is only said to be another is read, and told like any change. */
+  /** A property that was only invalidated is read, and reported like any change. */
   #ask(name: string): void {
     this.#source.get(name).then(
       (value) => {

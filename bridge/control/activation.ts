@@ -33,7 +33,7 @@ export class Activation {
   #settings: ActivationSettings;
   #launcher: Launcher;
 
-  /** Reads the service directories, tells the host what they provide, and goes on following them. */
+  /** Reads the service directories, sends the host what they provide, and follows their changes. */
   constructor(options: ActivationOptions) {
     const { settings } = options;
     this.#options = options;
@@ -45,7 +45,7 @@ export class Activation {
     this.#catalog.watch();
   }
 
-  /** The configuration was read again. What clients said about the environment stays. */
+  /** The configuration was read again. Variables that clients have set in the activation environment stay. */
   reload(settings: ActivationSettings): void {
     const { environment } = this.#settings;
     this.#settings = { ...settings, environment };
@@ -86,7 +86,7 @@ export class Activation {
         try {
           setOpenFilesLimitOf(pid, openFilesLimit);
         } catch (error) {
-          // Most likely it has ended already, or another user's process is none of our business.
+          // Most likely it has ended already, or it belongs to another user.
           this.#options.logger.debug({ pid }, textOf(error));
         }
       },

@@ -38,7 +38,7 @@ export interface BusOptions {
   readonly hasDomain: boolean;
   /** How many processes carry connections; 1, the default: this one does. More need a domain. */
   readonly hosts?: number | undefined;
-  /** How long hosts look for what comes next before they sleep; by default for as long as that pays. */
+  /** How long hosts spin before they sleep, in µs; by default for as long as that pays. */
   readonly lookUs?: number | undefined;
   /** An existing bus that this one is to be attached to. */
   readonly uplink?: UplinkOptions | undefined;
@@ -143,7 +143,7 @@ export class Bus {
     await this.#processes?.ready;
   }
 
-  /** Tells whoever wants to know that clients are served, and can say where. */
+  /** Notifies the service manager and prints the address: clients are now served. */
   announce(): void {
     serviceManager.ready();
     serviceManager.watch();
@@ -151,8 +151,8 @@ export class Bus {
   }
 
   /**
-   * Reads the configuration again. Whoever is connected stays so; one that is broken changes nothing,
-   * and what is wrong with it is returned.
+   * Reads the configuration again. All connections stay; an invalid configuration changes nothing, and its error is
+   * returned.
    */
   reload(reason: string): string | undefined {
     serviceManager.reloading();

@@ -80,7 +80,7 @@ function removeOlder(folder: string, name: string): void {
   }
 }
 
-/** Whoever can write what is here decides what runs: it is ours alone, or there is none. */
+/** A user that can write here decides what this program runs: so the folder must be ours alone, or none is used. */
 function cacheFolder(): string | undefined {
   const parent = cacheParent();
   if (parent === undefined) return undefined;
@@ -98,7 +98,7 @@ function cacheFolder(): string | undefined {
   return undefined;
 }
 
-/** XDG Base Directory Specification; the superuser's environment may be that of somebody else. */
+/** XDG Base Directory Specification; the environment of the superuser may be that of another user (sudo). */
 function cacheParent(): string | undefined {
   if (process.geteuid?.() === 0) return '/var/cache';
   const { XDG_CACHE_HOME: named, HOME: home } = process.env;

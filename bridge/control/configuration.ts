@@ -17,7 +17,7 @@ import { StartupError } from './startup-error.js';
 export const SESSION_CONFIG = '/usr/share/dbus-1/session.conf';
 export const SYSTEM_CONFIG = '/usr/share/dbus-1/system.conf';
 
-/** Stands for the session bus's configuration that comes with the program. */
+/** Names the session bus's configuration that comes with the program. */
 export const BUILT_IN = 'built-in/session.conf';
 
 export interface Configuration {

@@ -35,7 +35,7 @@ const LOCK_PAUSE_MS = 10;
 export interface CookieKeyringOptions {
   /** Usually `.dbus-keyrings` in the user's home directory; created when first needed. */
   readonly directory: string;
-  /** Who the cookies prove: the user that runs this process. */
+  /** The user that the cookies prove: the one that runs this process. */
   readonly uid: number;
   readonly userName?: string;
   readonly context?: string;

@@ -5,7 +5,7 @@ import { setOriginalOpenFilesLimit } from './open-files-limit.js';
 import { serve } from './serve.js';
 import { textOf } from './startup-error.js';
 
-/** The mask of a daemon that does not keep that of whoever started it. */
+/** The umask of a daemon that does not keep that of its parent. */
 const UMASK = 0o022;
 
 /** The background's side of `daemonise`. Resolves with the exit status. */

@@ -76,8 +76,8 @@ async function parts(): Promise<HostParts> {
 }
 
 /**
- * The data plane. It blocks in epoll_wait and never returns to Node's event loop: what the control plane posts is
- * fetched when the wake-up descriptor says that there is something.
+ * The data plane. It blocks in epoll_wait and never returns to Node's event loop: messages of the control plane are
+ * fetched when the wake-up descriptor becomes readable.
  *
  * @param started is called when clients can connect
  */

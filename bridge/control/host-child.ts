@@ -4,8 +4,8 @@ import type { HostProcessJob } from './host-process.js';
 import { HostThread } from './host-thread.js';
 
 /**
- * Runs one host of a bus until its parent says stop. When the parent dies, connections that there are go on, with all
- * that they have been introduced to; the host ends with the last of them. Resolves with the exit status.
+ * Runs one host of a bus until its parent stops it. When the parent dies, established connections go on, with all
+ * handles that they have; the host ends with the last of them. Resolves with the exit status.
  */
 export async function runHostChild(): Promise<number> {
   /* a terminal interrupts the whole group: the parent says what is to happen */
@@ -16,7 +16,7 @@ export async function runHostChild(): Promise<number> {
     process.once('message', (message: HostProcessJob) => resolve(message));
   });
   const host = new HostThread(job);
-  /* why is told by the event */
+  /* the reason is in the event */
   host.ready.catch(() => undefined);
   const stop = (): void => host.post({ type: 'stop' });
   process.on('SIGTERM', stop);

@@ -29,7 +29,7 @@ export class HostProcess {
     this.memberFd = ours;
     const program = fileURLToPath(new URL('../control/host-program.js', import.meta.url));
     this.#child = spawn(process.execPath, [...nodeArguments(program), String(number)], {
-      /* whoever reads what the bus prints waits for its end, not for ours */
+      /* a reader of the bus's output waits for the end of the bus, not of its hosts */
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', theirs],
       serialization: 'advanced',
     });

@@ -84,7 +84,7 @@ export class HostThread {
   #startupError(): StartupError {
     return new StartupError(
       'thread-failed',
-      `the bus failed: ${this.#failure ?? 'its thread ended without a word'}`,
+      `the bus failed: ${this.#failure ?? 'its thread ended without an error'}`,
     );
   }
 }

@@ -4,14 +4,14 @@ import { setCloseOnExec } from '#core/linux/index.js';
 const STDERR = 2;
 
 /**
- * Keeps descriptors that were passed to this process, such as the pipe for --print-address, from
- * the programs it starts: somebody may wait for the last of them to be closed.
+ * Keeps descriptors that were passed to this process, such as the pipe for --print-address, from the programs it
+ * starts: a reader may wait for the last copy to be closed.
  */
 export function closeAllOnExec(): void {
   for (const fd of descriptors()) if (fd > STDERR) tryCloseOnExec(fd);
 }
 
-/** Without /proc: what a program that starts others may have open, for a start. */
+/** Without /proc: the highest number of a descriptor that is closed. */
 const USUAL_DESCRIPTORS = 1024;
 
 function descriptors(): number[] {

@@ -26,7 +26,7 @@ export function listenOnInherited(environment: NodeJS.ProcessEnv): ListeningSock
 function takeOver(fd: number): ListeningSocket {
   if (!isListening(fd)) {
     const advice = 'use ListenStream= in the socket unit';
-    throw cannotListen('systemd:', `descriptor ${fd} is no listening socket`, advice);
+    throw cannotListen('systemd:', `descriptor ${fd} is not a listening socket`, advice);
   }
   setNonBlocking(fd);
   setCloseOnExec(fd, true);

@@ -46,7 +46,7 @@ function withNonce(bound: Record<string, string>): Omit<ListeningSocket, 'fd'> {
       unlinkSync(noncefile);
       rmdirSync(dirname(noncefile));
     } catch {
-      // Whoever tidies up the directory for temporary files was faster.
+      // A cleaner of the directory for temporary files was faster.
     }
   };
   return { address: addressOf('nonce-tcp', { ...bound, noncefile }), nonce, remove };

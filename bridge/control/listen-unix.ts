@@ -9,7 +9,7 @@ import { errnoOf } from './startup-error.js';
 /** The kernel cuts it down to net.core.somaxconn (listen(2)). */
 export const BACKLOG = 4096;
 
-/** Anybody may knock: who comes in is decided by authentication and policy. */
+/** Everyone may connect: authentication and policy decide who is admitted. */
 export const SOCKET_MODE = 0o777;
 
 /** D-Bus specification, "Unix Domain Sockets": exactly one of these says where to listen. */
@@ -73,11 +73,12 @@ function listenOnPath(text: string, path: string): ListeningSocket {
   }
 }
 
-/** A bus that was killed leaves its socket behind. One that answers is left alone. */
+/** Removes the socket of a bus that was killed. A socket that is in use is left alone. */
 export function removeStaleSocket(text: string, path: string): void {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (file === undefined) return;
-  if (!file.isSocket()) throw cannotListen(text, 'there is a file that is no socket', 'remove it');
+  if (!file.isSocket())
+    throw cannotListen(text, 'there is a file that is not a socket', 'remove it');
   try {
     closeFd(connectUnix(path));
   } catch (error) {
@@ -88,6 +89,9 @@ export function removeStaleSocket(text: string, path: string): void {
 }
 
 function randomLetters(): string {
-  /* 256 is no multiple of 62: the first letters are a little more likely, of 62^10 that there are */
+  /*
+   * 256 is not a multiple of 62: the first letters are slightly more likely, which is harmless with 62^10
+   * combinations
+   */
   return Array.from(randomBytes(RANDOM_LETTERS), (byte) => LETTERS[byte % LETTERS.length]).join('');
 }

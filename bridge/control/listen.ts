@@ -6,8 +6,8 @@ import { cannotListen, type ListeningSocket } from './listening-socket.js';
 import { StartupError } from './startup-error.js';
 
 /**
- * Opens the sockets for `addresses`. Each is a list of alternatives, as in dbus-daemon, of which the
- * first one that works is taken. Throws StartupError, with nothing left open, if one has none.
+ * Opens the sockets for `addresses`. Each is a list of alternatives, as in dbus-daemon, of which the first one that
+ * works is taken. Throws StartupError, with nothing left open, if none works.
  */
 export function listenOnAll(
   addresses: readonly string[],

@@ -69,7 +69,7 @@ export class LogStream {
   }
 }
 
-/** How much was taken; bytes that nobody can read any more count as taken. */
+/** The number of bytes that were taken; bytes whose reader is gone count as taken. */
 function writeNow(fd: number, bytes: Buffer): number {
   if (!waitWritable(fd, 0)) return 0;
   try {

@@ -36,7 +36,7 @@ export interface LogOptions {
 
 /**
  * On standard error: JSON lines, short lines for people if that is a terminal, lines with a priority if the journal
- * reads it. Nobody has to read them: a log that cannot be written is no reason for a bus to end, wait or grow.
+ * reads it. The log may have no reader: if it cannot be written, the bus does not end, wait or grow.
  */
 export function createLogger({ level, stderr, syslog }: LogOptions): Logger {
   const isJournal = stderr && isJournalStream(STDERR);

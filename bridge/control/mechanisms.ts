@@ -12,6 +12,6 @@ export function mechanismsOf(config: BusConfig): MechanismName[] {
   const offered = named.filter((name) => name !== 'ANONYMOUS' || allowAnonymous);
   if (offered.length > 0) return offered;
   const todo = `name one of ${MECHANISMS.join(', ')}, the last with <allow_anonymous/>`;
-  const message = `nobody could authenticate by <auth>${auth.join('</auth><auth>')}</auth>; ${todo}`;
+  const message = `no client could authenticate by <auth>${auth.join('</auth><auth>')}</auth>; ${todo}`;
   throw new StartupError('no-mechanism', message);
 }

@@ -35,7 +35,7 @@ export function originalOpenFilesLimit(environment: NodeJS.ProcessEnv): OpenFile
 
 let known: OpenFilesLimit | undefined;
 
-/** For a process that was told by its parent. */
+/** For a process that got the limit from its parent. */
 export function setOriginalOpenFilesLimit(limit: OpenFilesLimit): void {
   known = limit;
 }

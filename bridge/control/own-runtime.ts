@@ -124,7 +124,7 @@ async function leaveSteeringBehind(): Promise<void> {
   );
 }
 
-/** Node closes what it has inherited on exec. These are meant for us: standard streams, options, sockets. */
+/** Node closes inherited descriptors on exec. These must survive it: standard streams, options, sockets. */
 function passedDescriptors(): number[] {
   const numbers = process.argv
     .slice(2)
@@ -137,7 +137,7 @@ function passedDescriptors(): number[] {
 }
 
 function stdoutFailed(program: string, error: NodeJS.ErrnoException): void {
-  // Whoever reads what we print may have seen enough.
+  // The reader of our output has closed the pipe.
   if (error.code === 'EPIPE') return;
   process.stderr.write(`${program}: cannot write to standard output: ${error.message}\n`);
   process.exitCode = 1;
@@ -147,7 +147,7 @@ function oneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   if (!isKoffiMissing(error, text)) return text.trimEnd();
   const todo = `install it with the build for linux-${process.arch} (npm install koffi, without --omit=optional)`;
-  return `the library koffi, by which the kernel is called, cannot be loaded; ${todo}`;
+  return `the library koffi, which makes the system calls, cannot be loaded; ${todo}`;
 }
 
 function isKoffiMissing(error: unknown, text: string): boolean {

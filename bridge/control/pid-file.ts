@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { removalOf } from './listening-socket.js';
 import { StartupError, textOf } from './startup-error.js';
 
-/** Looked at before any socket is touched. */
+/** Checked before any socket is opened. */
 export function refuseExistingPidFile(path: string): void {
   if (!existsSync(path)) return;
   const todo = 'if no bus is running, remove the file';

@@ -1,7 +1,7 @@
 import { geteuid, lookupUser, setgid, setgroups, setuid, type User } from '#core/linux/index.js';
 import { StartupError, textOf } from './startup-error.js';
 
-/** The user that <user> names, looked up while there is still time to refuse. */
+/** The user that <user> names, looked up before anything is opened, so that a mistake is reported early. */
 export function daemonUser(name: string): User {
   const user = lookupUser(name);
   if (user !== undefined) return user;

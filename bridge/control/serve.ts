@@ -3,7 +3,7 @@ import { Bus, type BusOptions } from './bus.js';
 export interface ServeHooks {
   /** Clients can connect. What it throws ends the bus. */
   readonly listening: (bus: Bus) => void;
-  /** SIGTERM or SIGINT came. Unless this says that it has seen to it, the bus ends. */
+  /** Called on SIGTERM or SIGINT. Unless this returns true, the bus ends. */
   readonly interrupted?: (signal: NodeJS.Signals) => boolean;
 }
 

@@ -3,12 +3,12 @@ import { sdNotify } from '#core/linux/index.js';
 /** Tells the service manager, if there is one that listens, how the bus is: sd_notify(3). */
 export const serviceManager = {
   ready(): void {
-    notify(`READY=1\nSTATUS=Clients are served.`);
+    notify(`READY=1\nSTATUS=Serving clients.`);
   },
 
   /**
-   * Tells at half the interval that the service manager waits for that the control plane goes on: systemd.service(5),
-   * WatchdogSec=. Nothing is sent where no watchdog is on.
+   * Pings systemd's watchdog at half its interval to show that the control plane runs: systemd.service(5),
+   * WatchdogSec=. Nothing is sent if no watchdog is on.
    */
   watch(): void {
     const { WATCHDOG_USEC: microseconds, WATCHDOG_PID: pid } = process.env;
@@ -20,19 +20,19 @@ export const serviceManager = {
   /** To be followed by `ready`: systemd.service(5), Type=notify-reload. */
   reloading(): void {
     const microseconds = process.hrtime.bigint() / 1000n;
-    notify(`RELOADING=1\nMONOTONIC_USEC=${microseconds}\nSTATUS=Reads its configuration.`);
+    notify(`RELOADING=1\nMONOTONIC_USEC=${microseconds}\nSTATUS=Reading the configuration.`);
   },
 
   stopping(): void {
-    notify('STOPPING=1\nSTATUS=Closes its connections.');
+    notify('STOPPING=1\nSTATUS=Closing the connections.');
   },
 };
 
-/** A bus whose manager has gone, or has a broken socket, goes on all the same. */
+/** Errors are ignored: a bus whose manager has gone, or has a broken socket, continues to run. */
 function notify(text: string): void {
   try {
     sdNotify(text);
   } catch {
-    // Nobody is left who wants to know.
+    // The service manager is gone.
   }
 }

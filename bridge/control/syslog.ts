@@ -52,7 +52,10 @@ export function openSyslog(tag: string, socketPath = '/dev/log'): LogSink | unde
   return openDatagrams(socketPath, (json) => Buffer.from(syslogLine(tag, json)));
 }
 
-/** Sends without waiting. What nobody takes is counted, and the next line that is taken says so. */
+/**
+ * Sends without waiting. Lines that cannot be sent are counted, and the next line that can be sent reports the
+ * count.
+ */
 function openDatagrams(
   socketPath: string,
   format: (json: string) => Uint8Array,

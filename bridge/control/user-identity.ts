@@ -1,7 +1,7 @@
 import { groupsOf, lookupUser } from '#core/linux/index.js';
 import type { ClientIdentity } from '#policy/index.js';
 
-/** How the policy sees a user, by name or uid; undefined if there is no such user. */
+/** A user's identity for the policy, by name or uid; undefined if there is no such user. */
 export function userIdentity(nameOrUid: string | number): ClientIdentity | undefined {
   const user = lookupUser(nameOrUid);
   if (user === undefined) return undefined;

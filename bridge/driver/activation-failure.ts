@@ -1,6 +1,6 @@
 import { ErrorText } from '#bridge/wire/standard-errors.js';
 
-/** Why a name could not be activated: the D-Bus error that everybody who waits for it receives. */
+/** Why a name could not be activated: the D-Bus error that every client waiting for it receives. */
 export interface ActivationFailure {
   readonly errorName: string;
   readonly message: string;

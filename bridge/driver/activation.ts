@@ -7,7 +7,7 @@ import { arg, LATER, type Call, type DriverInterface, type Method } from './meth
 /** Replies of StartServiceByName (D-Bus specification, "Message Bus Messages"). */
 const StartReply = { Success: 1, AlreadyRunning: 2 } as const;
 
-/** Like the reference daemon, we look at no flags, and know only services that have a .service file. */
+/** Like dbus-daemon, this ignores all flags, and knows only services that have a .service file. */
 function startServiceByName(call: Call): readonly [number] | typeof LATER {
   const { driver, connection, reply, fail } = call;
   const [name] = call.args as [string, number];
@@ -42,7 +42,7 @@ function unsetEnvironment(call: Call): readonly [] {
   return [];
 }
 
-/** Where services run as other users, their environment is nobody's to change. */
+/** Where services run as other users (on a system bus), no client may change their environment. */
 function openActivator({ driver: { settings } }: Call): typeof settings.activator {
   if (settings.activator.isEnvironmentOpen) return settings.activator;
   throw new DriverError(

@@ -12,7 +12,7 @@ export type Decided = (refusal: DriverError | undefined) => void;
 export interface NameClaim {
   /** Gives the name out as RequestName does, with these flags instead of the client's. */
   grant(flags?: number): void;
-  /** Tells the client that it owns the name, ahead of `grant`; if `refuse` follows, it is told that it has lost it. */
+  /** Tells the client that it owns the name, before `grant`; if `refuse` follows, the client gets NameLost. */
   promise(): void;
   refuse(error: DriverError): void;
 }
@@ -22,25 +22,25 @@ export interface AttachedBus {
   /** imported names of services that it can start */
   readonly activatableNames: readonly string[];
   /**
-   * Hello: calls back with the number of the unique name that the connection has over there, and is to have here; -1:
-   * it has none. False: it gets none, and nobody calls back.
+   * Hello: calls `named` with the number of the unique name that the connection has on the other bus and gets here,
+   * too; -1: it has none there. False: the connection gets no name there, and `named` is not called.
    */
   greet(connection: Connection, named: (number: number) => void): boolean;
   /**
-   * A unique name that nobody has here is asked about: calls back when a connection over there that has it stands
-   * here, too, or when there is none. False: there can be none.
+   * Looks up a unique name that no connection of this bus has: calls back when a stand-in for the connection with
+   * that name exists here, or when the other bus has no such connection. False: there can be none.
    */
   lookUp(name: string, asker: Connection, done: () => void): boolean;
   /** RequestName: false: the other bus has no say in this name, and `claim` is left alone. */
   claim(connection: Connection, name: string, flags: number, claim: NameClaim): boolean;
   /** A connection does not stand in the queue for this name any more. */
   nameLeft(name: string, connection: Connection): void;
-  /** A broadcast of a native peer's: heard over there if it owns an exported name. */
+  /** A native peer's broadcast: passed on to the other bus if the peer owns an exported name. */
   emitted(connection: Connection, message: Message): void;
   nameChanged(change: NameChange<Connection>): void;
-  /** AddMatch: false: the rule is about nothing over there, and `decided` is not called. */
+  /** AddMatch. False: the rule matches nothing on the other bus, and `decided` is not called. */
   subscribe(rule: MatchRule, connection: Connection, decided: Decided): boolean;
-  /** RemoveMatch: false: nothing is to be removed over there, and `removed` is not called. */
+  /** RemoveMatch. False: the other bus does not have the rule, and `removed` is not called. */
   unsubscribe(rule: MatchRule, connection: Connection, removed: () => void): boolean;
   /** Whether the other bus is the one that starts this service, even if it could be started here, too. */
   startsThere(name: string): boolean;

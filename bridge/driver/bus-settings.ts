@@ -11,13 +11,13 @@ export interface Denial {
   readonly text: string;
 }
 
-/** What the driver is told and can ask for; all else it knows by itself. */
+/** What the driver gets from outside: settings, and functions of the control plane. */
 export interface BusSettings {
   /** 32 hexadecimal digits (D-Bus specification, "UUIDs") */
   readonly guid: string;
   readonly machineId: string;
   readonly limits: BusLimits;
-  /** who runs the bus */
+  /** the user that runs the bus */
   readonly uid: number;
   readonly pid: number;
   readonly hasSeLinux: boolean;

@@ -72,7 +72,7 @@ export function dispatch(
   return !isRefused;
 }
 
-/** Asks the other bus whether it has somebody who is not known here; true: `done` will be called. */
+/** Asks the other bus about a name that is unknown here; true: `done` will be called. */
 function lookUp({ driver, connection, args }: Call, method: Method, done: () => void): boolean {
   const { attached } = driver.settings;
   if (attached === undefined || method.isAboutName !== true) return false;

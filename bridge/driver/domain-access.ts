@@ -4,7 +4,7 @@ import type { Credentials } from '#bridge/registry/connection.js';
 export interface DomainAccess {
   /** whether it is a host of this bus */
   isTrusted(process: number): boolean;
-  /** who it is, as the kernel says; undefined when it is gone */
+  /** the process's credentials, from the kernel; undefined when it is gone */
   credentialsOf(process: number): Credentials | undefined;
   /** why the policy does not let it connect; undefined: it may */
   refusal(credentials: Credentials): string | undefined;

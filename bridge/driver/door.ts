@@ -18,7 +18,7 @@ import { ControlCode, controlMessage, parseControl } from '#bridge/registry/cont
 import type { DomainAccess } from './domain-access.js';
 import type { Driver } from './driver.js';
 
-/** What a host tells of a client, as JSON; a descriptor that comes along refers to the process of the client. */
+/** What a host says about a client, as JSON; a descriptor that comes with it refers to the client's process. */
 export interface AdmissionRequest {
   readonly takesDescriptors: boolean;
   readonly credentials?: Omit<Credentials, 'pidFd' | 'securityLabel'> & {
@@ -32,8 +32,8 @@ const NOTHING = { objects: 0, bytes: 0, descriptors: 0 };
 type Arrival = Extract<Received, { type: 0 }>;
 
 /**
- * Where other processes of the domain knock: the domain's root node. Native peers are let in as themselves, hosts let
- * their clients in; each gets a node of the driver's and one of the registry's for itself.
+ * Admits peers of other processes, at the domain's root node. Native peers are admitted as themselves, hosts admit
+ * their clients; each peer gets a node of the driver and one of the registry of its own.
  */
 export class Door {
   readonly node: Node;
@@ -68,7 +68,7 @@ export class Door {
     entry.descriptors?.drop();
   }
 
-  /** What the handles stand for is over when all has been said that was to be said when they came. */
+  /** Releases the handles once everything has been sent that was due when they arrived. */
   private synchronise({ handles, origin }: Arrival): void {
     const { peer, mirrors } = this.driver;
     const letGo = (): void => peer.release(...handles.filter(({ live }) => live));

@@ -77,8 +77,8 @@ export class Driver {
   private door: Door | null = null;
 
   /**
-   * @param onArrival takes note that `run` has something to do
-   * @param settleShims lets shims do at once what they were told by control messages
+   * @param onArrival is called when `run` has something to do
+   * @param settleShims makes shims carry out the control messages that they have got
    */
   constructor(
     domain: LocalDomain,
@@ -224,7 +224,7 @@ export class Driver {
     if (change !== undefined) this.announce(change);
   }
 
-  /** Tells a connection about a name of its own. One that has left is told in vain, but monitors see it. */
+  /** Signals a change of one of the connection's own names. If it has left, only monitors see the signal. */
   signalTo(to: Connection, member: 'NameAcquired' | 'NameLost', body: readonly [string]): void {
     const { facet } = this.registry.grants.fromDriver(to);
     this.voice.post(to.driverInbox, body, nameSignal(to, member), facet);
@@ -247,7 +247,7 @@ export class Driver {
     this.voice.postUnseen(to.driverInbox, body, { ...fields, serial: to.nextSerial() }, facet);
   }
 
-  /** Sends a signal of the driver's to everybody who subscribed to it. */
+  /** Sends a signal of the driver to every subscriber. */
   broadcast(member: string, signature: string, body: readonly unknown[]): void {
     this.voice.broadcast(member, signature, body);
   }
@@ -291,15 +291,15 @@ export class Driver {
       attached,
     );
     attached?.drop();
-    /* a caller who has no room for the answer is told that none comes, by the end of the reply handle */
+    /* a caller without room for the answer sees the end of its reply handle instead */
     const isLater = this.registry.mirrors.isBehind;
     if (!isLater && handle.live && handle.node.oneShot) this.peer.release(handle);
   }
 
   /**
-   * Turns a connection into a monitor: it leaves the bus and goes on receiving at the node behind `capture`. Its names
-   * end first, the unique one before all others, while it is still told what its match rules ask for
-   * (the reference daemon's `bus/connection.c`).
+   * Turns a connection into a monitor: it leaves the bus and from now on receives at the node behind `capture`. Its
+   * names end first, the unique name before all others, while its match rules still apply (the reference daemon's
+   * `bus/connection.c`).
    */
   becomeMonitor(connection: Connection, capture: Handle, rules: readonly MatchRule[]): void {
     const { registry } = this;
@@ -353,13 +353,13 @@ export class Driver {
     if (isDBus && isElsewhere) this.voice.instruct(connection.driverInbox, DEALT);
   }
 
-  /** Nobody has looked at what a native peer sends. */
+  /** A message of a native peer, which has not been checked by any shim. */
   private receivedMessage(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
     const fault = connection.isNative ? faultOf(connection, entry) : undefined;
     if (fault === undefined) return this.receivedCall(connection, entry);
     entry.descriptors?.drop();
     this.peer.release(...entry.handles.filter(({ live }) => live));
-    this.disconnect(connection, `it sent the bus a message that cannot pass: ${fault}`);
+    this.disconnect(connection, `it sent the bus an invalid message: ${fault}`);
   }
 
   private receivedCall(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
@@ -386,7 +386,7 @@ export class Driver {
       }
     }
     if (isCall && !dispatch(this, connection, message, handles[0], reply)) return;
-    /* those who overhear see a call after its answer, and none that was refused (`bus/dispatch.c`) */
+    /* eavesdroppers see a call after its answer, and no call that was refused (`bus/dispatch.c`) */
     if (this.registry.subscriptions.hasEavesdroppers) {
       const heard = encodeMessage(
         { ...message, sender: connection.uniqueName },
@@ -398,8 +398,8 @@ export class Driver {
   }
 
   /**
-   * Whether the policy refuses what a native peer sends to the driver; then the peer is told. Clients on a socket have
-   * been judged by their shim.
+   * Whether the policy denies a native peer's message to the driver; if so, the peer gets the error. Clients on a
+   * socket are checked by their shim.
    */
   private denies(
     connection: Connection,
@@ -421,7 +421,7 @@ export class Driver {
     return true;
   }
 
-  /** A native peer's broadcast: it knows of nobody's subscriptions. */
+  /** A native peer's broadcast: the driver passes it on, because the peer does not know the subscriptions. */
   private passOn(connection: Connection, signal: DecodedMessage): void {
     const { body, littleEndian } = signal;
     const bytes = encodeMessage({ ...signal, sender: connection.uniqueName }, body, littleEndian);
@@ -444,7 +444,7 @@ export class Driver {
     this.peer.release(...others.filter(({ live }) => live));
   }
 
-  /** The registry holds the handles to name nodes: it is told when they go. */
+  /** The registry holds the handles to name nodes, so it is notified when the nodes end. */
   keepNameNode(name: string, connection: Connection, handle: Handle): void {
     this.registry.fileName(name, connection, this.peer.copyHandle(handle, this.registry.peer));
     this.peer.release(handle);

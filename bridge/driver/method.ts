@@ -38,7 +38,7 @@ export interface Method {
   readonly out: readonly Argument[];
   /** only for root and the user that the bus runs as */
   readonly privileged?: boolean;
-  /** its first argument is the name of somebody on the bus, who may have to be looked for on another one */
+  /** its first argument is the name of a connection, which may have to be looked up on the other bus */
   readonly isAboutName?: boolean;
   /** the reference daemon answers most methods at any object path, and some at its own only */
   readonly canonicalPath?: boolean;

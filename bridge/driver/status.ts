@@ -1,7 +1,7 @@
 import type { HostStatus } from '#bridge/registry/host-report.js';
 import { arg, LATER, type Call, type DriverInterface } from './method.js';
 
-/** Who carries the messages of a bus. */
+/** The processes that carry the messages of a bus. */
 export interface BusStatus {
   readonly authority: HostStatus;
   /** the authority's own process, when it carries connections itself */
@@ -26,7 +26,7 @@ function getStatus({ driver, reply }: Call): typeof LATER {
   return LATER;
 }
 
-/** Ours: who carries the messages of this bus (`bus1-bridge status`). */
+/** Our own interface: the processes that carry the messages of this bus (`bus1-bridge status`). */
 export const status: DriverInterface = {
   name: 'org.bus1.Status',
   canonicalPath: true,

@@ -10,8 +10,8 @@ import type { Facet } from '#policy/index.js';
 import { Witness } from './witness.js';
 
 /**
- * What the driver says, and when: nothing is said before every host knows what it is about, and all of it in the order
- * in which it was to be said.
+ * What the driver sends, and when: nothing is sent before every host knows the change that it is about, and
+ * everything is sent in order.
  */
 export class Voice {
   private readonly peer: Peer;
@@ -49,7 +49,7 @@ export class Voice {
     this.pass(handle, message, facet);
   }
 
-  /** The same for what monitors have seen already. */
+  /** Like the method above, for messages that monitors have seen already. */
   postUnseen(
     handle: Handle,
     body: readonly unknown[],
@@ -64,7 +64,7 @@ export class Voice {
     this.registry().capture(this.envelope, this.compose(body, fields), undefined);
   }
 
-  /** Sends a signal of the driver's to everybody who subscribed to it. */
+  /** Sends a signal of the driver to every subscriber. */
   broadcast(member: string, signature: string, body: readonly unknown[]): void {
     const registry = this.registry();
     const message = this.compose(body, {
@@ -87,7 +87,7 @@ export class Voice {
     });
   }
 
-  /** Sends a message of our own behind all that was said before. */
+  /** Sends a message of our own after everything that was sent before. */
   instruct(handle: Handle, bytes: Uint8Array): void {
     this.registry().mirrors.whenSettled(() => {
       const message = this.control.clear();
@@ -96,7 +96,7 @@ export class Voice {
     });
   }
 
-  // What somebody else has said, whose messages pass through here.
+  // Messages of others that pass through the driver.
 
   showFrom(sender: Connection, bytes: Uint8Array): void {
     this.registry().capture(this.envelope, this.composed(bytes), sender);

@@ -8,7 +8,7 @@ import { describeRefusal, type Facet } from '#policy/index.js';
 import { ErrorName } from './driver-error.js';
 import { errorMessage } from './messages.js';
 
-/** Shows monitors what the bus itself says, or would have said, outside the driver. */
+/** Shows monitors what the bus itself sends, or would have sent, outside the driver. */
 export class Witness {
   private readonly directory: () => Directory;
   private readonly message = new Message();
@@ -30,7 +30,9 @@ export class Witness {
     this.directory().capture(this.envelope, message, undefined);
   }
 
-  /** Why somebody did not get a message whose sender is not told: as an error to the sender. */
+  /**
+   * Shows monitors, as an error to the sender, why a message was not delivered. The sender itself gets no error.
+   */
   showRefusal({ serial }: MessageHeader, sender: Connection | undefined, facet: Facet): void {
     if (this.directory().monitors.count === 0) return;
     this.serial = (this.serial % 0xffffffff) + 1;

@@ -57,7 +57,7 @@ export class Arena {
     return offset;
   }
 
-  /** Nothing is left that was never used: takes a piece of a larger block that nobody uses at present. */
+  /** No unused memory is left: takes a piece of a larger free block. */
   private split(shift: number): number {
     let larger = shift + 1;
     while (larger <= BLOCK_MAX_SHIFT && this.free[larger].length === 0) larger++;

@@ -6,18 +6,18 @@ import type { ShareLimits } from './shares.js';
 import type { Shim } from './shim.js';
 
 /**
- * What waits for a client that reads more slowly than others send, against what may wait on behalf of each sender:
- * max_outgoing_bytes and max_outgoing_unix_fds. A sender over its share is refused; nobody is disconnected, except a
- * client that keeps provoking answers of the bus itself without reading them.
+ * What is queued for a client that reads more slowly than others send, measured against each sender's limit:
+ * max_outgoing_bytes and max_outgoing_unix_fds. A sender over its share is refused; nobody is disconnected, except
+ * a client that keeps provoking replies of the bus itself without reading them.
  */
 export class Backlog {
   private readonly shim: Shim;
   /**
-   * made by the bus for this client since it had last read everything; nobody else is charged for
+   * made by the bus for this client since it had last read everything; no user is charged for
    * it
    */
   private ownBytes = 0;
-  /** users of whom the log has said that they were refused: once for each receiver */
+  /** users whose refusal has been logged: once for each receiver */
   private readonly reported = new Set<number | undefined>();
   peakBytes = 0;
 

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Where it is written down who sits at this machine. */
+/** The files that say who is logged in at this machine. */
 export interface ConsolePaths {
-  /** has a file for each user (pam_console(8); what dbus-daemon looks at) */
+  /** has a file for each user at the console (pam_console(8); dbus-daemon uses the same) */
   readonly consoleDirectory: string;
   /** has a file for each uid, with its seats (systemd-logind) */
   readonly usersDirectory: string;

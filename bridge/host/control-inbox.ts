@@ -53,7 +53,7 @@ export class ControlInbox {
     }
   }
 
-  /** A call that nobody can answer any more. */
+  /** A call can no longer be answered. */
   noReply(shim: Shim, serial: number): void {
     this.unanswered.push({ shim, serial });
   }
@@ -63,7 +63,7 @@ export class ControlInbox {
     this.rejected.push(rejected);
   }
 
-  /** That a name has gone is told first, as by the reference daemon. */
+  /** NoReply errors follow NameOwnerChanged, as in dbus-daemon. */
   tellUnanswered(): void {
     const { unanswered } = this;
     if (unanswered.length === 0) return;
@@ -101,7 +101,7 @@ export class ControlInbox {
     }
   }
 
-  /** The sender is told, if it waits for an answer; a caller that waits for this answer is told that none comes. */
+  /** The sender gets an error, if it waits for an answer; if the message was a reply, the caller gets NoReply. */
   private turnAway(rejected: Rejected): void {
     const { shim, awaited, handles, handleIds } = rejected;
     this.report(rejected);
@@ -143,7 +143,9 @@ export class ControlInbox {
     else if (code === ControlCode.Disconnect) this.host.close(shim, text);
   }
 
-  /** It leaves the bus, and keeps the node at which copies arrive: all handles to the others die. */
+  /**
+   * The connection leaves the bus and keeps the node at which copies arrive: all handles to its other nodes die.
+   */
   private becomeMonitor(shim: Shim): void {
     const { peer } = shim;
     shim.isMonitor = true;
@@ -170,7 +172,7 @@ export class ControlInbox {
       const [driver, registry] = handles;
       shim.attach(shim.connection, driver, registry);
       this.host.continueWith(shim);
-    } else this.host.close(shim, `the registry did not let it in: ${text}`);
+    } else this.host.close(shim, `the registry did not admit it: ${text}`);
   }
 
   private welcome(shim: Shim, number: number): void {

@@ -8,7 +8,7 @@ export class Destination {
   readonly handle: Handle;
   /** what the policy leaves to decide for each message; null: nothing */
   readonly facet: Facet | null;
-  /** the same for replies that come back */
+  /** the facet of replies that come back */
   readonly replyFacet: Facet | null;
   /** under which policy, and which names of both sides, that was decided */
   readonly epoch: number;

@@ -53,13 +53,13 @@ export class Entrance {
     if (this.spreader?.isAccepting !== false) this.host.poller.watch(listener);
   }
 
-  /** Lets nobody in any more. */
+  /** Stops admitting clients. */
   close(): void {
     for (const listener of this.listeners.splice(0)) this.host.poller.close(listener.fd);
   }
 
   /**
-   * A socket was accepted, here or for us: its client has to authenticate first.
+   * Takes over a socket that was accepted here or by another process: its client has to authenticate first.
    *
    * @throws SystemError: the socket is still the caller's
    */
@@ -73,7 +73,7 @@ export class Entrance {
     this.lobby.enter(fd);
   }
 
-  /** The same for one that another process has accepted for this host. */
+  /** Like `take`, for a socket that another process has accepted for this host. */
   takeFromElsewhere(fd: number, client: NewClient): void {
     if (fd > getOpenFilesLimit().soft - FREE_FDS_MIN) this.lobby.runShort();
     try {
@@ -107,7 +107,7 @@ export class Entrance {
     shim.feed(rest, handshake.descriptors);
   }
 
-  /** `reason` undefined: the client left of its own accord. */
+  /** `reason` undefined: the client closed the connection. */
   endHandshake(handshake: Handshake, reason: string | undefined, level: LogLevel = 'notice'): void {
     const { poller } = this.host;
     if (poller.at(handshake.fd) !== handshake) return;

@@ -40,8 +40,8 @@ const LITTLE = 0x6c;
 const BIG = 0x42;
 
 /**
- * Reads messages that come from other processes, where no shim of this one has looked at them. Other hosts are trusted
- * to have checked what their clients sent; of native peers everything is checked here.
+ * Reads messages from other processes, which no shim of this process has checked. Other hosts are trusted to have
+ * checked what their clients sent; messages of native peers are checked completely here.
  */
 export class ForeignMessages {
   /** the reading of the last message */

@@ -6,9 +6,9 @@ import type { Driver } from '#bridge/driver/driver.js';
 import type { Connection } from '#bridge/registry/connection.js';
 
 /**
- * Stands between a native peer and those to whom the policy lets it send some messages and not others. A shim checks
- * what its client sends; nobody checks what a native peer sends, so it gets no handle to such a name but one to here.
- * Where the policy has nothing to say about single messages, native peers talk directly.
+ * Stands between a native peer and a name to which the policy lets it send some messages and not others. A shim
+ * checks what its client sends, but nothing checks what a native peer sends; so instead of a handle to the name it
+ * gets a handle to a node of the guard. Where no policy rule depends on the message, native peers talk directly.
  */
 export class Guard {
   private readonly driver: Driver;

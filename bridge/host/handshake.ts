@@ -8,7 +8,7 @@ import { scratch } from './scratch.js';
 /** Clients that authenticate send a few lines. */
 const READ_BYTES = 16 * 1024;
 
-/** Who knocks, as far as the kernel tells, and what has to come before the first line. */
+/** A connecting client: its credentials from the kernel, and what must come before the first line. */
 export interface ConnectingClient extends Credentials {
   /** D-Bus specification, "Nonce-authenticated TCP Sockets" */
   readonly nonce?: Uint8Array;
@@ -76,7 +76,7 @@ export class Handshake {
     return i;
   }
 
-  /** Judged when it is complete: who hears of each byte at once can guess one after the other. */
+  /** Compared only when it is complete: an answer after each byte would let a client guess byte by byte. */
   private get hasWrongNonce(): boolean {
     return this.nonceDifference !== 0 && this.nonceBytes === this.nonce.length;
   }

@@ -43,7 +43,7 @@ export class HostDomain {
     host.poller.watch({ fd: shared.fd, readable: () => shared.dispatch() });
   }
 
-  /** The domain of a bus whose registry is here: whoever wants to be in it connects to one of `listenFds`. */
+  /** The domain of a bus whose registry is in this process: members join by connecting to one of `listenFds`. */
   static found(host: Host, registry: LocalRegistry, listenFds: readonly number[]): HostDomain {
     const authority = new Authority({
       mayJoin: ({ uid, gid, groups }) => {

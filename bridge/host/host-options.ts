@@ -19,7 +19,7 @@ export interface HostOptions {
   readonly rules: PolicyRules;
   readonly guid: string;
   readonly machineId: string;
-  /** who runs the bus */
+  /** the user that runs the bus */
   readonly uid: number;
   readonly pid: number;
   readonly mechanisms: readonly MechanismName[];
@@ -27,7 +27,7 @@ export interface HostOptions {
   readonly arenaBytes?: number;
   /** how many hosts accept on the same sockets; absent: this one only */
   readonly hostCount?: number | undefined;
-  /** how long a host looks for what comes next before it sleeps; absent: for as long as that pays */
+  /** how long a host spins before it sleeps, in µs; absent: as long as that has paid (`Patience`) */
   readonly lookUs?: number | undefined;
   /** processes that join as native peers or as hosts; absent: none can */
   readonly domain?: DomainOptions | undefined;

@@ -33,7 +33,9 @@ export interface ObjectTranslator {
   run(): void;
 }
 
-/** What a host is made of besides plain data; whoever starts it hands it in (bridge/control/host-worker.ts). */
+/**
+ * What a host is made of besides plain data, supplied by the code that starts it (bridge/control/host-worker.ts).
+ */
 export interface HostParts {
   readonly randomBytes: RandomBytes;
   /** absent: DBUS_COOKIE_SHA1 is not on offer */

@@ -46,7 +46,7 @@ import type { HostRequest } from './thread-messages.js';
 import { Users } from './users.js';
 import { Waking } from './waking.js';
 
-/** Where others go on writing without a pause, nobody is kept waiting for his answer. */
+/** Passes within one turn: while others write without a pause, replies are not held back for longer. */
 const PASSES_MAX = 4;
 
 /** A connection whose outbox is written at the end of a turn in which it grew. */
@@ -148,7 +148,7 @@ export class Host {
     else this.attachment.start(listen);
   }
 
-  /** Writing one to this descriptor makes the loop look for what the control plane wants. */
+  /** Writing to this descriptor makes the loop read its messages from the control plane. */
   get wakeupFd(): number {
     return this.wakeup.fd;
   }
@@ -164,7 +164,7 @@ export class Host {
     this.peers?.close();
   }
 
-  /** New rules and limits, for everybody who is connected and who will be. */
+  /** Applies new rules and limits to all connections, present and future. */
   reload(rules: HostOptions['rules'], limits: HostOptions['limits']): void {
     this.limits = limits;
     this.entrance.setLimits(limits);
@@ -290,7 +290,7 @@ export class Host {
     return process === 0 || this.foreign.isTrusted(process);
   }
 
-  /** A message of our own for one of our peers: its bytes are kept, and looked at when the operation is over. */
+  /** A message of the bus itself for one of our peers: its bytes are kept, and read after the current operation. */
   acceptControl(shim: Shim, node: Node, message: Message, trace: Trace): void {
     trace.discharge(1, message.lengthBytes, 0);
     this.controlInbox.accept(shim, node, message);
@@ -316,14 +316,14 @@ export class Host {
     return null;
   }
 
-  /** What `shim` has waited for is there: it goes on before this turn is over. */
+  /** What `shim` waited for has arrived: it continues within this turn. */
   continueWith(shim: Shim): void {
     if (!shim.isWaiting) return;
     shim.answered();
     this.waking.add(shim);
   }
 
-  /** What others have room for may be known late. A message is under way: what else arrives is dealt with later. */
+  /** Quotas of other processes may be known late. A message is being sent: other input is processed later. */
   refreshQuotas({ shared }: HostDomain): void {
     this.isOccupied = true;
     try {
@@ -333,13 +333,15 @@ export class Host {
     }
   }
 
-  /** After each thing that came from another process: what it asks for is done before the next is looked at. */
+  /**
+   * Called after each entry from another process: its consequences are carried out before the next entry is read.
+   */
   // hot
   afterEntry(): void {
     if (this.isUnsettled && !this.isOccupied) this.settle();
   }
 
-  /** Nobody answers what `shim` has asked the registry at `node`. */
+  /** The registry will not answer what `shim` has asked at `node`. */
   lostRegistry(shim: Shim, { context }: Node): void {
     if (context instanceof Lookup) {
       context.isAnswered = true;
@@ -350,7 +352,7 @@ export class Host {
     }
   }
 
-  /** A name leads somewhere else: whoever has sent to it asks again. */
+  /** A name leads to another node: senders with a cached destination ask the registry again. */
   forgetName(name: string): void {
     const bytes = Buffer.from(name, 'latin1');
     for (const shim of this.shims) shim.forgetName(bytes);
@@ -361,7 +363,7 @@ export class Host {
     this.replyDeadlines.add(shim, reply, performance.now() + this.limits.replyTimeoutMs);
   }
 
-  /** A call of this client's will not be answered; it is told so when the operation is over. */
+  /** A call of this client will not be answered; the client gets NoReply after the current operation. */
   noReply(shim: Shim, serial: number): void {
     this.controlInbox.noReply(shim, serial);
     this.isUnsettled = true;
@@ -430,7 +432,7 @@ export class Host {
     this.poller.replace(shim);
   }
 
-  /** Ends a connection; `reason` undefined: the client left of its own accord. */
+  /** Ends a connection; `reason` undefined: the client closed it. */
   close(shim: Shim, reason: string | undefined): void {
     if (!shim.live) return;
     if (reason !== undefined) {

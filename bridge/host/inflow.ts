@@ -8,9 +8,7 @@ import { READ_BYTES, type ReceiveWindow } from './receive-window.js';
 /** Messages from here on get memory of their own: the read window has no room for them. */
 const LARGE_BYTES = READ_BYTES / 2;
 
-/**
- * Memory for a large message is taken as it comes in: who only announces 128 MiB gets this much.
- */
+/** Memory for a large message grows as its bytes arrive: a client that only announces 128 MiB gets this much. */
 const LARGE_FIRST_BYTES = 4 * 1024 * 1024;
 
 /** Takes the messages of a stream. */
@@ -19,7 +17,7 @@ export interface MessageHandler {
   readonly isWaiting: boolean;
   /** Something has been read: what is complete follows. */
   begin(): void;
-  /** One whole message, not looked at yet. False: read no further. */
+  /** One whole message, not checked yet. False: read no further. */
   message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean;
 }
 
@@ -101,7 +99,7 @@ export class Inflow {
     return this.cut(handler, start, from + count);
   }
 
-  /** Bytes and descriptors that were received by somebody else, before the messages began. */
+  /** Processes bytes and descriptors that were received elsewhere, before the first message. */
   feed(handler: MessageHandler, bytes: Uint8Array, fds: readonly number[]): number {
     this.descriptors.push(...fds);
     if (this.descriptors.length > this.maxDescriptors) return ReadStatus.Descriptors;

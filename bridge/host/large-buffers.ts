@@ -3,7 +3,7 @@ import { addressOf, allocateBytes } from '#core/linux/index.js';
 /** What is kept for the next large message at most. */
 const SPARE_MAX_BYTES = 32 * 1024 * 1024;
 
-/** Memory for one large message, used by whoever reads it in and by all outboxes that send it on. */
+/** Memory for one large message, shared by the inflow that fills it and all outboxes that send it on. */
 export class LargeBuffer {
   readonly bytes: Uint8Array;
   readonly view: DataView;

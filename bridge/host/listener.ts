@@ -20,7 +20,7 @@ import type { Host } from './host.js';
 export class Listener {
   readonly fd: number;
   private readonly host: Host;
-  /** nobody could be accepted the last time, and the log says so */
+  /** the last accept failed for want of descriptors or memory, which was logged */
   private isShort = false;
   private readonly client: NewClient;
 
@@ -34,7 +34,7 @@ export class Listener {
     };
   }
 
-  /** Accepts one connection a turn: others that wait keep the socket readable. */
+  /** Accepts one connection per turn: while others are pending, the socket stays readable. */
   readable(): void {
     const fd = acceptConnection(this.fd);
     if (fd >= 0) this.accepted(fd);
@@ -55,8 +55,8 @@ export class Listener {
   }
 
   /**
-   * No descriptors or no memory: who connects waits in the kernel, and the socket must not keep us
-   * awake.
+   * No descriptors or no memory: pending connections wait in the kernel, and the socket must not keep waking the
+   * loop.
    */
   private waitForRoom(error: string): void {
     if (!this.isShort) this.host.log('error', 'cannot accept connections for now', { error });

@@ -1,19 +1,21 @@
 import type { Deadline, Deadlines } from './deadlines.js';
 import type { BusLimits } from '#policy/index.js';
 
-/** How long nobody is accepted when the process has no descriptors or memory left. */
+/** How long no connection is accepted when the process has no descriptors or memory left. */
 const SHORTAGE_MS = 1000;
 
 export interface LobbyEvents {
-  /** This connection has not said Hello in time. */
+  /** The connection has not said Hello within auth_timeout. */
   expired(fd: number): void;
-  /** Connections that nobody accepts wait in the kernel, which has its own limit. */
+  /**
+   * Pauses and resumes accepting. Connections that are not accepted wait in the kernel, which has its own limit.
+   */
   setAccepting(isAccepting: boolean): void;
 }
 
 /**
- * Connections that have not said Hello yet: they are authenticating, or did not go on after that.
- * There may be max_incomplete_connections of them, for auth_timeout each.
+ * Connections that have not said Hello yet: they are authenticating, or have authenticated and stopped there. There
+ * may be max_incomplete_connections of them, for auth_timeout each.
  */
 export class Lobby {
   private readonly deadlines: Deadlines;
@@ -47,7 +49,7 @@ export class Lobby {
     this.review();
   }
 
-  /** The connection has said Hello, or has gone. */
+  /** The connection has said Hello or has closed. */
   leave(fd: number): void {
     const deadline = this.waiting.get(fd);
     if (deadline === undefined) return;
@@ -56,9 +58,7 @@ export class Lobby {
     this.review();
   }
 
-  /**
-   * There are no descriptors left: nobody is accepted until some are given back, or for a while.
-   */
+  /** No descriptors are left: nothing is accepted until some are given back, or until `SHORTAGE_MS` has passed. */
   runShort(): void {
     this.shortage ??= this.deadlines.add(performance.now() + SHORTAGE_MS, () => {
       this.shortage = null;

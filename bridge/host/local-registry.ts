@@ -27,10 +27,10 @@ export class LocalRegistry implements RegistryAccess {
   private readonly translator: ObjectTranslator | null;
   private readonly guard: Guard;
   private readonly host: Host;
-  /** clients that have said Hello, or what is none, and are not answered yet */
+  /** clients whose Hello, valid or not, has not been answered yet */
   private readonly greeted = new Set<Shim>();
 
-  /** @param runControls lets shims do at once what they were told by control messages */
+  /** @param runControls makes shims carry out the control messages that they have got */
   constructor(host: Host, runControls: () => void) {
     this.host = host;
     const user = host.userOf(host.options.uid);
@@ -46,7 +46,7 @@ export class LocalRegistry implements RegistryAccess {
     this.driver = new Driver(domain, user, settings, grants, interfaces, onArrival, runControls);
     this.directory = this.driver.registry;
     this.directory.onOwnerChange = ({ name, oldOwner }) => {
-      /* who lives elsewhere may take its time to let go of the name */
+      /* an owner in another process may release the name later */
       if (oldOwner !== undefined && oldOwner.process !== 0) host.forgetName(name);
       this.guard.forget(name);
     };
@@ -107,7 +107,7 @@ export class LocalRegistry implements RegistryAccess {
 
   run(): void {
     this.activator.run();
-    /* what somebody lets go of while leaving is told before that he has left */
+    /* messages about what a leaving connection releases come before NameOwnerChanged for its unique name */
     this.translator?.run();
     this.guard.run();
     this.driver.run();

@@ -32,8 +32,8 @@ interface Account {
 type Accounts = Map<string, Account>;
 
 /**
- * What clients can cause to be logged has a limit by kind and by user, and what was left out is counted and said. It
- * holds for every line of a host, so that none can be forgotten.
+ * Limits what clients can cause to be logged, by kind of line and by user; lines that are left out are counted, and
+ * the count is logged. Every line of a host goes through this.
  */
 export class LogBudget {
   private readonly write: LogOutput;
@@ -45,7 +45,7 @@ export class LogBudget {
     this.deadlines = deadlines;
   }
 
-  /** `uid` caused it; undefined: the text names the user, or nobody did. */
+  /** `uid`: the user that caused it; undefined: the text names the user, or no user caused it. */
   log(level: LogLevel, message: string, uid: number | undefined, fields: () => LogFields): void {
     const culprit = this.known(uid ?? uidIn(message));
     const account = this.accountOf(culprit, kindOf(message), level);
@@ -68,7 +68,7 @@ export class LogBudget {
     this.log(level, message, uid, () => ({ name, ...identityOf(pid, uid), ...fields() }));
   }
 
-  /** Logs why somebody was not let in. */
+  /** Logs why a client was not admitted. */
   refused({ pid, uid }: Credentials, level: LogLevel, reason: string): void {
     this.log(level, `connection refused: ${reason}`, uid, () => ({ ...identityOf(pid, uid) }));
   }
@@ -104,7 +104,7 @@ export class LogBudget {
       return;
     }
     const fields = uid === undefined ? { leftOut } : { uid, leftOut };
-    this.write(level, `${leftOut} more lines of a kind were left out: ${kind}`, fields);
+    this.write(level, `${leftOut} similar lines were left out: ${kind}`, fields);
     account.lines = account.leftOut = 0;
     account.periodMs = Math.min(periodMs * 2, PERIOD_MAX_MS);
     this.watch(uid, account);

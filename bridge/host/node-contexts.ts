@@ -22,7 +22,7 @@ export class Lookup {
   handle: Handle | null = null;
   /** decided by the registry; null: it is in another process, and the decision is to be made here */
   grant: Grant | null = null;
-  /** the owner's number (envelope.ts); -1: nobody */
+  /** the owner's number (envelope.ts); -1: none */
   owner = -1;
 
   constructor(name: string) {

@@ -60,8 +60,8 @@ export interface OutboxShared {
 }
 
 /**
- * The BUS1 queue of a connection's peer, in wire format: a message that was appended is committed, a byte
- * that the socket has taken is received. It grows as far as the quotas of those who send let it.
+ * The BUS1 queue of a connection's peer, in wire format: a message that was appended is committed, a byte that the
+ * socket has taken is received. It grows as far as the senders' quotas allow.
  */
 export class Outbox {
   private readonly shared: OutboxShared;
@@ -97,7 +97,7 @@ export class Outbox {
     return this.appended - this.sent;
   }
 
-  /** Messages that others have put here and that are still charged to them. */
+  /** Messages that other users' peers have queued here and that are still charged to them. */
   get pendingMessages(): number {
     let sum = 0;
     for (let i = this.chargeHead; i < this.chargeCount; i++) sum += this.charges[i].objects;
@@ -120,7 +120,7 @@ export class Outbox {
     this.counted = null;
   }
 
-  /** The same for what came from another process: it may lie in memory that the next message is read into. */
+  /** Like the method above, for a message from another process: it may lie in memory that will be overwritten. */
   // hot
   appendForeign(message: Message, trace: Trace): void {
     const { lengthBytes } = message;
@@ -149,7 +149,7 @@ export class Outbox {
     this.owe(trace, message.lengthBytes, descriptors);
   }
 
-  /** Appends bytes of our own making, which nobody is charged for. */
+  /** Appends bytes of the bus itself, which are charged to no user. */
   appendBytes(bytes: Uint8Array): void {
     this.appendPiece(bytes, 0, bytes.length);
   }
@@ -262,7 +262,7 @@ export class Outbox {
     this.pendingDescriptors += descriptors.count;
   }
 
-  /** Sends `lengthBytes` from where they lie: in the receive window, or in memory that nobody writes to again. */
+  /** Sends `lengthBytes` without a copy: from the receive window, or from memory that is not written again. */
   private borrow(bytes: Uint8Array, offset: number, lengthBytes: number): void {
     this.sealTail();
     const inArena = bytes === this.arena.bytes;

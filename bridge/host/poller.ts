@@ -12,7 +12,7 @@ import {
 /** Anything that epoll can wake. */
 export interface Endpoint {
   readonly fd: number;
-  /** it reads until nothing is left, or asks for another turn (`Poller.again`), and is told once of what is new */
+  /** it reads until nothing is left, or asks for another turn (`Poller.again`), and is notified once of new input */
   readonly isEdgeTriggered?: boolean;
   /** @param isEnding nothing comes after what is there */
   readable(isEnding: boolean): void;
@@ -25,21 +25,21 @@ const EDGE = EPOLLET | EPOLLRDHUP;
 const ENDING = EPOLLHUP | EPOLLRDHUP | EPOLLERR;
 
 /**
- * Who is to be woken for which descriptor. Descriptors become ready in an order, and epoll tells of them in that order,
- * but for those that it has told of before and keeps in its list because nobody has said that they were read: one that
- * is read, and becomes ready again after another, comes first. So clients are watched edge-triggered: what was told is
- * out of the list (epoll(7)). What came between that and the read is in it once more, for nothing: `isStale`.
+ * Maps descriptors to endpoints. epoll reports descriptors in the order in which they became ready,
+ * except for those that it has reported before and keeps in its ready list because it does not know that they were read: one that
+ * is read, and becomes ready again after another, comes first. So clients are watched edge-triggered: a reported one is
+ * removed from the list (epoll(7)). Input between the report and the read puts it there once more, needlessly: `isStale`.
  */
 export class Poller {
   private readonly epoll = new Epoll();
   private readonly endpoints: (Endpoint | null)[] = [];
-  /** what epoll has been asked to tell of each descriptor */
+  /** the events that epoll watches for each descriptor */
   private readonly interests: (number | undefined)[] = [];
   private readonly graveyard: number[] = [];
   /** there may be something left to be read */
   private unfinished: Endpoint[] = [];
   /**
-   * Epoll's list may have a descriptor whose data has been read already. Before somebody is told something, and acts on
+   * The ready list may have a descriptor whose data has been read already. Before a message is delivered to a client that may act on
    * it, `turn` has to be called once more.
    */
   isStale = false;
@@ -106,7 +106,7 @@ export class Poller {
     this.setReading(endpoint.fd, true);
   }
 
-  /** The same descriptor, somebody else's from now on. */
+  /** The same descriptor with another endpoint from now on. */
   replace(endpoint: Endpoint): void {
     const { fd } = endpoint;
     this.endpoints[fd] = endpoint;
@@ -126,17 +126,17 @@ export class Poller {
     this.graveyard.push(fd);
   }
 
-  /** Whether the endpoint is told of something to read. Without that it is told of a hang-up only, again and again. */
+  /** Whether the endpoint is notified of input. If not, it is notified of a hang-up only, repeatedly. */
   setReading(fd: number, isReading: boolean): void {
     this.setInterest(fd, EPOLLIN, isReading);
   }
 
-  /** Whether the endpoint is told when its socket takes more. */
+  /** Whether the endpoint is notified when its socket can be written to. */
   setWriting(fd: number, isWriting: boolean): void {
     this.setInterest(fd, EPOLLOUT, isWriting);
   }
 
-  /** The endpoint is told of nothing at all until it is interested in something again. */
+  /** Stops all notifications for this descriptor until one is switched on again. */
   silence(fd: number): void {
     if (this.interests[fd] === undefined) return;
     this.interests[fd] = undefined;

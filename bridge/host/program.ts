@@ -2,9 +2,10 @@ import type { Host } from './host.js';
 import type { Shim } from './shim.js';
 
 /**
- * The connections of one client process, on a host whose registry is in another process. A program that says something
- * on one connection, and then something on another, relies on that order (docs/hosts.md, "Order"): so while one of them
- * waits for the registry, or one that was closed is not known to be gone everywhere, the others wait, too.
+ * The connections of one client process, on a host whose registry is in another process. A program may send
+ * something on one connection and then something on another, and rely on that order (docs/hosts.md, "Order"): so
+ * while one of them waits for the registry, or while the end of a closed one is not known everywhere, the others
+ * wait, too.
  */
 export class Program {
   /** whether its connections have to wait */

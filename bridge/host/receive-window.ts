@@ -9,8 +9,8 @@ export const READ_BYTES = 256 * 1024;
 const WINDOW_BYTES = 8 * READ_BYTES;
 
 /**
- * Where a host's sockets are read into. Outboxes may refer to it until the end of the turn; so each read goes behind
- * the last one, until the window is full and `rewind` has made sure that nobody refers to it any more.
+ * The memory that a host's sockets are read into. Outboxes may refer to it until the end of the turn; so each read
+ * goes behind the previous one, until the window is full and `rewind` has made sure that no outbox refers to it.
  */
 export class ReceiveWindow {
   readonly arena: Arena;
@@ -45,7 +45,7 @@ export class ReceiveWindow {
     this.cursor = Math.max(this.cursor, (end + 7) & ~7);
   }
 
-  /** Nobody refers to the window any more. */
+  /** No outbox refers to the window any more. */
   // hot
   rewind(): void {
     this.cursor = this.start;

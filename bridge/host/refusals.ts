@@ -24,7 +24,7 @@ import { ReadStatus } from './inflow.js';
 import type { LogFields } from './log-budget.js';
 import type { Shim } from './shim.js';
 
-/** What a client is told when its message goes nowhere. None of it is on the hot path. */
+/** The error that a client gets when its message is not delivered. Never on the hot path. */
 export function sendError(
   shim: Shim,
   header: MessageHeader,
@@ -37,7 +37,9 @@ export function sendError(
   shim.host.sendOwn(shim, bytes);
 }
 
-/** The stream ended or cannot go on: why is said once, unless the client left between two messages. */
+/**
+ * The stream ended or cannot be read further: the reason is logged, unless the client left between two messages.
+ */
 export function endOfStream(shim: Shim, status: number): void {
   const { host, inflow } = shim;
   if (status > 0) malformed(shim, status);
@@ -60,16 +62,18 @@ export function endOfStream(shim: Shim, status: number): void {
 function descriptorFault({ host, hasUnixFds, inflow }: Shim): string {
   if (!hasUnixFds) return 'it sent file descriptors without having negotiated them';
   if (inflow.hasLostDescriptors) {
-    return 'its file descriptors got lost: the bus has as many open as RLIMIT_NOFILE lets it';
+    return 'its file descriptors were lost: the bus has as many open as RLIMIT_NOFILE allows';
   }
   const limit = `max_incoming_unix_fds=${host.limits.maxIncomingUnixFds}`;
   return `it sent more file descriptors without their messages than ${limit}`;
 }
 
-/** For a client that does not listen any more but goes on sending: shutdown(2), SHUT_RD. */
+/** How long a client that no longer reads may go on sending: then shutdown(2), SHUT_RD. */
 const LAST_WORDS_MS = 1000;
 
-/** A client that has gone is not written to; what it said before counts, so it is read to its end. */
+/**
+ * A client that has closed its end is not written to; what it sent before counts, so its input is read to the end.
+ */
 export function brokenPipe(shim: Shim, errno: number): void {
   const { host } = shim;
   if (errno !== Errno.EPIPE && errno !== Errno.ECONNRESET) {
@@ -89,7 +93,7 @@ export function malformed(shim: Shim, fault: number): false {
 export function speaksOutOfTurn(shim: Shim): void {
   const reason = shim.isMonitor
     ? 'it is a monitor and sent a message'
-    : 'it sent a message to somebody else before Hello';
+    : 'it sent a message to another connection before Hello';
   shim.host.close(shim, reason);
 }
 
@@ -181,13 +185,13 @@ export function signalMissed(
   if (limit !== undefined) backlog.report(sender, limit);
 }
 
-/** What a sender is told that has used up its share at a receiver. */
+/** The error for a sender that has used up its share of a receiver's queue. */
 export function fullQueueText(limit: string, { credentials: { uid } }: Connection): string {
-  const share = `uid ${uid ?? 'nobody'} has used up its share`;
+  const share = `uid ${uid ?? 'unknown'} has used up its share`;
   return `The destination service has a full message queue (${limit}): ${share}`;
 }
 
-/** A reply that its addressee has no room for: he is told that none comes, and we are told why. */
+/** The receiver of a reply has no room for it: the caller gets NoReply, and the callee an error. */
 export function replyNotSent(
   shim: Shim,
   header: MessageHeader,
@@ -199,7 +203,7 @@ export function replyNotSent(
   shim.peer.release(handle);
 }
 
-/** A call from another process is not passed on, for the handles that it brings or for want of room. */
+/** A call from another process is refused, because it brings handles or because there is no room. */
 export function refuseForeign(
   shim: Shim,
   { rejection, why, handles, serial, sender }: Rejected,

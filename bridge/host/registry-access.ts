@@ -6,23 +6,22 @@ import type { Lookup } from './node-contexts.js';
 import type { Shim } from './shim.js';
 
 /**
- * How the shims of a host come at registry and driver, which live in the same thread (`LocalRegistry`) or in another
- * process (`RemoteRegistry`). There, answers come later, and shims wait for them.
+ * How shims reach the registry and the driver, which run in the same thread (`LocalRegistry`) or in another process
+ * (`RemoteRegistry`). In the latter case answers come later, and shims wait for them.
  */
 export interface RegistryAccess {
   readonly directory: Directory;
   /** Takes in a connection that has authenticated. */
   admit(shim: Shim, credentials: Credentials): void;
   /**
-   * Asks who owns `name`. Null: the answer comes later, and `shim` goes on with this message then, and with no other
-   * before.
+   * Asks who owns `name`. Null: the answer comes later; then `shim` continues with this message before any other.
    */
   resolve(shim: Shim, name: string, header: MessageHeader): Lookup | null;
   /** A message has gone to the driver: what the client sends next may have to wait until that is dealt with. */
   sentToDriver(shim: Shim): void;
   /**
-   * Runs `action` when all that has happened here so far is known wherever it matters, and what the driver says about
-   * it has been said to the clients of this host.
+   * Runs `action` when everything that has happened here so far is known in all hosts, and the driver's messages
+   * about it have been delivered to the clients of this host.
    */
   whenTold(action: () => void): void;
   /** A client is on the bus, or has gone. */
@@ -32,7 +31,7 @@ export interface RegistryAccess {
   setAccepting(isAccepting: boolean): void;
   /** Lets registry and driver deal with what has arrived. */
   run(): void;
-  /** Brings the directory up to what was told before a message of ours that is looked at now. */
+  /** Applies all directory changes that were sent before the message of ours that is now being processed. */
   catchUp(): void;
   reload(rules: HostOptions['rules']): void;
 }

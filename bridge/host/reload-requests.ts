@@ -1,7 +1,7 @@
 /** Called when the configuration has been read again; with what was wrong if it could not be used. */
 export type ReloadDone = (failure: string | undefined) => void;
 
-/** Who waits for the control plane to have read the configuration again. */
+/** Callers that wait until the control plane has read the configuration again. */
 export class ReloadRequests {
   private readonly waiting = new Map<number, ReloadDone>();
   private lastNumber = 0;

@@ -20,12 +20,12 @@ import type { Shim } from './shim.js';
 /** A call whose callee has gone ends also where the registry does not answer. */
 const NEWS_TIMEOUT_MS = 2000;
 
-/** How long the registry may take to tell all that there is, at start-up. */
+/** How long the registry may take at start-up to send the whole directory. */
 const MIRROR_TIMEOUT_MS = 10_000;
 
 /**
- * Registry and driver in another process: shims wait for what is asked there, and a copy of the directory is kept here,
- * so that nothing has to be asked for a message on a way that is known.
+ * Registry and driver in another process: shims wait for their answers, and a replica of the directory is kept
+ * here, so that a message to a known destination needs no question.
  */
 export class RemoteRegistry implements RegistryAccess {
   readonly directory: Replica;
@@ -153,7 +153,7 @@ export class RemoteRegistry implements RegistryAccess {
     if (!isAsked) finish();
   }
 
-  /** The process of the registry tells all hosts, this one with the others. */
+  /** The process of the registry sends the new rules to all hosts, including this one. */
   reload(rules: HostOptions['rules']): void {
     this.host.grants.reload(rules, this.directory.connections.values());
   }

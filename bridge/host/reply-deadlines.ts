@@ -14,7 +14,7 @@ interface Waiting {
   readonly atMs: number;
 }
 
-/** Entries are looked through for answered calls no earlier than this. */
+/** Answered calls are removed from the list only when it has at least this many entries. */
 const ROOM_MIN = 256;
 
 /**

@@ -30,7 +30,7 @@ export class ReplyTable {
     this.size++;
   }
 
-  /** The handle for a reply, and no longer in the table; null when no such reply is expected. */
+  /** Takes the reply handle out of the table; null when no such reply is expected. */
   // hot
   take(caller: number, serial: number): Handle | null {
     const i = this.find(caller, serial);
@@ -56,7 +56,7 @@ export class ReplyTable {
     if (this.handles[i] !== null) this.removeAt(i);
   }
 
-  /** The same for a caller in another process, which is known by its handle only. */
+  /** Like `remove`, for a caller in another process, which is known by its handle only. */
   drop(handle: Handle): void {
     const i = this.handles.indexOf(handle);
     if (i >= 0) this.removeAt(i);

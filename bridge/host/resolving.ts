@@ -12,9 +12,8 @@ import { sendError, unexpectedReply } from './refusals.js';
 import type { Shim } from './shim.js';
 
 /**
- * First contact with a name, or the first after the policy changed: a question to the registry, whose answer brings a
- * handle. Null when there is none to be had; then the client has been told, or the message is held until the answer
- * comes.
+ * First contact with a name, or the first after the policy changed: asks the registry, which answers with a handle.
+ * Null: either there is no owner and the client has got the error, or the message is held until the answer comes.
  */
 export function resolve(
   shim: Shim,
@@ -26,7 +25,7 @@ export function resolve(
   return lookup === null ? null : adopt(shim, lookup, header);
 }
 
-/** Makes the answer of the registry a destination; null: there is none, and the client has been told. */
+/** Makes a destination of the registry's answer; null: there is none, and the client has got the error. */
 export function adopt(shim: Shim, lookup: Lookup, header: MessageHeader): Destination | null {
   const { name, handle, resolution } = lookup;
   /* the owner has lost the name while the answer was on its way: who has it now? */
@@ -93,7 +92,7 @@ function tellUnowned(shim: Shim, header: MessageHeader, name: string): void {
       shim,
       header,
       ErrorName.Disconnected,
-      `Nobody knows who owns "${name}": the registry of the bus has ended`,
+      `The owner of "${name}" is unknown: the registry of the bus has ended`,
     );
   } else if ((header.flags & MessageFlag.NoAutoStart) !== 0) {
     sendError(shim, header, ErrorName.NameHasNoOwner, ErrorText.nameHasNoOwner(name));

@@ -144,7 +144,7 @@ function answer(
   shim.sendUnseen(bytes);
 }
 
-/** Somebody watches: monitors see what was sent, eavesdroppers what was delivered. */
+/** Sends a message while the bus is observed: monitors see what was sent, eavesdroppers what was delivered. */
 export function routeObserved(shim: Shim, header: MessageHeader): void {
   const { host, connection } = shim;
   const { directory: registry } = host;
@@ -163,7 +163,7 @@ export function routeObserved(shim: Shim, header: MessageHeader): void {
   registry.eavesdrop(host.envelope, shim.compose(header), connection);
 }
 
-/** The registry has said, later than the message came, where it goes. */
+/** Sends a held message: the registry has now said where it goes. */
 export function routeAgain(shim: Shim, header: MessageHeader, lookup: Lookup): void {
   const { host, connection } = shim;
   const refusals = shim.refusals;

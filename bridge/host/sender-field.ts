@@ -16,8 +16,8 @@ export const SENDER_FIELD_MAX_BYTES = VARIANT_BYTES;
 export const FIELDS_MAX_BYTES = ARRAY_MAX_BYTES - SENDER_FIELD_MAX_BYTES;
 
 /**
- * The SENDER header field of one connection, marshalled in both byte orders once: the bus fills it in for every message
- * (D-Bus specification, "Header Fields"), and copying it is all that there is to do.
+ * The SENDER header field of one connection, marshalled once in each byte order: the bus adds it to every message
+ * (D-Bus specification, "Header Fields") by copying these bytes.
  */
 export class SenderField {
   readonly bytes: Uint8Array;

@@ -13,9 +13,9 @@ export interface ShareLimits {
 }
 
 /**
- * What waits in one outbox that is written more slowly than it grows, by those who sent it. It is BUS1's two-level rule
- * at one receiver: users do not reduce each other's share, and of one user's peers each may take half of what the
- * others have left, so that a peer that has nothing waiting gets through.
+ * What is queued in one outbox that grows faster than it is written, by sender. This is BUS1's two-level rule at
+ * one receiver: users do not reduce each other's share, and each peer of a user may take half of what that user's
+ * other peers have left, so that a peer that has nothing queued gets through.
  */
 export class Shares {
   private readonly ofPeers = new Map<Trace, Share>();

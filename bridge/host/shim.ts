@@ -43,9 +43,9 @@ import { ReplyTable } from './reply-table.js';
 import { FIELDS_MAX_BYTES, SENDER_FIELD_MAX_BYTES, SenderField } from './sender-field.js';
 
 /**
- * The peer that stands for one D-Bus connection: a socket on one side, handles on the other. What the client
- * sends is checked once, then goes through the handle that its destination leads to; what others send is appended to
- * the outbox, which is this peer's queue.
+ * The peer that stands for one D-Bus connection: a socket on one side, handles on the other. What the client sends
+ * is checked once, then goes through the handle that its destination leads to; what others send is appended to the
+ * outbox, which is this peer's queue.
  */
 export class Shim implements Sink, MessageHandler {
   readonly host: Host;
@@ -59,7 +59,7 @@ export class Shim implements Sink, MessageHandler {
   readonly destinations = new Destinations();
   readonly replies = new ReplyTable();
   readonly senderField: SenderField;
-  /** who the client is, as the kernel said when it connected */
+  /** the client's credentials, from the kernel at the time it connected */
   credentials!: Credentials;
   connection!: Connection;
   registry!: Handle;
@@ -70,13 +70,13 @@ export class Shim implements Sink, MessageHandler {
   isDirty = false;
   /** the socket took less than there was: epoll tells when it takes more */
   isBlocked = false;
-  /** something that was asked elsewhere has not been answered */
+  /** a question to the registry or driver has not been answered */
   private isAwaiting = false;
-  /** the connections of the client's process; null: nobody knows of others */
+  /** the connections of the client's process; null: no others are known */
   program: Program | null = null;
   /** when its socket has become readable meanwhile, among others (`Waking`); 0: it has not */
   unreadAt = 0;
-  /** goes on before this turn is over, and reads nothing before */
+  /** continues within this turn, and reads nothing until then */
   isWoken = false;
   readonly isEdgeTriggered = true;
   /** the client writes nothing more: what is there is read to its end */
@@ -119,7 +119,7 @@ export class Shim implements Sink, MessageHandler {
     return this.connection.number;
   }
 
-  /** What made the client say this may have been told elsewhere, and stand in the ring of another process. */
+  /** First delivers pending messages from other processes: they may have caused this one. */
   // hot
   begin(): void {
     const { peers } = this.host;
@@ -296,19 +296,19 @@ export class Shim implements Sink, MessageHandler {
     const { context, owner } = handle.node;
     if (!(owner.sink instanceof Shim)) this.replies.drop(handle);
     else if (typeof context === 'number') this.replies.remove(handle, owner.sink.number, context);
-    /* else it leads to a name that was asked for, whose answer has not been looked at */
+    /* Otherwise the handle is that of a lookup whose answer has not been processed yet. */
   }
 
   /**
-   * Sink: what is said to the shim itself does not wait for the client to read it. A message for the client is taken
-   * while its sender is within its share; one from another process is judged when it has come in.
+   * Sink: messages to the shim itself do not wait for the client to read. A message for the client is taken while
+   * its sender is within its share; one from another process is checked when it has arrived.
    */
   takesWhenFull(firstByte: number, trace: Trace | null, lengthBytes: number): boolean {
     if (trace === null || (firstByte >= 0 && !beginsDBusMessage(firstByte))) return true;
     return this.backlog.limitReached(trace, lengthBytes) === undefined;
   }
 
-  /** Sink: nobody can answer a call of ours any more, or nobody keeps a name node of ours. */
+  /** Sink: a call of ours can no longer be answered, or the registry has released a name node of ours. */
   handleReleased(node: Node): void {
     const { context } = node;
     if (typeof context !== 'number') {
@@ -327,7 +327,7 @@ export class Shim implements Sink, MessageHandler {
     refusals.replyTimedOut(this, serial);
   }
 
-  /** Nothing more is taken from the client. */
+  /** No more messages are taken from the client for now. */
   // hot
   get isWaiting(): boolean {
     return this.isAwaiting || this.held !== null || this.program?.isSettling === true;
@@ -339,13 +339,13 @@ export class Shim implements Sink, MessageHandler {
     this.program?.waits(this);
   }
 
-  /** What was waited for is there. */
+  /** The answer that the shim waited for has arrived. */
   answered(): void {
     this.isAwaiting = false;
     this.program?.goesOn(this);
   }
 
-  /** The same, and routes this message then, before all others. */
+  /** Like `wait`, and routes this message afterwards, before all others. */
   hold(header: MessageHeader, lookup: Lookup): void {
     this.held = new HeldMessage(header, this.host.descriptors, lookup);
     this.wait();
@@ -441,7 +441,7 @@ export class Shim implements Sink, MessageHandler {
     else refusals.brokenPipe(this, errno);
   }
 
-  /** The client reads more slowly than others send. */
+  /** The client reads more slowly than others send: its outbox has to wait for the socket. */
   private waitForReader(): void {
     this.host.setBlocked(this, true);
     this.stayBlocked();
@@ -462,7 +462,10 @@ export class Shim implements Sink, MessageHandler {
     });
   }
 
-  /** Nobody reads any more: what waits, and what comes until the connection is closed, is thrown away. */
+  /**
+   * The client no longer reads: everything queued, and everything that comes until the connection is closed, is
+   * discarded.
+   */
   hangUp(): void {
     this.host.setBlocked(this, false);
     this.isGone = true;

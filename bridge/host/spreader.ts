@@ -5,26 +5,27 @@ import type { NewClient } from '#bridge/registry/replica.js';
 
 import type { Host } from './host.js';
 
-/** A client that was handed over and has not said Hello after so long is forgotten here. */
+/** A client that was handed to a host and has not said Hello after this time is forgotten here. */
 const ON_ITS_WAY_MS = 30_000;
 
 /** A process with more connections than any program needs makes load: it is spread like many programs. */
 const TOGETHER_MAX = 64;
 
-/** Who was handed over to which host, and when. */
+/** A client that was handed to a host, and when. */
 interface HandedOver {
   readonly process: number;
   readonly atMs: number;
 }
 
 /**
- * Accepts the clients of a bus that has several hosts, and hands each to one of them: all connections of one process to
- * the same, so that they are read in the order in which that process wrote to them, others where there are fewest.
+ * Accepts the clients of a bus that has several hosts, and hands each to one of them: all connections of one
+ * process go to the same host, so that they are read in the order in which that process wrote to them; a new
+ * process goes to the host with the fewest.
  */
 export class Spreader {
   private readonly host: Host;
   private readonly driver: Driver;
-  /** by process ID of the client, for those who are not on the bus yet */
+  /** by process ID of the client, for clients that are not on the bus yet */
   private readonly onTheirWay = new Map<number, HandedOver>();
   private hasBegun = false;
 
@@ -34,7 +35,7 @@ export class Spreader {
     driver.mirrors.onHostsChanged = () => this.review();
   }
 
-  /** Nobody is accepted before all hosts are there, nor while one has no room. */
+  /** Nothing is accepted before all hosts are there, nor while one has no room. */
   get isAccepting(): boolean {
     return this.hasBegun && this.driver.mirrors.areAccepting;
   }
@@ -68,7 +69,7 @@ export class Spreader {
     return process;
   }
 
-  /** The host that has other connections of that client process, unless these are too many for one. */
+  /** The host that has other connections of that client process, unless these are too many for one host. */
   private hostOf(pid: number): number | undefined {
     let host: number | undefined;
     let count = 0;

@@ -9,7 +9,7 @@ import type { LogLevel } from './host-options.js';
 /** From the control plane to a host's thread. After posting, write to its wake-up descriptor. */
 export type HostCommand =
   | { readonly type: 'stop' }
-  /** takes no more clients, and stops with the last: nobody is there to let them in */
+  /** accepts no more clients and stops when the last one leaves: the registry, which would admit them, is gone */
   | { readonly type: 'dwindle' }
   /** a connected socket of a process that is to be a host of this bus */
   | { readonly type: 'admit-host'; readonly fd: number }

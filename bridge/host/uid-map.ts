@@ -18,7 +18,7 @@ export function parseUidMap(text: string): UidRange[] {
     });
 }
 
-/** What a uid of inside the namespace is outside; undefined when it is nobody there. */
+/** The uid outside the namespace for one inside it; undefined when it is not mapped. */
 export function outsideUid(map: readonly UidRange[], uid: number): number | undefined {
   const range = map.find(({ inside, length }) => uid >= inside && uid < inside + length);
   return range === undefined ? undefined : range.outside + (uid - range.inside);
@@ -40,7 +40,7 @@ export function isSameUserInNamespace(
   }
 }
 
-/** The pid that a pidfd stands for, -1 when that process has ended (proc(5), /proc/PID/fdinfo). */
+/** The pid that a pidfd refers to, -1 when that process has ended (proc(5), /proc/PID/fdinfo). */
 function pidBehind(pidFd: number): number {
   const found = /^Pid:\s*(-?\d+)$/mu.exec(readFileSync(`/proc/self/fdinfo/${pidFd}`, 'latin1'));
   return found === null ? -1 : Number(found[1]);

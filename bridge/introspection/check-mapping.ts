@@ -171,7 +171,7 @@ class MappingCheck {
 /** A path; a bus name and a path; and what only a message can tell. */
 const OBJECT_TYPES: ReadonlySet<string> = new Set(['o', '(so)', 'v']);
 
-/** The type of what stands at a place; undefined if there cannot be such a place. */
+/** The type of the value at a place; undefined if there cannot be such a place. */
 export function typeAt(type: CompleteType, place: Place): CompleteType | undefined {
   let found: CompleteType | undefined = type;
   for (const step of place) {

@@ -106,14 +106,15 @@ class IntrospectionReader {
 
   #child(element: XmlElement): IntrospectedNode {
     const name = this.#required(element, 'name');
-    if (!/^\w+(?:\/\w+)*$/.test(name)) throw this.error(element, `"${name}" is no relative path`);
+    if (!/^\w+(?:\/\w+)*$/.test(name))
+      throw this.error(element, `"${name}" is not a relative path`);
     return this.node(element);
   }
 
   #interface(element: XmlElement): IntrospectedInterface {
     const name = this.#required(element, 'name');
     if (parseInterfaceName(name) === undefined) {
-      throw this.error(element, `"${name}" is no valid interface name`);
+      throw this.error(element, `"${name}" is not a valid interface name`);
     }
     return {
       name,
@@ -171,13 +172,13 @@ class IntrospectionReader {
   #member(element: XmlElement): string {
     const name = this.#required(element, 'name');
     if (parseMemberName(name) !== undefined) return name;
-    throw this.error(element, `"${name}" is no valid member name`);
+    throw this.error(element, `"${name}" is not a valid member name`);
   }
 
   #type(element: XmlElement): string {
     const type = this.#required(element, 'type');
     if (parseSignatureText(type)?.types.length === 1) return type;
-    throw this.error(element, `"${type}" is no single complete type`);
+    throw this.error(element, `"${type}" is not a single complete type`);
   }
 
   #annotations(element: XmlElement): Annotations {

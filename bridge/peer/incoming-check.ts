@@ -23,7 +23,8 @@ const TEXTS: Readonly<Record<IncomingFault, string>> = {
   [IncomingFault.Type]: 'its type is unknown',
   [IncomingFault.UnknownFields]: 'it has unknown header fields',
   [IncomingFault.Sender]: 'its sender is not the process that it came from',
-  [IncomingFault.Descriptors]: 'it announces another number of file descriptors than it brought',
+  [IncomingFault.Descriptors]:
+    'it announces a different number of file descriptors than it brought',
   [IncomingFault.Reply]: 'it answers a call that was not made of that process',
   [IncomingFault.ReplyHandle]: 'its answer would go to another process',
   [IncomingFault.Destination]: 'it does not name its receiver as its destination',
@@ -83,9 +84,9 @@ export const NODE_OF_SENDER: Place = {
 };
 
 /**
- * Whether a message of a process that this bus does not trust may pass: the one check for every sink. `header` was
- * scanned without a fault, which covers sizes, required fields and reserved names. `sender` undefined: nobody is known
- * by the name that the message gives.
+ * Whether a message of a process that this bus does not trust is valid: the one check for every sink. `header` was
+ * scanned without a fault, which covers sizes, required fields and reserved names. `sender` undefined: no
+ * connection has the name that the message gives.
  */
 // hot
 export function checkIncoming(
@@ -121,8 +122,8 @@ function isSentBy(
 }
 
 /**
- * Answers pass where they are awaited, and nothing else does. Some libraries (libdbus) look for REPLY_SERIAL in
- * messages of any type, so it is the mark of an answer, too.
+ * An answer passes only where it is awaited. Some libraries (libdbus) treat REPLY_SERIAL in a message of any type
+ * as the mark of an answer, so it counts here, too.
  */
 // hot
 function isAnswerDue({ type, replySerial }: MessageHeader, { awaitedSerial }: Place): boolean {

@@ -16,7 +16,7 @@ export interface Credentials {
   readonly atConsole: boolean;
 }
 
-/** Of a client whose socket does not say who it is. */
+/** The credentials of a client whose socket does not carry any. */
 export const NO_CREDENTIALS: Credentials = {
   uid: undefined,
   gid: undefined,
@@ -27,7 +27,7 @@ export const NO_CREDENTIALS: Credentials = {
   atConsole: false,
 };
 
-/** What a connection's host can tell of it. Totals are since it connected. */
+/** Figures that the host of a connection reports. Totals are since it connected. */
 export interface ConnectionFigures {
   readonly incomingMessages: number;
   readonly incomingBytes: number;
@@ -46,7 +46,7 @@ export interface ConnectionFigures {
   readonly destinations: number;
 }
 
-/** Of a connection that nobody tells about. */
+/** The figures of a connection that no host reports on. */
 export const NO_FIGURES: ConnectionFigures = {
   incomingMessages: 0,
   incomingBytes: 0,
@@ -63,10 +63,10 @@ export const NO_FIGURES: ConnectionFigures = {
   destinations: 0,
 };
 
-/** What stands for the unique name of who has not said Hello (the reference daemon's `bus/dispatch.c`). */
+/** Stands for the unique name of a connection that has not said Hello (the reference daemon's `bus/dispatch.c`). */
 export const NOT_ACTIVE_YET = ':not.active.yet';
 
-/** A connection as registry and driver know it. Its socket is somebody else's business. */
+/** A connection as the registry and the driver know it; they do not know its socket. */
 export class Connection implements Party {
   /** the number of the unique name (envelope.ts); -1 before Hello */
   number = -1;
@@ -82,7 +82,7 @@ export class Connection implements Party {
   inbox!: Handle;
   /** the driver's own */
   driverInbox!: Handle;
-  /** what this connection sends to the driver arrives here: nobody else holds a handle to it */
+  /** messages of this connection to the driver arrive here: it alone holds a handle to this node */
   driverNode!: Node;
   registryNode!: Node;
 
@@ -96,9 +96,9 @@ export class Connection implements Party {
   isMonitor = false;
   /** where it lives: a process of the domain, 0 for that of the registry */
   process = 0;
-  /** a program that joined the domain itself: nobody checks what it sends but its receivers */
+  /** a program that joined the domain itself: only its receivers check what it sends */
   isNative = false;
-  /** numbers of those of whom a native peer has been told who they are */
+  /** numbers of the connections that have been introduced to a native peer */
   readonly introduced = new Set<number>();
   takesDescriptors = false;
   /** on whose behalf its broadcasts are charged to their receivers; null: on that of the bus */

@@ -27,15 +27,15 @@ export const ControlCode = {
   Introduce: 10,
   /** to the domain's root node, by a host: keep the directory behind the handle that comes along in step with yours */
   Mirror: 11,
-  /** to such a directory: what has changed follows (directory-change.ts) */
+  /** to a replica: a change of the directory follows (directory-change.ts) */
   Change: 12,
-  /** to such a directory: how are your connections? */
+  /** to a replica: asks for the figures of its connections */
   Report: 13,
   /** to an inbox in another process: your last message to the driver has been dealt with */
   Dealt: 14,
-  /** to the domain's root node, by a host: let go of the handle that comes along when all has been said */
+  /** to the domain's root node, by a host: release the attached handle once everything has been sent */
   Sync: 15,
-  /** to such a directory, with a socket: a client has connected (NewClient, as JSON) */
+  /** to a replica, with a socket: a client has connected (NewClient, as JSON) */
   Client: 16,
   /** to the domain's root node, by a host: whether it takes clients ('1') or has no room for any ('0') */
   Accepting: 17,

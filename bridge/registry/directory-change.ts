@@ -4,8 +4,8 @@ import type { MatchRule } from './match-rule.js';
 import type { Connection, Credentials } from './connection.js';
 
 /**
- * What happens to a directory, as its copies in other processes are told. Connections go by number (envelope.ts). With
- * `connection` comes a handle to its inbox, with `monitor` one to the node where copies arrive.
+ * A change of a directory, as its replicas in other processes receive it. Connections are given by number
+ * (envelope.ts). With `connection` comes a handle to its inbox, with `monitor` one to the node where copies arrive.
  */
 export type DirectoryChange =
   | {
@@ -20,7 +20,7 @@ export type DirectoryChange =
   | { readonly kind: 'gone'; readonly number: number; readonly dropsRulesNaming: boolean }
   /** it holds or waits for the name, or no longer */
   | { readonly kind: 'joined' | 'left'; readonly number: number; readonly name: string }
-  /** -1: nobody */
+  /** -1: no owner */
   | {
       readonly kind: 'owner';
       readonly name: string;
@@ -43,7 +43,7 @@ export function watching(connection: Connection, rules: readonly MatchRule[]): D
   return { kind: 'monitor', number: connection.number, rules: rules.map(({ text }) => text) };
 }
 
-/** A change, with the registry's handle to what it is about. */
+/** A change, with the registry's handle to the node that it is about. */
 export interface ChangeWithHandle {
   readonly change: DirectoryChange;
   readonly handle?: Handle;

@@ -15,22 +15,22 @@ import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 export { DRIVER_NAME, DRIVER_PATH };
 
 export interface DirectoryEvents {
-  /** The policy kept a broadcast from one of its subscribers: nobody is told, but monitors see the error. */
+  /** The policy kept a broadcast from one of its subscribers: no error is sent, but monitors see one. */
   withheld(envelope: Envelope, sender: Connection | undefined, facet: Facet): void;
   /** A broadcast found no room at `inbox`: its sender is not told. */
   missed(inbox: Handle, sender: Connection, message: Message): void;
 }
 
 /**
- * Who is on the bus, and who wants to see what: all that is needed to send a broadcast, and to show messages to those
- * who watch. The registry is the one that decides; every other host has a copy that follows it.
+ * Who is on the bus, and who wants to see what: everything that is needed to send a broadcast and to show messages
+ * to monitors and eavesdroppers. Only the registry decides; every other host has a replica that follows it.
  */
 export abstract class Directory {
   /** holds the handles to inboxes and to monitors */
   readonly peer: Peer;
   /** connections that have said Hello, by unique name */
   readonly connections = new Map<string, Connection>();
-  /** the same by number (envelope.ts): messages from other processes are looked at without making strings */
+  /** the same connections by number (envelope.ts): messages from other processes are checked without making strings */
   readonly numbered = new Map<number, Connection>();
   /** how many of them are native peers */
   nativeCount = 0;
@@ -39,7 +39,7 @@ export abstract class Directory {
   readonly monitors: Monitors;
   /** copies of broadcasts that found no room at their receiver since the start */
   missedSignals = 0;
-  /** is told of every change, with the handle that belongs to it */
+  /** called for every change, with the handle that belongs to it */
   onChange: ((change: DirectoryChange, handle?: Handle) => void) | null = null;
 
   private readonly directoryEvents: DirectoryEvents;
@@ -96,7 +96,7 @@ export abstract class Directory {
     this.onChange?.({ kind: 'gone', number: connection.number, dropsRulesNaming });
   }
 
-  /** `connection` holds or waits for a name: rules may look at that. */
+  /** `connection` owns or is queued for a name: match rules may depend on that. */
   joined(name: string, connection: Connection): void {
     connection.names.add(name);
     this.grants.nameMoved(name);
@@ -133,7 +133,7 @@ export abstract class Directory {
     this.onChange?.({ kind: 'subscribed', number: connection.number, rule: rule.text });
   }
 
-  /** False: it has no such rule. */
+  /** False: the connection has no such rule. */
   unsubscribe(rule: MatchRule, connection: Connection): boolean {
     if (!this.subscriptions.remove(rule, connection)) return false;
     connection.matchRuleCount--;
@@ -150,12 +150,12 @@ export abstract class Directory {
     this.monitors.remove(monitor);
   }
 
-  /** Whether anybody watches what is not for him: monitors, or rules with eavesdrop=true. */
+  /** Whether anyone may see messages that are addressed to others: monitors, or rules with eavesdrop=true. */
   get isObserved(): boolean {
     return this.monitors.count > 0 || this.subscriptions.hasEavesdroppers;
   }
 
-  /** Sends `message` to everybody who subscribed to it, in one transaction. `sender` undefined: the driver's. */
+  /** Sends `message` to every subscriber, in one transaction. `sender` undefined: it is the driver's. */
   broadcast(envelope: Envelope, message: Message, sender: Connection | undefined): void {
     this.deliver(envelope, message, sender, undefined);
   }
@@ -197,7 +197,7 @@ export abstract class Directory {
     if (count > 0) this.sendToAll(count, message, sender);
   }
 
-  /** One transaction; where one receiver has no room, all who have some still get it, each for himself. */
+  /** One transaction for all receivers that have room; if one has none, the others are sent to one by one. */
   private sendToAll(count: number, message: Message, sender: Connection | undefined): void {
     const { peer, inboxes } = this;
     const payer = sender?.payer ?? peer;
@@ -238,8 +238,9 @@ export abstract class Directory {
   }
 
   /**
-   * Rules that ask for what a connection says that will never say anything again. The reference daemon looks for them
-   * only when that connection had rules itself or becomes a monitor; otherwise they stay until they are removed.
+   * Removes rules that name this connection as their sender, which can never match again. dbus-daemon looks for
+   * them only when the connection had rules itself or becomes a monitor; otherwise they stay until they are
+   * removed.
    */
   private dropRulesNaming({ uniqueName }: Connection): void {
     for (const { subscriber, count } of this.subscriptions.removeNaming(uniqueName)) {

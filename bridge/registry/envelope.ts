@@ -43,7 +43,7 @@ export function uniqueName(number: number): string {
   return number < SECOND_SPACE ? `:1.${number}` : `:2.${number - SECOND_SPACE}`;
 }
 
-/** The number of a unique name; -1 when it is none of this bus's kind. */
+/** The number of a unique name; -1 when it does not have the form of this bus's unique names. */
 export function numberOfName(name: string): number {
   return uniqueNumber(Buffer.from(name, 'latin1'), 0, name.length);
 }

@@ -16,7 +16,7 @@ import { describeMessage } from '#bridge/wire/header-text.js';
 
 import type { Connection } from './connection.js';
 
-/** No rule names this user: who came in without credentials. */
+/** The uid of a client without credentials: no rule names it. */
 const NOBODY = -1;
 
 /** What was decided for each sender and receiver. */
@@ -112,7 +112,7 @@ export class Grants {
     return this.known(this.replyFacets, callee, caller, Flow.RequestedReply);
   }
 
-  /** For somebody who sees a message that is not for him. */
+  /** The facet for an eavesdropper: a connection that sees a message which is addressed to another. */
   eavesdropFacet(sender: Connection | undefined, receiver: Connection): Facet | null {
     return compileFacet(sender ?? DRIVER_PARTY, receiver, Flow.Eavesdropped);
   }
@@ -155,7 +155,7 @@ export class Grants {
   }
 }
 
-/** What the sender of a message is told that `facet` has just refused. */
+/** The error text for the sender of a message that `facet` has just refused. */
 export function denialText(facet: Facet, header: MessageHeader): string {
   return `Rejected send message: ${describeRefusal(facet)}; ${describeMessage(header)}`;
 }

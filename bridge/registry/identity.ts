@@ -9,7 +9,7 @@ export interface ProcessIdentity {
   readonly unit?: string;
 }
 
-/** Looked up when it is asked: a process that has gone is known by its numbers only. */
+/** Reads the identity from /proc at the time of the call: a process that has gone is known by its numbers only. */
 export function identityOf(pid: number | undefined, uid: number | undefined): ProcessIdentity {
   const program = pid === undefined ? undefined : programOf(pid);
   const unit = pid === undefined ? undefined : unitOf(pid);
@@ -21,7 +21,7 @@ export function identityOf(pid: number | undefined, uid: number | undefined): Pr
   };
 }
 
-/** The executable; undefined when the process has gone, or may not be looked at (proc(5)). */
+/** The path of the executable; undefined when the process has gone, or /proc does not show it to us (proc(5)). */
 export function programOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/exe`);

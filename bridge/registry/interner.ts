@@ -1,6 +1,6 @@
 /**
- * Equal byte strings get equal small numbers, so that rules and messages are compared by number.
- * An id lives as long as somebody retains it; 0 is never an id and means "nobody mentions this".
+ * Equal byte strings get equal small numbers, so that rules and messages are compared by number. An id lives as
+ * long as it is retained; 0 is never an id and means that no rule mentions the string.
  */
 
 // 32-bit FNV-1a constants: draft-eastlake-fnv, section 5.
@@ -39,7 +39,7 @@ export class Interner {
     this.seed = seed | 0;
   }
 
-  /** Number of strings that are retained by somebody. */
+  /** Number of retained strings. */
   get size(): number {
     return this.#size;
   }
@@ -77,7 +77,7 @@ export class Interner {
     return this.findHashed(this.#hash(bytes, offset, length), bytes, offset, length);
   }
 
-  /** Like {@link find}, for a caller that has hashed the slice already. */
+  /** Like {@link find}, for a slice whose hash the caller has already. */
   findHashed(hash: number, bytes: Uint8Array, offset: number, length: number): number {
     let id = this.#heads[hash & (this.#heads.length - 1)];
     while (id !== 0) {

@@ -1,4 +1,4 @@
-/** Finds the leading arguments of a message body, as far as somebody asks. Allocates nothing. */
+/** Finds the leading arguments of a message body, only as far as rules ask for them. Allocates nothing. */
 
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { ARG_INDEX_MAX, CONTAINER_DEPTH_MAX } from '#bridge/wire/limits.js';
@@ -34,12 +34,12 @@ export class MessageArguments {
     this.#ended = header.signatureLength === 0;
   }
 
-  /** True if argument `index` is a string: what argN and arg0namespace look at. */
+  /** True if argument `index` is a string: argN and arg0namespace match strings only. */
   isString(index: number): boolean {
     return this.#has(index) && this.#types[index] === TypeCode.String;
   }
 
-  /** True if argument `index` is a string or an object path: what argNpath looks at. */
+  /** True if argument `index` is a string or an object path: argNpath matches both. */
   isStringOrPath(index: number): boolean {
     if (!this.#has(index)) return false;
     return this.#types[index] === TypeCode.String || this.#types[index] === TypeCode.ObjectPath;

@@ -1,4 +1,4 @@
-/** One distinct rule of an index, with everybody who subscribed to it. */
+/** One distinct rule of an index, with all its subscribers. */
 
 import type { Interner } from './interner.js';
 import type { MatchFields } from './match-fields.js';

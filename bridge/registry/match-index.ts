@@ -1,6 +1,6 @@
 /**
- * Who wants to see a message? Answers without looking at rules that cannot match: rules are sorted
- * by shape (the set of their keys), and each shape is one hash lookup by the message's values.
+ * Finds the subscribers for a message without testing rules that cannot match: rules are sorted by shape (the set
+ * of their keys), and each shape is one hash lookup by the message's values.
  */
 
 import { Interner } from './interner.js';
@@ -12,9 +12,9 @@ import { MatchShape, shapeName } from './match-shape.js';
 import type { MatchSubject, SubscriberSink } from './match-subject.js';
 
 /**
- * Every message pays for every shape. Desktops have some tens; one peer could make as many as it
- * has rules by choosing ever other sets of arguments. Beyond this number, a rule with a new shape is
- * filed under its first argument alone and the others are compared one by one.
+ * Every message pays for every shape. Desktops have some tens; one peer could make as many as it has rules by
+ * choosing a different set of arguments for each. Beyond this number, a rule with a new shape is filed under its
+ * first argument alone, and such rules are compared one by one.
  */
 const WIDE_SHAPES_MAX = 256;
 
@@ -78,7 +78,7 @@ export class MatchIndex<Subscriber extends object> {
     return this.#search.comparisons;
   }
 
-  /** False: nobody can match a message that has a destination. */
+  /** False: no rule can match a message that has a destination. */
   get hasEavesdroppers(): boolean {
     return this.#eavesdropShapes.length > 0;
   }
@@ -98,7 +98,7 @@ export class MatchIndex<Subscriber extends object> {
     record.subscriptions.set(entry, added);
   }
 
-  /** Takes back one `add` of an equal rule; false if there is none. */
+  /** Undoes one `add` of an equal rule; false if there is none. */
   remove(rule: MatchRule, subscriber: Subscriber): boolean {
     const record = this.#records.get(subscriber);
     const entry = this.#entries.get(rule.text);
@@ -151,9 +151,9 @@ export class MatchIndex<Subscriber extends object> {
   }
 
   /**
-   * Appends every subscriber with a matching rule to `into`, once. A message without destination is
-   * a broadcast; others are only shown to rules with eavesdrop=true, and never to `addressed`, who
-   * gets them anyway. Allocates nothing.
+   * Appends every subscriber with a matching rule to `into`, once. A message without a destination is a broadcast;
+   * other messages are only shown to rules with eavesdrop=true, and never to `addressed`, the receiver itself.
+   * Allocates nothing.
    */
   collect(subject: MatchSubject, into: SubscriberSink<Subscriber>, addressed?: Subscriber): void {
     const isBroadcast = subject.header.destinationLength === 0;

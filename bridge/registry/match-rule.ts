@@ -99,7 +99,7 @@ export function parseMatchRule(text: string): MatchRule | MatchRuleFault {
   return { ...sorted, text: formatMatchRule(sorted) };
 }
 
-/** The same rule for a monitor: it also sees what is addressed to others (BecomeMonitor). */
+/** The same rule for a monitor: it also matches messages that are addressed to others (BecomeMonitor). */
 export function asMonitorRule(rule: MatchRule): MatchRule {
   const monitoring = { ...rule, eavesdrop: true };
   return { ...monitoring, text: formatMatchRule(monitoring) };

@@ -50,7 +50,7 @@ export class MatchSearch<Subscriber> implements PathVisitor<MatchEntry<Subscribe
     for (let i = 0; i < shapes.length; i++) this.#probe(shapes[i], 0, 0);
   }
 
-  /** Adds the subscribers of a rule that was looked up, if the rest of it matches, too. */
+  /** Adds the subscribers of a rule that was found, if its other keys match, too. */
   visit(entry: MatchEntry<Subscriber>): void {
     const header = this.#subject?.header;
     if (header === undefined) return;

@@ -20,7 +20,7 @@ import type { NewClient } from './replica.js';
 class Mirror {
   readonly handle: Handle;
   readonly process: number;
-  /** the last change that it has carried out */
+  /** the last change that it has acknowledged */
   version: number;
   /** it has room for clients */
   isAccepting = true;
@@ -34,7 +34,7 @@ class Mirror {
   }
 }
 
-/** The `context` of the node at which a mirror says that it has done what it was told: by letting go of its handle. */
+/** The `context` of the node at which a mirror acknowledges a change: by releasing its handle. */
 class Publication {
   readonly mirror: Mirror;
   readonly version: number;
@@ -45,7 +45,7 @@ class Publication {
   }
 }
 
-/** The same for its report. */
+/** The `context` of the node at which a mirror answers a report request. */
 class ReportRequest {
   readonly mirror: Mirror;
   readonly round: ReportRound;
@@ -56,9 +56,9 @@ class ReportRequest {
   }
 }
 
-/** The `context` of the handle to a name node that somebody in another process has yet to release. */
+/** The `context` of the handle to a name node that an owner in another process has yet to release. */
 class Departure {
-  /** of the last change before it: what is said from then on has to wait */
+  /** version of the last change before it: messages from then on have to wait */
   readonly version: number;
 
   constructor(version: number) {
@@ -78,10 +78,10 @@ interface Waiting {
 
 /**
  * The directories of other hosts. Names and subscriptions reach every host before the call that asked for them is
- * answered: what the driver has to say waits until then. A host that dies is waited for no longer.
+ * answered: the driver's messages wait until then. A host that dies is not waited for.
  */
 export class Mirrors {
-  /** is told when a host has come or gone, or takes clients again, or no longer */
+  /** called when a host has joined or left, or has begun or ceased to accept clients */
   onHostsChanged: (() => void) | null = null;
   private readonly registry: Registry;
   private readonly mirrors = new Set<Mirror>();
@@ -89,7 +89,7 @@ export class Mirrors {
   private readonly departures = new Set<Departure>();
   private readonly waiting: Waiting[] = [];
   private version = 0;
-  /** something that waited is being said */
+  /** an action that waited is being run */
   private isRunning = false;
 
   constructor(registry: Registry) {
@@ -100,7 +100,7 @@ export class Mirrors {
     return this.mirrors.size;
   }
 
-  /** Takes in a host: all that there is goes to it first. `handle` and `reply` are the registry's. */
+  /** Adds a host: the whole directory is sent to it first. `handle` and `reply` are the registry's. */
   add(handle: Handle, reply: Handle, process: number): void {
     const mirror = new Mirror(handle, process, this.version);
     handle.context = mirror;
@@ -129,7 +129,7 @@ export class Mirrors {
     this.onHostsChanged?.();
   }
 
-  /** Hands a client to the host in `process`; undefined: there is none. */
+  /** Hands a client to the host in `process`; undefined: there is no such host. */
   bringClient(process: number, client: NewClient, socket: DescriptorSet): SendStatus | undefined {
     const mirror = [...this.mirrors].find((each) => each.process === process);
     if (mirror === undefined) return undefined;
@@ -144,7 +144,7 @@ export class Mirrors {
     for (const mirror of this.mirrors) this.tell(mirror, change, handle, true);
   }
 
-  /** Whether something that is said now could be known sooner than what it is about. */
+  /** Whether replicas still have changes to acknowledge. */
   get isBehind(): boolean {
     const isInLine = this.waiting.length > 0 && !this.isRunning;
     if (this.mirrors.size === 0 && this.departures.size === 0) return isInLine;
@@ -152,8 +152,8 @@ export class Mirrors {
   }
 
   /**
-   * The node behind `handle` is to be released by a process that has been told: until it is, or that takes longer than
-   * it may, messages could still go there. Returns how to wait for it no longer.
+   * A process has been told to release the node behind `handle`: until it does, or until that takes too long,
+   * messages could still go there. Returns a function that ends the wait.
    */
   expectRelease(handle: Handle): () => void {
     const departure = new Departure(this.version);
@@ -164,7 +164,7 @@ export class Mirrors {
 
   /** Runs `action` when every mirror knows what has been published so far, and in the order of the calls. */
   whenSettled(action: () => void): void {
-    /* a part of what is being said */
+    /* part of an action that is being run */
     if (this.isRunning && !this.isBehind) return action();
     this.waiting.push({ version: this.version, run: action });
     this.runSettled();
@@ -194,7 +194,7 @@ export class Mirrors {
     return [...this.mirrors].flatMap(({ status }) => (status === undefined ? [] : [status]));
   }
 
-  /** Something has come in on a node of the registry's; false: it was not for us. */
+  /** A message or notification has arrived at a node of the registry; false: it belongs to none of the mirrors. */
   received(entry: Extract<Received, { type: 0 }>): boolean {
     const { context } = entry.node;
     if (!(context instanceof ReportRequest)) return false;

@@ -20,10 +20,10 @@ export interface ReleaseOutcome<Owner> {
 }
 
 /**
- * All well-known names of one bus and who holds or waits for them.
+ * All well-known names of one bus, with their owners and queues.
  *
- * Owners are compared by identity. Names are taken as they come: whether a name is valid, reserved
- * or permitted is for the caller to decide first.
+ * Owners are compared by identity. Names are not checked here: the caller decides first whether a name is valid,
+ * reserved or permitted.
  */
 export class Names<Owner> {
   readonly #queues = new Map<string, NameQueue<Owner>>();
@@ -65,8 +65,7 @@ export class Names<Owner> {
   }
 
   /**
-   * The primary owner and then those who wait, as ListQueuedOwners reports them; empty for a free
-   * name.
+   * The primary owner, then those in the queue, as ListQueuedOwners reports them; empty for a name without owner.
    */
   queuedOwners(name: string): Owner[] {
     return this.#queues.get(name)?.owners() ?? [];

@@ -59,8 +59,8 @@ interface NameHandleContext {
 }
 
 /**
- * The peer that knows which name leads to which handle. Senders ask it on first contact only; the handle that they get
- * dies with its node, so nobody has to be told when a name changes hands.
+ * The peer that knows which name leads to which handle. Senders ask it on first contact only; the handle that they
+ * get dies with its node, so a change of owner needs no notification of the senders.
  */
 export class Registry extends Directory {
   readonly names = new Names<Connection>();
@@ -69,7 +69,7 @@ export class Registry extends Directory {
   /** lookups that were answered since the start */
   lookups = 0;
 
-  /** is told before anybody else when a name changes hands */
+  /** called before anyone else is notified of a change of owner */
   onOwnerChange: ((change: NameChange<Connection>) => void) | null = null;
   /**
    * What `sender` gets instead of a handle to the owner of `name`, or to where its messages wait; the handle is the
@@ -122,7 +122,7 @@ export class Registry extends Directory {
     }
   }
 
-  /** All that a new mirror has to be told. */
+  /** Everything that a new mirror needs. */
   *snapshot(): Generator<ChangeWithHandle> {
     for (const connection of this.connections.values()) {
       const { number, inbox } = connection;
@@ -167,7 +167,7 @@ export class Registry extends Directory {
     this.resolveAgain();
   }
 
-  /** Connections that have said Hello, monitors included. */
+  /** The number of connections that have said Hello, including monitors. */
   get activeCount(): number {
     return this.connections.size + this.monitors.count;
   }
@@ -186,13 +186,13 @@ export class Registry extends Directory {
     this.lookups++;
     const sender = entry.node.context as Connection;
     if (this.mirrors.count === 0) return this.resolve(name, sender, reply);
-    /* a new owner is told that it is one before anybody can send to it */
+    /* a new owner is notified before anyone can send to it */
     this.mirrors.whenSettled(() => {
       if (reply.live) this.resolve(name, sender, reply);
     });
   }
 
-  /** Nobody is told anything through a handle that is not his own. */
+  /** Drops a message that did not come through its sender's own handle. */
   private ignore({ handles, descriptors }: Extract<Received, { type: 0 }>): void {
     descriptors?.drop();
     this.peer.release(...handles.filter(({ live }) => live));
@@ -229,7 +229,7 @@ export class Registry extends Directory {
     }
   }
 
-  /** A native peer knows those who will write to it, or answer it, before they can. */
+  /** A native peer learns who a sender or receiver is before that one's first message or answer. */
   private introduce(
     { isNative, process, number, uniqueName }: Connection,
     owner: Connection,
@@ -262,7 +262,7 @@ export class Registry extends Directory {
     message.addPiece(bytes, 0, bytes.length);
     message.note = grant;
     if (handle !== undefined) message.addTransfer(handle);
-    /* who cannot be told learns by the end of the handle that nothing comes */
+    /* without the message, the end of the handle shows that nothing comes */
     if (this.peer.send(to, message) !== SendStatus.Sent && to.live) this.peer.release(to);
   }
 

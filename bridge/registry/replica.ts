@@ -28,7 +28,9 @@ export interface ReplicaEvents extends DirectoryEvents {
   report(): HostReport;
 }
 
-/** The `context` of the node at which the driver says that all has been said: by letting go of its handle. */
+/**
+ * The `context` of the node at which the driver confirms that everything has been sent: by releasing its handle.
+ */
 export class Synchronisation {
   readonly finish: () => void;
 
@@ -37,7 +39,10 @@ export class Synchronisation {
   }
 }
 
-/** The directory of a host whose registry is in another process: it does what it is told, and says that it has. */
+/**
+ * The directory of a host whose registry is in another process: it applies the registry's changes and acknowledges
+ * them.
+ */
 export class Replica extends Directory {
   private readonly owners = new Map<string, Connection>();
   private readonly events: ReplicaEvents;

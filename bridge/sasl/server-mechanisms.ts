@@ -5,7 +5,7 @@ import { CHALLENGE_BYTES, hashCookie, isSameHash } from './cookie.js';
 import { encodeHex } from './hex.js';
 import type { MechanismName, RandomBytes } from './mechanism.js';
 
-/** Who the client has proved to be. */
+/** The identity that the client has proved. */
 export interface SaslIdentity {
   readonly mechanism: MechanismName;
   /** `undefined`: anonymous. */
@@ -58,7 +58,7 @@ export class ExternalServer implements ServerMechanism {
   }
 }
 
-/** Accepts everybody, as nobody; the data is a free text for the log. */
+/** Accepts any client, without an identity; the data is a free text for the log. */
 export class AnonymousServer implements ServerMechanism {
   respond(data: Uint8Array): ServerStep {
     try {
@@ -70,7 +70,7 @@ export class AnonymousServer implements ServerMechanism {
   }
 }
 
-/** Cookies prove only the user who runs the server: nobody else's home directory is trusted. */
+/** Cookies prove only the user who runs the server: no other user's home directory is trusted. */
 export class CookieServer implements ServerMechanism {
   readonly #cookies: CookieIssuer;
   readonly #randomBytes: RandomBytes;

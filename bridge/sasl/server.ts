@@ -51,7 +51,7 @@ export class SaslServer extends SaslLinePeer {
     });
   }
 
-  /** Who the client is, once `isDone`. */
+  /** The client's identity, once `isDone`. */
   get identity(): SaslIdentity | undefined {
     return this.isDone ? this.#identity : undefined;
   }

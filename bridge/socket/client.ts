@@ -112,7 +112,7 @@ export class SocketClient {
     const errno = this.outbox.flush(this.socket);
     this.isRetrying = errno === Errno.ETOOMANYREFS;
     this.setBlocked(errno === Errno.EAGAIN);
-    // What the other side has said last can still be read, and the end of that ends the connection.
+    // The other side's last messages can still be read; the end of input ends the connection.
     const isOver = errno === Errno.EPIPE || errno === Errno.ECONNRESET;
     if (errno === 0 || this.isBlocked || this.isRetrying || isOver) return;
     this.fail(`writing to the bus failed with ${errnoName(errno)}`);

@@ -25,7 +25,7 @@ export function connectToBus(text: string): BusSocket | string {
   return failure;
 }
 
-/** Why nobody answers there at present; undefined if somebody does. */
+/** Why the address cannot be reached at present; undefined if it can. */
 export function whyUnreachable(text: string): string | undefined {
   const reached = connectToBus(text);
   if (typeof reached === 'string') return reached;

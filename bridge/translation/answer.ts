@@ -10,7 +10,7 @@ export abstract class Answer implements NodeContext, HandleContext {
   readonly client: Client;
   /** null when it was used, or cannot be any more */
   node: Node | null = null;
-  /** where the answer goes; null: nobody waits for it */
+  /** where the answer goes; null: no answer is wanted */
   reply: Handle | null;
 
   constructor(client: Client, reply: Handle | null) {
@@ -31,7 +31,7 @@ export abstract class Answer implements NodeContext, HandleContext {
     }
   }
 
-  /** Nobody will answer: the caller learns that as if it had asked itself. */
+  /** There will be no answer: the caller gets NoReply, as if it had called the service itself. */
   abandoned(): void {
     this.client.awaited.delete(this);
     this.giveUp();
@@ -50,7 +50,7 @@ export abstract class Answer implements NodeContext, HandleContext {
     if (reply !== null && client.peer.live) client.peer.release(reply);
   }
 
-  /** The call could not be passed on: the reply handle stays with whoever brought it. */
+  /** The call could not be passed on: its reply handle stays in the message that brought it. */
   cancel(): void {
     this.client.awaited.delete(this);
     this.reply = null;
@@ -61,7 +61,7 @@ export abstract class Answer implements NodeContext, HandleContext {
     return false;
   }
 
-  /** The reply handle, for whoever uses it; null: nobody waits. */
+  /** The reply handle, whose ownership goes to the caller; null: no answer is wanted. */
   protected takeReply(): Handle | null {
     const { reply } = this;
     this.reply = null;

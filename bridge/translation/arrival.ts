@@ -92,7 +92,7 @@ export class Arrival implements HandleContext {
     return this.handles[index] ?? null;
   }
 
-  /** The same for whoever gives it back himself. */
+  /** Like `handle`, but transfers ownership to the caller. */
   take(index: number): Handle | null {
     const handle = this.handle(index);
     if (handle !== null) this.handles[index] = null;
@@ -104,7 +104,7 @@ export class Arrival implements HandleContext {
     if (index >= 0) this.handles[index] = null;
   }
 
-  /** It has been dealt with: gives back what nobody took, and what it was charged. */
+  /** The message has been processed: releases the handles that were not taken, and gives back its charge. */
   finish(peer: Peer): void {
     this.trace.discharge(1, this.bytes.length, this.descriptors?.count ?? 0);
     this.descriptors?.drop();

@@ -34,13 +34,13 @@ export interface Outgoing {
   readonly replyFacet?: Facet | null;
   readonly transfers?: readonly Handle[];
   readonly descriptors?: DescriptorSet | null;
-  /** who awaits the answer; absent: nobody */
+  /** what awaits the answer; absent: nothing */
   readonly answer?: Answer;
 }
 
 /**
- * The translating peer of one native peer. It owns the nodes that stand for objects of services in the native peer's
- * hands, and those at which services reach the native peer. It is paid for by the user of the native peer.
+ * The translating peer of one native peer. It owns the nodes that represent objects of services towards the native
+ * peer, and those at which services reach the native peer. The native peer's user is charged for it.
  */
 export class Client implements Sink, HandleContext {
   readonly translator: Translator;
@@ -171,7 +171,7 @@ export class Client implements Sink, HandleContext {
     (handle.context as HandleContext | null)?.lost(handle);
   }
 
-  /** The native peer has left. Handles that it has passed on remain good. */
+  /** The native peer has left. Handles that it has passed on remain valid. */
   lost(): void {
     this.inbox = null;
     this.translator.defer(() => this.left());
@@ -191,7 +191,7 @@ export class Client implements Sink, HandleContext {
     this.endIfIdle();
   }
 
-  /** Closes the peer when the native peer has left, and nobody else needs anything of it. */
+  /** Closes the peer when the native peer has left and no other peer needs its nodes. */
   endIfIdle(): void {
     if (this.inbox !== null || this.conversations.size > 0 || this.awaited.size > 0) return;
     if (!this.peer.live) return;

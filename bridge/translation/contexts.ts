@@ -6,7 +6,7 @@ import type { Arrival } from './arrival.js';
 export interface NodeContext {
   /** A message came in; `arrival.finish` is to be called when it has been dealt with. */
   arrived(arrival: Arrival): void;
-  /** Nobody can reach the node any more. */
+  /** No handle to the node is left. */
   abandoned(): void;
 }
 

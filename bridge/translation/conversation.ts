@@ -71,7 +71,7 @@ export class Conversation implements HandleContext {
     if (wasThere) this.client.translator.defer(() => this.end());
   }
 
-  /** Makes a node that stands for an object; the handle to it is `to`'s. */
+  /** Makes a node that represents an object; the handle to it belongs to `to`. */
   open(kind: ObjectKind, path: string, holder: Connection, to = this.client.peer): Handle {
     const { node, handle } = this.client.peer.createNode(to);
     const object = new ObjectNode(this, node, kind, path, holder);
@@ -88,7 +88,7 @@ export class Conversation implements HandleContext {
     this.endIfIdle();
   }
 
-  /** A native peer has sent a message to the node that stands for `object`. */
+  /** A native peer has sent a message to the node of `object`. */
   arrived(object: ObjectNode, arrival: Arrival): void {
     const { service, client } = this;
     service.whenWatched(() => {
@@ -97,7 +97,7 @@ export class Conversation implements HandleContext {
     });
   }
 
-  /** Nobody holds a handle to this node any more. */
+  /** No handle to this node is left. */
   abandoned(object: ObjectNode): void {
     if (!this.objects.has(object)) return;
     this.forget(object);
@@ -181,7 +181,7 @@ export class Conversation implements HandleContext {
     return { owner, handle };
   }
 
-  /** As its last holder, who may be about to leave: then the bus has not been told of that yet. */
+  /** Calls on behalf of the last holder, which may be about to leave: then the bus does not know that yet. */
   private callRelease(release: MemberReference, path: string, holder: Connection): void {
     if (!holder.live || this.way?.owner === undefined) return;
     const bytes = encodeMessage({

@@ -43,7 +43,7 @@ export class HandleArguments {
     if (forged === undefined) return value;
     throw new DriverError(
       ErrorName.AccessDenied,
-      `${value} is the path of a ${forged.name}, and this takes a handle to one: ${this.conversation.service.name} ` +
+      `${value} is the path of a ${forged.name}, but a handle to one is needed here: ${this.conversation.service.name} ` +
         `gives handles out, paths mean nothing here (mapping ${forged.at.file}:${forged.at.line})`,
     );
   };
@@ -54,7 +54,7 @@ export class HandleArguments {
     const { file } = this.conversation.service.mapping;
     throw new DriverError(
       ErrorName.NotSupported,
-      `a handle stands where the mapping ${file} has no object: ${this.conversation.service.name} takes none there`,
+      `the mapping ${file} has no object at the place of this handle: ${this.conversation.service.name} takes none there`,
     );
   }
 
@@ -73,12 +73,12 @@ export class HandleArguments {
         context.conversation.service.owner === client.translator.registry.owner(busName);
       if (!isOwn) throw wrong(`this handle leads to an object of another service than ${busName}`);
       if (!kinds.includes(kind))
-        throw wrong(`a handle to a ${wanted} is wanted, this one leads to a ${kind.name}`);
+        throw wrong(`a handle to a ${wanted} is needed, this one leads to a ${kind.name}`);
       return path;
     }
     const offered = kinds.find(({ owner }) => owner === 'caller');
     if (offered !== undefined) return this.conversation.pathFor(handle, offered);
-    throw wrong(`a handle to a ${wanted} of ${service.name} is wanted, this one leads elsewhere`);
+    throw wrong(`a handle to a ${wanted} of ${service.name} is needed, this one leads elsewhere`);
   }
 }
 

@@ -3,12 +3,15 @@ import type { Peer, Trace } from '#core/index.js';
 import type { Said } from './said.js';
 
 /**
- * How many signals wait at most. With an object there is one of each kind; with a call that is under way there may be
- * any number, of objects that others have, while it brings few objects itself.
+ * The most signals that are kept. For an object there is one of each kind; for a call that is under way there may
+ * be any number, from objects that other peers hold, although its answer brings few objects.
  */
 const KEPT_MAX = 16;
 
-/** Signals that wait until somebody can hear them, the last of each kind. The user of a peer pays for them. */
+/**
+ * Signals that are kept until there is a subscriber, the last of each kind. The user of the peer is charged for
+ * them.
+ */
 export class KeptSignals {
   private readonly payer: Peer;
   private trace: Trace | null = null;
@@ -22,7 +25,7 @@ export class KeptSignals {
     return this.all.size === 0;
   }
 
-  /** One that is over quota is lost. */
+  /** A signal that is over quota is lost. */
   keep(said: Said): void {
     const { path, interface: name, member } = said.message;
     const key = [path, name, member].join(' ');

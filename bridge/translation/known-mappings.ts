@@ -34,7 +34,9 @@ export class KnownMappings {
   }
 }
 
-/** Whether there are signals of such a service that end objects, or are kept: then somebody has to listen. */
+/**
+ * Whether such a service has signals that end objects, or that are kept: then the translator has to listen to it.
+ */
 export function mustBeHeard({ objects, interfaces }: Mapping): boolean {
   const matters = ({ signals }: MappedInterface): boolean =>
     [...signals.values()].some(({ ends, isKept }) => ends !== undefined || isKept);

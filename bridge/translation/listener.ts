@@ -6,7 +6,9 @@ import type { ObjectNode, Target } from './object-node.js';
 /** The interface by which the holder of a handle asks for the signals of its object. */
 export const SIGNALS_INTERFACE = 'org.bus1.Signals';
 
-/** Somebody who gets the signals of an object, at a node of his own, while the handle to the object is held. */
+/**
+ * A subscriber to the signals of an object, at a node of its own, for as long as the handle to the object is held.
+ */
 export class Listener implements HandleContext {
   readonly object: ObjectNode;
   readonly target: Target;
@@ -24,7 +26,7 @@ export class Listener implements HandleContext {
     this.object.conversation.service.listen(this);
   }
 
-  /** He is gone, or listens no longer. */
+  /** The subscriber is gone, or has unsubscribed. */
   lost(): void {
     this.forget();
   }

@@ -27,7 +27,7 @@ import type { ObjectNode, Target } from './object-node.js';
 import { ServiceAnswer } from './service-answer.js';
 import { PROPERTIES } from '#bridge/wire/standard-names.js';
 
-/** Passes on what a native peer has sent to a node that stands for an object of a service. */
+/** Passes on what a native peer has sent to the node of a service's object. */
 export function passCall(object: ObjectNode, arrival: Arrival): void {
   const message =
     arrival.read(object.conversation.client.translator, NO_CALL) ?? arrival.unknownCaller();
@@ -42,7 +42,7 @@ class NativeCall {
   private readonly arrival: Arrival;
   private readonly message: DecodedMessage;
   private readonly argumentCount: number;
-  /** null: no answer is wanted, or the answer is somebody else's matter now */
+  /** null: no answer is wanted, or another object is responsible for it now */
   private reply: Handle | null;
 
   constructor(object: ObjectNode, arrival: Arrival, message: DecodedMessage) {
@@ -70,7 +70,7 @@ class NativeCall {
     }
   }
 
-  /** Whoever has the handle may call; as himself, because services look at their callers. */
+  /** Any holder of the handle may call; it calls under its own name, because services check their callers. */
   private caller(): Connection {
     const { translator } = this.object.conversation.client;
     const { sender } = this.message;
@@ -104,7 +104,7 @@ class NativeCall {
       const rule = `mapping ${target.kind.at.file}:${target.kind.at.line}`;
       throw new DriverError(
         ErrorName.UnknownMethod,
-        `a handle to a ${target.kind.name} is not good for ${what} (${rule})`,
+        `a handle to a ${target.kind.name} does not allow ${what} (${rule})`,
       );
     }
     const body = this.legacyBody(member, caller);
@@ -126,7 +126,7 @@ class NativeCall {
     );
   }
 
-  /** The arguments as the service takes them. Objects of the caller's own are offered by himself. */
+  /** The arguments as the service takes them. The caller's own objects are offered under its own name. */
   private legacyBody(member: MemberReference, caller: Connection): unknown[] {
     const { client, service } = this.object.conversation;
     const home = client.translator.client(caller).conversation(service);
@@ -164,10 +164,7 @@ class NativeCall {
       answer?.cancel();
       if (reply !== null) reply.context = this.arrival;
       const [errorName, text] = STATUS_TEXTS[status];
-      throw new DriverError(
-        errorName,
-        text === '' ? `${service.name} has as much waiting as it may have` : text,
-      );
+      throw new DriverError(errorName, text === '' ? `the queue of ${service.name} is full` : text);
     });
     if (isReached) return;
     throw new DriverError(
@@ -176,7 +173,7 @@ class NativeCall {
     );
   }
 
-  /** Whoever holds a handle to an object can have the object's signals sent to a node of his own. */
+  /** Any holder of a handle to an object can have the object's signals sent to a node of its own. */
   private subscribe(target: Target): void {
     const { message, object } = this;
     const [path] = message.body;

@@ -36,8 +36,8 @@ export class NewHandles {
   }
 
   /**
-   * They have been sent, or are not needed: the receiver has handles of its own. `isStale`: whoever named these objects
-   * is not the service any more.
+   * They have been sent, or are not needed: the receiver has handles of its own. `isStale`: the connection that
+   * named these objects is no longer the service.
    */
   release(isStale: boolean): void {
     const { objects } = this;
@@ -48,7 +48,7 @@ export class NewHandles {
     }
   }
 
-  /** Undefined: that connection is not there, or is a native peer and hands out handles itself. */
+  /** Undefined: the connection does not exist, or is a native peer and grants handles itself. */
   private conversationWith(busName: string | undefined): Conversation | undefined {
     const { client, service } = this.conversation;
     const { registry } = client.translator;

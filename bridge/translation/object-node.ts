@@ -15,13 +15,13 @@ export interface Target {
   readonly path: string;
 }
 
-/** Stands behind a node that stands for an object of a service. */
+/** Context of a node that represents a service's object. */
 export class ObjectNode implements NodeContext, Target {
   readonly conversation: Conversation;
   readonly node: Node;
   readonly kind: ObjectKind;
   readonly path: string;
-  /** who was given the handle */
+  /** the connection that was granted the handle */
   readonly holder: Connection;
   readonly listeners = new Set<Listener>();
   /** what the holder could not hear yet */
@@ -59,7 +59,7 @@ export class ObjectNode implements NodeContext, Target {
   /** Its path may lead to another object by now. @throws DriverError */
   mustNotHaveEnded(): void {
     if (!this.hasEnded) return;
-    const why = `the ${this.kind.name} has ended: what it said last is there to be subscribed to`;
+    const why = `the ${this.kind.name} has ended: only its last signals can still be subscribed to`;
     throw new DriverError(ErrorName.UnknownObject, why);
   }
 
@@ -79,7 +79,7 @@ export class ObjectNode implements NodeContext, Target {
   }
 }
 
-/** Whether names lead to such objects: then objects that always have the same path can be reached through them. */
+/** Whether names lead to such objects: then objects with a fixed path can be reached through them. */
 function isNamed(kind: ObjectKind, { names }: Mapping): boolean {
   return names.some(({ object }) => object === kind);
 }

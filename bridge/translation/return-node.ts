@@ -9,8 +9,8 @@ import type { Client } from './client.js';
 import type { NodeContext } from './contexts.js';
 
 /**
- * Stands behind the node at which a service reaches a native peer by its unique name. Calls to objects that the native
- * peer has offered become calls of these; the rest goes on as it is.
+ * Context of the node at which a service reaches a native peer by its unique name. Calls to objects that the native
+ * peer has offered become calls of these; everything else is passed on unchanged.
  */
 export class ReturnNode implements NodeContext {
   private readonly client: Client;
@@ -61,7 +61,7 @@ export class ReturnNode implements NodeContext {
     const { bytes, descriptors } = arrival;
     if (client.sendHome({ bytes, sender: sender.number, transfers, descriptors })) return;
     const reply = wantsReply(message) ? arrival.take(arrival.handleCount - 1) : null;
-    const why = `${client.connection.uniqueName} is gone, or has as much waiting as it may have`;
+    const why = `${client.connection.uniqueName} is gone, or its queue is full`;
     client.refuse(message, reply, ErrorName.LimitsExceeded, why);
   }
 }

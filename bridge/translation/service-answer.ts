@@ -31,7 +31,7 @@ export interface PassedCall {
 /** What a service answers to a native peer: paths become handles. */
 export class ServiceAnswer extends Answer {
   private readonly call: PassedCall;
-  /** what was said meanwhile by objects that the answer may bring */
+  /** signals that were sent meanwhile by objects that the answer may bring */
   private readonly early: KeptSignals;
 
   constructor(client: Client, reply: Handle, call: PassedCall) {
@@ -61,7 +61,7 @@ export class ServiceAnswer extends Answer {
 
   protected pass(arrival: Arrival): void {
     const message = arrival.read(this.client.translator, NO_CALL);
-    /* services are connections of the bus's own hosts: nobody else has anything to answer */
+    /* services are connections of the bus's own hosts: an answer from any other process is refused */
     if (message === undefined || !this.client.translator.isTrusted(arrival.origin)) return;
     if (message.type === MessageType.MethodReturn) this.passReturn(arrival, message);
     else if (message.type === MessageType.Error) this.send(arrival, arrival.bytes, []);

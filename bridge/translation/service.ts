@@ -30,7 +30,7 @@ export class Service {
   private readonly conversations = new Set<Conversation>();
   private readonly objects = new Map<string, Set<ObjectNode>>();
   private readonly listeners = new Map<string, Set<Listener>>();
-  /** calls to it, until its signals are heard: one of them may end what the answer brings */
+  /** calls to it that wait until its signals are received: one of them may end an object that the answer brings */
   private held: (() => void)[] | null = null;
   private isWatched = false;
 
@@ -95,7 +95,7 @@ export class Service {
     for (const ended of endedObjects(this.mapping, part, body, path)) this.end(ended);
   }
 
-  /** An object has ended: handles to it die, but those of others than `by` that something is kept for. */
+  /** An object has ended: handles to it die, except those of holders other than `by` for which signals are kept. */
   end(path: string, by?: Connection): void {
     const retired: ObjectNode[] = [];
     for (const object of this.objects.get(path) ?? []) {
@@ -105,7 +105,7 @@ export class Service {
     this.retire(retired);
   }
 
-  /** What an object has said before a handle to it could be handed out. */
+  /** Delivers what an object has sent before a handle to it could be granted. */
   catchUp(object: ObjectNode, early: readonly Said[]): void {
     for (const said of early) {
       const { path, body } = said.message;
@@ -118,7 +118,7 @@ export class Service {
     }
   }
 
-  /** Somebody listens now: tells what the holder could not hear before, and then ends what has ended. */
+  /** There is a subscriber now: delivers the kept signals to it, and then ends what has ended. */
   tellKept(listener: Listener): void {
     if (!listener.handle.live) return;
     const { object, target } = listener;
@@ -132,7 +132,7 @@ export class Service {
     }
   }
 
-  /** For those who hold a handle and could not ask for it yet, or are about to get one. */
+  /** Keeps a signal for holders that could not subscribe yet, or that are about to get a handle. */
   private keep(said: Said, path: string, to: Connection | undefined): void {
     const listeners = [...(this.listeners.get(path) ?? [])];
     const listening = new Set(listeners.map(({ object }) => object.holder));
@@ -152,7 +152,7 @@ export class Service {
     }
   }
 
-  /** Handles live until their holders have heard the last of the object, and lead nowhere else. */
+  /** Handles live until their holders have got the object's last signals, but lead nowhere any more. */
   private retire(objects: readonly ObjectNode[]): void {
     for (const object of objects) {
       object.endedWith = objects.filter(({ holder }) => holder === object.holder);
@@ -205,7 +205,7 @@ export class Service {
     handles.release(false);
   }
 
-  /** Whether a handle to such an object lets a signal through; of properties, translating it leaves some out. */
+  /** Whether a handle to such an object lets a signal through; of properties, the translation leaves some out. */
   private isFor(kind: ObjectKind, said: Said): boolean {
     const { interface: name, member } = partOf(said);
     const asked = { interface: name, member: name === PROPERTIES ? 'GetAll' : member };

@@ -20,9 +20,9 @@ import { Service } from './service.js';
 import { Watch } from './watch.js';
 
 /**
- * Lets native peers work with capabilities where a service has object paths (docs/mappings.md). One that asks for a
- * name of which a mapping speaks gets a handle to a node here instead of the service's own. To the service it looks as
- * if the native peer had called by path.
+ * Lets native peers work with capabilities where a service has object paths (docs/mappings.md). A native peer that
+ * asks for a mapped name gets a handle to a node here instead of the service's own. The service sees ordinary calls
+ * by path from the native peer.
  */
 export class Translator implements ObjectTranslator {
   readonly host: Host;
@@ -52,8 +52,8 @@ export class Translator implements ObjectTranslator {
   }
 
   /**
-   * For the registry, which has been asked for `name` by `sender`: the handle, its own, that it is to give away instead
-   * of the owner's. Undefined: no mapping speaks of these two.
+   * For the registry, which `sender` has asked for `name`: the handle, its own, that it grants instead of the
+   * owner's. Undefined: no mapping applies to these two.
    */
   handleFor(name: string, sender: Connection, owner: Connection | undefined): Handle | undefined {
     if (!sender.isNative) return this.returnHandle(name, sender, owner);
@@ -136,7 +136,7 @@ export class Translator implements ObjectTranslator {
     return name === undefined ? undefined : this.registry.connections.get(name);
   }
 
-  /** Learns what others have given back meanwhile; false: there are no others. */
+  /** Applies what other processes have given back meanwhile; false: there are no other processes. */
   lookAround(): boolean {
     const { peers } = this.host;
     peers?.shared.dispatch();

@@ -11,8 +11,8 @@ function ruleFor(name: string): MatchRule {
 }
 
 /**
- * A connection of the bus's own that listens to services: their signals say which objects have ended, and are passed on
- * to those who asked for them. It comes onto the bus when there is something to listen to.
+ * A connection of the bus itself that listens to services: their signals show which objects have ended, and are
+ * passed on to subscribers. It joins the bus when there is something to listen to.
  */
 export class Watch implements Sink {
   private readonly host: Host;
@@ -20,7 +20,7 @@ export class Watch implements Sink {
   private readonly heard: (arrival: Arrival, peer: Peer) => void;
   private connection: Connection | undefined;
 
-  /** @param heard is told inside the transaction */
+  /** @param heard is called inside the transaction */
   constructor(host: Host, heard: (arrival: Arrival, peer: Peer) => void) {
     this.host = host;
     this.heard = heard;

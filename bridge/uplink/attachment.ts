@@ -38,7 +38,7 @@ const RETRY_MAX_MS = 500;
 /** Clients are not kept waiting any longer by a bus that does not answer. */
 const PATIENCE_MS = 2000;
 
-/** This bridge's being attached to an existing bus: all that it has over there, and all that stands for it here. */
+/** The state of an attachment to another bus: our connections there, and the stand-ins for its connections here. */
 export class Attachment implements OtherBus {
   readonly host: Host;
   readonly options: UplinkOptions;
@@ -68,9 +68,9 @@ export class Attachment implements OtherBus {
   watcher: Watcher | undefined;
   private deferred: (() => void)[] = [];
   private retryMs = RETRY_FIRST_MS;
-  private reason = 'it was not reached yet';
+  private reason = 'it has not been reached yet';
   private isClosed = false;
-  /** whoever waits for the first time that the other bus is there, or is not */
+  /** called once, when the first attempt to reach the other bus has succeeded or failed */
   private onSettled: (() => void) | undefined;
 
   constructor(host: Host, options: UplinkOptions) {
@@ -139,7 +139,7 @@ export class Attachment implements OtherBus {
     else this.watcher.link.call(member, signature, body, taker);
   }
 
-  /** Calls back when all has been heard that happened over there before now. */
+  /** Calls back after every earlier event of the other bus has been processed. */
   catchUp(done: () => void): void {
     this.ask('GetId', '', [], (reply) => {
       if (reply !== undefined) done();
@@ -164,7 +164,7 @@ export class Attachment implements OtherBus {
     };
   }
 
-  /** How far a client gets over there. `reach` undefined: everywhere. */
+  /** What a client may reach on the other bus. `reach` undefined: everything. */
   accessOf({ credentials }: Connection): Access {
     const confinement = confinementOf(credentials, this.host.options.uid);
     if (confinement === undefined) return FREE;
@@ -172,8 +172,8 @@ export class Attachment implements OtherBus {
   }
 
   /**
-   * Whether a client may speak to, and ask about, a connection of the other bus by its unique name, of which it has
-   * heard from somebody. One that is confined has to be spoken to first.
+   * Whether a client may speak to, and ask about, a connection of the other bus by its unique name. A confined
+   * client may do so only after that connection has spoken to it.
    */
   mayAddress(name: string, client: Connection): boolean {
     if (!this.isUp || this.uplinks.isOurs(name) || this.ghosts.isGhost(client)) return false;
@@ -194,9 +194,9 @@ export class Attachment implements OtherBus {
     const name = own ?? nameIn(header, SECOND_SPACE_PREFIX, isClient);
     if (name === undefined) return undefined;
     const text =
-      `The message tells the unique name ${name}, by which nobody can be reached on the bus at ${this.address}: ` +
+      `The message contains the unique name ${name}, which nobody has on the bus at ${this.address}: ` +
       'that client may have no connection there (attach with --allow-confined), ' +
-      'or came when that bus did not answer, or before it was started anew';
+      'or connected while that bus did not answer, or before that bus was restarted';
     return { errorName: NAME_CANNOT_CROSS, text };
   }
 
@@ -205,7 +205,7 @@ export class Attachment implements OtherBus {
     return { errorName: ErrorName.ServiceUnknown, text };
   }
 
-  /** The bus that says it is `guid` must not be this one, nor one that is attached to this one. */
+  /** The bus with this `guid` must be neither this one nor one that is attached to this one. */
   loopOf(guid: string): string | undefined {
     if (guid === this.host.options.guid) return 'it is this bridge itself';
     const isAttachedHere = this.driver.registry.owner(MARK_PREFIX + markOf(guid)) !== undefined;
@@ -232,7 +232,7 @@ export class Attachment implements OtherBus {
     this.settled();
   }
 
-  /** The other bus is gone, or was not there: what stands for it goes, and comes back with it. */
+  /** The other bus is gone, or was not there: its stand-ins end, and come back with it. */
   lost(reason: string): void {
     if (this.isUp) this.log('warn', 'the other bus is gone', { address: this.address, reason });
     else if (this.reason !== reason)
@@ -266,7 +266,7 @@ export class Attachment implements OtherBus {
     this.changes.add(() => this.ghosts.depart(farName), [(met) => this.hearOut(farName, met)]);
   }
 
-  /** Calls back when all that this connection of the other bus said before now has been passed on. */
+  /** Calls back when everything that this connection of the other bus has sent so far has been delivered. */
   hearOut(farName: string, done: () => void): void {
     const listening = this.listenersTo(farName).filter((uplink) => uplink.link?.isReady === true);
     let missing = listening.length;
@@ -279,7 +279,7 @@ export class Attachment implements OtherBus {
     }
   }
 
-  /** The uplinks on which something that this connection of the other bus said may be under way. */
+  /** The uplinks on which a message from this connection of the other bus may be under way. */
   private listenersTo(farName: string): Uplink[] {
     const audience = this.ghosts.find(farName)?.audience ?? [];
     const all = this.imports.isOwner(farName) ? this.uplinks.all() : [];
@@ -312,7 +312,7 @@ export class Attachment implements OtherBus {
     else done();
   }
 
-  /** Services that can be started over there have changed. */
+  /** The list of services that the other bus can start has changed. */
   activatableChanged(): void {
     this.driver.broadcast('ActivatableServicesChanged', '', []);
   }
@@ -322,7 +322,7 @@ export class Attachment implements OtherBus {
     this.defer(() => this.doorkeeper.review());
   }
 
-  /** A broadcast of a client's: heard over there if the client owns an exported name. */
+  /** A client's broadcast: passed on to the other bus if the client owns an exported name. */
   emitted(connection: Connection, message: Message): void {
     const uplink = this.uplinks.find(connection);
     if (uplink !== undefined && uplink.claims.size > 0) uplink.outbound.emit(message);

@@ -1,10 +1,10 @@
 interface Change {
-  /** what has to be known, or to have been heard, before it can be told */
+  /** conditions that are still unmet */
   missing: number;
   readonly apply: () => void;
 }
 
-/** What has changed on the other bus and is yet to be told on the bridge, in order. */
+/** Changes on the other bus that have yet to be announced on the bridge, in order. */
 export class Changes {
   private queue: Change[] = [];
   private settled: (() => void)[] = [];
@@ -30,7 +30,7 @@ export class Changes {
     this.run();
   }
 
-  /** Calls back when nothing is left to be told; at once if that is so. */
+  /** Calls back when no change is left to announce; at once if there is none. */
   whenSettled(done: () => void): void {
     if (this.isSettled && !this.isRunning) done();
     else this.settled.push(done);

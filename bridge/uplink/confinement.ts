@@ -8,7 +8,7 @@ import type { ConfinedGrant } from './uplink-options.js';
 export interface Confinement {
   /** as grants name it: uid:1000, flatpak:com.example.App, snap:firefox, root:/srv/jail, unknown */
   readonly key: string;
-  /** what it is, for the error */
+  /** describes the confinement, for the error text */
   readonly text: string;
 }
 
@@ -36,7 +36,7 @@ export function reachOf({ key }: Confinement, grants: readonly ConfinedGrant[]):
   return new NamePatterns(own.flatMap(({ names }) => names));
 }
 
-/** Flatpak puts this file into the sandbox, for everybody to look at (flatpak-run(1)). */
+/** Flatpak puts this file into the sandbox, where everyone can read it (flatpak-run(1)). */
 function flatpakOf(pid: number, proc: string): Confinement | undefined {
   const info = read(`${proc}/${pid}/root/.flatpak-info`);
   if (info === undefined) return undefined;
@@ -56,7 +56,7 @@ function groupOf(pid: number, proc: string): Confinement | undefined {
     : { key: `snap:${snap}`, text: `it belongs to the snap ${snap}` };
 }
 
-/** A process that does not let itself be looked at has its own reasons (prctl(2), PR_SET_DUMPABLE). */
+/** A process may forbid others to inspect it (prctl(2), PR_SET_DUMPABLE): that alone does not make it confined. */
 function rootOf(pid: number, proc: string): Confinement | undefined {
   const own = statSync('/');
   const root = directory(`${proc}/${pid}/root/`);

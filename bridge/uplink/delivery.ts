@@ -10,7 +10,7 @@ import type { StandIn } from './stand-in.js';
 import type { Uplink } from './uplink.js';
 import type { WaitingMessage } from './waiting-message.js';
 
-/** A client's message for somebody on the bridge. */
+/** A client's message for a connection on the bridge. */
 interface Parcel {
   readonly sender: Connection;
   readonly owner: Connection;

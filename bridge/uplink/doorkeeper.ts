@@ -18,7 +18,7 @@ export class Doorkeeper {
     return this.uplink?.claims.has(name) === true;
   }
 
-  /** The services that can be started, or the exported names, are others; or the other bus is there again. */
+  /** Re-evaluates which names to hold on the other bus, after services, exports or connectivity change. */
   review(): void {
     const { host, exports, migrations, isUp } = this.attachment;
     if (!isUp) return;
@@ -53,7 +53,7 @@ export class Doorkeeper {
   private yieldTo(owner: string, name: string): void {
     this.attachment.log(
       'warn',
-      'a service cannot be started from the other bus: somebody there has its name',
+      'a service cannot be started from the other bus: another client there owns its name',
       { name, owner },
     );
     this.release(name);

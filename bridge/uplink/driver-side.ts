@@ -42,7 +42,7 @@ export class DriverSide implements AttachedBus {
     const owner = driver.registry.names.primary(name);
     const ghost = owner === undefined ? undefined : ghosts.of(owner);
     if (ghost !== undefined) {
-      /* a program that is told that the name exists turns to its owner, which it can see */
+      /* a program that learns that the name exists will call its owner, so it must be able to see that owner */
       if ((flags & RequestNameFlag.DoNotQueue) !== 0) claim.grant();
       else claim.refuse(exports.clash(name, connection, ghost.text));
       return true;
@@ -78,7 +78,7 @@ export class DriverSide implements AttachedBus {
     return this.attachment.uplinks.find(connection)?.rules.remove(rule, removed) === true;
   }
 
-  /** What is to be owned over there is started there. */
+  /** A service whose name is to be owned on the other bus is started there. */
   startsThere(name: string): boolean {
     const { exports } = this.attachment;
     return !exports.patterns.matches(name) && this.activatableNames.includes(name);
@@ -101,7 +101,7 @@ export class DriverSide implements AttachedBus {
         const isError = reply.type === MessageType.Error;
         if (isError)
           return failed(new DriverError(reply.errorName ?? ErrorName.Failed, String(result)));
-        /* who is told that the service runs must be able to find its name */
+        /* a client that learns that the service runs must be able to find its name */
         this.attachment.watcher?.sync(() => started(result as number));
       });
     });

@@ -15,8 +15,8 @@ export type ClaimDone = (refusal: DriverError | undefined) => void;
 export const NAME_CLASH = 'org.bus1.Error.NameClash';
 
 /**
- * Names of this bus that are reachable on the other one: their owners own them there, too, through their uplinks. A
- * name that somebody else owns there is not to be had here.
+ * Names of this bus that are reachable on the other one: their owners own them there as well, through their
+ * uplinks. A name that has another owner there cannot be owned here.
  */
 export class Exports {
   patterns = new NamePatterns([]);
@@ -27,8 +27,8 @@ export class Exports {
   }
 
   /**
-   * A client asks for an exported name here, with the flags of RequestName: it is asked for over there first. While the
-   * other bus is not there, it does not count.
+   * A client asks for an exported name here, with the flags of RequestName: it is first requested on the other bus.
+   * While the other bus is not reachable, it is not asked.
    */
   claim(connection: Connection, name: string, flags: number, done: ClaimDone): void {
     const uplink = this.attachment.uplinks.of(connection.number);
@@ -51,7 +51,7 @@ export class Exports {
     if (uplink.link?.isReady === true) uplink.link.call('ReleaseName', 's', [name], () => {});
   }
 
-  /** Somebody over there has got a name that `uplink` had. */
+  /** Another client of the other bus has taken a name that `uplink` owned there. */
   lost(uplink: Uplink, name: string): void {
     const { attachment } = this;
     const { connection, link } = uplink;
@@ -63,7 +63,7 @@ export class Exports {
     });
   }
 
-  /** An uplink was closed by the other bus, which goes on. */
+  /** The other bus has closed an uplink, but is still there. */
   uplinkLost({ claims, connection }: Uplink, reason: string): void {
     const names = [...claims.keys()];
     claims.clear();
@@ -87,8 +87,9 @@ export class Exports {
   }
 
   /**
-   * Asks for all names that are exported and owned here: they were not exported before, or, `isAnew`, the other bus was
-   * gone. Whoever has one of them over there keeps it: our owner waits for its turn, or gives up what it has lost.
+   * Requests all names that are exported and owned here: they were not exported before or, with `isAnew`, the other
+   * bus was gone. If such a name has another owner there, that one keeps it: our owner is queued, or gives the name
+   * up if it has lost it.
    */
   restore(isAnew: boolean): void {
     const { registry } = this.attachment.driver;
@@ -131,15 +132,14 @@ export class Exports {
       this.release(connection, name);
       this.giveUp(connection, name, owner);
     } else {
-      const why =
-        'an exported name is owned on the other bus: the owner here waits for its turn there';
+      const why = 'an exported name is owned on the other bus: the owner here is queued there';
       this.attachment.log('warn', why, { name, owner });
     }
   }
 
   private request(uplink: Uplink, link: Link, name: string, flags: number, done: ClaimDone): void {
     const isNew = !uplink.claims.has(name);
-    /* from now on: what the client says meanwhile is said by an owner, or by nobody */
+    /* from now on: what the client sends meanwhile comes from an owner of the name, or from none */
     uplink.claims.set(name, flags);
     link.call('RequestName', 'su', [name, this.flagsFor(name, flags)], (reply) => {
       const code = reply?.body[0];
@@ -161,12 +161,12 @@ export class Exports {
     });
   }
 
-  /** What stands for a service that is yet to start makes way for it. */
+  /** The placeholder for a service that has yet to start makes way for it. */
   private flagsFor(name: string, flags: number): number {
     return this.attachment.doorkeeper.holds(name) ? flags | RequestNameFlag.ReplaceExisting : flags;
   }
 
-  /** A name that was lost over there is given up here. */
+  /** A name that was lost on the other bus is given up here. */
   private giveUp(connection: Connection, name: string, winner: string): void {
     const { driver } = this.attachment;
     if (!driver.registry.names.queuedOwners(name).includes(connection)) return;
@@ -180,7 +180,7 @@ export class Exports {
     this.attachment.host.settle();
   }
 
-  /** Calls back with the owner of a name over there, undefined if that is one of ours. */
+  /** Calls back with the owner of a name on the other bus; undefined if that is one of our own connections. */
   foreignOwner(link: Link, name: string, done: (owner: string | undefined) => void): void {
     this.ownerOf(link, name, (farOwner) => {
       if (farOwner === '' || this.attachment.uplinks.isOurs(farOwner)) done(undefined);

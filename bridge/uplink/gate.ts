@@ -12,8 +12,9 @@ class Spot {
 }
 
 /**
- * Stands for imported names that nobody owns: what is sent to one of them goes to the other bus, which starts the
- * service or says that there is none. When somebody owns the name its nodes are released, and senders ask anew.
+ * Stands in for imported names without an owner: a message to one of them goes to the other bus, which starts the
+ * service or answers that there is none. When a name gets an owner its nodes are released, and senders ask the
+ * registry again.
  */
 export class Gate extends StandIn {
   readonly farName = null;
@@ -34,7 +35,7 @@ export class Gate extends StandIn {
     return handle;
   }
 
-  /** Somebody owns `name`, or it is not imported any more. */
+  /** `name` has an owner, or is no longer imported. */
   close(name: string): void {
     const nodes = this.nodes.get(name);
     if (nodes === undefined) return;

@@ -48,17 +48,17 @@ export class Ghost extends StandIn {
   /** the uplinks on which something of this connection's was received */
   readonly audience = new Set<Uplink>();
   live = true;
-  /** the bridge has been told that it owns a name */
+  /** a name of its has been announced on the bridge */
   isTold = false;
   private readonly names = new Map<string, Node>();
-  /** clients that it has called, by the names that it calls them: those of the other bus */
+  /** clients that it has called, by their unique names on the other bus */
   private readonly routes = new Destinations();
   /** clients that hear its broadcasts, by their names on this bus */
   private readonly listeners = new Destinations();
   /** serial of the last broadcast that monitors have been shown: it comes once for each uplink */
   private shownSerial = 0;
 
-  /** Comes onto the bridge: everybody is told. */
+  /** Announces the ghost on the bridge. */
   constructor(attachment: Attachment, farText: string, credentials: Credentials) {
     super(attachment, credentials.uid ?? NOBODY);
     const { host, driver } = attachment;
@@ -83,7 +83,7 @@ export class Ghost extends StandIn {
     return this.connection.number;
   }
 
-  /** Something that it said came in through `uplink`. */
+  /** A message of this connection has arrived through `uplink`. */
   // hot
   heardBy(uplink: Uplink): void {
     if (this.audience.has(uplink)) return;
@@ -95,12 +95,15 @@ export class Ghost extends StandIn {
     return [...this.names.keys()];
   }
 
-  /** For people: where it is, and what it is. */
+  /** Describes the connection in diagnostics: which bus it is on, and which process it is. */
   get text(): string {
     return `${this.farText} (${processText(this.connection.credentials.pid)})`;
   }
 
-  /** It owns this name over there. A client of the bridge that owns it here keeps it: then this waits for its turn. */
+  /**
+   * It owns this name on the other bus. If a client of the bridge owns the name here, it keeps it, and the ghost is
+   * queued.
+   */
   own(name: string): void {
     this.isTold = true;
     if (this.names.has(name)) return;
@@ -115,7 +118,9 @@ export class Ghost extends StandIn {
     if (change !== undefined) driver.announce(change);
   }
 
-  /** Whoever asks for this name with ReplaceExisting gets it: nobody is without an owner in between. */
+  /**
+   * The next client that requests this name with ReplaceExisting gets it: so the name is never without an owner.
+   */
   letReplace(name: string): void {
     const flags = RequestNameFlag.AllowReplacement | RequestNameFlag.DoNotQueue;
     const { names } = this.attachment.driver.registry;
@@ -181,7 +186,7 @@ export class Ghost extends StandIn {
     return this.peer.send(inbox, message) !== SendStatus.OverQuota;
   }
 
-  /** It has left the other bus. What it said before is still on its way, and finds its reply handles. */
+  /** It has left the other bus. Its last messages are still under way, and find their reply handles. */
   depart(): void {
     if (!this.live) return;
     this.live = false;
@@ -206,7 +211,7 @@ export class Ghost extends StandIn {
     this.listeners.remove(context);
   }
 
-  /** The registry keeps no node for a name any more: somebody here took it away. */
+  /** The registry no longer keeps a node for a name: a client here has taken it over. */
   protected nodeAbandoned(node: Node): void {
     for (const [name, each] of this.names) if (each === node) this.names.delete(name);
   }
@@ -222,7 +227,7 @@ export class Ghost extends StandIn {
     return this.resolve(uplink, header);
   }
 
-  /** First contact: the registry lives in this thread, so it is looked at and not asked. */
+  /** First contact: the registry lives in this thread, so it is read directly. */
   private resolve(uplink: Uplink, header: MessageHeader): Destination | null {
     const { registry } = this.attachment.driver;
     const name = headerText(header, 'destination');

@@ -51,8 +51,8 @@ export class Ghosts {
   }
 
   /**
-   * Calls back when there is a ghost for `farName`, even if that has left in the meantime: what it said is still to be
-   * heard. Does not call back when the other bus goes away.
+   * Calls back when there is a ghost for `farName`, even if that connection has left in the meantime: its messages
+   * are still to be delivered. Does not call back when the other bus goes away.
    */
   adopt(farName: string, done: () => void): void {
     if (this.byFarName.has(farName)) return done();
@@ -65,8 +65,8 @@ export class Ghosts {
   }
 
   /**
-   * Calls back when there is a ghost for `farName`, or when nobody has this name on the other bus, or that bus has
-   * gone.
+   * Calls back when there is a ghost for `farName`, when no connection of the other bus has this name, or when that
+   * bus has gone.
    */
   lookUp(farName: string, done: () => void): void {
     this.lookedUp.add(done);

@@ -8,7 +8,7 @@ const SCRATCH_BYTES = 8 * 1024;
 /** What the fields that are put in add at most: two names of 255 bytes and a word, with their prologues. */
 const GROWTH_BYTES = 640;
 
-/** Stands for a field that is to be left out. */
+/** Marks a field that is to be left out. */
 export const NO_FIELD = new Uint8Array(0);
 
 /**

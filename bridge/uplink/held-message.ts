@@ -3,7 +3,7 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 
 /** A message from the other bus that cannot be passed on yet. */
 export class HeldMessage {
-  /** unique name over there */
+  /** unique name on the other bus */
   readonly sender: string;
   private readonly bytes: Uint8Array;
   readonly descriptors: DescriptorSet | null;

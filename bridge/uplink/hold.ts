@@ -31,7 +31,7 @@ export class Hold {
     this.held.push({ from, message });
   }
 
-  /** The name is owned over there. */
+  /** The name has its new owner on the other bus. */
   sendOn(): void {
     this.attachment.holds.end(this);
     for (const { from, message } of this.held.splice(0)) from.outbound.carryOn(message);

@@ -6,22 +6,22 @@ import { NamePatterns } from './name-patterns.js';
 export class Imports {
   patterns = new NamePatterns([]);
   private readonly attachment: Attachment;
-  /** owners over there, as last heard; the bridge may not have been told yet */
+  /** owners on the other bus, as last reported; they may not have been announced on the bridge yet */
   private readonly heard = new Map<string, string>();
-  /** how many of these names somebody owns, as heard; a loss counts when the bridge has been told */
+  /** number of imported names owned, per owner; decremented after the loss was announced here */
   private readonly ownedCount = new Map<string, number>();
-  /** who waits for the bridge to be told that this connection owns a name */
+  /** callbacks to run once a name of this connection has been announced on the bridge */
   private readonly awaited = new Map<string, (() => void)[]>();
-  /** exported names that somebody owns over there, for as long as he does */
+  /** exported names that have an owner on the other bus, for as long as they have */
   private readonly borrowed = new Set<string>();
-  /** connections that were heard and own none of these names */
+  /** connections that have sent something and own none of these names */
   private readonly strangers = new Set<string>();
 
   constructor(attachment: Attachment) {
     this.attachment = attachment;
   }
 
-  /** Owned names and their owners' unique names over there. */
+  /** Owned names, with their owners' unique names on the other bus. */
   get owned(): ReadonlyMap<string, string> {
     return this.heard;
   }
@@ -31,7 +31,9 @@ export class Imports {
     return this.ownedCount.has(farName);
   }
 
-  /** Calls back as soon as the bridge has been told that this connection, an owner, owns a name. */
+  /**
+   * Calls back as soon as the name of this connection, an owner on the other bus, has been announced on the bridge.
+   */
   whenTold(farName: string, done: () => void): void {
     const waiting = this.awaited.get(farName);
     if (waiting === undefined) this.awaited.set(farName, [done]);
@@ -47,8 +49,8 @@ export class Imports {
   }
 
   /**
-   * Somebody over there owns an exported name, and a client was told so that wants to turn to him: the name is imported
-   * until he gives it up. Calls back when its owner is known here.
+   * A client has learned that an exported name is owned on the other bus, and will call its owner: the name is
+   * imported until that owner gives it up. Calls back when the owner is known here.
    */
   borrow(name: string, done: () => void): void {
     const { attachment } = this;
@@ -71,7 +73,10 @@ export class Imports {
     this.strangers.delete(farName);
   }
 
-  /** A name has changed hands over there; `farOwner` '': nobody has it. Names that are not imported are passed over. */
+  /**
+   * A name has changed hands on the other bus; `farOwner` '': it has no owner. Names that are not imported are
+   * ignored.
+   */
   changed(name: string, farOwner: string): void {
     const { attachment } = this;
     const isImported =
@@ -90,8 +95,8 @@ export class Imports {
   }
 
   /**
-   * Other names are imported from now on: those that are no longer are given up. Who asks for the owners of the new
-   * ones calls `changed`.
+   * Changes the imported names: those that no longer are imported are given up. The caller finds the owners of the
+   * new ones and calls `changed`.
    */
   setPatterns(patterns: NamePatterns): void {
     this.patterns = patterns;

@@ -26,7 +26,7 @@ export class Inbound {
   /** the client does not read: the other bus is not read either */
   isStuck = false;
   private held: HeldMessage[] = [];
-  /** who waits for what `sender` said to be passed on, and who for that to be in vain */
+  /** callbacks to run once everything from `sender` is delivered */
   private drained: { readonly sender: string; readonly done: () => void }[] = [];
   private passed: (() => void)[] = [];
   private arrivingBytes = 0;
@@ -48,14 +48,14 @@ export class Inbound {
     if (this.arrivingBytes > ARRIVING_MAX_BYTES) this.getStuck();
   }
 
-  /** The name has arrived, or does not come: what waited for it goes on. */
+  /** The name has arrived, or will not: messages that waited for it go on. */
   arrived(): void {
     this.uplink.arriving = null;
     this.arrivingBytes = 0;
     this.resume();
   }
 
-  /** Passes on what clients of this bridge have said to this one by way of the other bus, ahead of all others. */
+  /** Delivers messages from clients of this bridge that came by way of the other bus, ahead of all others. */
   passOwn(): void {
     const { uplinks } = this.uplink.attachment;
     const own = this.held.filter(({ sender }) => uplinks.clientBehind(sender) !== undefined);
@@ -92,8 +92,8 @@ export class Inbound {
   }
 
   /**
-   * Calls back when nothing of this sender's is held any more; at once if nothing is. What others said may have to wait
-   * for the very thing that the caller waits to do.
+   * Calls back once no message of this sender is held any more. Messages of other senders are not waited for: they
+   * may be waiting for the caller itself.
    */
   whenDrained(sender: string, done: () => void): void {
     this.drained.push({ sender, done });
@@ -187,7 +187,10 @@ export class Inbound {
     return ghost.convey(this.uplink, envelope, descriptors) || this.retryLater();
   }
 
-  /** A client of this bridge has said it, when the name was still owned over there: it says it here. */
+  /**
+   * The message is from a client of this bridge, sent when the name was still owned on the other bus: it is
+   * delivered here directly.
+   */
   private shortcut(envelope: Envelope, descriptors: DescriptorSet | null): true {
     const { attachment } = this.uplink;
     const client = attachment.uplinks.clientBehind(senderText(envelope.header));
@@ -213,7 +216,7 @@ export class Inbound {
     return ghost.tell(this.uplink, envelope, descriptors) || this.retryLater();
   }
 
-  /** Null: it is not known, or not all that is to be known before it is heard. */
+  /** Null: the sender is unknown, or a change that must be announced before its message is still missing. */
   // hot
   private sender(header: MessageHeader): Ghost | null {
     const { ghosts, imports } = this.uplink.attachment;
@@ -226,7 +229,7 @@ export class Inbound {
     return found.isTold || !imports.isOwner(found.farText) ? found : null;
   }
 
-  /** Asks who that is; if it owns a name, the bridge is told so first. */
+  /** Asks who the sender is; if it owns a name, that is announced first. */
   private await(header: MessageHeader): false {
     const { ghosts, imports } = this.uplink.attachment;
     const name = senderText(header);
@@ -236,7 +239,7 @@ export class Inbound {
     return false;
   }
 
-  /** Finds out whether somebody unheard of owns an imported name: it may have got it a moment ago. */
+  /** Finds out whether an unknown connection owns an imported name: it may have got it a moment ago. */
   private learn(name: string): false {
     const { attachment } = this.uplink;
     attachment.catchUp(() => {

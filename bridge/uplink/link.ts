@@ -47,7 +47,7 @@ export interface LinkEvents {
 /** A connection to the existing bus, which lives in the host's loop like those of clients. */
 export class Link implements Endpoint, MessageHandler {
   readonly fd: number;
-  /** what comes is taken at once, or held by whoever has to wait */
+  /** never pauses reading: consumers buffer */
   readonly isWaiting = false;
   readonly outbox: Outbox;
   readonly envelope = new Envelope();
@@ -201,7 +201,7 @@ export class Link implements Endpoint, MessageHandler {
     return false;
   }
 
-  /** Ends the connection; nobody is told. */
+  /** Ends the connection without notifying anyone. */
   close(): void {
     if (!this.live) return;
     this.live = false;
@@ -254,7 +254,7 @@ export class Link implements Endpoint, MessageHandler {
     if (output.length === 0) return;
     const address = scratch(output);
     if (address === undefined || sendBytes(this.fd, address, output.length) !== output.length) {
-      this.fail('it does not read what we say during the authentication');
+      this.fail('it does not read during the authentication');
     }
   }
 
@@ -282,7 +282,7 @@ export class Link implements Endpoint, MessageHandler {
     else this.brokenPipe(errno);
   }
 
-  /** What the other bus said last can still be read; the end of that closes the connection. */
+  /** The last messages of the other bus can still be read; the end of input closes the connection. */
   private brokenPipe(errno: number): void {
     if (errno !== Errno.EPIPE && errno !== Errno.ECONNRESET) {
       return this.fail(`writing failed with ${errnoName(errno)}`);

@@ -8,10 +8,13 @@ import { processText } from './process-text.js';
 /** The name stays where it was, or is back there. */
 export const MIGRATION_FAILED = 'org.bus1.Error.MigrationFailed';
 
-/** How long is waited for the owner before to have dealt with what it was sent; then those who wait go on. */
+/** How long the previous owner may take to process what it was sent; then held messages go on. */
 export const DRAIN_MAX_MS = 1000;
 
-/** How often the bus there is asked again who owns a name, while that is somebody who has just left. */
+/**
+ * How often the other bus is asked again for the owner of a name, while its answer names a connection that has just
+ * left.
+ */
 const OWNER_TRIES_MAX = 20;
 
 /** A service on either bus: its unique name there, and its process. */
@@ -21,13 +24,13 @@ export interface Party {
 }
 
 export type MigrationStep =
-  /** for somebody to ask for the name on the bus that it moves to; with the present owner */
+  /** waits for a client to request the name on the bus that it moves to; the present owner still has it */
   | 'waiting'
-  /** somebody has asked for it */
+  /** a client has requested it */
   | 'candidate'
-  /** the present owner does not allow others to replace it: it has to let go by itself */
+  /** the present owner does not allow replacement: it has to release the name itself */
   | 'queued'
-  /** the present owner has let go of it there, so that somebody can ask for it who would not queue */
+  /** the present owner has released it there, so that a client that does not queue can request it */
   | 'released'
   /** the name has changed hands on the existing bus */
   | 'switched';
@@ -40,7 +43,7 @@ export interface MigrationResult {
   readonly held: number;
 }
 
-/** Who wants a name moved, and how it hears of it. */
+/** The client that wants a name moved, and the callbacks that tell it about the progress. */
 export interface MigrationRequest {
   readonly name: string;
   readonly requester: Connection;
@@ -82,7 +85,7 @@ export class Together {
     if (this.ready.length === this.count) for (const each of this.ready) each();
   }
 
-  /** One of them does not move: so the others do not, unless they have. */
+  /** One of the names does not move: so neither do the others, unless they have moved already. */
   failed(migration: Migration, reason: string): void {
     this.members.delete(migration);
     for (const each of this.members)
@@ -101,7 +104,7 @@ export abstract class Migration {
   readonly request: MigrationRequest;
   protected readonly attachment: Attachment;
   protected isOver = false;
-  /** the name has changed hands over there: from then on nothing is waited for but what is under way */
+  /** the name has changed hands on the other bus: from then on only messages under way are waited for */
   protected isTurning = false;
   private readonly cancelTimeout: () => void;
 
@@ -118,10 +121,10 @@ export abstract class Migration {
 
   abstract start(): void;
 
-  /** Somebody here asks for the name. False: that is no business of the migration's. */
+  /** A client here requests the name. False: the migration is not concerned. */
   abstract offer(connection: Connection, flags: number, claim: NameClaim): boolean;
 
-  /** The name belongs to `farOwner` on the other bus now, '' nobody. */
+  /** The name now belongs to `farOwner` on the other bus; '': to none. */
   abstract turn(farOwner: string): Turn | undefined;
 
   /** A client of the bridge has left. */
@@ -142,7 +145,7 @@ export abstract class Migration {
     if (!this.isTurning) this.fail(reason);
   }
 
-  /** The new owner answers: goes on when those of all names that belong to this one do. */
+  /** The new owner answers: goes on when the new owners of all names that move together answer. */
   protected whenReady(go: () => void): void {
     const { together } = this.request;
     const goOn = (): void => {

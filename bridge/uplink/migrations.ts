@@ -19,9 +19,9 @@ export class Migrations {
   start(request: MigrationRequest, isBack: boolean): void {
     const { name } = request;
     if (this.byName.has(name))
-      throw new DriverError(ErrorName.Failed, `${name} is being moved already`);
+      throw new DriverError(ErrorName.Failed, `${name} is already being moved`);
     if (!this.attachment.isUp) {
-      const text = `${name} cannot be moved while the bus at ${this.attachment.address} is not there`;
+      const text = `${name} cannot be moved while the bus at ${this.attachment.address} cannot be reached`;
       throw new DriverError(ErrorName.ServiceUnknown, text);
     }
     const Kind = isBack ? MoveBack : MoveHere;

@@ -12,12 +12,13 @@ import {
 } from './migration.js';
 import type { Uplink } from './uplink.js';
 
-/** No bus tells when somebody joins the queue for a name: that has to be asked. */
+/** No bus sends a signal when a connection joins the queue for a name: that has to be polled. */
 const QUEUE_POLL_MS = 50;
 
 /**
- * A name moves back to the other bus. Its owner here lets itself be replaced there; who asks for the name without
- * replacing anybody is given it when it has answered. Here the name follows when that is known there.
+ * A name moves back to the other bus. Its owner here allows replacement there; a client that requests the name
+ * there is given it once it has answered a ping, even if it did not ask to replace. The name changes hands here
+ * when that is known.
  */
 export class MoveBack extends Migration {
   private owner: Connection | undefined;
@@ -30,7 +31,7 @@ export class MoveBack extends Migration {
     const { attachment, name } = this;
     const { registry } = attachment.driver;
     const owner = registry.owner(name);
-    if (owner === undefined) return this.fail('nobody on the bridge owns it');
+    if (owner === undefined) return this.fail('it has no owner on the bridge');
     const uplink = attachment.uplinks.find(owner);
     if (uplink === undefined || !uplink.claims.has(name)) {
       return this.fail(
@@ -68,13 +69,14 @@ export class MoveBack extends Migration {
 
   connectionGone(connection: Connection): void {
     if (this.isTurning) return;
-    if (connection === this.request.requester) this.fail('who asked for that has left');
+    if (connection === this.request.requester)
+      this.fail('the client that asked for the move has left');
     else if (connection === this.owner) this.fail('its owner on the bridge has left');
   }
 
   protected get missing(): string {
-    if (this.candidate === undefined) return 'nobody has asked for it there';
-    return `${partyText(this.candidate)} has not got it`;
+    if (this.candidate === undefined) return 'no program has asked for it there';
+    return `${partyText(this.candidate)} has not become its owner`;
   }
 
   protected undo(): void {
@@ -120,9 +122,9 @@ export class MoveBack extends Migration {
   }
 
   /**
-   * Lets go of the name there before anybody asks for it, because a program that does not queue would be told that it
-   * exists, and end. Its owner goes on serving clients of the bridge; what clients of the other bus say meanwhile waits
-   * there, if that bus can start the service.
+   * Releases the name there before any other client requests it, because a program that does not queue would be
+   * told that the name exists, and exit. Its owner goes on serving clients of the bridge; calls from clients of the
+   * other bus wait there meanwhile, if that bus can start the service.
    */
   private release(link: Link, owner: Connection): void {
     this.request.report('waiting', partyHere(owner));
@@ -144,7 +146,7 @@ export class MoveBack extends Migration {
     }
   }
 
-  /** Looks for somebody who waits for the name over there. */
+  /** Finds a connection that is queued for the name on the other bus. */
   private look(link: Link): void {
     const { attachment, name } = this;
     if (this.isOver || this.isTurning) return;

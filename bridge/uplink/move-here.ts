@@ -15,7 +15,7 @@ import {
 } from './migration.js';
 import type { Uplink } from './uplink.js';
 
-/** Somebody here who is to own the name. */
+/** A connection here that is to own the name. */
 interface Candidate {
   readonly connection: Connection;
   readonly uplink: Uplink;
@@ -25,9 +25,9 @@ interface Candidate {
 }
 
 /**
- * A name moves from the other bus to this one. The client that asks for it is told that it has it, and must answer;
- * then it replaces the owner over there, through its uplink, and is given the name here when all has been passed on
- * that was said to the owner before.
+ * A name moves from the other bus to this one. The client that requests it is told that it has it, and must answer
+ * a ping; then it replaces the owner on the other bus, through its uplink, and is given the name here once
+ * everything that was sent to the old owner has been passed on.
  */
 export class MoveHere extends Migration {
   private old: Party = { owner: '', pid: undefined };
@@ -44,7 +44,7 @@ export class MoveHere extends Migration {
     this.ownerThere((party) => {
       if (this.isOver) return;
       if (party.owner === '')
-        return this.fail('nobody owns it there: export it, and start it here');
+        return this.fail('it has no owner there: export it, and start it here');
       this.old = party;
       this.request.report('waiting', party);
       this.startService();
@@ -88,14 +88,15 @@ export class MoveHere extends Migration {
 
   connectionGone(connection: Connection): void {
     if (this.isTurning) return;
-    if (connection === this.request.requester) this.fail('who asked for that has left');
+    if (connection === this.request.requester)
+      this.fail('the client that asked for the move has left');
     else if (connection === this.candidate?.connection) this.fail('the new owner has left');
   }
 
   protected get missing(): string {
-    if (this.candidate === undefined) return 'nobody has asked for it on the bridge';
+    if (this.candidate === undefined) return 'no program has asked for it on the bridge';
     if (!this.answers) return `${partyText(partyHere(this.candidate.connection))} has not answered`;
-    return `${partyText(this.old)} has not let go of it, and does not allow to be replaced`;
+    return `${partyText(this.old)} has not released it, and does not allow replacement`;
   }
 
   protected undo(error: DriverError): void {
@@ -157,8 +158,8 @@ export class MoveHere extends Migration {
   }
 
   /**
-   * An owner that is replaced, or ended, may end at once, with what it has not dealt with. So clients of the bridge
-   * wait until it has dealt with what they have said. Clients of the other bus are beyond our reach.
+   * An owner that is replaced, or ended, may end at once, with messages that it has not processed. So clients of
+   * the bridge wait until it has processed what they sent. Clients of the other bus are beyond our reach.
    */
   private drainOld(drained: () => void): void {
     const { attachment, old, name } = this;
@@ -168,7 +169,9 @@ export class MoveHere extends Migration {
     );
   }
 
-  /** The old owner stays until it lets go. If nobody is going to end it now, nobody waits for that. */
+  /**
+   * The old owner stays until it releases the name. Unless a program is going to end it now, held clients go on.
+   */
   private queued(): void {
     const { hold, request } = this;
     if (!request.endsOld) {
@@ -185,8 +188,8 @@ export class MoveHere extends Migration {
   }
 
   /**
-   * Clients of the bridge wait; what they said before has arrived there, or has come back on the candidate's uplink;
-   * and the old owner has dealt with what it got.
+   * Clients of the bridge wait; what they sent before has arrived on the other bus, or has come back on the
+   * candidate's uplink; and the old owner has processed what it got.
    */
   private settle({ uplink }: Candidate, met: () => void): void {
     const { attachment, old, name } = this;
@@ -212,7 +215,7 @@ export class MoveHere extends Migration {
     this.hold = undefined;
     attachment.pinger.ping(uplink.farText, DRAIN_MAX_MS, () => {
       if (this.isOver) return;
-      /* who was replaced has the name again if it waited for it */
+      /* an owner that was replaced gets the name back if it was queued for it */
       if (!connection.live) return this.fail('the new owner has left at once');
       this.keepPatterns(() => this.succeed({ from: this.old, to: partyHere(connection), held }));
     });

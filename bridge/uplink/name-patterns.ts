@@ -59,7 +59,7 @@ export class PatternError extends Error {
 
   constructor(pattern: string) {
     super(
-      `"${pattern}" is no pattern of bus names: write a name such as com.example.Name, ` +
+      `"${pattern}" is not a pattern of bus names: write a name such as com.example.Name, ` +
         'com.example.* for all names below one, or *',
     );
     this.name = 'PatternError';

@@ -4,7 +4,7 @@ import { checkIncoming, HandleRule, IncomingFault } from '#bridge/peer/incoming-
 import type { Directory } from '#bridge/registry/directory.js';
 import { Envelope, uniqueNumber } from '#bridge/registry/envelope.js';
 
-/** Reads what native peers send, of which nobody has looked at anything yet. */
+/** Reads what native peers send, which has not been checked by anyone yet. */
 export class NativeMessages {
   private readonly envelope = new Envelope();
   private readonly directory: () => Directory;
@@ -14,8 +14,8 @@ export class NativeMessages {
   }
 
   /**
-   * The reading of a message from another process, of bytes that nobody writes to any more. `awaitedSerial` is that of
-   * the call which is answered here, or `NO_CALL`. Null: it does not pass.
+   * Reads a message from another process, whose bytes are not written again. `awaitedSerial` is that of the call
+   * which it answers, or `NO_CALL`. Null: the message is refused.
    */
   read(message: Message, awaitedSerial: number): Envelope | null {
     if (message.origin === 0 || !isDBusMessage(message)) return null;

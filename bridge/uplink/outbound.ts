@@ -17,7 +17,7 @@ export class Outbound {
   readonly pending = new Map<number, PendingCall>();
   private readonly uplink: Uplink;
   private waiting: WaitingMessage[] = [];
-  /** messages that wait elsewhere, for a name that is changing hands */
+  /** number of messages held elsewhere, for a name that is changing hands */
   private heldCount = 0;
 
   constructor(uplink: Uplink) {
@@ -83,7 +83,7 @@ export class Outbound {
     if (uplink.link === null) this.fail(ErrorName.NoReply, 'The client has left the bus');
   }
 
-  /** A message that was held has gone elsewhere. */
+  /** A message that was held has been sent elsewhere. */
   wentElsewhere(): void {
     this.heldCount--;
     this.uplink.drained();
@@ -128,7 +128,7 @@ export class Outbound {
     for (const each of waiting) this.send(each);
   }
 
-  /** Nothing that waits goes out, and nothing that went is answered: those who wait are told why. */
+  /** No waiting message goes out, and no sent call is answered: their senders get an error. */
   fail(errorName: string, text: string): void {
     const { waiting, uplink } = this;
     this.waiting = [];
@@ -143,7 +143,7 @@ export class Outbound {
     }
   }
 
-  /** Why the other bus may not be told what this message says. */
+  /** Why this message may not be passed on to the other bus. */
   // hot
   private crossingFailure(header: MessageHeader): UplinkFailure | undefined {
     const { attachment, isAlias, clientName } = this.uplink;

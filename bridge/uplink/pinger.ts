@@ -37,7 +37,10 @@ export class Pinger {
   }
 }
 
-/** What the bus itself says is that there is nobody; unless its policy keeps us from asking, which says nothing. */
+/**
+ * An error from the bus itself means that the peer is gone; except AccessDenied, which only means that we may not
+ * ask.
+ */
 function isAnswer(reply: BusReply): boolean {
   if (reply === undefined) return false;
   if (reply.type !== MessageType.Error || reply.sender !== DRIVER_NAME) return true;

@@ -5,14 +5,14 @@ import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
 import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
 
-/** The `context` of a reply handle: is told when the caller has left. */
+/** The `context` of a reply handle: it is notified when the caller has left. */
 export interface ReplyHolder {
   replyGone(): void;
 }
 
 /**
- * A peer of the bridge that stands for something on the other bus. What arrives here goes out through the uplink of
- * whoever sent it: it is appended there at the moment of the commit, as to any outbox.
+ * A peer of the bridge that stands for a connection or names of the other bus. What arrives here goes out through
+ * the sender's uplink: it is appended there at the moment of the commit, as to any outbox.
  */
 export abstract class StandIn implements Sink {
   readonly attachment: Attachment;
@@ -79,7 +79,7 @@ export abstract class StandIn implements Sink {
   /** A handle that this peer sends through is dead. */
   protected abstract routeReleased(handle: Handle): void;
 
-  /** Nobody holds a handle to this node any more. */
+  /** No handle to this node is left. */
   protected abstract nodeAbandoned(node: Node): void;
 
   /** What the bridge's own bus tells this peer as a connection: the other bus has told the real one. */

@@ -96,7 +96,7 @@ function change(
   return LATER;
 }
 
-/** Whoever asks for names that move together says so with each of them, one after the other. */
+/** The names that one client moves together: it gives the whole list with each of them, one call after the other. */
 const gatherings = new WeakMap<Connection, Together>();
 
 function gathering(connection: Connection, count: number): Together | undefined {
@@ -127,14 +127,14 @@ function moveOptions(given: ReadonlyMap<string, Variant>): MoveOptions {
     if (known === undefined || typeof value !== typeof known)
       throw new DriverError(
         ErrorName.InvalidArgs,
-        `"${key}" is no option, or its value has another type: ${Object.keys(MOVE_OPTIONS).join(', ')}`,
+        `"${key}" is not an option, or its value has another type: ${Object.keys(MOVE_OPTIONS).join(', ')}`,
       );
     Object.assign(options, { [key]: value });
   }
   return options;
 }
 
-/** Moves a name; whoever asks for that is told of each step by a signal. */
+/** Moves a name; the client that asks for it gets a signal for each step. */
 function move(
   call: Call,
   attachment: Attachment,
@@ -143,7 +143,7 @@ function move(
 ): typeof LATER {
   const { connection, driver, reply, fail } = call;
   if (parseBusName(name) === undefined || !new NamePatterns(['*']).matches(name))
-    throw new DriverError(ErrorName.InvalidArgs, `"${name}" is no name that can be moved`);
+    throw new DriverError(ErrorName.InvalidArgs, `"${name}" is not a name that can be moved`);
   const { back, timeout_ms: timeoutMs, start, release, ends_old: endsOld, together } = options;
   const request: MigrationRequest = {
     name,

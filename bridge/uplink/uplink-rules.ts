@@ -14,7 +14,7 @@ import type { Uplink } from './uplink.js';
 /** Called when a rule is in force; or with the reason why it is not. */
 export type RuleDone = (refusal: DriverError | undefined) => void;
 
-/** What a rule of the client's has become over there. */
+/** The form that a client's match rule has on the other bus. */
 interface FarRule {
   texts: readonly string[];
   /** the rule's sender, as it says */
@@ -60,7 +60,7 @@ export class UplinkRules {
     else this.rules.set(rule.text, { texts, sender: rule.sender, count: 1 });
     const { link } = this.uplink;
     if (link?.isReady === true) return callForAll(link, 'AddMatch', texts, done);
-    /* `restore` adds it; the answer to a later call says that this is done */
+    /* `restore` adds it; the answer to a later call confirms that */
     this.uplink.whenReady((ready, failure) => {
       if (ready !== undefined) ready.call('GetId', '', [], () => done(undefined));
       else if (failure?.errorName !== ErrorName.AccessDenied || rule.sender === undefined)
@@ -69,7 +69,7 @@ export class UplinkRules {
     });
   }
 
-  /** False: it is not over there. Until `done` is called signals that it matches may come from there. */
+  /** False: the rule is not on the other bus. Until `done` is called, signals that it matches may still arrive. */
   remove(rule: MatchRule, done: () => void): boolean {
     const known = this.rules.get(rule.text);
     if (known === undefined) return false;
@@ -80,7 +80,7 @@ export class UplinkRules {
     return true;
   }
 
-  /** Other names are imported: the client's rules mean something else over there. */
+  /** The imported names have changed, so a client's rules may read differently on the other bus. */
   review(): void {
     const { connection, attachment } = this.uplink;
     if (connection === undefined) return;
@@ -98,7 +98,9 @@ export class UplinkRules {
     }
   }
 
-  /** A rule about a service that the client must not reach would never match, and nobody would know why. */
+  /**
+   * A rule about a service that the client may not reach would never match, without any sign of why: it is refused.
+   */
   private refusalOf({ sender }: MatchRule): DriverError | undefined {
     const { connection, access, attachment } = this.uplink;
     const isAboutService = sender !== undefined && !sender.startsWith(':');
@@ -136,7 +138,9 @@ export class UplinkRules {
   }
 }
 
-/** Whose signals are meant over there; undefined: anybody's, of which ours are picked out here. */
+/**
+ * The senders that a rule means on the other bus; undefined: any sender, of whose signals ours are filtered here.
+ */
 function farSenders({ sender }: MatchRule, uplink: Uplink): (BusName | undefined)[] {
   const { attachment } = uplink;
   const { patterns } = attachment.imports;

@@ -30,12 +30,12 @@ export const FREE: Access = { confinement: undefined, reach: undefined };
 type Waiter = (link: Link | undefined, failure: UplinkFailure | undefined) => void;
 
 /**
- * One client's own connection to the other bus: opened on first use, closed when the client has left and all that it
- * said has been passed on. So whoever is over there sees as many connections as there are clients.
+ * One client's own connection to the other bus: opened on first use, closed when the client has left and everything
+ * that it sent has been passed on. So clients of the other bus see one connection per client.
  */
 export class Uplink implements LinkEvents {
   readonly attachment: Attachment;
-  /** whose it is; undefined: the bridge's own, which stands for services that are yet to be started */
+  /** the client that it belongs to; undefined: the bridge's own, which stands for services that have yet to be started */
   readonly connection: Connection | undefined;
   /** the client's unique name on this bus; empty while it has none */
   clientName: Uint8Array = new Uint8Array(0);
@@ -44,7 +44,7 @@ export class Uplink implements LinkEvents {
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   readonly rules: UplinkRules;
-  /** exported names that it owns over there, or waits for, with the flags of RequestName */
+  /** exported names that it owns or is queued for on the other bus, with the flags of RequestName */
   readonly claims = new Map<string, number>();
   /** connections of the other bus of which something came in here */
   readonly heard = new Set<Ghost>();
@@ -70,7 +70,7 @@ export class Uplink implements LinkEvents {
     return this.link?.uniqueName ?? '';
   }
 
-  /** Whether the client may reach, own or listen to this name over there. */
+  /** Whether the client may call, own or listen to this name on the other bus. */
   reaches(name: string): boolean {
     return this.access.reach?.matches(name) !== false;
   }
@@ -85,7 +85,9 @@ export class Uplink implements LinkEvents {
     this.link = this.attachment.newLink(socket, this);
   }
 
-  /** Calls `waiter` when the connection is there, at once if it is; or with the reason why there is none. */
+  /**
+   * Calls `waiter` when the connection is established, at once if it is; otherwise with the reason why it failed.
+   */
   whenReady(waiter: Waiter): void {
     if (this.link?.isReady === true) return waiter(this.link, undefined);
     this.waiters.push(waiter);
@@ -139,7 +141,7 @@ export class Uplink implements LinkEvents {
     this.fail({ ...this.attachment.unreachable(reason), errorName: ErrorName.NoReply });
   }
 
-  /** The client has left. What it said last is still passed on. */
+  /** The client has left. Its last messages are still passed on. */
   leave(): void {
     this.isLeaving = true;
     if (!this.outbound.hasWaiting) this.close();
@@ -158,7 +160,10 @@ export class Uplink implements LinkEvents {
     this.fail({ errorName: ErrorName.NoReply, text });
   }
 
-  /** Calls back when the client has been given all that `farName` said to it before now, unless it does not read. */
+  /**
+   * Calls back when the client has been given everything that `farName` has sent to it so far, unless it does not
+   * read.
+   */
   hearOut(farName: string, done: () => void): void {
     if (this.inbound.isStuck || this.link?.isReady !== true) return done();
     let isDone = false;
@@ -172,7 +177,7 @@ export class Uplink implements LinkEvents {
     this.link.call('GetId', '', [], () => this.inbound.whenDrained(farName, once));
   }
 
-  /** Calls back when the other bus has dealt with all that the client, if it reads, said before now. */
+  /** Calls back when the other bus has processed everything that the client, if it reads, has sent so far. */
   whenPassedOn(done: () => void): void {
     if (this.inbound.isStuck) return done();
     let isDone = false;
@@ -204,7 +209,7 @@ export class Uplink implements LinkEvents {
     return this.clientName;
   }
 
-  /** NameLost: somebody over there has taken a name from us. */
+  /** NameLost: another client of the other bus has taken a name from this uplink. */
   lostName({ bytes, start, end }: MessageHeader): void {
     const [name] = decodeMessage(bytes.slice(start, end)).body;
     if (this.claims.has(String(name))) this.attachment.exports.lost(this, String(name));

@@ -4,7 +4,7 @@ import type { Attachment } from './attachment.js';
 import type { Link } from './link.js';
 import { Uplink } from './uplink.js';
 
-/** A client that says Hello waits no longer than that for its name on the other bus. */
+/** How long a client that says Hello waits for its name on the other bus. */
 const GREETING_MAX_MS = 1000;
 
 /** The uplinks of all clients. */
@@ -15,7 +15,7 @@ export class Uplinks {
   private readonly leaving = new Set<Uplink>();
   /** those of clients that say Hello */
   private readonly greeting = new Map<Connection, Uplink>();
-  /** the other bus takes its time: nobody waits for it any more before it has answered */
+  /** the other bus is slow: no client waits for it until it has answered again */
   private isSlow = false;
   /** unique names on the other bus that are ours */
   private readonly ours = new Map<string, Uplink | undefined>();
@@ -29,8 +29,8 @@ export class Uplinks {
   }
 
   /**
-   * A client says Hello: it gets its uplink at once, and the unique name that this has on the other bus, so that a name
-   * means one program on both. -1: it has no uplink, or the other bus does not answer in time.
+   * A client says Hello: it gets its uplink at once, and the unique name that the uplink has on the other bus, so
+   * that a name means the same program on both. -1: there is no uplink, or the other bus does not answer in time.
    */
   greet(connection: Connection, named: (number: number) => void): boolean {
     const uplink = new Uplink(this.attachment, connection);
@@ -67,7 +67,7 @@ export class Uplinks {
     return [...this.byNumber.values()];
   }
 
-  /** The uplink of the client with this number, which need not be open. Undefined: there is no such client. */
+  /** The uplink of the client with this number, not necessarily open. Undefined: there is no such client. */
   // hot
   of(number: number): Uplink | undefined {
     return this.byNumber.get(number) ?? this.make(number);
@@ -88,14 +88,14 @@ export class Uplinks {
     this.ours.set(uplink.farText, uplink);
   }
 
-  /** Whose connection this is on the other bus; undefined: nobody's here. */
+  /** The client whose connection on the other bus has this name; undefined: it is none of our clients. */
   clientBehind(farName: string): Uplink | undefined {
     return this.ours.get(farName);
   }
 
   /**
-   * Calls back when the other bus has dealt with all that clients said before now. A client that does not read is not
-   * waited for.
+   * Calls back when the other bus has processed everything that clients have sent so far. A client that does not
+   * read is not waited for.
    */
   whenPassedOn(done: () => void): void {
     const speaking = [...this.byNumber.values(), ...this.leaving].filter(

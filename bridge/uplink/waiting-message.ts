@@ -12,7 +12,7 @@ export class WaitingMessage implements ReplyHolder {
   readonly destination: Uint8Array | null;
   readonly serial: number;
   readonly replyFacet: Facet | null;
-  /** null: nobody is charged */
+  /** null: it is charged to no one */
   readonly trace: Trace | null;
   /** null: no reply is expected, or the caller has left */
   reply: Handle | null = null;

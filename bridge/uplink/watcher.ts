@@ -17,7 +17,7 @@ const SERVICE_CHANGES = `${FROM_BUS},member='ActivatableServicesChanged'`;
 /** The bridge's own connection to the other bus: follows who owns what there. */
 export class Watcher implements LinkEvents {
   readonly link: Link;
-  /** names of services that can be started over there */
+  /** names of services that the other bus can start */
   activatable: readonly string[] = [];
   private readonly attachment: Attachment;
 
@@ -44,13 +44,13 @@ export class Watcher implements LinkEvents {
     this.sync(() => attachment.synchronised());
   }
 
-  /** Has all names looked at: calls back when the bridge knows of them. */
+  /** Asks for the owners of all names: calls back when the bridge has announced them. */
   refresh(done: () => void): void {
     this.list();
     this.sync(done);
   }
 
-  /** Calls back when the bridge has been told everything that has happened over there by now. */
+  /** Calls back after every earlier event of the other bus has been announced on the bridge. */
   sync(done: () => void): void {
     const { attachment, link } = this;
     link.call('GetId', '', [], (reply) => {

@@ -20,7 +20,7 @@ export class AddressError extends Error {
   }
 }
 
-/** What may stand for itself in a value; all other bytes are written as %xx. */
+/** Bytes that need no escaping in a value; all others are written as %xx. */
 const PLAIN = /^[-0-9A-Za-z_/.\\*]$/;
 const ESCAPED = /^%[0-9A-Fa-f]{2}$/;
 /** A value cut into escaped bytes and single characters. */

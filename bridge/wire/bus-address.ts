@@ -39,7 +39,7 @@ export function findBusAddress(bus: string, environment: Environment): BusAddres
   return { text: entries.map(formatAddress).join(';'), entries };
 }
 
-/** The same, for commands and whoever else ends without a bus. @throws NoBusError */
+/** Like the function above, but throws, for commands that cannot run without a bus. @throws NoBusError */
 export function busAddress(bus: string, environment: Environment): BusAddress {
   const found = findBusAddress(bus, environment);
   if (found instanceof NoBusError) throw found;

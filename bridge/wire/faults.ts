@@ -111,7 +111,7 @@ export function wireFaultText(code: number): string {
   return TEXTS[code] ?? `unknown fault ${code}`;
 }
 
-/** Bytes that are no valid D-Bus, or values that cannot become such. `code` is a {@link WireFault}. */
+/** Bytes that are not valid D-Bus, or values that cannot be marshalled. `code` is a {@link WireFault}. */
 export class WireError extends Error {
   readonly code: number;
 

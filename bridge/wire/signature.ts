@@ -118,7 +118,7 @@ function hasBytes(text: string, bytes: Uint8Array, offset: number, length: numbe
 
 const scratch = new Uint8Array(SIGNATURE_MAX_LENGTH);
 
-/** The same for text. */
+/** Like `parseSignature`, for text. */
 export function parseSignatureText(text: string): ParsedSignature | undefined {
   if (text.length > SIGNATURE_MAX_LENGTH) return undefined;
   for (let i = 0; i < text.length; i++) {

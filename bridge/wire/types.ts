@@ -9,7 +9,7 @@ export const MessageType = {
 
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
-/** Bits of the flags byte; all others are ignored by whoever reads them. */
+/** Bits of the flags byte; readers ignore all others. */
 export const MessageFlag = {
   NoReplyExpected: 1,
   NoAutoStart: 2,
@@ -33,7 +33,7 @@ export const FieldCode = {
 
 export type FieldCode = (typeof FieldCode)[keyof typeof FieldCode];
 
-/** "Type System": type codes as the bytes that stand for them in a signature. */
+/** "Type System": type codes, as the bytes that encode them in a signature. */
 export const TypeCode = {
   Byte: 0x79 /* y */,
   Boolean: 0x62 /* b */,

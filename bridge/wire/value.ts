@@ -130,7 +130,7 @@ export class ValueValidator {
     return p === arrayEnd ? p : -WireFault.ArrayLength;
   }
 
-  /** Only booleans can be wrong; of the others, a whole number of elements is all that is asked. */
+  /** Only booleans can have a wrong value; of other types, only the length of the array is checked. */
   private fixedElements(element: CompleteType, start: number, arrayEnd: number): number {
     if (((arrayEnd - start) & (element.fixedSize - 1)) !== 0) return -WireFault.ArrayLength;
     if (element.code === TypeCode.Boolean) {
@@ -151,5 +151,5 @@ export class ValueValidator {
   }
 }
 
-/** The one instance: checking never yields, so nobody can come in between. */
+/** The one instance: checking is synchronous, so calls cannot overlap. */
 export const validator = new ValueValidator();

@@ -6,7 +6,7 @@ import { readLimit } from './process.js';
 /** asm-generic/resource.h; getrlimit(2) */
 const RLIMIT_AS = 9;
 
-/** How many more bytes this process may map; Infinity where nobody limits it (ulimit -v, LimitAS=). */
+/** How many more bytes this process may map; Infinity without a limit (ulimit -v, LimitAS=). */
 export function spareAddressSpace(): number {
   const bytes = new Uint8Array(16);
   check(libc.getrlimit(RLIMIT_AS, bytes), 'getrlimit(RLIMIT_AS)');

@@ -18,8 +18,8 @@ export interface PeerCredentials {
 }
 
 /**
- * Who made the other end of the socket (its connect or listen). Throws when the socket has no such
- * notion.
+ * The process that made the other end of the socket (by connect or listen). Throws for a socket without such
+ * credentials.
  */
 export function peerCredentials(fd: number): PeerCredentials {
   const value = new Uint32Array(3); // struct ucred { pid, uid, gid }

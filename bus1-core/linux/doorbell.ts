@@ -55,7 +55,7 @@ export class Doorbell {
   }
 }
 
-/** A bug of ours, which would ring somebody else's bell. */
+/** A bug of ours: without this error it would ring a bell that belongs to another channel. */
 function notOpen(fd: number): SystemError {
   return new SystemError('send', Errno.EBADF, `doorbell ${fd}`);
 }

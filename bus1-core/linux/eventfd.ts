@@ -15,7 +15,7 @@ const SINK = allocateBytes(8);
 export class EventFd {
   readonly fd: number;
 
-  /** Takes over `fd`, an eventfd received from elsewhere, or makes one. */
+  /** Takes over `fd`, a received eventfd, or makes a new one. */
   constructor(fd?: number) {
     this.fd = fd ?? check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), 'eventfd');
   }

@@ -16,8 +16,8 @@ const SO_ACCEPTCONN = 30;
 const SO_DOMAIN = 39;
 
 /**
- * Closes a descriptor. Throws for one that is not open: that is a bug which would hit somebody
- * else's descriptor.
+ * Closes a descriptor. Throws for one that is not open: that is a bug, which could otherwise close an unrelated
+ * one.
  */
 export function closeFd(fd: number): void {
   if (close(fd) === 0) return;

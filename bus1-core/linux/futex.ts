@@ -54,7 +54,7 @@ const WAITER_BYTES = 24; // struct futex_waitv { u64 val; u64 uaddr; u32 flags; 
 /** Most words that one thread can wait for at once: FUTEX_WAITV_MAX. */
 export const FUTEX_WAITERS_MAX = 128;
 
-/** Sleeps while each of several words is what it is expected to be. Laid out once; one for a thread is enough. */
+/** Sleeps while each of several words has its expected value. Laid out once; one instance per thread is enough. */
 export class FutexWaiters {
   private readonly memory = allocateBytes(FUTEX_WAITERS_MAX * WAITER_BYTES);
   private readonly view = new DataView(this.memory.bytes.buffer);

@@ -12,9 +12,9 @@ const TRIM_THRESHOLD_BYTES = 2 * MMAP_THRESHOLD_BYTES;
 let isSet = false;
 
 /**
- * Lets malloc keep what buffers of up to 32 MiB have left behind when they were freed, for the next ones, instead of
- * giving it back to the kernel each time. Clearing and mapping a fresh MiB costs many times what filling it does. glibc
- * does the same by itself once a program has freed a buffer of that size. Without glibc this does nothing.
+ * Makes malloc keep freed buffers of up to 32 MiB for reuse, instead of returning them to the kernel each time:
+ * clearing and mapping a fresh MiB costs many times what filling it does. glibc does the same by itself once a
+ * program has freed a buffer of that size. Without glibc this does nothing.
  */
 export function keepFreedMemory(): void {
   if (isSet) return;

@@ -43,13 +43,12 @@ export function memfdSeals(fd: number): number {
   return check(fcntl(fd, F_GET_SEALS, 0), 'fcntl(F_GET_SEALS)', `descriptor ${fd}`);
 }
 
-/** The file system that memfd_create(2) makes ordinary memory in; -1 until somebody asks. */
+/** The file system that memfd_create(2) makes ordinary memory in; -1 until it is first needed. */
 let memoryDevice = -1;
 
 /**
- * The length of a memfd that somebody else has handed over and that has all of `seals`; -1 for anything else that
- * can be a descriptor. Memory of large pages (MFD_HUGETLB) is refused as well: where there are none left, to read a
- * hole in it is SIGBUS.
+ * The length of a received memfd that has all of `seals`; -1 for any other kind of descriptor. Memory of large
+ * pages (MFD_HUGETLB) is refused as well: when none are left, reading a hole in it raises SIGBUS.
  */
 export function memfdBytes(fd: number, seals: number): number {
   const found = fcntl(fd, F_GET_SEALS, 0);

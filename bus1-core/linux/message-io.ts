@@ -32,7 +32,7 @@ const CMSGHDR_BYTES = 16;
 const CMSGHDR_LEVEL = 8;
 const CMSGHDR_TYPE = 12;
 
-// Room for what a listening socket made by somebody else may switch on: credentials, a security
+// Room for what the maker of a listening socket may have switched on: credentials, a security
 // label, a pidfd.
 const OTHER_CMSGS_BYTES = 512;
 

@@ -10,7 +10,7 @@ export interface LoopWatch {
 /** A handle that nothing refers to would be collected, and its descriptor no longer be watched. */
 const open = new Set<LoopWatch>();
 
-/** While Node takes its environment down no callback can run: one that is due would abort the process. */
+/** While Node takes its environment down no callback can run: a pending one would abort the process. */
 process.once('exit', () => {
   for (const watch of open) watch.close();
 });

@@ -12,7 +12,7 @@ export function waitReadable(fd: number, timeoutMs: number): boolean {
   return waitFor(fd, POLLIN, timeoutMs);
 }
 
-/** The same for writing. */
+/** Waits until the descriptor can be written to. */
 export function waitWritable(fd: number, timeoutMs: number): boolean {
   return waitFor(fd, POLLOUT, timeoutMs);
 }

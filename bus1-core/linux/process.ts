@@ -42,7 +42,7 @@ export function umask(mask: number): number {
   return libc.umask(mask);
 }
 
-/** Lets others have this processor who are waiting for it: sched_yield(2). */
+/** Yields the processor to other threads that are ready to run: sched_yield(2). */
 export function yieldProcessor(): void {
   libc.schedYield();
 }
@@ -102,7 +102,7 @@ function writeLimit(view: DataView, offset: number, value: number): void {
   view.setBigUint64(offset, value === Infinity ? RLIM_INFINITY : BigInt(value), true);
 }
 
-/** This process goes on as another program: execve(2). Returns only by an exception. */
+/** Replaces this process by another program: execve(2). Returns only by an exception. */
 export function replaceProcess(
   file: string,
   argv: readonly string[],

@@ -108,7 +108,7 @@ export function bindDatagram(path: string): number {
   });
 }
 
-/** Sends datagrams to whoever listens on a path; never waits (sendto(2), MSG_DONTWAIT). */
+/** Sends datagrams to a path; never waits (sendto(2), MSG_DONTWAIT). */
 export class DatagramSender {
   private readonly fd: number;
   private readonly address: Uint8Array;
@@ -176,7 +176,7 @@ export function connectTcp(host: string, port: number, family?: 'ipv4' | 'ipv6')
   });
 }
 
-/** Switches Nagle's algorithm off; a bus is all small messages that somebody waits for. */
+/** Switches Nagle's algorithm off: a bus carries small messages that a receiver waits for. */
 export function setNoDelay(fd: number): void {
   const on = new Int32Array([1]);
   check(libc.setsockopt(fd, SOL_TCP, TCP_NODELAY, on, 4), 'setsockopt(TCP_NODELAY)');

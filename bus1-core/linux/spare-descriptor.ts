@@ -3,8 +3,9 @@ import { closeFd } from './fd.js';
 import { createMemfd } from './memfd.js';
 
 /**
- * A descriptor in hand. What comes over a socket while a process has as many open as it may is lost; so whoever expects
- * one that is closed again at once gives this one up for it, and takes it back afterwards.
+ * A reserved descriptor. What arrives over a socket is lost while a process has as many descriptors open as it may;
+ * so code that expects one that it will close again at once gives up the reserved one for it, and reopens it
+ * afterwards.
  */
 export class SpareDescriptor {
   private fd = -1;

@@ -29,15 +29,12 @@ export interface Group {
 
 type Lookup = (entry: number, buffer: number, length: number, result: Uint8Array) => number;
 
-/**
- * A user by name, by ID, or by the digits of an ID that nobody has as a name; undefined when there
- * is none.
- */
+/** A user by name, by ID, or by the digits of an ID if no user has them as a name; undefined when there is none. */
 export function lookupUser(nameOrUid: string | number): User | undefined {
   return byNameOrId(nameOrUid, userByName, userById);
 }
 
-/** The same for a group. */
+/** Like the function above, for a group. */
 export function lookupGroup(nameOrGid: string | number): Group | undefined {
   return byNameOrId(nameOrGid, groupByName, groupById);
 }
@@ -121,7 +118,7 @@ function readEntry<T>(call: string, lookup: Lookup, decode: (entry: DataView) =>
   throw new SystemError(call, Errno.ERANGE);
 }
 
-/** getpwnam_r(3) lists these as ways in which databases say "no such entry". */
+/** getpwnam_r(3) lists these errors as ways in which databases report "no such entry". */
 function failureOrNone(call: string, errno: number): undefined {
   const none: readonly number[] = [0, Errno.ENOENT, Errno.ESRCH, Errno.EBADF, Errno.EPERM];
   if (!none.includes(errno)) throw new SystemError(call, errno);

@@ -87,8 +87,8 @@ export class LocalDomain {
   }
 
   /**
-   * Ends a transaction that something was thrown out of, if there is one: it is half done, and what was done of it
-   * counts. For whoever can tell whose fault that was, and goes on without that one.
+   * Ends the open transaction, if there is one, after an exception: it is incomplete, but what was done stays done.
+   * For a caller that knows whose input caused the exception, and continues without that one.
    */
   abandon(): void {
     if (!this.committing) return;
@@ -151,7 +151,7 @@ export class LocalDomain {
     }
   }
 
-  /** A node that was made for a message which reached nobody ends as if all its handles were released. */
+  /** A node that was made for a message without any receiver ends as if all its handles were released. */
   abandonNewNode(message: Message): void {
     const node = message.createdNode;
     if (node === null || node.handleCount > 0) return;
@@ -170,12 +170,12 @@ export class LocalDomain {
     this.retire(node);
   }
 
-  /** The owner releases a node: every holder of a handle is told. */
+  /** The owner releases a node: every holder of a handle is notified. */
   endNode(node: Node): void {
     if (node.live || node.isDraining) this.retire(node);
   }
 
-  /** The same, but for holders that stand for others: they keep their handles until all has arrived. */
+  /** Like `endNode`, except for holders that are proxies: they keep their handles until everything has arrived. */
   drainNode(node: Node): void {
     if (!node.live) return;
     node.live = false;
@@ -195,7 +195,7 @@ export class LocalDomain {
     this.discard(node.owner.queue?.purge(node));
   }
 
-  /** A holder releases a handle: with the last one the node ends and its owner is told. */
+  /** A holder releases a handle: with the last one the node ends and its owner is notified. */
   endHandle(handle: Handle): void {
     const node = handle.node;
     handle.owner.queue?.purge(handle);
@@ -262,7 +262,9 @@ export class LocalDomain {
     return handle;
   }
 
-  /** A node that takes no more messages: its handles are dead, for a holder with a queue once it has been told. */
+  /**
+   * A node that takes no more messages: its handles are dead; for a holder with a queue, once it has been notified.
+   */
   private retire(node: Node): void {
     node.live = false;
     node.isDraining = false;
@@ -319,7 +321,7 @@ export class LocalDomain {
     if (this.spareHandles.length < SPARE_MAX) this.spareHandles.push(handle);
   }
 
-  /** Messages that nobody will receive: what they carry is released with them. */
+  /** Messages that will not be received: what they carry is released with them. */
   private discard(entries: readonly Received[] | undefined): void {
     if (entries === undefined) return;
     for (const entry of entries) {

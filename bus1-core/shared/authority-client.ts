@@ -8,7 +8,7 @@ import { Introductions } from './introductions.js';
 import { PROTOCOL_VERSION } from './layout.js';
 import type { Maxima } from '../quota.js';
 
-/** What a member does when the authority has said something. */
+/** What a member does on messages from the authority. */
 export interface AuthorityListener {
   obey(message: AuthorityMessage, fds: readonly number[]): void;
   /** there is no room here for that channel */
@@ -43,7 +43,7 @@ export class AuthorityClient {
     this.socket.send({ kind: 'hello', version: PROTOCOL_VERSION, maxima }, [pageFd]);
   }
 
-  /** This process looks at the channel to `peer` from now on. */
+  /** This process now reads the channel to `peer`. */
   sayReady(peer: number): void {
     this.socket.send({ kind: 'ready', peer });
   }
@@ -53,7 +53,7 @@ export class AuthorityClient {
     this.socket.send({ kind: 'decline', peer });
   }
 
-  /** Takes all that the authority has said. */
+  /** Reads and processes all messages from the authority. */
   read(): void {
     while (this.isOpen) {
       try {

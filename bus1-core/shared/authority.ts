@@ -29,7 +29,7 @@ import { Member } from './member.js';
 import { isPage } from './page.js';
 import { ChannelError } from './protocol-error.js';
 
-/** Somebody who wants to be a member, as the kernel describes the process that made the connection. */
+/** A process that wants to be a member, as the kernel describes the one that made the connection. */
 export interface Applicant extends PeerCredentials {
   /** supplementary groups, ascending */
   readonly groups: readonly number[];
@@ -71,7 +71,7 @@ const DESCRIPTORS_PART_MAX = 1 / 4;
 /** Of a member here: socket, pidfd, page. */
 const DESCRIPTORS_PER_MEMBER = 3;
 
-/** Who has connected has this long to say hello, when others want its place … */
+/** How long a new connection may take to say hello while others want its place … */
 const HELLO_TIMEOUT_MS = 10_000;
 /** … and so many may be about to, of one user and in all: the oldest goes when there are more. */
 const EARLY_PER_UID_MAX = 32;
@@ -94,14 +94,14 @@ export class Authority implements IntroducerContext {
   private readonly members = new Map<number, Member>();
   private readonly membersByFd = new Map<number, Member>();
   readonly membersById = new Map<number, Member>();
-  /** have connected, and not said hello; the oldest first */
+  /** connections that have not said hello; the oldest first */
   private readonly silent = new Set<Member>();
   private readonly listening: number[] = [];
-  /** those of them that nobody is accepted on for now, for want of descriptors or memory */
+  /** listening sockets paused because we are out of descriptors or memory */
   private readonly paused = new Set<number>();
   lastId = 0;
   private rootId = 0;
-  /** has been admitted, and has not said hello yet: nobody is welcomed before it */
+  /** the root's member, admitted but without a hello yet: no other member is welcomed before it */
   private rootToCome: Member | null = null;
   private readonly early: Member[] = [];
 
@@ -142,9 +142,9 @@ export class Authority implements IntroducerContext {
   }
 
   /**
-   * Takes over a connected socket of somebody who wants to be a member. The one that `isRoot` has the root node; there
-   * can be one such member. All others are told which members are trusted: the one with the root, and those that were
-   * started by whoever calls this.
+   * Takes over a connected socket of a process that wants to be a member. The one with `isRoot` has the root node;
+   * there can be one such member. All others are told which members are trusted: the one with the root, and those
+   * that the caller has marked as trusted.
    *
    * @throws SystemError: then `fd` is still the caller's
    */
@@ -164,8 +164,8 @@ export class Authority implements IntroducerContext {
   }
 
   /**
-   * Does what there is to do, without waiting. When the process has run out of descriptors nobody new is accepted, and
-   * `fd` does not become readable for that: each call tries again, so call this when some were closed.
+   * Processes what has arrived, without waiting. While the process is out of descriptors no new member is accepted,
+   * and `fd` does not become readable for pending ones: each call tries again, so call this after some were closed.
    */
   dispatch(): void {
     for (const fd of this.paused) this.accept(fd);
@@ -190,7 +190,7 @@ export class Authority implements IntroducerContext {
     this.epoll.add(fd, EPOLLIN);
   }
 
-  /** Who does not say hello must not keep others out: the oldest has to go for the newest. */
+  /** Connections that do not say hello must not keep others out: the oldest is closed for the newest. */
   private limitSilent(uid: number): void {
     let ofUid = 0;
     for (const { credentials, isTrusted } of this.silent) {
@@ -272,7 +272,7 @@ export class Authority implements IntroducerContext {
     return false;
   }
 
-  /** Who connects waits in the kernel, and the socket must not keep us awake. */
+  /** Pending connections wait in the kernel, and the socket must not keep waking the loop. */
   private pause(listening: number, error: string): void {
     this.diagnostics.say(`no new members are accepted for now: ${error}`);
     this.paused.add(listening);
@@ -284,7 +284,7 @@ export class Authority implements IntroducerContext {
     this.epoll.add(listening, EPOLLIN);
   }
 
-  /** No more than what one read brings: others want to be served as well. */
+  /** Reads once only, so that other members are served as well. */
   private read(member: Member): void {
     member.socket.limitReads(1);
     while (member.socket.open) {
@@ -344,7 +344,7 @@ export class Authority implements IntroducerContext {
     if (root !== 0) this.introducer.introduce(member, root, true);
   }
 
-  /** Whatever goes wrong with that is the fault of the one who is told. */
+  /** Sends a message to a member. Any failure of that is this member's fault. */
   tell(member: Member, message: AuthorityMessage, fds: readonly number[] = []): void {
     const { socket } = member;
     if (!socket.open) return;
@@ -356,7 +356,7 @@ export class Authority implements IntroducerContext {
     }
   }
 
-  /** Kept for later where others wait: how many processes come and go is not that member's fault. */
+  /** Kept for later if other frames wait: how many processes come and go is not this member's fault. */
   private tellGone(member: Member, peer: number): void {
     if (!member.socket.hasWaiting) return this.tell(member, { kind: 'gone', peer });
     member.unsaidGone.push(peer);

@@ -93,9 +93,9 @@ export class Channel {
   }
 
   /**
-   * Goes on in a larger ring, with room for `lengthBytes`. The old one, which is returned, is still to be published.
-   * Null when that is not possible: the ring is as large as can be, the socket is full, or this process has no
-   * descriptor or memory left. What does not fit then waits in its memory.
+   * Continues in a larger ring, with room for `lengthBytes`. The old one, which is returned, has yet to be
+   * published. Null when that is not possible: the ring has its largest size, the socket is full, or this process
+   * has no descriptor or memory left. What does not fit then waits in this process's memory.
    */
   grow(lengthBytes: number, stampNs: number): RingWriter | null {
     let capacity = this.writer.capacity * 2;
@@ -143,7 +143,7 @@ export class Channel {
       if (isLarger && memfdBytes(fd, Seal.Shrink) >= length) {
         return SharedMapping.map(fd, length, { writable: true });
       }
-      throw new ChannelError(`a larger ring of ${capacity} bytes is not as it must be`);
+      throw new ChannelError(`a larger ring of ${capacity} bytes has a wrong size or lacks seals`);
     });
     this.larger.push(memory);
     this.reader.skip();
@@ -153,8 +153,9 @@ export class Channel {
   }
 
   /**
-   * The other side may ring once more before it sees that this is over, and a ring at a closed socket is an error, or
-   * SIGPIPE. So the end that is rung is left with the other side: it ends when that closes its socket.
+   * The other side may ring once more before it sees that the channel is closed, and ringing at a closed socket is
+   * an error, or SIGPIPE. So the receiving end of the bell stays with the other side: it ends when that side closes
+   * its socket.
    */
   close(): void {
     this.socket.send([this.bell.fd]);

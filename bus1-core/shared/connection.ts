@@ -7,7 +7,7 @@ export class Connection {
   readonly link: Link;
   readonly channel: Channel;
   readonly input: LinkInput;
-  /** of the next entry; Infinity for none, -1 when that has to be looked up */
+  /** stamp of the next entry; Infinity for none, -1 when it is not known yet */
   stampNs = -1;
   /** its next entry has to wait for something that will wake this process */
   isBlocked = false;
@@ -17,7 +17,7 @@ export class Connection {
   sliceLeft = 0;
   /** stamp of the last of those */
   sliceStampNs = -1;
-  /** processes that never were, as this one has named them */
+  /** how many processes this one has named that never existed */
   inventedCount = 0;
   /** where the ring ended when this merge began */
   horizon = 0;

@@ -1,9 +1,9 @@
 import { EPOLLET, EPOLLIN, EPOLLRDHUP, type Epoll } from '../linux/index.js';
 import type { Connection } from './connection.js';
 
-/** The connections of a process, and the descriptors by which it learns that one has something for it, or is over. */
+/** The connections of a process, and the descriptors that become readable when one has input or is closed. */
 export class Connections {
-  /** replaced, never changed: whoever goes through them may close some */
+  /** replaced, never changed, because an iteration may close some */
   all: readonly Connection[] = [];
   private readonly epoll: Epoll;
   private readonly bySocket = new Map<number, Connection>();

@@ -72,7 +72,7 @@ export function writeCredit(
   view.setUint32(at + CreditOffset.Descriptors, descriptors, true);
 }
 
-/** How many others have a claim on user `uid` of this process, and what they use in each slot. */
+/** How many others have a claim on user `uid` of this process, and how much they use in each slot. */
 export function writeWindow(sink: EntrySink, uid: number, figures: readonly number[]): void {
   sink.open(EntryType.Window, WINDOW_BYTES);
   const { view, at } = sink.outbox;

@@ -141,8 +141,8 @@ export class ControlInput {
   }
 
   /**
-   * The claimant only repeats what the grantor has told it. So if there is no such grant that is not its fault, and it
-   * gets a handle whose node is gone.
+   * The claimant only repeats what the grantor has sent to it. So if there is no such grant, that is not the
+   * claimant's fault, and it gets a handle whose node is gone.
    */
   private takeClaim(grantor: number, nonce: number, as: number): void {
     const { exports, identity, ownPeer } = this.link;
@@ -152,7 +152,7 @@ export class ControlInput {
     const granted = this.context.grants.claim(grantor, nonce, identity.id);
     if (granted === null || !granted.live) {
       if (++this.vainClaims > VAIN_CLAIMS_MAX) {
-        throw new ChannelError(`${this.vainClaims} claims of what nobody has granted`);
+        throw new ChannelError(`${this.vainClaims} claims of grants that do not exist`);
       }
       const record = exports.addNamed(as, null);
       if (record !== undefined) record.isVain = true;
@@ -175,7 +175,7 @@ export class ControlInput {
     }
     this.link.isAsking = false;
     if (!figures.every((figure) => Number.isInteger(figure) && Math.abs(figure) < 2 ** 52)) {
-      throw new ChannelError('a window that is no number');
+      throw new ChannelError('a window that is not a number');
     }
     return this.link.setWindow(uid, figures);
   }

@@ -8,7 +8,7 @@ export type MemberMessage =
   | { readonly kind: 'hello'; readonly version: number; readonly maxima: Maxima }
   /** wants a channel to process `peer` */
   | { readonly kind: 'introduce'; readonly peer: number }
-  /** looks at the channel to `peer` from now on */
+  /** now reads the channel to `peer` */
   | { readonly kind: 'ready'; readonly peer: number }
   /** in its place: has no room for that channel */
   | { readonly kind: 'decline'; readonly peer: number };
@@ -37,9 +37,9 @@ export interface ChannelMessage {
   readonly executable: string;
   /** may send on behalf of other users than its own */
   readonly namesAccounts: boolean;
-  /** whoever made the domain vouches for it (`Authority.admit`) */
+  /** the creator of the domain vouches for it (`Authority.admit`) */
   readonly isTrusted: boolean;
-  /** what each user of that process may have charged to it */
+  /** how much may be charged to each user of that process */
   readonly maxima: Maxima;
   readonly ringBytes: number;
   /** writes into the first ring of the memory, reads from the second */

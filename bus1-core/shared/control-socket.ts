@@ -15,7 +15,10 @@ const RECEIVE_BYTES = 16_384;
 /** Frames that wait for a process which does not read, before it is given up. */
 const WAITING_MAX = 1024;
 const DESCRIPTORS_MAX = 64;
-/** Stands for all descriptors that this process had no room for: those of the frame whose others are in front of it. */
+/**
+ * Marks all descriptors that this process had no room for: they belong to the frame whose other descriptors precede
+ * this.
+ */
 const LOST = -1;
 
 interface WaitingFrame {
@@ -131,7 +134,7 @@ export class ControlSocket {
     }
     if (this.filled < length) return undefined;
     const text = Buffer.from(bytes.slice(FRAME_HEADER_BYTES, length)).toString('utf8');
-    // Parsed first: the descriptors of a frame that is no JSON stay in `fds`, and are closed with the socket.
+    // Parsed first: the descriptors of a frame that is not JSON stay in `fds`, and are closed with the socket.
     const message = parse(text);
     const fds = this.takeDescriptors(count);
     bytes.copyWithin(0, length, this.filled);
@@ -174,6 +177,6 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new ChannelError('a frame that is no JSON');
+    throw new ChannelError('a frame that is not JSON');
   }
 }

@@ -13,7 +13,7 @@ interface Window {
   leftOut: number;
 }
 
-/** Who another process is, in the words of a diagnostic. */
+/** Describes another process, for a diagnostic. */
 export function describeProcess(
   { pid, uid }: Pick<PeerCredentials, 'pid' | 'uid'>,
   executable: string,
@@ -22,8 +22,8 @@ export function describeProcess(
 }
 
 /**
- * What is said about other processes. Each can make this one say something as often as it likes, so what is said
- * because of one user has a limit.
+ * Diagnostics about other processes. Each process can cause as many as it likes, so those about one user are
+ * limited.
  */
 export class Diagnostics {
   private readonly listener: ((text: string) => void) | undefined;

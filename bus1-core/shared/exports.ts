@@ -8,9 +8,9 @@ export class Export {
   id = 0;
   /** how many times it was handed over and not given back; 0 for a record that is free */
   references = 0;
-  /** stands for all of them; null when the node is gone and the other side has been told */
+  /** stands for all references; null when the node is gone and the other side has been notified */
   handle: Handle | null = null;
-  /** claimed by the other side, and nobody had granted it */
+  /** claimed by the other side without a grant */
   isVain = false;
   readonly slot: number;
   private uses = 0;

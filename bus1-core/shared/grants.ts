@@ -16,10 +16,7 @@ interface Grant {
   handle: Handle | null;
 }
 
-/**
- * What another process has been granted: who granted it what is the grantor's to say, who claims it is
- * checked here.
- */
+/** What has been granted to another process: the grantor says what it granted, the claim is checked here. */
 export class GrantTable implements Sink {
   /** holds what has been granted */
   readonly peer: Peer;
@@ -37,7 +34,7 @@ export class GrantTable implements Sink {
     if (grant !== null) grant.handle = null;
   }
 
-  /** Who was granted it may have sent something by the time he learns of that. */
+  /** The grantee may have sent something before it learns of the end of the node. */
   nodeDraining(): boolean {
     return true;
   }
@@ -83,7 +80,7 @@ export class GrantTable implements Sink {
     this.revokeUnless((process) => process !== to);
   }
 
-  /** The same for all processes for which `mayClaim` is false. */
+  /** Like `revoke`, for all processes for which `mayClaim` is false. */
   revokeUnless(mayClaim: (process: number) => boolean): void {
     const handles: Handle[] = [];
     for (const [grantor, ofGrantor] of this.grants) {

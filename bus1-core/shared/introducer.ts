@@ -12,7 +12,7 @@ import { channelBytes } from './layout.js';
 import type { Member } from './member.js';
 import { ChannelError } from './protocol-error.js';
 
-/** Frames that wait for a process that does not read: nobody new is introduced to it. */
+/** Frames that are queued for a process that does not read: beyond this, no process is introduced to it. */
 const FRAMES_WAITING_MAX = 256;
 /** Introductions that processes of one user have asked for, and that are not complete. */
 const PENDING_PER_UID_MAX = 256;
@@ -31,7 +31,7 @@ export interface IntroducerOptions {
   readonly channelsPerUidMax: number;
 }
 
-/** A pair of processes: what the second of them is given once the first looks at the channel. */
+/** A pair of processes, and what the second one is sent once the first reads the channel. */
 interface Introduction {
   readonly requester: Member;
   readonly target: Member;
@@ -51,7 +51,7 @@ export class Introducer {
   }
 
   /**
-   * The one who is asked for gets the channel first: the other must not send where nobody looks yet.
+   * The process that was asked for gets the channel first: the requester must not send before the other side reads.
    *
    * @throws ChannelError for one who asks too often
    */
@@ -61,7 +61,7 @@ export class Introducer {
     if (this.isPending(requester, target)) return;
     /* only one whose channel is over asks again: the other side will see that, if it has not yet */
     if (requester.peers.has(peer) && !requester.mayRepeat()) {
-      throw new ChannelError('it has closed too many channels, and wants others for them');
+      throw new ChannelError('it has closed too many channels and asks for new ones');
     }
     const obstacle = this.obstacle(requester, target);
     if (obstacle !== undefined) return this.refuse(requester, peer, obstacle);
@@ -72,7 +72,7 @@ export class Introducer {
     this.handOut(requester, target, fds, isForRoot);
   }
 
-  /** The first of the two looks at the channel from now on. */
+  /** The process that was asked for now reads the channel. */
   complete(target: Member, requesterId: number): void {
     const introduction = this.take(target, requesterId);
     if (introduction === undefined) return;
@@ -81,7 +81,7 @@ export class Introducer {
     closeAll(fds);
   }
 
-  /** The one who was asked for has no room for the channel. */
+  /** The process that was asked for has no room for the channel. */
   cancel(target: Member, requesterId: number): void {
     const introduction = this.take(target, requesterId);
     if (introduction === undefined) return;
@@ -92,7 +92,7 @@ export class Introducer {
     this.refuse(requester, target.id, 'that process has no room for a channel');
   }
 
-  /** That process is no member any more. */
+  /** That process is no longer a member. */
   forget(member: Member): void {
     for (const [key, { requester, target, fds }] of this.pending) {
       if (target !== member && requester !== member) continue;
@@ -192,7 +192,7 @@ export class Introducer {
     return introduction;
   }
 
-  /** Whoever named a number that nobody ever had has made it up. */
+  /** A number that was never assigned to a process has been made up by the requester. */
   private refuseUnknown(requester: Member, peer: number): void {
     const isInvented = peer === 0 || peer > this.context.lastId || peer === requester.id;
     const reason = 'there is no such process in the domain';

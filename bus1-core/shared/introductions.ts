@@ -17,7 +17,7 @@ export interface Namer {
   readonly isTrusted: boolean;
 }
 
-/** What this process waits for, for a while, before it goes on without. */
+/** The introductions and grants that this process waits for, each for a limited time. */
 export class Introductions {
   private readonly control: ControlSocket;
   /** when an introduction to each process was asked for, in ms */
@@ -41,7 +41,7 @@ export class Introductions {
     return this.holding;
   }
 
-  /** Until the first wait ends by itself; -1 when there is none. */
+  /** The time until the first wait expires; -1 when there is none. */
   get timeoutMs(): number {
     if (this.sinceMs === Infinity) return -1;
     return Math.max(0, Math.ceil(this.sinceMs + HOLD_MS - performance.now()));
@@ -53,9 +53,9 @@ export class Introductions {
   }
 
   /**
-   * Asks for an introduction to `process`, which `namer` has named, once. True when it has been waited for long enough.
-   * Everything waits with it; so where that was in vain, others that processes of the same user name are not waited for
-   * for some time.
+   * Asks for an introduction to `process`, which `namer` has named, once. True when the wait has expired. All input
+   * waits meanwhile; so after an expired wait, other processes that the same user names are not waited for, for
+   * some time.
    */
   isOverdue(process: number, namer: Namer): boolean {
     const since = this.asked.get(process) ?? performance.now();
@@ -78,7 +78,7 @@ export class Introductions {
     return !isTrusted && (this.impatientUntil.get(uid) ?? 0) > performance.now();
   }
 
-  /** Whether a claim has to wait for a grant of `grantor`: for a while, once for all that do so in vain. */
+  /** Whether a claim has to wait for a grant of `grantor`: bounded by one timeout shared by all waiting claims. */
   awaitsGrant(grantor: number): boolean {
     const since = this.ungranted.get(grantor) ?? performance.now();
     this.ungranted.set(grantor, since);

@@ -18,11 +18,11 @@ export interface JoinOptions {
   readonly schedule?: (flush: () => void) => void;
   /** called after each entry that was delivered, before the next is: operations may be started */
   readonly afterEntry?: () => void;
-  /** how long `wait` looks for something before it sleeps, in us; by default for as long as that pays (`Patience`) */
+  /** how long `wait` spins before it sleeps, in µs; by default for as long as that pays (`Patience`) */
   readonly lookUs?: number | undefined;
 }
 
-/** What has happened, and what there is, between this process and others. */
+/** Counters and totals of what happens between this process and others. */
 export interface SharedCounters {
   readonly channels: number;
   readonly entriesWaiting: number;

@@ -4,14 +4,14 @@
  */
 export const PROTOCOL_VERSION = 1;
 
-/** The page that each process writes and all others only read: one page of 4 KiB. */
+/** The page that each process writes and all others map read-only: one page of 4 KiB. */
 export const PAGE_BYTES = 4096;
 export const PageOffset = {
   /** u32: how its owner sleeps, `SleepMode` in the low two bits, above them a count that grows with each sleep */
   Sleep: 0,
   /** u32: number of the last committed transaction; on a cache line of its own */
   Committed: 64,
-  /** f64: stamp of that transaction */
+  /** f64: stamp of the last transaction */
   Stamp: 72,
 } as const;
 
@@ -55,7 +55,7 @@ export const EntryType = {
   Claim: 5,
   /** what had been charged to a trace of the receiver was given back */
   Credit: 6,
-  /** how much of a user of the sender others have taken */
+  /** how much others have taken of a user of the sender */
   Window: 7,
   /** a trace of the sender that will not be used again */
   TraceEnd: 8,
@@ -95,7 +95,7 @@ export const ReferenceKind = {
   Sender: 1,
   /** of a node of the receiver: the sender's import ID, which is the receiver's export ID */
   Receiver: 2,
-  /** of a node of a third process, which has been told (Grant) */
+  /** to a node of a third process, which has been notified (Grant) */
   Third: 3,
 } as const;
 export const REFERENCE_KIND_MASK = 0xff;
@@ -120,8 +120,8 @@ export const SWITCH_BYTES = 32;
 export const SWITCH_RESERVE_BYTES = 64;
 
 /**
- * How long each entry is, by type: exactly, or at least (a message). Who reads a ring checks that before anything else
- * of an entry is looked at, who writes takes it from here; the fields of each type are in the table beside it.
+ * The length of each entry, by type: exact, or minimal (a message). A reader checks it before anything else of an
+ * entry, a writer takes it from here; the fields of each type are in the table beside it.
  */
 export const ENTRY_BYTES: readonly number[] = [
   ENTRY_ALIGNMENT, // Pad: at least
@@ -160,22 +160,24 @@ export const SEGMENTS_MAX = 8;
 
 /** Traces of one sending process, not yet ended. */
 export const TRACES_MAX = 1 << 16;
-/** Handles that one process has granted and nobody has claimed. */
+/** Handles that one process has granted and that are not claimed yet. */
 export const GRANTS_MAX = 1 << 16;
 /** Claims of one process for which there was no grant, and which it has not given back. */
 export const VAIN_CLAIMS_MAX = 1 << 12;
 /** Users of one other process that this one knows of. */
 export const USERS_MAX = 1 << 12;
-/** Entries of one process that have no effect, besides as many as others it sends, and is sent. */
+/**
+ * Entries without effect that one process may send, beyond the number of other entries that are exchanged with it.
+ */
 export const IDLE_ENTRIES_MAX = 1 << 14;
-/** Processes that never were, as one process has named them. */
+/** How many processes that never existed one process may name. */
 export const INVENTED_MAX = 64;
 /** Entries of one process that are taken before everything else has its turn. */
 export const SLICE_ENTRIES = 1024;
 
 /** What waits for one process, in the ring or for room in it: no message is added to more than that. */
 export const BACKLOG_MAX_BYTES = 1 << 26;
-/** The same with what has to be said in any case: who leaves more than that unread is given up. */
+/** The limit with control entries, which must be sent: a process that leaves more than that unread is given up. */
 export const BACKLOG_GIVE_UP_BYTES = BACKLOG_MAX_BYTES + (1 << 25);
 /** In memory of the sender an entry costs at least that. */
 export const WAITING_ENTRY_BYTES = 512;

@@ -39,7 +39,7 @@ export class LinkInput {
   private readonly segments = new SegmentMappings();
   private readonly incoming = new IncomingMessage();
   private readonly message = new Message();
-  /** stand for the nodes that a message carries: the core looks at their nodes only */
+  /** placeholders for the handles that a message carries: the core uses their nodes only */
   private readonly carried: Handle[] = [];
   private readonly deadNode: Node;
   private stampNs = 0;
@@ -87,7 +87,7 @@ export class LinkInput {
   strangerInNext(): number {
     const { reader } = this.channel;
     if (reader.type !== EntryType.Message) return 0;
-    /* a message that waits is looked at again, but its segment comes once */
+    /* a message that waits is read again, but its segment arrives once */
     if (this.readAt !== reader.position) {
       this.incoming.read(this.channel, reader.offset, reader.length);
       this.incoming.locateBody(this.channel, this.segments);
@@ -97,8 +97,8 @@ export class LinkInput {
   }
 
   /**
-   * Does what the entry that `nextStampNs` found, and `strangerInNext` has looked at, says. False when it has to wait:
-   * a claim can overtake its grant when the grantor's ring is full.
+   * Carries out the entry that `nextStampNs` found and `strangerInNext` has checked. False when it has to wait: a
+   * claim can overtake its grant when the grantor's ring is full.
    */
   take(): boolean {
     const { reader } = this.channel;
@@ -170,7 +170,7 @@ export class LinkInput {
     const message = this.message.clear();
     message.descriptors = descriptors;
     message.origin = this.link.identity.id;
-    // A queue copies without looking, so it can do that straight from shared memory.
+    // A queue copies bytes without reading them, so it can copy straight from shared memory.
     if (receiver.queue !== null) {
       message.addPiece(incoming.source, incoming.offset, incoming.lengthBytes);
     } else if (incoming.isInSegment) {
@@ -255,7 +255,7 @@ export class LinkInput {
       }
       if (kind === ReferenceKind.Receiver) this.link.exports.mustGet(references[at + ID]);
       if (isThird && (process === this.link.identity.id || process === this.context.id)) {
-        throw new ChannelError('it granted a node of one of us as that of another');
+        throw new ChannelError('it granted a node of another process under a wrong process ID');
       }
     }
   }

@@ -23,7 +23,7 @@ import type { RemoteTransaction } from './transaction.js';
 /** IDs for claims that are under way at the same time. */
 const CLAIM_IDS = 0x3fff_ffff;
 
-/** What a link needs of the domain that it is part of. */
+/** What a link needs of its domain. */
 export interface LinkContext {
   readonly local: LocalDomain;
   readonly transaction: RemoteTransaction;
@@ -50,8 +50,9 @@ export interface ProcessIdentity {
 }
 
 /**
- * One other process, as a member of the local domain: it owns a proxy for each node of that process which is held here,
- * and holds a handle to each node which is held there. What arrives at a proxy is written to the other process.
+ * Another process, as a member of the local domain: it owns a proxy for each node of that process to which a handle
+ * is held here, and holds a handle to each node that it can reach here. What arrives at a proxy is written to the
+ * other process.
  */
 export class Link implements Sink, EntrySink {
   identity: ProcessIdentity;
@@ -107,7 +108,7 @@ export class Link implements Sink, EntrySink {
     writeNodeRelease(this, record.id);
   }
 
-  /** The other side gives its references back behind all that it has sent until then. */
+  /** The other side gives its references back after everything that it has sent until then. */
   nodeDraining(handle: Handle): boolean {
     const record = handle.context;
     if (record instanceof Export) writeNodeRelease(this, record.id);
@@ -142,7 +143,7 @@ export class Link implements Sink, EntrySink {
     if (this.outbox.isGivenUp) this.overflow();
   }
 
-  /** The same for a message and what it carries. */
+  /** Opens an entry for a message and what it carries. */
   openMessage(lengthBytes: number, carried: DescriptorSet | null, segment: Segment | null): void {
     this.outbox.open(EntryType.Message, lengthBytes, carried, segment);
     this.touch();
@@ -187,7 +188,7 @@ export class Link implements Sink, EntrySink {
 
   // What the other side has said.
 
-  /** It waits for news of what there is room for here. False when it has said so before. */
+  /** It waits for a report of what there is room for here. False when it has asked before. */
   asked(): boolean {
     if (this.reports.isAsked) return false;
     this.reports.isAsked = true;
@@ -209,12 +210,12 @@ export class Link implements Sink, EntrySink {
     return node;
   }
 
-  /** Others have taken this much of a user of the other process. False for one that is not known here. */
+  /** How much others have taken of a user of the other process. False for a user that is not known here. */
   setWindow(uid: number, figures: readonly number[]): boolean {
     return this.users.setWindow(uid, figures);
   }
 
-  /** A process that does not name accounts has one user, whatever is said of its nodes. @throws ChannelError */
+  /** A process that does not name accounts has one user, whatever it says about its nodes. @throws ChannelError */
   private ownerOf(uid: number): number {
     if (this.channel !== null && !this.identity.namesAccounts) return this.identity.uid;
     if (this.users.size < USERS_MAX || this.users.has(uid)) return uid;
@@ -247,7 +248,7 @@ export class Link implements Sink, EntrySink {
     this.users.count(counts);
   }
 
-  /** Stands for all users of the other process: the owner of what belongs to none of them. */
+  /** Stands for all users of the other process: the owner of nodes that belong to none of them. */
   get ownPeer(): Peer {
     return this.users.peerFor(this.identity.uid, true);
   }

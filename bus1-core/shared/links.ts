@@ -25,7 +25,7 @@ class Gone {
   }
 }
 
-/** The other processes of a domain that this one has heard of. */
+/** The other processes of a domain that this one knows. */
 export class Links {
   private readonly context: LinkContext;
   private readonly byProcess = new Map<number, Link>();
@@ -34,7 +34,7 @@ export class Links {
   private readonly refusedAtMs = new Map<number, number>();
   /** entries written to processes that are gone */
   private sentBefore = 0;
-  /** nobody new can be met */
+  /** no new process can be introduced */
   private isClosed = false;
 
   constructor(context: LinkContext) {
@@ -45,7 +45,7 @@ export class Links {
     return this.byProcess.get(process);
   }
 
-  /** There will be no introduction: what is sent there is sent to nobody, for now. */
+  /** There will be no introduction: messages to that process are dropped, for now. */
   refuse(link: Link): void {
     link.close();
     this.refusedAtMs.set(link.identity.id, performance.now());
@@ -57,7 +57,10 @@ export class Links {
     }
   }
 
-  /** A refusal is good for a while, so that it holds for the message that asked; then another one may. */
+  /**
+   * A refusal is valid for a while, so that it holds for the message that caused the request; a later message may
+   * ask again.
+   */
   isRefused(link: Link): boolean {
     if (link.isOpen || this.isClosed) return !link.isOpen;
     const atMs = this.refusedAtMs.get(link.identity.id);
@@ -68,7 +71,7 @@ export class Links {
     return false;
   }
 
-  /** In the place of one that is over, if there is any. */
+  /** Adds a link, in place of a closed one to the same process if there is any. */
   add(link: Link): void {
     const before = this.byProcess.get(link.identity.id);
     if (before !== undefined) this.remove(before);
@@ -95,12 +98,12 @@ export class Links {
     return this.gone.has(process);
   }
 
-  /** That process has ended: it will not come back under this number. */
+  /** That process has ended: its number will not be used again. */
   markGone(process: number): void {
     this.gone.add(process);
   }
 
-  /** A link for use before the introduction; one that is over when there will be none. */
+  /** A link for use before the introduction; a closed one when there will be none. */
   placeholderFor(process: number, maxima: Maxima): Link {
     const known = this.byProcess.get(process);
     if (known !== undefined) return known;

@@ -4,7 +4,9 @@ import type { ChannelMessage } from './control-messages.js';
 import type { ControlSocket } from './control-socket.js';
 import { describeProcess } from './diagnostics.js';
 
-/** Introductions to a process that it has a channel to already: the channel was closed. So many at once … */
+/**
+ * Introductions to a process to which a channel exists already: the channel was closed. At most this many at once …
+ */
 const REPEATS_MAX = 16;
 /** … and one more each time this has passed. */
 const REPEAT_INTERVAL_MS = 60_000;
@@ -23,7 +25,7 @@ export class Member {
   maxima: Maxima = { objects: 0, bytes: 0, descriptors: 0 };
   /** processes that it has, or is about to have, a channel to */
   readonly peers = new Set<number>();
-  /** processes that are gone, of which it is to be told when it reads again */
+  /** processes that are gone, to be reported to it when it reads again */
   readonly unsaidGone: number[] = [];
   pageFd = -1;
   pidFd = -1;
@@ -49,7 +51,7 @@ export class Member {
     return this.pageFd >= 0;
   }
 
-  /** Who it is, in the words of a diagnostic. */
+  /** Describes the member, for a diagnostic. */
   get description(): string {
     return describeProcess(this.credentials, this.executable);
   }
@@ -65,7 +67,7 @@ export class Member {
     return ++this.repeats <= REPEATS_MAX;
   }
 
-  /** What another process is told about this one. */
+  /** The message that introduces this member to another process. */
   channelMessage(
     ringBytes: number,
     isFirst: boolean,

@@ -16,7 +16,7 @@ import { Link, type LinkContext, type ProcessIdentity } from './link.js';
 import { Links } from './links.js';
 import { Root } from './root.js';
 
-/** What a membership needs of the domain that it is part of. */
+/** What a membership needs of its domain. */
 export interface MembershipContext extends LinkContext {
   /** Takes what has come through a channel that is over, and closes it. */
   finish(connection: Connection): void;
@@ -24,7 +24,7 @@ export interface MembershipContext extends LinkContext {
   invented(namer: number): void;
 }
 
-/** How this process gets to know the others of its domain, and what it has to do with each. */
+/** How this process learns of the other members of its domain, and what it does with each. */
 export class Membership implements InputContext, AuthorityListener {
   readonly local: LocalDomain;
   readonly grants: GrantTable;
@@ -60,7 +60,7 @@ export class Membership implements InputContext, AuthorityListener {
     epoll.add(fd, EPOLLIN);
   }
 
-  /** Who a process with a channel to this one is. */
+  /** The identity of a process with a channel to this one. */
   identityOf(process: number): ProcessIdentity | undefined {
     const link = this.links.get(process);
     return link === undefined || link.channel === null ? undefined : link.identity;
@@ -143,7 +143,7 @@ export class Membership implements InputContext, AuthorityListener {
 
   lostChannel({ peer, isFirst }: ChannelMessage, reason: string): void {
     this.giveUp(peer, reason);
-    /* the other one, if it has the channel already, sees that this is over */
+    /* if the other process has the channel already, it sees that the channel is closed */
     if (isFirst) this.authority.decline(peer);
   }
 

@@ -7,7 +7,7 @@ const TRANSACTION_ENTRIES_MAX = 1 << 14;
 export interface MergeContext {
   /** Takes the next entry; false when the connection is blocked. May close the connection. */
   take(connection: Connection): boolean;
-  /** An entry was delivered: whoever cares may act on it before the next one is. What fails then is its sender's. */
+  /** An entry was delivered: the owner may act on it before the next one. An error then is its sender's fault. */
   taken(): void;
   /** The other side has broken the rules: closes the connection. */
   fail(connection: Connection, error: unknown): void;
@@ -16,10 +16,10 @@ export interface MergeContext {
 }
 
 /**
- * Delivers what has arrived from all processes, in the order of stamps. Every ring is looked at twice: what the second
- * look finds may be the cause of something that the first has found, because a cause is in its ring, and committed,
- * before its effect gets a stamp. So nothing is delivered that only the second look has found, unless in front of the
- * rest. One ring alone is in order by itself.
+ * Delivers what has arrived from all processes, in the order of stamps. Every ring is scanned twice: an entry that
+ * the second scan finds may be the cause of one that the first has found, because a cause is in its ring, and
+ * committed, before its effect gets a stamp. So an entry that only the second scan has found is delivered only if
+ * it comes before one of the first scan. One ring alone is in order by itself.
  */
 export class Merge {
   private readonly context: MergeContext;
@@ -31,8 +31,8 @@ export class Merge {
   }
 
   /**
-   * Returns how many entries were delivered. A process that has very many waiting does not keep all others waiting, in
-   * rings and on sockets, until the last is delivered: then the run ends early, and the next one goes on.
+   * Returns how many entries were delivered. A process with very many entries does not keep all others, in rings
+   * and on sockets, waiting until its last one is delivered: the run ends early, and the next one goes on.
    */
   run(connections: readonly Connection[]): number {
     let count = 0;
@@ -107,7 +107,7 @@ export class Merge {
     return false;
   }
 
-  /** Where the oldest entry is, as long as there is one that the first look has found. */
+  /** The connection with the oldest entry, as long as there is one that the first scan has found. */
   private first(connections: readonly Connection[]): Connection | null {
     let first: Connection | null = null;
     let isAnyLeft = false;

@@ -66,7 +66,7 @@ export class MessageWriter {
     outbox.isFilling = false;
   }
 
-  /** Has ready what a message of that size needs besides its entry; false when it is not to be had. */
+  /** Prepares what a message of that size needs besides its entry; false when it cannot be had. */
   prepare(bodyBytes: number): boolean {
     return bodyBytes < SEGMENT_MIN_BYTES || this.segments.prepare(bodyBytes);
   }
@@ -90,7 +90,7 @@ export class MessageWriter {
     view.setUint32(at + MessageOffset.SegmentBytes, comesWith, true);
   }
 
-  /** A node of a third process: that is told first, so that it never looks unreferenced. */
+  /** A node of a third process: that process is notified first, so that the node never appears unreferenced. */
   private grantIfForeign(handle: Handle): void {
     const { node } = handle;
     const record = node.context;

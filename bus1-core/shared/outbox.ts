@@ -63,7 +63,7 @@ export class Outbox {
     return this.backlogBytes <= BACKLOG_MAX_BYTES;
   }
 
-  /** The other side has left far more unread than one that is just slow. */
+  /** The other side has left far more unread than a reader that is merely slow would. */
   get isGivenUp(): boolean {
     if (this.backlogBytes <= BACKLOG_GIVE_UP_BYTES) return false;
     this.channel?.writer.look();
@@ -152,7 +152,7 @@ export class Outbox {
     if (channel === null || this.waiting.length === 0) return;
     let moved = this.moveWaiting(channel);
     if (this.waiting.length > 0) {
-      // The receiver may have made room before it could see that somebody wants it.
+      // The receiver may have made room before it could see the request for it.
       channel.writer.wantRoom(true);
       moved += this.moveWaiting(channel);
     }
@@ -174,7 +174,7 @@ export class Outbox {
     this.channel = null;
   }
 
-  /** After the new ring: who follows into it must find there what belongs to the same transaction. */
+  /** After the new ring: a reader that follows into it must find the rest of the same transaction there. */
   private publishLeft(): void {
     for (const ring of this.left) ring.publish();
     this.left = [];
@@ -194,7 +194,10 @@ export class Outbox {
     return moved;
   }
 
-  /** Offset in the ring, or -1. Descriptors are sent ahead, so that they are there when the entry is seen. */
+  /**
+   * Offset in the ring, or -1. Descriptors are sent ahead, so that they have arrived when the entry becomes
+   * visible.
+   */
   private place(
     length: number,
     descriptors: DescriptorSet | null,

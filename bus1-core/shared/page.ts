@@ -11,10 +11,10 @@ import { PAGE_BYTES, PageOffset, SleepMode } from './layout.js';
 const SLEEP = PageOffset.Sleep >>> 2;
 const COMMITTED = PageOffset.Committed >>> 2;
 
-/** Whoever may map a page must not be able to write to it: F_SEAL_FUTURE_WRITE, Linux 5.1. */
+/** Processes that can map a page must not be able to write to it: F_SEAL_FUTURE_WRITE, Linux 5.1. */
 const PAGE_SEALS = Seal.Shrink | Seal.Grow | Seal.FutureWrite;
 
-/** The page of this process: where it tells all others what it has committed and whether it sleeps. */
+/** The page of this process, in which it publishes what it has committed and whether it sleeps. */
 export class OwnPage {
   readonly fd: number;
   private readonly mapping: SharedMapping;
@@ -39,7 +39,7 @@ export class OwnPage {
     Atomics.store(this.mapping.words, COMMITTED, this.committed | 0);
   }
 
-  /** Announces a sleep; what has arrived must be looked for once more after this. */
+  /** Announces a sleep; the caller must check once more after this for what has arrived. */
   sleep(mode: SleepMode): void {
     this.sleeps = (this.sleeps + 1) & 0x3fff_ffff;
     Atomics.store(this.mapping.words, SLEEP, (this.sleeps << 2) | mode);
@@ -86,7 +86,7 @@ export class PeerPage {
   }
 }
 
-/** Whether `fd` can be mapped by others without fear: it cannot shrink, and nobody else can write to it. */
+/** Whether `fd` can be mapped safely: it cannot shrink, and no other process can write to it. */
 export function isPage(fd: number): boolean {
   return memfdBytes(fd, PAGE_SEALS) === PAGE_BYTES;
 }

@@ -17,10 +17,10 @@ export class RemoteUsers {
   private readonly users = new Map<number, ResourceUser>();
   /** by user, and by what they take */
   private readonly peers = new Map<string, Peer>();
-  /** how many peers are worth a look for those that own nothing */
+  /** the number of peers at which those that own nothing are searched for */
   private sweepAt = SWEEP_MIN_PEERS;
   private last: Peer | null = null;
-  /** what this process was told last about each user: claims, and use by others in each slot */
+  /** the last report about each user: claims, and use by others in each slot */
   private readonly windows = new Map<number, readonly number[]>();
 
   constructor(local: LocalDomain, sink: Sink, maxima: () => Maxima) {
@@ -49,7 +49,7 @@ export class RemoteUsers {
     return peer;
   }
 
-  /** Others have taken this much of a user. False for one of whom nothing is known here. */
+  /** How much others have taken of a user. False for a user of which nothing is known here. */
   setWindow(uid: number, figures: readonly number[]): boolean {
     const user = this.users.get(uid);
     if (user === undefined) return false;
@@ -70,7 +70,7 @@ export class RemoteUsers {
     return this.users.size;
   }
 
-  /** Forgets peers that own nothing, and users that nothing is charged to. Not during a transaction. */
+  /** Forgets peers that own nothing, and users without charges. Must not be called during a transaction. */
   sweep(): void {
     if (this.peers.size < this.sweepAt) return;
     for (const [key, peer] of this.peers) {

@@ -11,7 +11,7 @@ const BUSY_CREDITS_MIN = 32;
 /** … unless they are this part of what the other side may have waiting here: it must not run out of room. */
 const BUSY_SHARE_MIN = 1 / 64;
 
-/** What reports need of the link that they are about. */
+/** What reports need of their link. */
 export interface ReportingLink extends EntrySink {
   readonly channel: Channel | null;
   /** of a user of this process */
@@ -22,7 +22,10 @@ export interface ReportingLink extends EntrySink {
   post(write: () => void): void;
 }
 
-/** What the other side of a link has to know to judge its own sends: what was given back, what others have taken. */
+/**
+ * What the other side of a link must know to check its own sends against quotas: what was given back, and what
+ * others have taken.
+ */
 export class Reports {
   /** the other side was refused, and waits for the next report */
   isAsked = false;
@@ -69,7 +72,7 @@ export class Reports {
     );
   }
 
-  /** One set of figures at a time: who does not read them needs no newer ones yet, or asks for them. */
+  /** One set of figures at a time: a process that does not read them needs no newer ones yet, or asks for them. */
   private flushWindows({ writer }: Channel): void {
     const isUnread =
       this.windowEnd !== null && !this.windowEnd.ring.hasPassed(this.windowEnd.position);

@@ -138,7 +138,7 @@ export class RingReader extends RingEnd {
     return head !== this.tail;
   }
 
-  /** Where the ring ended at the last look. */
+  /** Where the ring ended when it was last read. */
   get horizon(): number {
     return this.head;
   }
@@ -152,7 +152,7 @@ export class RingReader extends RingEnd {
     return this.tail;
   }
 
-  /** Finds the next entry, up to what the last look has seen: false when there is none. */
+  /** Finds the next entry, up to the horizon of the last read: false when there is none. */
   next(): boolean {
     while (this.tail !== this.head) {
       const offset = this.tail & this.mask;

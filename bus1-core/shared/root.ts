@@ -22,12 +22,12 @@ export class Root {
     this.own = own;
   }
 
-  /** The authority has said which process has the root. */
+  /** The authority has announced which process has the root. */
   expectFrom(process: number): void {
     this.process = process;
   }
 
-  /** There is none, or this process has a handle to it. */
+  /** True when there is no root, or this process has a handle to it. */
   get isSettled(): boolean {
     return this.process === 0 || this.handle?.live === true;
   }

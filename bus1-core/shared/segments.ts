@@ -150,7 +150,7 @@ export class SegmentMappings {
       if (size > 0 && size <= SEGMENT_MAX_BYTES && !this.mappings.has(id)) {
         return SharedMapping.map(fd, size, { writable: false });
       }
-      throw new ChannelError(`segment ${id} is not as it must be`);
+      throw new ChannelError(`segment ${id} has a wrong size or lacks seals`);
     });
     this.mappings.set(id, memory);
     for (const [old, mapping] of this.mappings) {

@@ -19,13 +19,18 @@ import { ChannelError } from './protocol-error.js';
 import { Sleeper } from './sleeper.js';
 import { RemoteTransaction } from './transaction.js';
 
-/** To take what a process has left that is gone; others may go on sending meanwhile. */
+/**
+ * Turns in which the last entries of a process that is gone are read; other processes may go on sending meanwhile.
+ */
 const LAST_TURNS_MAX = 4096;
 
-/** Node's loop has others to serve as well. */
+/** Node's loop has other work as well. */
 const TURNS_PER_CALL = 8;
 
-/** A process that waits again and again, and always finds something, looks at its sockets each time in so many. */
+/**
+ * A process that waits repeatedly, and always finds something at once, still checks its sockets each time in this
+ * many.
+ */
 const WAITS_PER_LOOK = 64;
 
 /**
@@ -126,15 +131,15 @@ export class SharedDomain implements MembershipContext, MergeContext {
   }
 
   /**
-   * Takes what others have committed by now, without a system call. To be called by whoever has learned something from
-   * beside the domain, before it acts on that here: what caused it is then here, too.
+   * Delivers what others have committed by now, without a system call. Call this after learning something outside
+   * the domain, before acting on it: then the messages that caused it have arrived as well.
    */
   catchUp(): number {
     return this.isOpen ? this.drain() : 0;
   }
 
   /**
-   * Makes others wake this process. True when something has arrived meanwhile: then `dispatch` must be called
+   * Makes other processes wake this one. True when something has arrived meanwhile: then `dispatch` must be called
    * again.
    */
   beforeSleep(): boolean {
@@ -210,13 +215,13 @@ export class SharedDomain implements MembershipContext, MergeContext {
     for (const link of this.overflowing.splice(0)) {
       if (!link.isOpen) continue;
       const connection = this.connections.to(link.identity.id);
-      const error = new ChannelError('it leaves unread what is written to it');
+      const error = new ChannelError('it does not read its control ring');
       if (connection?.link === link) this.fail(connection, error);
-      else this.membership.giveUp(link.identity.id, 'too much waits for it');
+      else this.membership.giveUp(link.identity.id, 'too much is queued for it');
     }
   }
 
-  /** Who a process with a channel to this one is; undefined without a channel. */
+  /** The identity of a process with a channel to this one; undefined without a channel. */
   identityOf(process: number): ProcessIdentity | undefined {
     return this.membership.identityOf(process);
   }
@@ -234,7 +239,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     return { channels, entriesWaiting, sent, delivered, wakeupsSent, channelsBroken };
   }
 
-  /** Peers, nodes and handles of the local domain, without those that stand for other processes. */
+  /** Peers, nodes and handles of the local domain, without the proxies for other processes. */
   counts(): { peers: number; nodes: number; handles: number } {
     const proxies = { peers: 1, nodes: 0, handles: 0 }; // 1: that of the grants, which holds the root handle
     const { links, grants } = this.membership;
@@ -249,7 +254,10 @@ export class SharedDomain implements MembershipContext, MergeContext {
     };
   }
 
-  /** Leaves the domain: for all others this process is gone. Peers of `local` are told as if all others were. */
+  /**
+   * Leaves the domain: for all others this process is gone. Peers of `local` are notified as if all others were
+   * gone.
+   */
   close(): void {
     if (!this.isOpen) return;
     this.flush();
@@ -295,7 +303,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     if (connection === undefined || ++connection.inventedCount <= INVENTED_MAX) return;
     this.fail(
       connection,
-      new ChannelError(`it has named ${INVENTED_MAX} processes that never were`),
+      new ChannelError(`it has named ${INVENTED_MAX} processes that never existed`),
     );
   }
 
@@ -311,8 +319,8 @@ export class SharedDomain implements MembershipContext, MergeContext {
   }
 
   /**
-   * The one boundary: whatever goes wrong while the input of a process is dealt with, of whatever class, is that
-   * process's fault. Its channel is closed, which is said once; nothing is left half done.
+   * The one boundary: any error while the input of a process is processed, of any class, is that
+   * process's fault. Its channel is closed, which is logged once, and no transaction stays open.
    */
   fail(connection: Connection, error: unknown): void {
     this.local.abandon();

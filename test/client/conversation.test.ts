@@ -166,7 +166,7 @@ describe.each(HOMES.map((home) => [home.title, home] as const))(
         const reason = new Error('enough');
         controller.abort(reason);
         expect(await thrown(hanging)).toBe(reason);
-        await serviceLearns(/gone, or waits no longer/);
+        await serviceLearns(/gone, or no longer waits/);
       });
 
       test('by a signal that was aborted before: nothing is sent', async () => {

@@ -45,7 +45,7 @@ const BAD: readonly [string, RegExp][] = [
   ['unix:path=@/a,abstract=b', /exactly one of/],
   ['unix:runtime=no', /runtime can only be "yes"/],
   ['unix:path=/nowhere/bus', /ENOENT.*create the directory/],
-  ['unix:path=@/bus.conf', /a file that is no socket; remove it/],
+  ['unix:path=@/bus.conf', /a file that is not a socket; remove it/],
   [`unix:path=@/${'x'.repeat(108)}`, /choose a shorter path/],
   ['tcp:port=65536', /port can be 0 \(any\) to 65535/],
   ['tcp:family=ipx', /family can be ipv4 or ipv6/],

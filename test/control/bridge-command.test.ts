@@ -8,9 +8,9 @@ import { BRIDGE, folderOfTest, writeConfig } from './daemon.js';
 
 const MISTAKES: readonly [string, number, RegExp][] = [
   ['explain', 2, /ask one thing/],
-  ['explain --own notaname', 2, /"notaname" is no name that a service can own/],
-  ['explain --own :1.5', 2, /":1\.5" is no name that a service can own/],
-  ['explain --to notaname', 2, /"notaname" is no bus name/],
+  ['explain --own notaname', 2, /"notaname" is not a name that a service can own/],
+  ['explain --own :1.5', 2, /":1\.5" is not a name that a service can own/],
+  ['explain --to notaname', 2, /"notaname" is not a bus name/],
   ['status nonsense', 1, /no colon after the transport/],
   ['attach --bus nonsense --import a.b -- true', 1, /no colon after the transport/],
   ['attach --bus unix:path=/nope --import a.b -- true', 1, /cannot reach the bus at .*ENOENT/],

@@ -45,7 +45,7 @@ test('lines that find no room are counted, and the count follows those that did'
   expect(kept + lost + ends).toBe(2000 + rounds);
 });
 
-test('a reader that has gone is no error', () => {
+test('a reader that has gone is not an error', () => {
   const [near, far] = socketPair();
   closeFd(far);
   const stream = new LogStream(near, String);

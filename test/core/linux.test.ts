@@ -287,7 +287,7 @@ describe('descriptors', () => {
     expect(descriptorFlags(fd) & (O_CLOEXEC | O_NONBLOCK)).toBe(O_CLOEXEC | O_NONBLOCK);
   });
 
-  it('a memfd is no socket', () => {
+  it('a memfd is not a socket', () => {
     const fd = closing(linux.createMemfd('t', 1));
     expect([linux.isSocket(fd), linux.isListening(fd), linux.socketDomain(fd)]).toEqual([
       false,

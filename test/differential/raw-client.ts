@@ -133,7 +133,7 @@ export class RawClient {
     for (;;) {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const length = frameLength(bytes, view, 0, bytes.length);
-      if (length < 0) throw new Error('the bus sent something that is no message');
+      if (length < 0) throw new Error('the bus sent something that is not a message');
       if (length === 0 || length > bytes.length) break;
       this.#take(bytes.subarray(0, length));
       bytes = bytes.subarray(length);

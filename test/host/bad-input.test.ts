@@ -329,7 +329,7 @@ describe('before Hello', () => {
     const client = new RawClient(bus.address).authenticate();
     client.startCall({ destination: 'org.example.Bystander', member: 'Double' });
     expect(await refusal(client)).toBe(
-      'connection closed: it sent a message to somebody else before Hello',
+      'connection closed: it sent a message to another connection before Hello',
     );
   });
 

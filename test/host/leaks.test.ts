@@ -105,7 +105,7 @@ const ENDINGS: ((client: RawClient) => void)[] = [
     client.close();
   },
   (client) => {
-    client.send(Buffer.from('this is no message at all'));
+    client.send(Buffer.from('this is not a message at all'));
     client.close();
   },
   (client) => {
@@ -202,7 +202,7 @@ async function atRest(observer: RawClient): Promise<Record<string, number>> {
 
 /** A line of the log without its number; of one that says what was left out, what that was. */
 function reasonIn(line: string): string {
-  return line.replace(/^\d+ more lines of a kind were left out: /, '').replace(/\d+|…/, 'N');
+  return line.replace(/^\d+ similar lines were left out: /, '').replace(/\d+|…/, 'N');
 }
 
 describe.each([1, 2])('on a bus with %d hosts', (hosts) => {

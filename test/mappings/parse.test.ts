@@ -59,11 +59,11 @@ describe('a mapping file', () => {
     ],
     [
       `${HEAD}${NAMES}objects: { root: { path: /a-b, interfaces: [] } }`,
-      '4:26: "a-b" in "/a-b" is no element of an object path [error, bad-path]',
+      '4:26: "a-b" in "/a-b" is not an element of an object path [error, bad-path]',
     ],
     [
       `${HEAD}${NAMES}objects: { root: { path: /a, interfaces: [b] } }`,
-      '4:43: "b" is no interface name [error, bad-name]',
+      '4:43: "b" is not an interface name [error, bad-name]',
     ],
     [
       `${HEAD}${NAMES}objects: { root: { path: /a, interface: [b.C] } }`,
@@ -71,7 +71,7 @@ describe('a mapping file', () => {
     ],
     [
       `${GOOD}interfaces:\n  org.example.Things:\n    methods: { M: { in: { x: root } } }`,
-      '7:27: "x" is no place in the arguments, such as 0.each.1 [error, bad-place]',
+      '7:27: "x" is not a place in the arguments, such as 0.each.1 [error, bad-place]',
     ],
     [
       `${GOOD}interfaces:\n  org.example.Things:\n    methods: { M: { ins: { 0: root } } }`,
@@ -91,11 +91,11 @@ describe('a mapping file', () => {
     ],
     [
       `${GOOD}interfaces:\n  org.example.Things:\n    signals: { S: { ends: 0, kept: true } }`,
-      '7:27: "0" cannot wait for whoever hears of it: a kept signal ends "self" or nothing [error, bad-place]',
+      '7:27: "0" is not possible here: a kept signal can end "self" or nothing [error, bad-place]',
     ],
     [
       `${GOOD}interfaces:\n  org.example.Things:\n    methods: { "M.x": {} }`,
-      '7:16: "M.x" is no member name [error, bad-name]',
+      '7:16: "M.x" is not a member name [error, bad-name]',
     ],
     [
       `${GOOD}uplinks: { allow: [uid:1000, everybody] }`,

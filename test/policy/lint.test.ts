@@ -20,15 +20,19 @@ describe('lint', () => {
     [
       'a glob',
       '<allow send_interface="a.*"/>',
-      ['never-matches: "a.*" is no interface name; "*" is only understood alone'],
+      ['never-matches: "a.*" is not an interface name; "*" is only understood alone'],
     ],
-    ['a bad bus name', '<deny send_destination="9a.B"/>', ['never-matches: "9a.B" is no bus name']],
+    [
+      'a bad bus name',
+      '<deny send_destination="9a.B"/>',
+      ['never-matches: "9a.B" is not a bus name'],
+    ],
     [
       'a bad own name',
       '<allow own="a.*"/>',
-      ['never-matches: "a.*" is no bus name; "*" is only understood alone'],
+      ['never-matches: "a.*" is not a bus name; "*" is only understood alone'],
     ],
-    ['a bad path', '<deny send_path="a/"/>', ['never-matches: "a/" is no object path']],
+    ['a bad path', '<deny send_path="a/"/>', ['never-matches: "a/" is not an object path']],
     [
       'an empty range',
       '<deny send_type="*" min_fds="2" max_fds="1"/>',
@@ -43,7 +47,7 @@ describe('lint', () => {
       'an error without type',
       '<deny send_error="a.E"/>',
       [
-        'matches-more: send_error matches every message that is no error, too; add send_type="error"',
+        'matches-more: send_error matches every message that is not an error, too; add send_type="error"',
       ],
     ],
     ['an error with type', '<deny send_error="a.E" send_type="error"/>', []],
@@ -66,7 +70,7 @@ describe('lint', () => {
       'an interface for everybody',
       '<deny send_interface="a.I"/>',
       [
-        'matches-more: this also denies every message without interface, to whomever; add send_destination',
+        'matches-more: this also denies every message without an interface, to any destination; add send_destination',
       ],
     ],
     [

@@ -101,7 +101,7 @@ export class Program {
         this.#wake();
       });
     }
-    // A program may end without reading its input, which is no error of the test.
+    // A program may end without reading its input, which is not an error of the test.
     child.stdin!.on('error', () => {});
     this.ended = this.#end();
     // Whoever awaits `ended` gets the error; whoever does not must not crash the test process.

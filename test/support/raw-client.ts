@@ -279,7 +279,7 @@ export class RawClient {
     const { bytes } = this.#input;
     const view = new DataView(bytes.buffer);
     const length = frameLength(bytes, view, this.#start, this.#end);
-    if (length < 0) throw new Error('what the bus sent is no message');
+    if (length < 0) throw new Error('what the bus sent is not a message');
     if (length === 0 || this.#start + length > this.#end) return undefined;
     this.#start += length;
     return decodeMessage(bytes.slice(this.#start - length, this.#start));

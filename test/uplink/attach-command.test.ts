@@ -48,7 +48,7 @@ describeWith(OLD_BUS_SOFTWARE['dbus-daemon'], 'bus1-bridge attach', () => {
       words: [],
       message: /nothing would pass between the buses: name what to --import or to --export/,
     },
-    { words: ['--import', 'a b'], message: /"a b" is no pattern of bus names/ },
+    { words: ['--import', 'a b'], message: /"a b" is not a pattern of bus names/ },
     {
       words: ['--import', '*', '--mapping', '/nowhere.yaml'],
       message: /cannot read the mapping \/nowhere\.yaml/,

@@ -107,7 +107,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         const move = new Move(mover, NEW_NAME, { isBack: true, timeoutMs: 50 });
         const { text } = move.failure();
         expect(text).toContain(
-          `${NEW_NAME} was not moved: nobody has asked for it there within 0.05 s`,
+          `${NEW_NAME} was not moved: no program has asked for it there within 0.05 s`,
         );
         expect(text).toContain(`It is owned by ${service.uniqueName} (pid ${process.pid}, `);
         expect(text).toMatch(/\) on the bridge now, on the bus at /);
@@ -137,7 +137,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
 
       test('when it is not owned here, or not exported', () => {
         expect(new Move(pair.here(), NEW_NAME, BACK).failure().text).toMatch(
-          /nobody on the bridge owns it/,
+          /it has no owner on the bridge/,
         );
         takeName(pair.here(), 'org.example.Private');
         const { text } = new Move(pair.here(), 'org.example.Private', BACK).failure();

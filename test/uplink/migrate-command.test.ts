@@ -89,7 +89,7 @@ describeWith(
       const pidFile = join(old.folder, 'pid');
       const waiting = ['sh', '-c', `echo $$ > ${pidFile}; exec sleep 1000`];
       const { result, code } = await migrate(bridge, NAME, '--timeout', '0.5', '--', ...waiting);
-      expect(result.reason).toContain('nobody has asked for it on the bridge within 0.5 s');
+      expect(result.reason).toContain('no program has asked for it on the bridge within 0.5 s');
       expect(result.reason).toContain(`(pid ${stubborn.pid}, `);
       expect(code).toBe(1);
       const ended = ['--pid', readFileSync(pidFile, 'utf8').trim(), '-f', '/dev/null'];

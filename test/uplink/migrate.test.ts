@@ -170,7 +170,9 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         takeName(old, OLD_NAME, ALLOW_REPLACEMENT);
         const { errorName, text } = new Move(mover, OLD_NAME, { timeoutMs: 50 }).failure();
         expect(errorName).toBe('org.bus1.Error.MigrationFailed');
-        expect(text).toContain(`${OLD_NAME} was not moved: nobody has asked for it on the bridge`);
+        expect(text).toContain(
+          `${OLD_NAME} was not moved: no program has asked for it on the bridge`,
+        );
         expect(text).toContain(`It is owned by ${old.uniqueName} (pid ${process.pid}`);
         callAndAnswer(client, OLD_NAME, old);
       });
@@ -243,9 +245,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         answerPing(service);
         answerPing(old);
         move.reached('queued');
-        expect(move.failure().text).toMatch(
-          /has not let go of it, and does not allow to be replaced/,
-        );
+        expect(move.failure().text).toMatch(/has not released it, and does not allow replacement/);
         callAndAnswer(client, OLD_NAME, old);
         service.callBus('GetId');
         expect(old.callBus('ListQueuedOwners', 's', [OLD_NAME])).toEqual([[old.uniqueName]]);
@@ -301,11 +301,11 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         const [one, other, old] = [pair.here(), pair.here(), pair.there()];
         takeName(old, OLD_NAME);
         new Move(one, OLD_NAME).reached('waiting');
-        expect(new Move(other, OLD_NAME).failure().text).toBe(`${OLD_NAME} is being moved already`);
+        expect(new Move(other, OLD_NAME).failure().text).toBe(`${OLD_NAME} is already being moved`);
       });
 
       test('when nobody owns it, or somebody here does', () => {
-        expect(new Move(pair.here(), OLD_NAME).failure().text).toMatch(/nobody owns it there/);
+        expect(new Move(pair.here(), OLD_NAME).failure().text).toMatch(/it has no owner there/);
         const service = pair.newService();
         const { text } = new Move(pair.here(), 'org.example.New').failure();
         expect(text).toContain(`${service.uniqueName} (pid ${process.pid}`);
@@ -314,7 +314,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
 
       test.each(['org.freedesktop.DBus', ':1.1', 'nonsense'])('for %s', (name) => {
         expect(new Move(pair.here(), name).failure().text).toBe(
-          `"${name}" is no name that can be moved`,
+          `"${name}" is not a name that can be moved`,
         );
       });
     });

@@ -72,7 +72,7 @@ describeWith(
 
     test('what is no pattern, and what is not on the list, is refused with the reason', async () => {
       await expect(pair.bridge.uplink('Import', 'no name')).rejects.toThrow(
-        /"no name" is no pattern of bus names/,
+        /"no name" is not a pattern of bus names/,
       );
       await expect(pair.bridge.uplink('Unexport', NAME)).rejects.toThrow(
         /is not on the list: org\.example\.New/,

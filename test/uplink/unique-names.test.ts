@@ -116,7 +116,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
       };
       const error = errorOf(() => late.call(call, [late.uniqueName]));
       expect(error.errorName).toBe('org.bus1.Error.NameCannotCross');
-      expect(error.message).toContain(`tells the unique name ${late.uniqueName}`);
+      expect(error.message).toContain(`contains the unique name ${late.uniqueName}`);
       expect(callAndAnswer(late, OLD_NAME, service).destination).toBe(OLD_NAME);
       bus.disconnect();
     });

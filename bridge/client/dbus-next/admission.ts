@@ -57,6 +57,6 @@ class PendingAdmission extends Pending<Driver> {
       return;
     }
     const why = code === ControlCode.Refused ? text : 'the answer cannot be understood';
-    this.error = new ClientError('JoinFailed', `the bus does not let this process in: ${why}`);
+    this.error = new ClientError('JoinFailed', `the bus does not admit this process: ${why}`);
   }
 }

@@ -1,6 +1,6 @@
 import type { IncomingCall } from '#bridge/client/incoming-call.js';
 
-/** Below this there is nothing to gain from a look through all of them. */
+/** Below this size a sweep does not pay. */
 const SWEEP_MIN = 64;
 
 /** Calls that the program has been given, by what its answers will say: serial and unique name of the caller. */
@@ -13,7 +13,7 @@ export class AwaitedAnswers {
     this.calls.set(keyOf(call.serial, call.header.sender), call);
   }
 
-  /** The call that was to be answered; an answer to any other is for nobody. */
+  /** The call that was to be answered; an answer to any other call is dropped. */
   take(serial: number | undefined, caller: string | undefined): IncomingCall | undefined {
     const key = keyOf(serial, caller);
     const call = this.calls.get(key);

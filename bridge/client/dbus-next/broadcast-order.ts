@@ -3,7 +3,7 @@ import { MessageType } from '#bridge/wire/types.js';
 import type { BusMessage } from './library.js';
 import { keep, type Body } from './message-sender.js';
 
-/** The bridge has passed a broadcast on by then, or is stopped: nobody waits for it any longer. */
+/** By then the bridge has passed a broadcast on, or it is stopped: messages no longer wait for it. */
 const WAIT_MAX_MS = 100;
 
 /**

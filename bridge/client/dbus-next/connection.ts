@@ -14,7 +14,7 @@ import { library, type BusConnection, type BusMessage } from './library.js';
 import { keep, type Body } from './message-sender.js';
 import { Router } from './router.js';
 
-/** `NODE_DEBUG=bus1-bridge` shows what nobody else would hear of, such as messages that were dropped. */
+/** `NODE_DEBUG=bus1-bridge` shows what would otherwise go unnoticed, such as dropped messages. */
 const debug = debuglog('bus1-bridge');
 
 /** Signals of the bus about the owner of the name that is their first argument. */
@@ -25,7 +25,7 @@ const OWNERSHIP = ['NameOwnerChanged', 'NameAcquired', 'NameLost'];
  * name; only what is for the bus itself goes to the bridge.
  */
 export class Connection extends EventEmitter implements BusConnection, CallTaker, SignalTaker {
-  /** as much of a socket as dbus-next looks at */
+  /** the part of a socket that dbus-next uses */
   readonly stream = { writable: true, end: (): void => this.end() };
   private member: BusMember | undefined;
   private router: Router | undefined;
@@ -38,7 +38,7 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
   /** the program has closed it, and waits for nothing */
   private isOver = false;
 
-  /** Begins to join a bus; what comes of that is an event. */
+  /** Begins to join a bus; success and failure are events. */
   constructor(choice: BusChoice, takesDescriptors: boolean) {
     super();
     try {
@@ -98,7 +98,7 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
     node.context = new Inbox(member, this, (reason) => this.disconnected(reason));
     const driver = await enter(member, handle, takesDescriptors);
     this.router = new Router(member, driver, this, this.deliver);
-    // Who still has a handle to this process keeps it alive; as with a socket, the bus alone does no longer.
+    // A process that still has a handle to this one keeps it alive; as with a socket, the bus alone no longer does.
     driver.onGone(() => member.unhold());
     this.router.route(this.hello!, member.calls.encode(this.hello!));
   }

@@ -15,7 +15,7 @@ export {
 export { decorated as interface } from './decorators.js';
 export { sessionBus, systemBus, type BusOptions } from './open-bus.js';
 
-/** Its types do not tell of these. */
+/** Its type declarations lack these. */
 export const { ReleaseNameReply, validators } = createRequire(import.meta.url)('dbus-next') as {
   readonly ReleaseNameReply: Readonly<Record<string, number>>;
   readonly validators: Readonly<Record<string, (name: string) => boolean | void>>;

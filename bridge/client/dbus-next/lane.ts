@@ -12,14 +12,14 @@ export interface LaneEnd {
   empty(): void;
 }
 
-/** Nobody says when a receiver has room again. */
+/** There is no notification when a receiver has room again. */
 const RETRY_MS = 1;
 /** A receiver that takes nothing for so long is stuck. */
 const STUCK_MS = 10_000;
 
 /**
- * Messages to one destination that have to wait, in order: for its owner to be found, or for room there. A program that
- * uses dbus-next does not expect to be told to send less.
+ * Messages to one destination that have to wait, in order: until its owner is found, or until it has room. A
+ * program that uses dbus-next does not expect an error because its receiver is slow.
  */
 export class Lane {
   private readonly end: LaneEnd;
@@ -36,7 +36,7 @@ export class Lane {
     this.items.push({ message, body: keep(body) });
   }
 
-  /** Sends as many as there is room for, and the others as soon as there is. */
+  /** Sends as many as there is room for, and the others as soon as there is room again. */
   flush(): void {
     while (this.head < this.items.length) {
       const { message, body } = this.items[this.head];
@@ -72,7 +72,7 @@ export class Lane {
       this.timer = setTimeout(() => this.flush(), RETRY_MS);
       return;
     }
-    const why = `${destination} has as much waiting as it may have, and takes nothing of it`;
+    const why = `the queue of ${destination} is full, and it does not read`;
     this.abandon(new ClientError('OverQuota', why));
   }
 }

@@ -33,7 +33,7 @@ export interface BusVariant {
 
 /** The part of dbus-next's MessageBus that its own classes use, too. */
 interface InternalBus extends MessageBus {
-  /** without the reference counts that it has in mind: asks the bus each time */
+  /** without its reference counts: asks the bus each time */
   _addMatch(rule: string): Promise<unknown>;
   _removeMatch(rule: string): Promise<unknown>;
   readonly _connection: BusConnection;
@@ -49,7 +49,7 @@ interface LibraryOptions {
   getBigIntCompat(): boolean;
 }
 
-/** Stands for long integers where programs were told to do without bigint. */
+/** Replaces long integers in programs that disable bigint. */
 interface Jsbi {
   BigInt(text: string): unknown;
 }

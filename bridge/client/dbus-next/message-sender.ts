@@ -24,7 +24,7 @@ export function keep({ bytes, length, descriptors }: Body): Body {
   return { bytes: bytes.slice(0, length), length, descriptors: descriptors?.retain() ?? null };
 }
 
-/** Sends messages of dbus-next on the nodes that they are for. Serials are those of the messages. */
+/** Sends messages of dbus-next to their nodes. The serials are those of the messages. */
 export class MessageSender extends Calls {
   /** otherwise a message that has descriptors is refused */
   takesDescriptors = false;
@@ -131,7 +131,7 @@ export class MessageSender extends Calls {
     }
     const status = this.home.peer.send(handle, outgoing);
     if (status !== SendStatus.OverQuota) return status;
-    // What was given back meanwhile is known after a look at what has arrived.
+    // What was given back meanwhile is known after the input has been read.
     this.home.lookAround();
     return this.home.peer.send(handle, outgoing);
   }
@@ -140,7 +140,7 @@ export class MessageSender extends Calls {
 function refusal(status: SendStatus, member = 'a message'): Error {
   switch (status) {
     case SendStatus.OverQuota: {
-      const why = 'the receiver has as much waiting as it may have';
+      const why = "the receiver's queue is full";
       return new library.DBusError(ErrorName.LimitsExceeded, `${member}: ${why}`);
     }
     case SendStatus.NoDescriptors: {

@@ -2,7 +2,7 @@ import { DRIVER_NAME, DRIVER_PATH } from '#bridge/client/driver.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { library, LibraryBus, type BusConnection } from './library.js';
 
-/** dbus-next's MessageBus, which asks the bus once for each rule, and takes that back when nobody needs it any more. */
+/** dbus-next's MessageBus, except that it adds each rule to the bus once, and removes it with its last user. */
 export class NativeBus extends LibraryBus {
   private readonly stream: BusConnection['stream'];
   private readonly ruleUsers = new Map<string, number>();

@@ -12,7 +12,7 @@ export interface BusOptions {
   readonly negotiateUnixFd?: boolean | undefined;
   /** `domain` or `socket` insists on that; by default a domain is preferred to the socket of a bus */
   readonly transport?: TransportKind | undefined;
-  /** not looked at: the kernel says who this process is */
+  /** ignored: the kernel identifies this process */
   readonly authMethods?: readonly string[] | undefined;
 }
 
@@ -24,7 +24,7 @@ export function sessionBus(options: BusOptions = {}): MessageBus {
   return openBus({ address: options.busAddress, transport: options.transport }, options);
 }
 
-/** The same for the system bus. */
+/** Like `sessionBus`, for the system bus. */
 export function systemBus(options: Omit<BusOptions, 'busAddress'> = {}): MessageBus {
   return openBus({ bus: 'system', transport: options.transport }, options);
 }

@@ -8,7 +8,7 @@ import type { Owner } from './owners.js';
 
 /** A call that was sent: its value is the method return, or the error. */
 export class PendingMessage extends Pending<BusMessage> {
-  /** what an answer says that it comes from, when there is nobody here who knows whether that is right */
+  /** the sender that an answer claims, when that cannot be checked here */
   claimedSender: string | undefined;
   private readonly home: BusMember;
   private readonly request: BusMessage;
@@ -35,7 +35,10 @@ export class PendingMessage extends Pending<BusMessage> {
     const { type, flags, errorName, signature, destination } = reader.header;
     if (type !== MessageType.MethodReturn && type !== MessageType.Error) {
       reader.references?.closeDescriptors();
-      this.error = new DBusError(ErrorName.NoReply, 'an answer that is none');
+      this.error = new DBusError(
+        ErrorName.NoReply,
+        'the answer is neither a method return nor an error',
+      );
       return;
     }
     this.value = {
@@ -51,7 +54,7 @@ export class PendingMessage extends Pending<BusMessage> {
     };
   }
 
-  /** Whoever answers has got the right to do so from the owner of the name, and speaks for it. */
+  /** A process that answers has got the right to do so from the owner of the name, and speaks for it. */
   private senderOf(origin: number): string | undefined {
     const { header } = this.home.reader;
     const known = this.home.senders.of(header, origin);

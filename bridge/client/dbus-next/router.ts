@@ -169,7 +169,7 @@ export class Router {
     return pending;
   }
 
-  /** The service had to be started first: only now can the bus say who it is. */
+  /** The service had to be started first: only now can the bus name its owner. */
   private deliverFrom(name: string, claim: string, answer: BusMessage): void {
     const owner = this.driver.call('GetNameOwner', 's', [name], ({ body }) => body[0]);
     owner.then(

@@ -4,7 +4,7 @@ import { TypeCode } from '#bridge/wire/types.js';
 import { validator } from '#bridge/wire/value.js';
 import { library, longInteger } from './library.js';
 
-/** The descriptors that came with a message: by index. @throws Error when there is no such */
+/** The descriptors that came with a message: by index. @throws Error when there is none with that index */
 export type DescriptorOf = (index: number) => number;
 
 /** Reads D-Bus bodies as JavaScript values by dbus-next's conventions; nothing in a result refers to the bytes. */
@@ -147,7 +147,7 @@ export class ValueReader {
 }
 
 function noDescriptor(): never {
-  throw new Error('a file descriptor, which needs a bus that was opened with negotiateUnixFd');
+  throw new Error('a file descriptor in a message: the bus has to be opened with negotiateUnixFd');
 }
 
 /** An assignment to this key would change what the object inherits. */

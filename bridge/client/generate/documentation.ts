@@ -4,9 +4,9 @@ import { breakFor, documentationComment, toParagraphs } from './documentation-te
 import type { MemberDocumentation } from './documentation-text.js';
 
 /*
- * What the authors of an interface say about it. The D-Bus Specification knows no documentation in
- * introspection data. In use are `<doc:doc>` and `<tp:docstring>` elements, and comments in front of an
- * element that begin with its name and a colon, followed by lines such as `@argument: what it is`.
+ * What the authors of an interface say about it. The D-Bus Specification defines no documentation in introspection
+ * data. In use are `<doc:doc>` and `<tp:docstring>` elements, and comments in front of an element that begin with
+ * its name and a colon, followed by lines such as `@argument: what it is`.
  */
 
 export type MemberKind = 'method' | 'signal' | 'property';

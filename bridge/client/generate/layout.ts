@@ -106,7 +106,7 @@ function unfold({ layout, depth, broken }: Pending, pending: Pending[]): string 
       return broken ? layout.text : '';
     default: {
       const isIndented = layout.kind === 'indented';
-      // Only who measures a line comes here with a group, and counts on its being on that line.
+      // Only the code that measures a line passes a group here, and the group is on that line then.
       const inside = { depth: isIndented ? depth + 1 : depth, broken: isIndented && broken };
       pending.push({ layout: layout.content, ...inside });
       return '';

@@ -14,14 +14,15 @@ export interface LiveObject {
   readonly path: string;
 }
 
-/** Asks an object what it is like. Throws {@link GenerateError} if it, or its bus, does not answer. */
+/** Introspects an object. Throws {@link GenerateError} if it, or its bus, does not answer. */
 export async function introspectObject({
   bus,
   name,
   path,
 }: LiveObject): Promise<IntrospectionText> {
-  if (parseBusName(name) === undefined) throw new GenerateError(`"${name}" is no bus name`);
-  if (parseObjectPath(path) === undefined) throw new GenerateError(`"${path}" is no object path`);
+  if (parseBusName(name) === undefined) throw new GenerateError(`"${name}" is not a bus name`);
+  if (parseObjectPath(path) === undefined)
+    throw new GenerateError(`"${path}" is not an object path`);
   const call = new dbus.Message({
     destination: name,
     path,
@@ -32,7 +33,7 @@ export async function introspectObject({
   const [xml]: unknown[] = reply?.body ?? [];
   const source = `${name} ${path}`;
   if (typeof xml === 'string') return { source, title: source, xml };
-  throw new GenerateError(`${source}: the answer to Introspect is no text`);
+  throw new GenerateError(`${source}: the answer to Introspect is not a text`);
 }
 
 /** Connects, does one thing, and disconnects. A connection that fails ends what has begun. */

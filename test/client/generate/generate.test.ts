@@ -79,7 +79,7 @@ const REFUSED: [string, string[], string][] = [
   [A + B, ['a.C'], 'one: no interface "a.C"; there are: a.A, a.B'],
   ['', ['a.C'], 'one: no interface "a.C"; there are: none'],
   [A + OTHER_A, [], 'a.A is described differently twice in one: give one of them'],
-  ['<interface name="a"/>', [], 'one:1:7: <interface>: "a" is no valid interface name'],
+  ['<interface name="a"/>', [], 'one:1:7: <interface>: "a" is not a valid interface name'],
   ['&lol;', [], 'one:1:11: malformed XML: undefined entity.'],
 ];
 

@@ -22,7 +22,7 @@ export interface ConformanceDomain {
   homesOf(peers: readonly ConformancePeer[]): readonly number[];
   /** lets all processes play their peers' parts of many schedules, at the same time */
   perform(play: Play): Awaitable<PlayReport>;
-  /** something that can be named as a target but is no peer of this domain */
+  /** something that can be named as a target but is not a peer of this domain */
   stranger(): Awaitable<ConformancePeer>;
   /** waits until what was sent has arrived */
   settle(): Awaitable<void>;

@@ -312,7 +312,7 @@ const attacks = {
     }
     publish();
   },
-  'processes that never were': () => {
+  'processes that never existed': () => {
     for (let i = 0; i <= INVENTED_MAX; i++) {
       const third = [
         [64, 3],

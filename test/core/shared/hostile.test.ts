@@ -24,7 +24,7 @@ const ATTACKS: readonly (readonly [attack: string, says: RegExp])[] = [
   ['segment that is too short', /segment 5/],
   ['handle of no kind', /a handle of kind 77/],
   ['handle that the receiver never gave', /it holds no handle 4242/],
-  ['node of the receiver as that of a third', /a node of one of us/],
+  ['node of the receiver as that of a third', /under a wrong process ID/],
   ['release twice', /it holds no handle 4294967295/],
   ['release of more than there is', /9 of 1 references/],
   ['credit that is not due', /a credit for trace 1/],
@@ -43,8 +43,8 @@ const ATTACKS: readonly (readonly [attack: string, says: RegExp])[] = [
   ['switch too long', /an entry of type 9 and 40 bytes/],
   ['credit of nothing', /a credit/],
   ['more questions than answers', /entries that have no effect/],
-  ['claims without end of what nobody has granted', /claims of what nobody has granted/],
-  ['processes that never were', /processes that never were/],
+  ['claims without end of what nobody has granted', /claims of grants that do not exist/],
+  ['processes that never existed', /processes that never existed/],
 ];
 
 /** What is no fault of the one who does it, as far as anybody can tell. */
