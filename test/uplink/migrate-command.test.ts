@@ -66,7 +66,7 @@ describeWith(
       expect(lines[0]).toContain(`(pid ${replaceable.pid}, `);
       expect(lines[0]).toContain(`waiting for its new owner at ${bridge.address}`);
       expect(lines[1]).toMatch(/^:1\.\d+ \(pid \d+, .*\) asks for it$/);
-      expect(lines[2]).toBe('it changes hands; whoever calls waits a moment');
+      expect(lines[2]).toBe('it changes hands; callers wait a moment');
       expect(lines[3]).toMatch(
         /^org\.freedesktop\.Notifications has moved from :1\.\d+ .* to :1\.\d+ /,
       );
