@@ -25,10 +25,11 @@ const EDGE = EPOLLET | EPOLLRDHUP;
 const ENDING = EPOLLHUP | EPOLLRDHUP | EPOLLERR;
 
 /**
- * Maps descriptors to endpoints. epoll reports descriptors in the order in which they became ready,
- * except for those that it has reported before and keeps in its ready list because it does not know that they were read: one that
- * is read, and becomes ready again after another, comes first. So clients are watched edge-triggered: a reported one is
- * removed from the list (epoll(7)). Input between the report and the read puts it there once more, needlessly: `isStale`.
+ * Maps descriptors to endpoints. epoll reports descriptors in the order in which they became ready, except for
+ * those that it has reported before and keeps in its ready list because it does not know that they were read: one
+ * that is read, and becomes ready again after another, comes first. So clients are watched edge-triggered: a
+ * reported descriptor is removed from the list (epoll(7)). Input between the report and the read puts it there once
+ * more, needlessly: `isStale`.
  */
 export class Poller {
   private readonly epoll = new Epoll();
@@ -39,8 +40,8 @@ export class Poller {
   /** there may be something left to be read */
   private unfinished: Endpoint[] = [];
   /**
-   * The ready list may have a descriptor whose data has been read already. Before a message is delivered to a client that may act on
-   * it, `turn` has to be called once more.
+   * The ready list may have a descriptor whose data has been read already. Before a message is delivered to a
+   * client that may act on it, `turn` has to be called once more.
    */
   isStale = false;
   /** a fault of `endpoint`, which must be dealt with or thrown on */

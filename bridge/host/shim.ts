@@ -462,10 +462,7 @@ export class Shim implements Sink, MessageHandler {
     });
   }
 
-  /**
-   * The client no longer reads: everything queued, and everything that comes until the connection is closed, is
-   * discarded.
-   */
+  /** The client no longer reads: what is queued, and what comes until the connection is closed, is discarded. */
   hangUp(): void {
     this.host.setBlocked(this, false);
     this.isGone = true;

@@ -43,8 +43,9 @@ export class HandleArguments {
     if (forged === undefined) return value;
     throw new DriverError(
       ErrorName.AccessDenied,
-      `${value} is the path of a ${forged.name}, but a handle to one is needed here: ${this.conversation.service.name} ` +
-        `gives handles out, paths mean nothing here (mapping ${forged.at.file}:${forged.at.line})`,
+      `${value} is the path of a ${forged.name}, but a handle to one is needed here: ` +
+        `${this.conversation.service.name} gives handles out, paths mean nothing here ` +
+        `(mapping ${forged.at.file}:${forged.at.line})`,
     );
   };
 
@@ -54,7 +55,8 @@ export class HandleArguments {
     const { file } = this.conversation.service.mapping;
     throw new DriverError(
       ErrorName.NotSupported,
-      `the mapping ${file} has no object at the place of this handle: ${this.conversation.service.name} takes none there`,
+      `the mapping ${file} has no object at the place of this handle: ` +
+        `${this.conversation.service.name} takes none there`,
     );
   }
 

@@ -139,7 +139,7 @@ export class UplinkRules {
 }
 
 /**
- * The senders that a rule means on the other bus; undefined: any sender, of whose signals ours are filtered here.
+ * The senders that a rule means on the other bus; undefined: every sender, of whose signals ours are filtered here.
  */
 function farSenders({ sender }: MatchRule, uplink: Uplink): (BusName | undefined)[] {
   const { attachment } = uplink;

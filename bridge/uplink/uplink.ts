@@ -35,7 +35,7 @@ type Waiter = (link: Link | undefined, failure: UplinkFailure | undefined) => vo
  */
 export class Uplink implements LinkEvents {
   readonly attachment: Attachment;
-  /** the client that it belongs to; undefined: the bridge's own, which stands for services that have yet to be started */
+  /** the client that it belongs to; undefined: the bridge's own, for services that have yet to be started */
   readonly connection: Connection | undefined;
   /** the client's unique name on this bus; empty while it has none */
   clientName: Uint8Array = new Uint8Array(0);

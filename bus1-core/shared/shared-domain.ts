@@ -319,8 +319,8 @@ export class SharedDomain implements MembershipContext, MergeContext {
   }
 
   /**
-   * The one boundary: any error while the input of a process is processed, of any class, is that
-   * process's fault. Its channel is closed, which is logged once, and no transaction stays open.
+   * The one boundary: every error while the input of a process is processed is that process's fault. Its channel is
+   * closed, which is logged once, and no transaction stays open.
    */
   fail(connection: Connection, error: unknown): void {
     this.local.abandon();

@@ -89,7 +89,7 @@ describe.each(PLACES.map((place) => [place.title, place] as const))('%s', (_titl
       const error = { name: 'org.freedesktop.DBus.Error.ServiceUnknown' };
       await expect(bus.call(nobody)).rejects.toMatchObject(error);
       expect(() => bus.callSync(nobody)).toThrow(expect.objectContaining(error));
-      await expect(bus.resolve('no name')).rejects.toThrow(/no valid bus name/);
+      await expect(bus.resolve('no name')).rejects.toThrow(/not a valid bus name/);
     });
 
     test('does all that blocking, too', () => {

@@ -94,7 +94,7 @@ const UNUSABLE: readonly [string, string, RegExp][] = [
     withElement('<apparmor mode="required"/>'),
     /AppArmor mediation is required/,
   ],
-  ['with unknown mechanisms only', withElement('<auth>KERBEROS_V4</auth>'), /nobody could auth/],
+  ['with unknown mechanisms only', withElement('<auth>KERBEROS_V4</auth>'), /no client could auth/],
 ];
 
 test.each(UNUSABLE)('a configuration %s is refused in one line', async (_title, text, reason) => {

@@ -119,7 +119,7 @@ describe('lint', () => {
     const body = '<allow_anonymous/>\n<policy at_console="true">\n<allow user="*"/>\n</policy>';
     expect(lint(SESSION, body)).toEqual([
       '1 anonymous: <allow_anonymous/> lets anybody who can reach the bus connect',
-      '4 at-console: at_console is deprecated; ask polkit, or name a user or group',
+      '4 at-console: at_console is deprecated; use polkit, or name a user or group',
       '4 no-effect: connect rules count in context policies only',
     ]);
   });

@@ -124,7 +124,7 @@ describe('what is not given cannot be used', () => {
       'the path of an object in place of a handle',
       () => call(jukebox, `${PLAYER}.Play`, 'o', trackPath('one')),
       'AccessDenied',
-      /tracks\/one is the path of a track, and this takes a handle/,
+      /tracks\/one is the path of a track, but a handle to one is needed/,
     ],
     [
       'a path that is called by way of the name',
@@ -149,13 +149,13 @@ describe('what is not given cannot be used', () => {
       'a path in a call that names no interface',
       () => jukebox.call({ member: 'Play', signature: 'o', body: [trackPath('one')] }),
       'AccessDenied',
-      /takes a handle/,
+      /a handle to one is needed/,
     ],
     [
       'a method that is left out',
       () => call(jukebox, `${PLAYER}.DumpState`),
       'UnknownMethod',
-      /not good for/,
+      /does not allow/,
     ],
     [
       'a handle where the mapping has no object',
