@@ -333,9 +333,7 @@ export class Host {
     }
   }
 
-  /**
-   * Called after each entry from another process: its consequences are carried out before the next entry is read.
-   */
+  /** Called after each entry of another process, whose consequences come before the next entry is read. */
   // hot
   afterEntry(): void {
     if (this.isUnsettled && !this.isOccupied) this.settle();
