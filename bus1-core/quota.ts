@@ -1,11 +1,12 @@
 /**
  * Who may use how much of whose memory: BUS1's two-level rule (`ipc/bus1/acct.rs`).
  *
- * Whatever is queued for a peer, or held by it, is paid for by that peer's **user**, on behalf of the
- * **actor** (the peer) that caused it. Between them stands a **claim**: what one user has taken from
- * another. An actor may take half of what its user's claim has left, and a claim may take a share of what
- * the user has left that shrinks quasilinearly with the number of claimants. So one sender can neither
- * exhaust a receiver nor the other senders of its own user, however many peers it opens.
+ * Whatever is queued for a peer, or held by it, is charged to that peer's **user**, on behalf of the
+ * **actor**: the peer that sent it, or for a broadcast the peer that it is sent for (`payer` of
+ * `Peer.multicast`). Between them stands a **claim**: what one user has taken from another. An actor
+ * may take half of what its user's claim has left, and a claim may take a share of what the user has
+ * left that shrinks quasilinearly with the number of claimants. So one sender can neither exhaust a
+ * receiver nor the other senders of its own user, however many peers it opens.
  */
 
 /** What is counted. */
