@@ -26,8 +26,10 @@ export function reachBus<T>(
   open: (way: string | OpenTransport) => T,
 ): T {
   const found = findBusAddress(address ?? bus, process.env);
-  if (found instanceof NoBusError) throw new ClientError('JoinFailed', found.message);
-  const failures: string[] = [];
+  if (found instanceof NoBusError) {
+    throw new ClientError('JoinFailed', found.message, { cause: found });
+  }
+  const failures: Error[] = [];
   const first = transport === 'socket' ? undefined : openDomain(found, open, failures);
   if (first !== undefined) return first;
   const second = transport === 'domain' ? undefined : openSocket(found, open, failures);
@@ -36,13 +38,15 @@ export function reachBus<T>(
     transport === 'domain'
       ? 'no domain can be reached; is a bridge running at this address, and does it take native peers?'
       : "the bus cannot be reached; 'bus1-bridge run --address ADDRESS' starts one";
-  throw new ClientError('JoinFailed', `${found.text}: ${why} (${failures.join('; ')})`);
+  const reasons = failures.map(({ message }) => message).join('; ');
+  const cause = failures.length === 1 ? failures[0] : new AggregateError(failures, reasons);
+  throw new ClientError('JoinFailed', `${found.text}: ${why} (${reasons})`, { cause });
 }
 
 function openDomain<T>(
   address: BusAddress,
   open: (way: string) => T,
-  failures: string[],
+  failures: Error[],
 ): T | undefined {
   const paths = authorityPaths(address);
   for (const path of paths) {
@@ -50,22 +54,22 @@ function openDomain<T>(
       return open(path);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      failures.push(`'${path.replace('\0', '@')}': ${error.message}`);
+      failures.push(new Error(`'${path.replace('\0', '@')}': ${error.message}`, { cause: error }));
     }
   }
-  if (paths.length === 0) failures.push('the address has no place for a domain');
+  if (paths.length === 0) failures.push(new Error('the address has no place for a domain'));
   return undefined;
 }
 
 function openSocket<T>(
   { entries }: BusAddress,
   open: (way: OpenTransport) => T,
-  failures: string[],
+  failures: Error[],
 ): T | undefined {
   const addresses = entries.filter(({ transport }) => transport !== 'bus1');
   if (addresses.length === 0) return undefined;
   const socket = connectToBus(addresses.map(formatAddress).join(';'));
   if (typeof socket !== 'string') return open((options) => new SocketDomain(socket, options));
-  failures.push(socket);
+  failures.push(new Error(socket));
   return undefined;
 }

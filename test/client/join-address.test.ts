@@ -67,3 +67,13 @@ test.each(Refused)('%j cannot be joined', async (options, message) => {
   });
   expect(() => joinSync(options)).toThrow(message);
 });
+
+test('the error says by its cause why each way led nowhere', () => {
+  const join = (): unknown => joinSync({ address: 'unix:path=/nowhere/bus' });
+  const errors = [/ENOENT/, /ENOENT/].map((message) =>
+    expect.objectContaining({ message: expect.stringMatching(message) }),
+  );
+  expect(join).toThrow(
+    expect.objectContaining({ code: 'JoinFailed', cause: expect.objectContaining({ errors }) }),
+  );
+});
