@@ -57,6 +57,8 @@ export class Scene {
   /** what one of the bystanders has seen */
   trouble: string | undefined;
   answered = 0;
+  /** ms that each round of a bystander took, since it was emptied */
+  roundsMs: number[] = [];
   private bus!: ChildProcess;
   private log = '';
   private services: PeerProcess[] = [];
@@ -281,8 +283,9 @@ export class Scene {
       timer = setTimeout(() => resolve(`${who} waits for ever`), PATIENCE_MS);
     });
     const called = caller.call(CALLS).then(
-      ({ made, lost, error }) => {
+      ({ made, lost, error, ns }) => {
         this.answered += made - lost;
+        this.roundsMs.push(ns / 1e6);
         return lost === 0 ? undefined : `${who} lost ${lost} calls of ${made}: ${error}`;
       },
       (error: unknown) => `${who} has ended: ${String(error)}`,

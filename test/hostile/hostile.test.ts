@@ -1,6 +1,6 @@
 // What one process does to another must not matter to anybody else. `npm run test:hostile` tries every deed on every
-// target in every phase; without HOSTILE=all each deed meets each target once, in a phase that changes from one deed to
-// the next.
+// target in every phase, with one host and with two; without HOSTILE=all each deed is done once, and hosts, targets and
+// phases change from one deed to the next.
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -16,7 +16,15 @@ import type { Order } from './villain.js';
 
 const IS_ALL = process.env['HOSTILE'] === 'all';
 /** Rounds of calls that the bystanders make while the deed goes on: each has 64, to a D-Bus and to a native service. */
-const ROUNDS = 6;
+const ROUNDS = IS_ALL ? 6 : 3;
+/** Of a target that is no stranger to the deed: it says who has done it. */
+const SHUT_OUT = new Set([
+  'a claim that is cut at the end of the ring',
+  'entries of every length',
+  'a head that is out of range',
+  'claims without end',
+]);
+const IS_ROOT = process.getuid!() === 0;
 const NATIVE_PHASES = ['introduced', 'in the middle of a transaction', 'dying', 'stopped'];
 /** Lines of the log about one villain: each time it is shut out counts, and whoever goes on is left out after some. */
 const LINES_MAX = 40;
@@ -27,19 +35,34 @@ interface Row {
   readonly phase: string;
 }
 
-/** Each deed with every target and phase, or with one phase of its own for each target. */
+/** Each deed with every target and phase; or every other deed, the rest being for the other number of hosts. */
 function table(
+  hosts: number,
   deeds: readonly string[],
   targets: readonly string[],
   phases: readonly string[],
 ): Row[] {
-  return deeds.flatMap((deed, i) =>
-    targets.flatMap((target, k) => {
-      const chosen = IS_ALL ? phases : [phases[(i + k) % phases.length]];
-      return chosen.map((phase) => ({ deed, target, phase }));
-    }),
-  );
+  if (IS_ALL) {
+    return deeds.flatMap((deed) =>
+      targets.flatMap((target) => phases.map((phase) => ({ deed, target, phase }))),
+    );
+  }
+  return deeds.flatMap((deed, i) => {
+    if (i % 2 !== hosts - 1) return [];
+    const turn = Math.floor(i / 2);
+    return [{ deed, target: targets[turn % targets.length], phase: phases[turn % phases.length] }];
+  });
 }
+
+/** Of a villain: its lines in the log tell it from those before. */
+let lastUid = ATTACKER_UID + 1000;
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+const NAMED = /pid \d+, uid \d+, [^,]+\)/;
 
 const DENIED = `<policy context="default"><deny send_destination="${FORBIDDEN}"/></policy>`;
 
@@ -52,7 +75,8 @@ describe.each([1, 2])('a bus with %i host(s)', (hosts) => {
   afterAll(() => scene.stop(), 60_000);
 
   async function start(order: Omit<Order, 'place'>): Promise<ChildProcess> {
-    const villain = fork(join(import.meta.dirname, 'villain.ts'), [String(ATTACKER_UID)], {
+    const uid = IS_ROOT ? ++lastUid : ATTACKER_UID;
+    const villain = fork(join(import.meta.dirname, 'villain.ts'), [String(uid)], {
       execArgv: ['--import', join(ROOT, 'test/support/typescript.mjs')],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
@@ -65,22 +89,28 @@ describe.each([1, 2])('a bus with %i host(s)', (hosts) => {
   /** The deed goes on while the bystanders make their calls; then whoever does it is ended. */
   async function endure(row: Omit<Order, 'place'>): Promise<{ pid: number; lines: string[] }> {
     const logged = scene.stderr.length;
+    const before = percentile(scene.roundsMs.splice(0), 0.99);
     const villain = await start(row);
     const gone = once(villain, 'exit');
     await Promise.race([once(villain, 'message'), gone]);
     if (row.phase === 'stopped') villain.kill('SIGSTOP');
     const calls = await scene.rounds(ROUNDS);
+    const during = percentile(scene.roundsMs.splice(0), 0.99);
     villain.kill('SIGKILL');
     await gone;
     expect(calls).toBeUndefined();
     expect(await scene.verdict()).toBeUndefined();
     const lines = scene.stderr.slice(logged).split('\n').filter(Boolean);
+    /* a figure, not a condition: a bystander's turn on a busy machine takes as long as it takes */
+    process.stdout.write(
+      `${row.deed}, ${row.phase}: 64 calls take ${during.toFixed(1)} ms (p99), ${before.toFixed(1)} without\n`,
+    );
     return { pid: villain.pid!, lines };
   }
 
   const dbusRows = [
-    ...table(Object.keys(EARLY_DEEDS), ['the bus'], PHASES),
-    ...table(Object.keys(LATE_DEEDS), ['the bus'], ['on the bus', 'stopped']),
+    ...table(hosts, Object.keys(EARLY_DEEDS), ['the bus'], PHASES),
+    ...table(hosts, Object.keys(LATE_DEEDS), ['the bus'], ['on the bus', 'stopped']),
   ];
 
   test.each(dbusRows)('a D-Bus client: $deed, $phase', async ({ deed, phase }) => {
@@ -91,12 +121,18 @@ describe.each([1, 2])('a bus with %i host(s)', (hosts) => {
   const nativeTargets =
     hosts === 1 ? ['registry', 'native peer'] : ['registry', 'host', 'native peer'];
 
-  test.each(table(Object.keys(NATIVE_DEEDS), nativeTargets, NATIVE_PHASES))(
+  test.each(table(hosts, Object.keys(NATIVE_DEEDS), nativeTargets, NATIVE_PHASES))(
     'a member of the domain: $deed, at the $target, $phase',
     async ({ deed, target, phase }) => {
       const victim = await scene.processOf(target);
-      const { lines } = await endure({ deed, phase, victim });
+      const { pid, lines } = await endure({ deed, phase, victim });
       expect(lines.length).toBeLessThanOrEqual(LINES_MAX);
+      const closed = lines.filter((line) => /channel to process|expelled/.test(line));
+      expect(closed.filter((line) => !NAMED.test(line))).toEqual([]);
+      /* a native peer says so itself, and not in the log of the bus */
+      const isSaidHere = target !== 'native peer' && phase !== 'in the middle of a transaction';
+      const isNamed = closed.some((line) => line.includes(`pid ${pid}, uid`));
+      expect(isNamed || !isSaidHere || !SHUT_OUT.has(deed)).toBe(true);
     },
   );
 
