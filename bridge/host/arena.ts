@@ -31,6 +31,8 @@ export class Arena {
   private top = 0;
   /** bytes in blocks that are handed out */
   usedBytes = 0;
+  /** bytes in blocks that were given back, since the beginning */
+  freedBytes = 0;
 
   constructor(lengthBytes = arenaBytes()) {
     this.memory = NativeMemory.map(lengthBytes);
@@ -70,6 +72,24 @@ export class Arena {
   give(offset: number, shift: number): void {
     this.free[shift].push(offset);
     this.usedBytes -= 1 << shift;
+    this.freedBytes += 1 << shift;
+  }
+
+  /** Gives the pages of free blocks back to the kernel; they come again when they are used. */
+  returnFree(): void {
+    const blocks = this.free.flatMap((offsets, shift) =>
+      offsets.map((start) => ({ start, end: start + (1 << shift) })),
+    );
+    blocks.sort((a, b) => a.start - b.start);
+    let stretch = { start: 0, end: 0 };
+    for (const { start, end } of blocks) {
+      if (start === stretch.end) stretch.end = end;
+      else {
+        this.memory.returnPages(stretch.start, stretch.end - stretch.start);
+        stretch = { start, end };
+      }
+    }
+    this.memory.returnPages(stretch.start, stretch.end - stretch.start);
   }
 
   close(): void {

@@ -36,6 +36,7 @@ import type { OutboxShared } from './outbox.js';
 import { logAllowed } from './refusals.js';
 import { Poller, type Endpoint } from './poller.js';
 import { RemoteRegistry } from './remote-registry.js';
+import { MemoryReturn } from './memory-return.js';
 import { ReplyDeadlines } from './reply-deadlines.js';
 import { ReceiveWindow } from './receive-window.js';
 import type { RegistryAccess } from './registry-access.js';
@@ -73,6 +74,7 @@ export class Host {
   readonly peers: HostDomain | null;
   readonly reloads = new ReloadRequests();
   readonly deadlines = new Deadlines();
+  private readonly memoryReturn = new MemoryReturn(() => this.arena, this.deadlines);
   private readonly patience: Patience;
   readonly entrance: Entrance;
   private readonly replyDeadlines = new ReplyDeadlines(this.deadlines);
@@ -232,10 +234,8 @@ export class Host {
 
   // hot
   private sleep(): void {
-    const { deadlines, peers } = this;
-    let sleepMs = deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now());
-    if (peers !== null) sleepMs = peers.sleepMs(sleepMs);
-    this.poller.turn(this.hasWork ? 0 : sleepMs);
+    const sleepMs = this.memoryReturn.sleepMs();
+    this.poller.turn(this.hasWork ? 0 : (this.peers?.sleepMs(sleepMs) ?? sleepMs));
   }
 
   /** Lets driver, registry and shims deal with all that concerns them, until nothing is left. */

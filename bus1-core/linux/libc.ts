@@ -114,6 +114,13 @@ export const munmap: (address: number, length: number) => number = library.func(
 export const getrandom: (buffer: Out, length: number, flags: number) => number = library.func(
   'long getrandom(void *, size_t, unsigned int)',
 );
+export const madvise: (address: number, length: number, advice: number) => number = library.func(
+  'int madvise(uintptr_t, size_t, int)',
+);
+export const pageSize: () => number = library.func('int getpagesize()');
+/** Undefined where the C library has none: musl. */
+export const mallocTrim: ((pad: number) => number) | undefined =
+  optional('int malloc_trim(size_t)');
 /** Undefined where the C library has none: musl. */
 export const mallopt: ((parameter: number, value: number) => number) | undefined =
   optional('int mallopt(int, int)');

@@ -1,4 +1,4 @@
-import { mallopt } from './libc.js';
+import { mallocTrim, mallopt } from './libc.js';
 
 // malloc.h; see mallopt(3).
 const M_TRIM_THRESHOLD = -1;
@@ -26,4 +26,9 @@ export function keepFreedMemory(): void {
 /** Threads that start from now on share what malloc has reserved, in place of 64 MiB of address space for each. */
 export function shareMallocArenas(): void {
   mallopt?.(M_ARENA_MAX, 1);
+}
+
+/** Gives what malloc has kept for the next buffers back to the kernel: malloc_trim(3). It takes milliseconds. */
+export function returnFreedMemory(): void {
+  mallocTrim?.(0);
 }

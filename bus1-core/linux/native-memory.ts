@@ -1,11 +1,13 @@
 import { SystemError } from './errno.js';
-import { lastErrno, memoryAddress, mmap, munmap, viewMemory } from './libc.js';
+import { lastErrno, madvise, memoryAddress, mmap, munmap, pageSize, viewMemory } from './libc.js';
 
 // asm-generic/mman-common.h and asm-generic/mman.h; see mmap(2).
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 const MAP_PRIVATE = 0x02;
 const MAP_ANONYMOUS = 0x20;
+/** madvise(2): the pages are gone, and read as zeros until they are written again. */
+const MADV_DONTNEED = 4;
 const MAP_NORESERVE = process.arch === 'ppc64' ? 0x40 : 0x4000;
 
 // mmap(2) reports failure as MAP_FAILED, (void *) -1. No address of user space is as high as this.
@@ -54,6 +56,14 @@ export class NativeMemory {
 
   get view(): DataView {
     return this.#view;
+  }
+
+  /** Gives the whole pages of a stretch back to the kernel; what was in the stretch is lost. */
+  returnPages(offset: number, lengthBytes: number): void {
+    const page = pageSize();
+    const start = Math.ceil((this.#address + offset) / page) * page;
+    const end = Math.floor((this.#address + offset + lengthBytes) / page) * page;
+    if (end > start) madvise(start, end - start, MADV_DONTNEED);
   }
 
   /** Gives the memory back. Views taken out of this object before must not be used any more. */

@@ -1,0 +1,44 @@
+// What a burst has left behind is given back to the kernel once it is over.
+import { expect, test } from 'vitest';
+import { Arena } from '#bridge/host/arena.js';
+import { Deadlines } from '#bridge/host/deadlines.js';
+import { MemoryReturn } from '#bridge/host/memory-return.js';
+
+const MIB = 1024 * 1024;
+const SHIFT = 20;
+const QUIET_MS = 3000;
+
+function burst(arena: Arena): void {
+  const blocks = Array.from({ length: 8 }, () => arena.take(SHIFT));
+  for (const offset of blocks) arena.bytes.fill(7, offset, offset + MIB);
+  for (const offset of blocks) arena.give(offset, SHIFT);
+}
+
+test('after some seconds without another burst', () => {
+  const arena = new Arena(16 * MIB);
+  const deadlines = new Deadlines();
+  const memory = new MemoryReturn(() => arena, deadlines);
+  const kept = arena.take(SHIFT);
+  arena.bytes.fill(9, kept, kept + MIB);
+  memory.sleepMs();
+  expect(deadlines.isEmpty).toBe(true);
+
+  burst(arena);
+  memory.sleepMs();
+  burst(arena);
+  deadlines.runDue(performance.now() + QUIET_MS);
+  expect(arena.bytes.includes(7)).toBe(true);
+  deadlines.runDue(performance.now() + 2 * QUIET_MS);
+  /* pages that were given back read as zeros */
+  expect(arena.bytes.includes(7)).toBe(false);
+  expect(arena.bytes.subarray(kept, kept + MIB).every((byte) => byte === 9)).toBe(true);
+
+  deadlines.runDue(performance.now() + 3 * QUIET_MS);
+  expect(deadlines.isEmpty).toBe(true);
+  memory.sleepMs();
+  expect(deadlines.isEmpty).toBe(true);
+  burst(arena);
+  memory.sleepMs();
+  expect(deadlines.isEmpty).toBe(false);
+  arena.close();
+});
