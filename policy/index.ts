@@ -27,6 +27,7 @@
  * is DRIVER_PARTY; a service that is about to be activated is a Party without policy and with the
  * one name. `policy.mentionsName(name)` tells whether a name change on the other side can matter.
  */
+export { convertBusconfig, OrderError } from './convert.js';
 export { readConfig } from './config-reader.js';
 export type { ConfigResult } from './config-reader.js';
 export type { AppArmorMode, BusConfig, SelinuxAssociation, ServiceDirectory } from './config.js';

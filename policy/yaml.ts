@@ -31,28 +31,36 @@ const Include = v.union([
   }),
 ]);
 
+const Limits = v.record(v.string(), v.union([v.number(), v.string()]));
+
+const Policy = v.strictObject({
+  context: v.optional(Scalar),
+  user: v.optional(Scalar),
+  group: v.optional(Scalar),
+  at_console: v.optional(Scalar),
+  rules: v.array(
+    v.union([v.strictObject({ allow: RuleBody }), v.strictObject({ deny: RuleBody })]),
+  ),
+});
+type Policy = v.InferOutput<typeof Policy>;
+
+/** What else counts where it stands among the policies. */
+const InOrder = v.strictObject({
+  include: v.optional(Include),
+  includedir: v.optional(v.string()),
+  limits: v.optional(Limits),
+});
+type InOrder = v.InferOutput<typeof InOrder>;
+
 const PolicyFile = v.strictObject({
   ...v.entriesFromList(TEXT_ELEMENTS, v.optional(TextList)),
   ...v.entriesFromList(FLAG_ELEMENTS, Flag),
   apparmor: v.optional(v.string()),
-  limits: v.optional(v.record(v.string(), v.union([v.number(), v.string()])), {}),
+  limits: v.optional(Limits, {}),
   selinux: v.optional(v.record(v.string(), v.string()), {}),
   include: v.optional(v.array(Include), []),
   includedir: v.optional(TextList, []),
-  policies: v.optional(
-    v.array(
-      v.strictObject({
-        context: v.optional(Scalar),
-        user: v.optional(Scalar),
-        group: v.optional(Scalar),
-        at_console: v.optional(Scalar),
-        rules: v.array(
-          v.union([v.strictObject({ allow: RuleBody }), v.strictObject({ deny: RuleBody })]),
-        ),
-      }),
-    ),
-    [],
-  ),
+  policies: v.optional(v.array(v.union([Policy, InOrder])), []),
 });
 type PolicyFile = v.InferOutput<typeof PolicyFile>;
 
@@ -88,14 +96,30 @@ class PolicyYamlParser {
     if (file.apparmor !== undefined) {
       this.#builder.setAppArmorMode(file.apparmor, this.#at(['apparmor']));
     }
-    for (const [name, value] of Object.entries(file.limits)) {
-      this.#builder.setLimit(name, String(value), this.#at(['limits', name]));
-    }
+    this.#limits(file.limits, []);
     for (const [own, context] of Object.entries(file.selinux)) {
       this.#builder.associate(own, context, this.#at(['selinux', own]));
     }
     this.#includes(file);
-    for (const index of file.policies.keys()) this.#policy(file, index);
+    for (const [index, entry] of file.policies.entries()) {
+      const path = ['policies', index];
+      if ('rules' in entry) this.#policy(entry, path);
+      else this.#inOrder(entry, path);
+    }
+  }
+
+  #limits(limits: v.InferOutput<typeof Limits>, path: readonly unknown[]): void {
+    for (const [name, value] of Object.entries(limits)) {
+      this.#builder.setLimit(name, String(value), this.#at([...path, 'limits', name]));
+    }
+  }
+
+  #inOrder({ include, includedir, limits }: InOrder, path: readonly unknown[]): void {
+    if (include !== undefined) this.#include(include, this.#at([...path, 'include']));
+    if (includedir !== undefined) {
+      this.#builder.includeDirectory(includedir, this.#at([...path, 'includedir']));
+    }
+    this.#limits(limits ?? {}, path);
   }
 
   #read(): PolicyFile {
@@ -135,25 +159,26 @@ class PolicyYamlParser {
 
   #includes(file: PolicyFile): void {
     for (const [index, include] of file.include.entries()) {
-      const at = this.#at(['include', index]);
-      const options = typeof include === 'string' ? undefined : include;
-      this.#builder.include(
-        typeof include === 'string' ? include : include.path,
-        {
-          ignoreMissing: options?.ignore_missing ?? false,
-          ifSelinuxEnabled: options?.if_selinux_enabled ?? false,
-          selinuxRootRelative: options?.selinux_root_relative ?? false,
-        },
-        at,
-      );
+      this.#include(include, this.#at(['include', index]));
     }
     const at = this.#at(['includedir']);
     for (const path of asList(file.includedir)) this.#builder.includeDirectory(path, at);
   }
 
-  #policy(file: PolicyFile, index: number): void {
-    const { rules, ...audience } = file.policies[index];
-    const path = ['policies', index];
+  #include(include: v.InferOutput<typeof Include>, at: SourcePosition): void {
+    const options = typeof include === 'string' ? undefined : include;
+    this.#builder.include(
+      typeof include === 'string' ? include : include.path,
+      {
+        ignoreMissing: options?.ignore_missing ?? false,
+        ifSelinuxEnabled: options?.if_selinux_enabled ?? false,
+        selinuxRootRelative: options?.selinux_root_relative ?? false,
+      },
+      at,
+    );
+  }
+
+  #policy({ rules, ...audience }: Policy, path: readonly unknown[]): void {
     const attributes = this.#attributes(path, audience);
     const known = this.#builder.audience(attributes, this.#at(path));
     for (const [ruleIndex, rule] of rules.entries()) {

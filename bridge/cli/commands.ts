@@ -8,6 +8,7 @@ import { generateCommand } from './generate-command.js';
 import { lintCommand } from './lint-command.js';
 import { mappingsCommand } from './mappings-command.js';
 import { migrateCommand } from './migrate-command.js';
+import { policyCommand } from './policy-command.js';
 import { runCommand } from './run-command.js';
 import { sandboxCommand } from './sandbox-command.js';
 import { statusCommand } from './status-command.js';
@@ -29,6 +30,7 @@ export function bridgeProgram(finish: (status: number) => void): Command {
     sandboxCommand,
     lintCommand,
     explainCommand,
+    policyCommand,
     generateCommand,
     mappingsCommand,
   ];

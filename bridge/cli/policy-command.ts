@@ -1,0 +1,19 @@
+import { Command } from 'commander';
+
+/** `bus1-bridge policy`: what there is to do with policy files beside checking them. */
+export function policyCommand(finish: (status: number) => void): Command {
+  return new Command('policy')
+    .description('Works on policy files.')
+    .addCommand(convertCommand(finish));
+}
+
+function convertCommand(finish: (status: number) => void): Command {
+  return new Command('convert')
+    .description('Prints busconfig XML as policy YAML that means the same, with its comments.')
+    .argument('<file>', 'busconfig XML')
+    .option('--output <file>', 'write it there')
+    .action(async (file: string, { output }: { output?: string }) => {
+      const { convertPolicy } = await import('./policy-convert.js');
+      finish(convertPolicy(file, output));
+    });
+}
