@@ -99,7 +99,9 @@ export class ClientPolicies {
   }
 
   for(client: ClientIdentity): ClientPolicy {
-    const gids = client.gids.filter((gid) => this.rules.byGroup.has(gid));
+    const { byGroup } = this.rules;
+    /* groups that no rule is about are not even asked for */
+    const gids = byGroup.size === 0 ? [] : client.gids.filter((gid) => byGroup.has(gid));
     const key = `${client.uid} ${client.atConsole} ${gids.toSorted((a, b) => a - b).join()}`;
     let policy = this.#cache.get(key);
     if (policy === undefined) {

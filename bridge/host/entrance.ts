@@ -5,7 +5,7 @@ import {
   setNoDelay,
   SystemError,
 } from '#core/linux/index.js';
-import { NO_CREDENTIALS, type Credentials } from '#bridge/registry/connection.js';
+import { gidsOf, type Credentials } from '#bridge/registry/connection.js';
 import type { NewClient } from '#bridge/registry/replica.js';
 import { SaslServer } from '#bridge/sasl/server.js';
 import { canConnect, type BusLimits } from '#policy/index.js';
@@ -14,9 +14,10 @@ import { CONSOLE_PATHS, isAtConsole } from './console.js';
 import { Handshake } from './handshake.js';
 import type { Host } from './host.js';
 import type { LogLevel } from './host-options.js';
-import { Listener, unixCredentials } from './listener.js';
+import { Listener } from './listener.js';
 import { Lobby } from './lobby.js';
 import { Shim } from './shim.js';
+import { SocketCredentials } from './socket-credentials.js';
 import type { Spreader } from './spreader.js';
 import { isSameUserInNamespace } from './uid-map.js';
 import { NOBODY } from './users.js';
@@ -65,10 +66,12 @@ export class Entrance {
    */
   take(fd: number, { isUnix, nonce }: NewClient): void {
     if (!isUnix) setNoDelay(fd);
-    const credentials = isUnix ? unixCredentials(fd) : NO_CREDENTIALS;
-    const client = nonce === undefined ? credentials : { ...credentials, nonce: bytesOf(nonce) };
+    const credentials = isUnix ? SocketCredentials.of(fd) : SocketCredentials.none();
     const server = this.newSaslServer(credentials, isUnix);
-    const handshake = new Handshake(this.host, fd, client, server, isUnix);
+    const handshake = new Handshake(this.host, fd, credentials, server, {
+      nonce: nonce === undefined ? undefined : bytesOf(nonce),
+      canPassUnixFds: isUnix,
+    });
     this.host.poller.watch(handshake);
     this.lobby.enter(fd);
   }
@@ -94,8 +97,9 @@ export class Entrance {
     rest: Uint8Array,
   ): void {
     const { host } = this;
-    const atConsole = uid !== undefined && this.sitsHere(uid);
-    const credentials = { ...handshake.credentials, uid, atConsole };
+    const { credentials } = handshake;
+    credentials.uid = uid;
+    credentials.atConsole = uid !== undefined && this.sitsHere(uid);
     if (!this.isWelcome(credentials)) {
       const who = uid === undefined ? 'an anonymous client' : `uid ${uid}`;
       return this.endHandshake(handshake, `the policy does not allow ${who} to connect`);
@@ -113,7 +117,7 @@ export class Entrance {
     if (poller.at(handshake.fd) !== handshake) return;
     if (reason !== undefined) this.host.diagnostics.refused(handshake.credentials, level, reason);
     for (const fd of handshake.descriptors) closeFd(fd);
-    if (handshake.credentials.pidFd !== undefined) closeFd(handshake.credentials.pidFd);
+    handshake.credentials.close();
     this.lobby.leave(handshake.fd);
     poller.close(handshake.fd);
   }
@@ -125,11 +129,18 @@ export class Entrance {
     return isAtConsole(uid, lookupUser(uid)?.name, CONSOLE_PATHS);
   }
 
-  private isWelcome({ uid, gid, groups, atConsole }: Credentials): boolean {
+  private isWelcome(credentials: Credentials): boolean {
     const { options, grants } = this.host;
+    const { uid, atConsole } = credentials;
     if (uid === undefined) return options.allowAnonymous;
-    const gids = groups ?? (gid === undefined ? [] : [gid]);
-    return canConnect(grants.rules, { uid, gids, atConsole }, options.uid).allowed;
+    const client = {
+      uid,
+      get gids() {
+        return gidsOf(credentials);
+      },
+      atConsole,
+    };
+    return canConnect(grants.rules, client, options.uid).allowed;
   }
 
   private newSaslServer(credentials: Credentials, canPassUnixFds: boolean): SaslServer {

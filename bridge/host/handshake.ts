@@ -1,23 +1,25 @@
 import { Errno, sendBytes } from '#core/linux/index.js';
 import type { SaslServer } from '#bridge/sasl/server.js';
-import type { Credentials } from '#bridge/registry/connection.js';
 
 import type { Host } from './host.js';
 import { scratch } from './scratch.js';
+import type { SocketCredentials } from './socket-credentials.js';
 
 /** Clients that authenticate send a few lines. */
 const READ_BYTES = 16 * 1024;
 
-/** A connecting client: its credentials from the kernel, and what must come before the first line. */
-export interface ConnectingClient extends Credentials {
-  /** D-Bus specification, "Nonce-authenticated TCP Sockets" */
-  readonly nonce?: Uint8Array;
+/** What its listener says of a connection. */
+export interface HandshakeOptions {
+  /** has to come before the first line: D-Bus specification, "Nonce-authenticated TCP Sockets" */
+  readonly nonce: Uint8Array | undefined;
+  readonly canPassUnixFds: boolean;
 }
 
 /** A connection that has not authenticated yet. */
 export class Handshake {
   readonly fd: number;
-  readonly credentials: Credentials;
+  readonly isEdgeTriggered = true;
+  readonly credentials: SocketCredentials;
   private readonly nonce: Uint8Array;
   private nonceBytes = 0;
   private nonceDifference = 0;
@@ -30,11 +32,10 @@ export class Handshake {
   constructor(
     host: Host,
     fd: number,
-    client: ConnectingClient,
+    credentials: SocketCredentials,
     server: SaslServer,
-    canPassUnixFds: boolean,
+    { nonce = NO_NONCE, canPassUnixFds }: HandshakeOptions,
   ) {
-    const { nonce = NO_NONCE, ...credentials } = client;
     this.host = host;
     this.fd = fd;
     this.credentials = credentials;
@@ -44,7 +45,7 @@ export class Handshake {
   }
 
   /** Reads lines and answers them; at the end the connection becomes a shim. */
-  readable(): void {
+  readable(isEnding: boolean): void {
     const { window } = this.host;
     const { arena, receiver } = window;
     const start = window.open(READ_BYTES);
@@ -65,6 +66,10 @@ export class Handshake {
       );
     }
     if (this.server.isDone) this.finish(first + used, start + count);
+    /* a read ends at the first message that came with descriptors, too: unix(7), "Ancillary messages" */
+    const mayHaveMore = count === READ_BYTES || receiver.fdCount > 0 || isEnding;
+    const endpoint = this.host.poller.at(this.fd);
+    if (mayHaveMore && endpoint !== null) this.host.poller.again(endpoint);
   }
 
   /** Compares the nonce, and tells where the bytes behind it start. */

@@ -12,7 +12,7 @@ import { canConnect } from '#policy/index.js';
 
 import type { Host } from './host.js';
 import type { LocalRegistry } from './local-registry.js';
-import { sortedWith } from './listener.js';
+import { sortedWith } from './socket-credentials.js';
 import { maximaOf, NOBODY } from './users.js';
 
 /** How long the process of the authority may take to answer at start-up. */

@@ -6,7 +6,7 @@ import {
   type ResourceUser,
   type Trace,
 } from '#core/index.js';
-import { closeFd, EventFd, MessageSender, yieldProcessor } from '#core/linux/index.js';
+import { EventFd, MessageSender, yieldProcessor } from '#core/linux/index.js';
 import { Patience } from '#core/shared/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
@@ -442,8 +442,7 @@ export class Host {
     shim.close();
     this.registry.left(shim);
     this.poller.close(shim.fd);
-    const { pidFd } = shim.credentials;
-    if (pidFd !== undefined) closeFd(pidFd);
+    shim.credentials.close();
   }
 
   /** While a socket takes less than there is, epoll is asked to say when it takes more. */

@@ -4,14 +4,9 @@ import {
   closeFd,
   Errno,
   errnoName,
-  peerCredentials,
-  peerGroups,
-  peerPidFd,
-  peerSecurityLabel,
   socketDomain,
   SystemError,
 } from '#core/linux/index.js';
-import type { Credentials } from '#bridge/registry/connection.js';
 import type { NewClient } from '#bridge/registry/replica.js';
 
 import type { Host } from './host.js';
@@ -63,27 +58,4 @@ export class Listener {
     this.isShort = true;
     this.host.entrance.lobby.runShort();
   }
-}
-
-/** What the kernel noted when the client called connect(2). @throws SystemError */
-export function unixCredentials(fd: number): Credentials {
-  const { uid, gid, pid } = peerCredentials(fd);
-  const groups = peerGroups(fd);
-  return {
-    uid,
-    gid,
-    pid: pid > 0 ? pid : undefined,
-    groups: groups === undefined ? undefined : sortedWith(groups, gid),
-    pidFd: peerPidFd(fd),
-    securityLabel: peerSecurityLabel(fd),
-    atConsole: false,
-  };
-}
-
-/**
- * SO_PEERGROUPS leaves the primary group out; UnixGroupIDs has it (D-Bus specification,
- * GetConnectionCredentials).
- */
-export function sortedWith(groups: readonly number[], gid: number): number[] {
-  return [...new Set([...groups, gid])].toSorted((a, b) => a - b);
 }

@@ -107,12 +107,9 @@ export class Poller {
     this.setReading(endpoint.fd, true);
   }
 
-  /** The same descriptor with another endpoint from now on. */
+  /** The same descriptor with another endpoint from now on; both are edge-triggered, so epoll need not be told. */
   replace(endpoint: Endpoint): void {
-    const { fd } = endpoint;
-    this.endpoints[fd] = endpoint;
-    this.isStale = true;
-    if (endpoint.isEdgeTriggered === true) this.epoll.modify(fd, this.interests[fd]! | EDGE);
+    this.endpoints[endpoint.fd] = endpoint;
   }
 
   /** Leaves a descriptor alone that stays open. */
@@ -121,9 +118,14 @@ export class Poller {
     this.endpoints[fd] = null;
   }
 
-  /** Closes a descriptor; its number is not used again before the events of this turn are through. */
+  /**
+   * Closes a descriptor; its number is not used again before the events of this turn are through. The kernel takes it
+   * from the list of those that are watched (epoll(7), "Questions and answers"), since there is no other descriptor for
+   * the same socket.
+   */
   close(fd: number): void {
-    this.ignore(fd);
+    this.interests[fd] = undefined;
+    this.endpoints[fd] = null;
     this.graveyard.push(fd);
   }
 

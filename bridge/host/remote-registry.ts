@@ -61,7 +61,8 @@ export class RemoteRegistry implements RegistryAccess {
   }
 
   admit(shim: Shim, credentials: Credentials): void {
-    const { pidFd, securityLabel, ...plain } = credentials;
+    const { uid, gid, pid, groups, atConsole, pidFd, securityLabel } = credentials;
+    const plain = { uid, gid, pid, groups, atConsole };
     shim.connection = new Connection(credentials, () => shim.figures());
     const label = securityLabel && Buffer.from(securityLabel).toString('latin1');
     const request: AdmissionRequest = {

@@ -1,19 +1,11 @@
-import {
-  NewNode,
-  SendStatus,
-  type Handle,
-  type Message,
-  type Node,
-  type Peer,
-  type Sink,
-  type Trace,
-} from '#core/index.js';
+import { NewNode, SendStatus } from '#core/index.js';
+import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
 import { Errno } from '#core/linux/index.js';
 import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import type { Connection, ConnectionFigures, Credentials } from '#bridge/registry/connection.js';
+import type { Connection, ConnectionFigures } from '#bridge/registry/connection.js';
 import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
@@ -41,6 +33,7 @@ import {
 } from './routes.js';
 import { ReplyTable } from './reply-table.js';
 import { FIELDS_MAX_BYTES, SENDER_FIELD_MAX_BYTES, SenderField } from './sender-field.js';
+import type { SocketCredentials } from './socket-credentials.js';
 
 /**
  * The peer that stands for one D-Bus connection: a socket on one side, handles on the other. What the client sends
@@ -60,7 +53,7 @@ export class Shim implements Sink, MessageHandler {
   readonly replies = new ReplyTable();
   readonly senderField: SenderField;
   /** the client's credentials, from the kernel at the time it connected */
-  credentials!: Credentials;
+  credentials!: SocketCredentials;
   connection!: Connection;
   registry!: Handle;
   driver!: Destination;

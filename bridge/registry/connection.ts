@@ -1,7 +1,7 @@
 import type { Handle, Node, Peer } from '#core/index.js';
 import type { ClientPolicy, Party } from '#policy/index.js';
 
-/** Who is at the other end, as the kernel says (SO_PEERCRED and relatives), taken once when the socket was accepted. */
+/** Who is at the other end, as the kernel noted when the socket was connected (SO_PEERCRED and relatives). */
 export interface Credentials {
   readonly uid: number | undefined;
   readonly gid: number | undefined;
@@ -14,6 +14,11 @@ export interface Credentials {
   readonly securityLabel: Uint8Array | undefined;
   /** whether the user sits at this machine, as far as the policy wants to know */
   readonly atConsole: boolean;
+}
+
+/** All groups of a client; the kernel may know but the primary one. */
+export function gidsOf({ groups, gid }: Credentials): readonly number[] {
+  return groups ?? (gid === undefined ? [] : [gid]);
 }
 
 /** The credentials of a client whose socket does not carry any. */

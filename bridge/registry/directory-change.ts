@@ -34,7 +34,8 @@ export type DirectoryChange =
 export function appearance(connection: Connection): DirectoryChange {
   const { number, process, takesDescriptors, isNative } = connection;
   /* a descriptor means nothing in another process */
-  const credentials = { ...connection.credentials, pidFd: undefined };
+  const { uid, gid, pid, groups, securityLabel, atConsole } = connection.credentials;
+  const credentials = { uid, gid, pid, groups, securityLabel, atConsole, pidFd: undefined };
   return { kind: 'connection', number, process, credentials, takesDescriptors, isNative };
 }
 

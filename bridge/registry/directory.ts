@@ -3,7 +3,7 @@ import { MessageHeader } from '#bridge/wire/header.js';
 import type { Facet } from '#policy/index.js';
 
 import type { Connection } from './connection.js';
-import { appearance, type DirectoryChange } from './directory-change.js';
+import { type DirectoryChange } from './directory-change.js';
 import type { Envelope } from './envelope.js';
 import type { Grants } from './grants.js';
 import { MatchIndex } from './match-index.js';
@@ -41,6 +41,7 @@ export abstract class Directory {
   missedSignals = 0;
   /** called for every change, with the handle that belongs to it */
   onChange: ((change: DirectoryChange, handle?: Handle) => void) | null = null;
+  onAppearance: ((connection: Connection) => void) | null = null;
 
   private readonly directoryEvents: DirectoryEvents;
   private readonly driverIds: number[];
@@ -77,7 +78,7 @@ export abstract class Directory {
     if (connection.isNative) this.nativeCount++;
     connection.names.add(connection.uniqueName);
     connection.matchIds.push(this.subscriptions.interner.retain(connection.uniqueName));
-    this.onChange?.(appearance(connection), connection.inbox);
+    this.onAppearance?.(connection);
   }
 
   /**

@@ -14,7 +14,7 @@ import {
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { describeMessage } from '#bridge/wire/header-text.js';
 
-import type { Connection } from './connection.js';
+import { gidsOf, type Connection } from './connection.js';
 
 /** The uid of a client without credentials: no rule names it. */
 const NOBODY = -1;
@@ -137,9 +137,15 @@ export class Grants {
   }
 
   private policyFor({ credentials }: Connection): ClientPolicy {
-    const { uid, gid, groups } = credentials;
-    const gids = groups ?? (gid === undefined ? [] : [gid]);
-    return this.policies.for({ uid: uid ?? NOBODY, gids, atConsole: credentials.atConsole });
+    const { uid = NOBODY, atConsole } = credentials;
+    const client = {
+      uid,
+      get gids() {
+        return gidsOf(credentials);
+      },
+      atConsole,
+    };
+    return this.policies.for(client);
   }
 
   private noteMentioned(rules: PolicyRules): void {

@@ -138,6 +138,11 @@ export class Mirrors {
     return this.registry.peer.send(mirror.handle, message);
   }
 
+  /** Whether anybody hears what is published. */
+  get hasAny(): boolean {
+    return this.mirrors.size > 0;
+  }
+
   publish(change: DirectoryChange, handle?: Handle): void {
     if (this.mirrors.size === 0) return;
     this.version++;

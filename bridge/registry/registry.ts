@@ -93,6 +93,9 @@ export class Registry extends Directory {
     super(domain.openPeer({ user, onArrival }), grants, events);
     this.events = events;
     this.onChange = (change, handle) => this.mirrors.publish(change, handle);
+    this.onAppearance = (connection) => {
+      if (this.mirrors.hasAny) this.mirrors.publish(appearance(connection), connection.inbox);
+    };
   }
 
   primary(name: string): Connection | undefined {

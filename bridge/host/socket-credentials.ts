@@ -1,0 +1,92 @@
+import {
+  closeFd,
+  peerCredentials,
+  peerGroups,
+  peerPidFd,
+  peerSecurityLabel,
+  SystemError,
+} from '#core/linux/index.js';
+import type { Credentials } from '#bridge/registry/connection.js';
+
+const NO_SOCKET = -1;
+
+/**
+ * Who is at the other end of a socket. The kernel keeps what it noted at connect(2) for as long as the socket is open,
+ * so that what few ask for (groups, the process as a descriptor, the label) is fetched when somebody does: most
+ * connections end before anybody has.
+ */
+export class SocketCredentials implements Credentials {
+  readonly gid: number | undefined;
+  readonly pid: number | undefined;
+  uid: number | undefined;
+  atConsole = false;
+  private fd: number;
+  private knownGroups: readonly number[] | undefined;
+  private knownPidFd: number | undefined;
+  private knownLabel: Uint8Array | undefined;
+  private hasGroups = false;
+  private hasPidFd = false;
+  private hasLabel = false;
+
+  private constructor(fd: number, uid?: number, gid?: number, pid?: number) {
+    this.fd = fd;
+    this.uid = uid;
+    this.gid = gid;
+    this.pid = pid;
+  }
+
+  /** Of a Unix socket. @throws SystemError */
+  static of(fd: number): SocketCredentials {
+    const { uid, gid, pid } = peerCredentials(fd);
+    return new SocketCredentials(fd, uid, gid, pid > 0 ? pid : undefined);
+  }
+
+  /** Of a socket that does not say who its client is. */
+  static none(): SocketCredentials {
+    return new SocketCredentials(NO_SOCKET);
+  }
+
+  get groups(): readonly number[] | undefined {
+    if (!this.hasGroups && this.fd !== NO_SOCKET) {
+      const groups = peerGroups(this.fd);
+      this.knownGroups = groups && sortedWith(groups, this.gid!);
+      this.hasGroups = true;
+    }
+    return this.knownGroups;
+  }
+
+  /** Undefined as well when the process has ended before it was asked for, or when we are out of descriptors. */
+  get pidFd(): number | undefined {
+    if (!this.hasPidFd && this.fd !== NO_SOCKET) {
+      try {
+        this.knownPidFd = peerPidFd(this.fd);
+        this.hasPidFd = true;
+      } catch (error) {
+        if (!(error instanceof SystemError)) throw error;
+      }
+    }
+    return this.knownPidFd;
+  }
+
+  get securityLabel(): Uint8Array | undefined {
+    if (!this.hasLabel && this.fd !== NO_SOCKET) {
+      this.knownLabel = peerSecurityLabel(this.fd);
+      this.hasLabel = true;
+    }
+    return this.knownLabel;
+  }
+
+  /** The socket is about to be closed: its number may be that of another one soon. */
+  close(): void {
+    this.fd = NO_SOCKET;
+    if (this.knownPidFd !== undefined) closeFd(this.knownPidFd);
+    this.knownPidFd = undefined;
+  }
+}
+
+/**
+ * SO_PEERGROUPS leaves the primary group out; UnixGroupIDs has it (D-Bus specification, GetConnectionCredentials).
+ */
+export function sortedWith(groups: readonly number[], gid: number): number[] {
+  return [...new Set([...groups, gid])].toSorted((a, b) => a - b);
+}
