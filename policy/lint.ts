@@ -117,7 +117,7 @@ function lintMessageValues(rule: MessageRule, say: Say): void {
   ];
   for (const [value, syntax, what] of values) {
     if (value === undefined || syntax.test(value)) continue;
-    say('never-matches', `"${value}" is no ${what}${globHint(value)}`);
+    say('never-matches', `"${value}" is not a valid ${what}${globHint(value)}`);
   }
   if (rule.minFds > rule.maxFds) {
     say(

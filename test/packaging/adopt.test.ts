@@ -69,7 +69,7 @@ test('what an interrupted run left behind is in nobody’s way', () => {
 test('names to import are options of the attached bus; others are refused', () => {
   expect(carryOut({ attach: ['org.example.A', 'org.example.b.*'] })).toBe(0);
   expect(read(ATTACH)).toContain('"BUS1_ATTACH=--import org.example.A --import org.example.b.*"');
-  expect(() => carryOut({ attach: ['a.b" --export *'] })).toThrow(/is not a bus name/);
+  expect(() => carryOut({ attach: ['a.b" --export *'] })).toThrow(/is neither a bus name/);
 });
 
 test('somebody else’s file stays', () => {

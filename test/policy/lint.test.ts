@@ -20,19 +20,19 @@ describe('lint', () => {
     [
       'a glob',
       '<allow send_interface="a.*"/>',
-      ['never-matches: "a.*" is not an interface name; "*" is only understood alone'],
+      ['never-matches: "a.*" is not a valid interface name; "*" is only understood alone'],
     ],
     [
       'a bad bus name',
       '<deny send_destination="9a.B"/>',
-      ['never-matches: "9a.B" is not a bus name'],
+      ['never-matches: "9a.B" is not a valid bus name'],
     ],
     [
       'a bad own name',
       '<allow own="a.*"/>',
       ['never-matches: "a.*" is not a bus name; "*" is only understood alone'],
     ],
-    ['a bad path', '<deny send_path="a/"/>', ['never-matches: "a/" is not an object path']],
+    ['a bad path', '<deny send_path="a/"/>', ['never-matches: "a/" is not a valid object path']],
     [
       'an empty range',
       '<deny send_type="*" min_fds="2" max_fds="1"/>',

@@ -137,7 +137,7 @@ describe('what is not given cannot be used', () => {
       'a handle to an object of another kind',
       () => call(jukebox, `${PLAYER}.Play`, 'o', jukebox),
       'InvalidArgs',
-      /a track is wanted/,
+      /a track is needed/,
     ],
     [
       'a handle to an object of nobody that the service knows',
