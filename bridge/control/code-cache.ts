@@ -73,10 +73,15 @@ function programName(file: string): string {
   return basename(file, '.cjs');
 }
 
+const OLD_MS = 7 * 24 * 3600 * 1000;
+
 function removeOlder(folder: string, name: string): void {
   const same = name.slice(0, name.lastIndexOf('-') + 1);
   for (const other of readdirSync(folder)) {
-    if (other.startsWith(same) && other !== name) rmSync(join(folder, other), { force: true });
+    if (!other.startsWith(same) || other === name) continue;
+    const path = join(folder, other);
+    /* two versions that are both in use keep theirs */
+    if (Date.now() - lstatSync(path).mtimeMs > OLD_MS) rmSync(path, { force: true });
   }
 }
 

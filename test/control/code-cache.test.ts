@@ -1,5 +1,13 @@
 // What V8 made of a program's code is kept in a folder that is the user's own, or not at all.
-import { chmodSync, chownSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtempSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -67,6 +75,7 @@ describe.runIf(process.getuid?.() === 0)('the code that V8 made', () => {
     folder(cache, 0o700, UID);
     const before = `bridge-main-${process.version}-${process.arch}-0123456789abcdef`;
     writeFileSync(join(cache, 'bus1-bridge', before), '');
+    utimesSync(join(cache, 'bus1-bridge', before), 0, 0);
     expect(start(cache)).not.toContain(before);
   });
 
