@@ -78,7 +78,7 @@ function isDelivery(seen: NormalMessage, client: number, message: MessageSpec): 
 }
 
 const unexpectedReply: KnownDifference = {
-  title: 'Reply that nobody waits for, where `eavesdrop="true"` rules let it pass',
+  title: 'Reply that is not awaited, where `eavesdrop="true"` rules let it pass',
   adjust(step) {
     const sent = sentIn(step);
     if (sent === undefined) return undefined;

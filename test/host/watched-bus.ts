@@ -70,6 +70,11 @@ export class WatchedBus {
     return readdirSync(`/proc/${this.bus.pid}/fd`).length;
   }
 
+  /** Waits until the bus has closed what is above that. */
+  async descriptorsAtMost(count: number): Promise<void> {
+    await waitFor(() => (this.openDescriptors() <= count ? true : undefined));
+  }
+
   /** Memory of the bus in use, from proc(5). */
   residentBytes(): number {
     const status = readFileSync(`/proc/${this.bus.pid}/status`, 'utf8');
