@@ -119,13 +119,13 @@ export class Poller {
   }
 
   /**
-   * Closes a descriptor; its number is not used again before the events of this turn are through. The kernel takes it
-   * from the list of those that are watched (epoll(7), "Questions and answers"), since there is no other descriptor for
-   * the same socket.
+   * Closes a descriptor; its number is not used again before the events of this turn are through. It is taken from
+   * epoll's list first: close(2) does so only with the last descriptor for the same socket (epoll(7), "Questions and
+   * answers"), and a child process that is between fork and exec has one. Its hang-up would be told to the connection
+   * that has the number by then.
    */
   close(fd: number): void {
-    this.interests[fd] = undefined;
-    this.endpoints[fd] = null;
+    this.ignore(fd);
     this.graveyard.push(fd);
   }
 
