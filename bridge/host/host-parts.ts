@@ -34,7 +34,7 @@ export interface ObjectTranslator {
 }
 
 /**
- * What a host is made of besides plain data, supplied by the code that starts it (bridge/control/host-worker.ts).
+ * What a host is made of besides plain data, supplied by the code that starts it (bridge/control/data-plane.ts).
  */
 export interface HostParts {
   readonly randomBytes: RandomBytes;

@@ -60,6 +60,17 @@ describe('each step of a walk', () => {
   });
 });
 
+test('the table of folders has every one', () => {
+  const table = rowsBelow(/^Folders/).map(([, folder]) => folder);
+  const folders = new Set(
+    sources
+      .map(({ path }) => path.split('/'))
+      .map(([top, next]) => (top === 'bridge' ? next : top)),
+  );
+  const missing = [...folders].filter((name) => !table.some((cell) => cell.includes(`${name}/`)));
+  expect(missing).toEqual([]);
+});
+
 const changes = rowsBelow(/^Where to change what/).map(([, change, file]) => ({ change, file }));
 
 describe('each change', () => {
