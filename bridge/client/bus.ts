@@ -1,5 +1,5 @@
 import { Subject, type Observable, type Observer } from 'rxjs';
-import { callSite, tellCallSite } from './call-site.js';
+import { callSite, failure, tellCallSite } from './call-site.js';
 import type { Capability } from './capability.js';
 import { Driver, DRIVER_NAME } from './driver.js';
 import { exportObject, objectOf, unexportObject, type ExportOptions } from './exported-object.js';
@@ -306,13 +306,14 @@ export class Bus {
     const known = this.#names.find(name);
     if (known !== undefined) return calls.callFor(known, call, convert);
     const { signal, timeoutMs } = call;
-    const site = this.#member.tellsCallSites ? callSite() : {};
+    const site = this.#member.tellsCallSites ? callSite() : undefined;
     const replied = this.#names.resolve(name, { signal, timeoutMs }).then((held) => {
       // The name may have got another owner in between.
       const isLost = held.handle === undefined && this.#member.isOpen;
       return isLost ? this.#callFor(name, call, convert) : calls.callFor(held, call, convert);
     });
     return replied.catch((error: unknown) => {
+      if (site === undefined) return failure(error);
       tellCallSite(error, site);
       throw error;
     });

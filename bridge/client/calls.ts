@@ -63,6 +63,7 @@ export class Calls {
       }
       const pending = new PendingReply(this.member, target.destination, call.member);
       pending.settles(resolve, reject, convert);
+      pending.isPromised = true;
       if (this.member.tellsCallSites) pending.noteCallSite();
       this.sendCall(target, call, pending, handles);
     });

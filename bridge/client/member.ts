@@ -29,8 +29,8 @@ export interface MemberOptions {
    */
   readonly lookUs?: number | undefined;
   /**
-   * whether errors tell in their `stack` where the call was made; true by default. It costs about a microsecond for
-   * each asynchronous call.
+   * whether the `stack` of an error tells every function that led to the call, and not only those that await it; false
+   * by default, since it costs some microseconds for each asynchronous call
    */
   readonly callSites?: boolean | undefined;
   /** told why a channel to another process was closed, a message was dropped, or a handler's error went nowhere */
@@ -84,7 +84,7 @@ export class Member {
     makeRoot?: (founder: Member) => Handle,
   ) {
     this.options = options;
-    this.tellsCallSites = options.callSites !== false;
+    this.tellsCallSites = options.callSites === true;
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     this.arrivals = new Arrivals((error) => this.diagnose(error));
     const { local } = this;

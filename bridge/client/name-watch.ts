@@ -30,10 +30,7 @@ async function ownerOf(bus: Bus, name: string): Promise<string | undefined> {
   }
 }
 
-/**
- * The owner now, and each after that: a change that comes before the first answer is reported after it, or replaces
- * it.
- */
+/** The owner now, and each after that. A change that overtakes the first answer tells as well who it was before. */
 export function watchName(bus: Bus, name: string): Stream<string | undefined> {
   const rule = {
     sender: DRIVER_NAME,
@@ -47,8 +44,13 @@ export function watchName(bus: Bus, name: string): Stream<string | undefined> {
       const tell = (owner: string | undefined): void => {
         if (owner !== last) observer.next((last = owner));
       };
+      const ownerIn = (value: unknown): string | undefined =>
+        value === '' ? undefined : String(value);
       const subscription = bus.signals(rule).subscribe({
-        next: ({ body }) => tell(body[2] === '' ? undefined : String(body[2])),
+        next: ({ body }) => {
+          if (last === null) tell(ownerIn(body[1]));
+          tell(ownerIn(body[2]));
+        },
         error: (error) => observer.error(error),
         complete: () => observer.complete(),
       });

@@ -1,6 +1,6 @@
 import type { Message, Node, Trace } from '#core/index.js';
 import { MessageType } from '#bridge/wire/types.js';
-import { callSite, tellCallSite, type CallSite } from './call-site.js';
+import { callSite, failure, tellCallSite, type CallSite } from './call-site.js';
 import type { Arrival, NodeContext } from './contexts.js';
 import { DBusError, ErrorName, TimeoutError } from './errors.js';
 import type { CallOptions } from './interface-description.js';
@@ -32,6 +32,8 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   private timer: NodeJS.Timeout | null = null;
   private signal: AbortSignal | null = null;
   private callSite: CallSite | null = null;
+  /** `resolve` is that of a promise: an error can tell who awaits it */
+  isPromised = false;
   private onAbort: (() => void) | null = null;
 
   constructor(member: Member) {
@@ -115,6 +117,7 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
     if (this.timer !== null || this.signal !== null) this.disarm();
     if (this.error !== undefined) {
       if (this.callSite !== null) tellCallSite(this.error, this.callSite);
+      else if (this.isPromised) return this.resolve!(failure(this.error) as never);
       return this.reject!(this.error);
     }
     try {

@@ -32,6 +32,17 @@ const checkouts = positionals.map((path) => resolve(path));
 const folder = mkdtempSync(join(tmpdir(), 'bench-compare-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
+/** Older checkouts write `medians`, newer ones all rounds of a contender; there is one round here. */
+function figuresByColumn({ medians, contenders }) {
+  if (medians !== undefined) return medians;
+  return Object.fromEntries(
+    Object.entries(contenders).map(([column, { figures }]) => [
+      column,
+      Object.fromEntries(Object.entries(figures).map(([figure, [value]]) => [figure, value])),
+    ]),
+  );
+}
+
 /** The figures of one run of a checkout's own bench: { 'table, column, figure': value }. */
 function measure(checkout) {
   const json = join(folder, 'figures.json');
@@ -45,10 +56,8 @@ function measure(checkout) {
     // It also ends with a status when a target was missed; the figures are written before.
   }
   const figures = {};
-  for (const [table, { medians }] of Object.entries(
-    JSON.parse(readFileSync(json, 'utf8')).tables,
-  )) {
-    for (const [column, byFigure] of Object.entries(medians)) {
+  for (const [table, result] of Object.entries(JSON.parse(readFileSync(json, 'utf8')).tables)) {
+    for (const [column, byFigure] of Object.entries(figuresByColumn(result))) {
       for (const [figure, value] of Object.entries(byFigure)) {
         if (typeof value === 'number') figures[`${table}, ${column}, ${figure}`] = value;
       }
@@ -64,7 +73,7 @@ function median(numbers) {
 }
 
 /** Times are better when they are short, rates when they are high. */
-const isTime = (key) => /-p\d+$/.test(key);
+const isTime = (key) => /-p\d+$|-cpu$/.test(key);
 const slower = (key, a, b) => (isTime(key) ? b / a : a / b);
 const percent = (quotient) => `${((quotient - 1) * 100).toFixed(1)} %`;
 

@@ -197,9 +197,25 @@ describe.each(PLACES.map((place) => [place.title, place] as const))('%s', (_titl
     expect([pid, uid]).toEqual([process.pid, process.getuid!()]);
   });
 
-  test('an error tells where the call was made', async () => {
-    const callNobody = () => client.call({ destination: 'org.example.Nobody', member: 'Any' });
+  test('an error tells who awaits the call', async () => {
+    const call = () => client.call({ destination: 'org.example.Nobody', member: 'Any' });
+    const awaitNobody = async (): Promise<void> => {
+      await call();
+    };
+    const error = await awaitNobody().catch((each: unknown) => each);
+    expect(error).toBeInstanceOf(DBusError);
+    expect((error as Error).stack).toContain('awaitNobody');
+  });
+
+  test('and with `callSites`, which functions led to it', async () => {
+    const watched = await joinBus({
+      address: bridge.address,
+      transport: place.transport,
+      callSites: true,
+    });
+    const callNobody = () => watched.call({ destination: 'org.example.Nobody', member: 'Any' });
     const error = await callNobody().catch((each: unknown) => each);
+    watched.close();
     expect(error).toBeInstanceOf(DBusError);
     expect((error as Error).stack).toContain('callNobody');
   });
