@@ -1,6 +1,13 @@
 import type { ClientPolicy } from './client-policy.js';
-import { Mismatch, flowMismatch, messageMismatch, typeMismatch, typesOfFlow } from './match.js';
-import type { EncodedRule, Flow } from './match.js';
+import {
+  EncodedRule,
+  Mismatch,
+  flowMismatch,
+  messageMismatch,
+  typeMismatch,
+  typesOfFlow,
+} from './match.js';
+import type { Flow } from './match.js';
 import type { PolicyMessage } from './message.js';
 import { describeRule, ruleLocation } from './rule.js';
 import type { MessageRule } from './rule.js';
@@ -36,6 +43,31 @@ class RuleChain {
     }
     return this.fallback;
   }
+}
+
+/** A chain that can be sent to another process; null: it lets everything pass. */
+export type ChainData = {
+  readonly rules: readonly MessageRule[];
+  readonly fallback?: MessageRule | undefined;
+} | null;
+
+/** A facet that can be sent to another process: chains by message type. */
+export interface FacetData {
+  readonly send: readonly ChainData[];
+  readonly receive: readonly ChainData[];
+}
+
+function dataOf(chain: RuleChain | null): ChainData {
+  return chain && { rules: chain.rules.map(({ rule }) => rule), fallback: chain.fallback?.rule };
+}
+
+function chainOf(data: ChainData): RuleChain | null {
+  if (data === null) return null;
+  const { rules, fallback } = data;
+  return new RuleChain(
+    rules.map((rule) => new EncodedRule(rule)),
+    fallback && new EncodedRule(fallback),
+  );
 }
 
 /** A chain that cannot refuse or log anything is no chain: null. */
@@ -87,6 +119,15 @@ export class Facet {
   constructor(send: readonly (RuleChain | null)[], receive: readonly (RuleChain | null)[]) {
     this.#send = send;
     this.#receive = receive;
+  }
+
+  /** The facet that another process has sent. */
+  static of({ send, receive }: FacetData): Facet {
+    return new Facet(send.map(chainOf), receive.map(chainOf));
+  }
+
+  get data(): FacetData {
+    return { send: this.#send.map(dataOf), receive: this.#receive.map(dataOf) };
   }
 
   /** Whether the message may pass; allocates nothing. */

@@ -17,7 +17,7 @@ import { checkIncoming, IncomingFault, NODE_OF_SENDER } from '#bridge/peer/incom
 import { Envelope } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
-import { denialText } from '#bridge/registry/grants.js';
+import { denialText } from '#bridge/registry/denial.js';
 import type { Facet } from '#policy/index.js';
 import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 import { ParkedMessage, type ParkingSpot } from './parked-message.js';

@@ -1,5 +1,6 @@
 import type { Message, Trace } from '#core/index.js';
 import { ControlCode, parseControl } from '#bridge/registry/control-message.js';
+import type { Introduction } from '#bridge/registry/registry.js';
 import type { CallTaker } from './incoming-call.js';
 import type { Member } from './member.js';
 import { ReceivingNode } from './receiving-node.js';
@@ -7,6 +8,7 @@ import type { SignalTaker } from './signal.js';
 
 /** Stands behind the node at which this process's unique name is reached. */
 export class Inbox extends ReceivingNode {
+  protected override readonly isName = true;
   private readonly onDisconnect: (reason: string) => void;
 
   constructor(
@@ -25,11 +27,9 @@ export class Inbox extends ReceivingNode {
     const { shared, senders, arrivals } = this.member;
     if (shared.identityOf(message.origin)?.isTrusted !== true) return;
     if (code === ControlCode.Introduce) {
-      const { name, process } = JSON.parse(text) as {
-        readonly name: string;
-        readonly process: number;
-      };
-      senders.introduce(name, process);
+      senders.introduce(JSON.parse(text) as Introduction);
+    } else if (code === ControlCode.Strangers) {
+      senders.takeStrangers(text === '1');
     } else if (code === ControlCode.Disconnect) {
       const reason = `the bus has disconnected this process: ${text}`;
       arrivals.push({ isReply: false, deal: () => this.onDisconnect(reason) });

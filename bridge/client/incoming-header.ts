@@ -26,6 +26,10 @@ export class IncomingHeader {
   readonly words: Int32Array;
   /** process whose claim to be `sender` was found right; -1: none yet */
   rightfulOrigin = -1;
+  /** why the policy refuses messages with this header (`Senders.refusal`), for which process, and as of when */
+  refusal: string | undefined = undefined;
+  judgedOrigin = -1;
+  judgedVersion = -1;
   /** of a call: the header that its last reply had */
   replyHeader: OutgoingHeader | null = null;
 

@@ -125,6 +125,7 @@ export class OwnNames {
 }
 
 class NameNode extends ReceivingNode {
+  protected override readonly isName = true;
   private readonly names: OwnNames;
   private readonly node: Node;
   private isOver = false;

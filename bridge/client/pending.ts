@@ -175,7 +175,18 @@ export class PendingReply extends Pending<Reply> {
       return;
     }
     const { header, body } = reader;
-    const sender = this.member.senders.of(header, message.origin);
+    const { senders } = this.member;
+    const sender = senders.of(header, message.origin);
+    const isFromName = this.destination !== undefined;
+    const refusal = isFromName ? senders.refusal(header, message.origin, true) : undefined;
+    if (refusal !== undefined) {
+      reader.references?.closeDescriptors();
+      this.error = new DBusError(
+        ErrorName.NoReply,
+        `${this.what}: the answer is kept back. ${refusal}`,
+      );
+      return;
+    }
     if (header.type === MessageType.MethodReturn) {
       this.value = new Reply(body, header.signature.text, sender);
     } else if (header.type === MessageType.Error) {

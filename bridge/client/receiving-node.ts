@@ -1,6 +1,7 @@
 import type { Handle, Message, Trace } from '#core/index.js';
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { NodeContext } from './contexts.js';
+import { DBusError, ErrorName } from './errors.js';
 import { IncomingCall, type CallTaker } from './incoming-call.js';
 import type { Member } from './member.js';
 import { Signal, SignalArrival, type SignalTaker } from './signal.js';
@@ -8,6 +9,8 @@ import { Signal, SignalArrival, type SignalTaker } from './signal.js';
 /** Stands behind a node at which calls and signals arrive: an inbox, a name, an object by itself. */
 export class ReceivingNode implements NodeContext {
   protected readonly member: Member;
+  /** It is reached by a name of the bus: the policy says who may send what to it. */
+  protected readonly isName: boolean = false;
   private readonly taker: CallTaker & SignalTaker;
 
   constructor(member: Member, taker: CallTaker & SignalTaker) {
@@ -29,8 +32,10 @@ export class ReceivingNode implements NodeContext {
       return this.drop(message, replyTo, trace);
     }
     const descriptorCount = message.descriptors === null ? 0 : message.descriptors.count;
-    const { member, taker } = this;
+    const { member } = this;
     const { lengthBytes, origin } = message;
+    const refusal = this.isName ? member.senders.refusal(reader.header, origin, false) : undefined;
+    const taker = refusal === undefined ? this.taker : new Refusing(refusal);
     if (reader.header.type === MessageType.MethodCall) {
       member.arrivals.push(
         new IncomingCall(member, taker, origin, replyTo, trace, lengthBytes, descriptorCount),
@@ -71,4 +76,19 @@ export class ReceivingNode implements NodeContext {
     };
     member.arrivals.push({ isReply: false, deal });
   }
+}
+
+/** Takes what the policy refuses: a caller gets to know why. */
+class Refusing implements CallTaker, SignalTaker {
+  private readonly why: string;
+
+  constructor(why: string) {
+    this.why = why;
+  }
+
+  take(call: IncomingCall): void {
+    call.refuse(new DBusError(ErrorName.AccessDenied, this.why));
+  }
+
+  takeSignal(): void {}
 }

@@ -1,24 +1,51 @@
+import { denialText } from '#bridge/registry/denial.js';
+import type { Introduction } from '#bridge/registry/registry.js';
+import { MessageHeader } from '#bridge/wire/header.js';
+import { encodeMessage } from '#bridge/wire/message.js';
+import { Facet } from '#policy/facet.js';
 import type { IncomingHeader } from './incoming-header.js';
 import type { Transport } from './transport.js';
 
+/** What the policy leaves to decide of what one sender says. */
+interface Rights {
+  readonly facet: Facet | null;
+  readonly replyFacet: Facet | null;
+}
+
 /**
- * Which processes may claim which sender names. The hosts of a bridge check their clients' names; for any other
- * process the bridge has announced, before that process could hold a handle to a node of this one, which names
- * belong to it.
+ * Which processes may claim which sender names, and what they may send to the names of this one. The hosts of a bridge
+ * check their clients' messages; every other process the bridge has announced before it could hold a handle to a node
+ * of this one.
  */
 export class Senders {
   private readonly shared: Transport;
-  private readonly namesOf = new Map<number, Set<string>>();
+  private readonly rightsOf = new Map<number, Map<string, Rights>>();
+  /** processes that the bridge has not introduced may send to names of this one */
+  private takesStrangers = true;
+  /** verdicts about headers that were given before the last change count no more */
+  private version = 0;
+  private readonly scanned = new MessageHeader();
 
   constructor(shared: Transport) {
     this.shared = shared;
   }
 
-  /** `process` may speak as `name`. */
-  introduce(name: string, process: number): void {
-    const names = this.namesOf.get(process);
-    if (names === undefined) this.namesOf.set(process, new Set([name]));
-    else names.add(name);
+  /** `process` may speak as `name`, within what the policy allows. */
+  introduce({ name, process, facet, replyFacet }: Introduction): void {
+    const rights = {
+      facet: facet && Facet.of(facet),
+      replyFacet: replyFacet && Facet.of(replyFacet),
+    };
+    const known = this.rightsOf.get(process);
+    if (known === undefined) this.rightsOf.set(process, new Map([[name, rights]]));
+    else known.set(name, rights);
+    this.version++;
+  }
+
+  /** Whether the policy is such that nobody has to be introduced. */
+  takeStrangers(isOpen: boolean): void {
+    this.takesStrangers = isOpen;
+    this.version++;
   }
 
   /** The sender of a message that came from process `origin` (0: this one); undefined if it only claims to be. */
@@ -26,12 +53,63 @@ export class Senders {
   of(header: IncomingHeader, origin: number): string | undefined {
     const { sender } = header;
     if (sender === undefined || header.rightfulOrigin === origin) return sender;
-    const isRight =
-      origin === 0 ||
-      this.shared.identityOf(origin)?.isTrusted === true ||
-      this.namesOf.get(origin)?.has(sender) === true;
+    const isRight = this.isOfBus(origin) || this.rightsOf.get(origin)?.has(sender) === true;
     if (!isRight) return undefined;
     header.rightfulOrigin = origin;
     return sender;
+  }
+
+  /** Why the policy keeps a message to a name of this process, or an answer, from it; undefined: it does not. */
+  // hot
+  refusal(header: IncomingHeader, origin: number, isAnswer: boolean): string | undefined {
+    if (header.judgedVersion !== this.version || header.judgedOrigin !== origin) {
+      header.refusal = this.isOfBus(origin) ? undefined : this.judge(header, origin, isAnswer);
+      header.judgedVersion = this.version;
+      header.judgedOrigin = origin;
+    }
+    return header.refusal;
+  }
+
+  private isOfBus(origin: number): boolean {
+    return origin === 0 || this.shared.identityOf(origin)?.isTrusted === true;
+  }
+
+  /** A process that does not say truly which of its names is speaking has to do with what all of them may. */
+  private judge(header: IncomingHeader, origin: number, isAnswer: boolean): string | undefined {
+    const known = this.rightsOf.get(origin);
+    if (known === undefined) {
+      if (this.takesStrangers || isAnswer) return undefined;
+      return `Rejected send message: the bus has not introduced ${header.sender ?? 'its sender'}`;
+    }
+    const claimed = header.sender === undefined ? undefined : known.get(header.sender);
+    for (const { facet, replyFacet } of claimed === undefined ? known.values() : [claimed]) {
+      const deciding = isAnswer ? replyFacet : facet;
+      if (deciding === null) continue;
+      if (!deciding.check(this.scan(header))) return denialText(deciding, this.scanned);
+    }
+    return undefined;
+  }
+
+  /** The same header in the form that the policy compares with its rules. */
+  private scan(header: IncomingHeader): MessageHeader {
+    const { type, flags, path, member, errorName, destination, unixFds } = header;
+    const fields = {
+      type,
+      flags,
+      path,
+      interface: header.interface,
+      member,
+      errorName,
+      destination,
+    };
+    const isAnswer = path === undefined;
+    const bytes = encodeMessage({
+      ...fields,
+      serial: 1,
+      replySerial: isAnswer ? 1 : undefined,
+      unixFds: unixFds === 0 ? undefined : unixFds,
+    });
+    this.scanned.scan(bytes, new DataView(bytes.buffer, bytes.byteOffset), 0, bytes.length);
+    return this.scanned;
   }
 }

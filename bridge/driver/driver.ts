@@ -16,7 +16,8 @@ import {
   parseControl,
 } from '#bridge/registry/control-message.js';
 import { SECOND_SPACE, uniqueName } from '#bridge/registry/envelope.js';
-import { denialText, type Grants } from '#bridge/registry/grants.js';
+import { denialText } from '#bridge/registry/denial.js';
+import type { Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { Mirrors } from '#bridge/registry/mirrors.js';
 import type { NameChange } from '#bridge/registry/names.js';
@@ -409,12 +410,8 @@ export class Driver {
   ): boolean {
     const facet = connection.isActive ? this.registry.grants.toDriver(connection) : null;
     if (facet === null) return false;
-    scanned.scan(
-      bytes,
-      new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
-      0,
-      bytes.length,
-    );
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    scanned.scan(bytes, view, 0, bytes.length);
     if (facet.check(scanned)) return false;
     const text = denialText(facet, scanned);
     this.reply(connection, reply, serial, 's', [text], ErrorName.AccessDenied);

@@ -6,9 +6,9 @@ import {
   type Control,
   type Resolution,
 } from '#bridge/registry/control-message.js';
-import type { Grant } from '#bridge/registry/grants.js';
 
 import { blame } from './blame.js';
+import { DENIED } from '#bridge/registry/denial.js';
 import type { Host } from './host.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
 import { ADMISSION, CAPTURE, INBOX, Lookup, NAME_NODE } from './node-contexts.js';
@@ -45,8 +45,7 @@ export class ControlInbox {
     } else if (node.context instanceof Lookup) {
       const handle: Handle | null = message.receivedCount > 0 ? message.received[0] : null;
       const { number } = parseControl(bytes);
-      const grant = message.note as Grant | null;
-      node.context.answer(bytes[0] as Resolution, number | 0, handle, grant);
+      node.context.answer(bytes[0] as Resolution, number | 0, handle);
       this.host.continueWith(shim);
     } else {
       this.arrivals.push({ shim, node, bytes });
@@ -115,11 +114,15 @@ export class ControlInbox {
     shim.peer.release(...handles.filter((handle, i) => isStill(shim, handle, handleIds[i])));
   }
 
-  private report({ shim, rejection, why, sender, origin }: Rejected): void {
+  private report({ shim, rejection, why, fields, sender, origin }: Rejected): void {
     const { host, connection } = shim;
     const culprit = host.directory.numbered.get(sender);
     if (rejection === Rejection.NoRoom) {
       if (culprit !== undefined) shim.backlog.report(culprit, why);
+      return;
+    }
+    if (rejection === Rejection.Denied) {
+      if (culprit !== undefined) host.diagnostics.report(culprit, 'notice', DENIED, () => fields!);
       return;
     }
     const isMalformed = rejection === Rejection.Malformed;

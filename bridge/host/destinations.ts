@@ -1,4 +1,6 @@
 import type { Handle } from '#core/index.js';
+import type { Grants } from '#bridge/registry/grants.js';
+import type { Standing, Subject } from '#bridge/registry/standing.js';
 import type { Facet } from '#policy/index.js';
 
 /** A name that a connection has sent to, and the capability that it leads to. */
@@ -6,31 +8,53 @@ export class Destination {
   readonly name: Uint8Array;
   readonly hash: number;
   readonly handle: Handle;
+  /** whom it leads to; null: a service that is yet to start, or the driver */
+  readonly owner: Subject | null;
   /** what the policy leaves to decide for each message; null: nothing */
-  readonly facet: Facet | null;
+  facet: Facet | null = null;
   /** the facet of replies that come back */
-  readonly replyFacet: Facet | null;
-  /** under which policy, and which names of both sides, that was decided */
-  readonly epoch: number;
+  replyFacet: Facet | null = null;
+  /** for what sender that was decided, and for what receiver */
+  private sendersStanding: Standing | null = null;
+  private ownersStanding: Standing | null = null;
   /** leads to where messages wait for a service to start */
   readonly isParking: boolean;
   readonly isDriver: boolean;
   next: Destination | null = null;
 
-  constructor(
-    init: Pick<
-      Destination,
-      'name' | 'handle' | 'facet' | 'replyFacet' | 'epoch' | 'isParking' | 'isDriver'
-    >,
-  ) {
+  constructor(init: Pick<Destination, 'name' | 'handle' | 'owner' | 'isParking' | 'isDriver'>) {
     this.name = init.name;
     this.hash = hashOf(init.name, 0, init.name.length);
     this.handle = init.handle;
-    this.facet = init.facet;
-    this.replyFacet = init.replyFacet;
-    this.epoch = init.epoch;
+    this.owner = init.owner;
     this.isParking = init.isParking;
     this.isDriver = init.isDriver;
+  }
+
+  /** Whether what was decided for `sender` still holds. */
+  // hot
+  isDecidedFor(sender: Subject): boolean {
+    const { owner } = this;
+    return (
+      this.sendersStanding === sender.standing &&
+      (owner === null || this.ownersStanding === owner.standing)
+    );
+  }
+
+  /** Asks the policy what `sender` may send here. */
+  decide(sender: Subject, grants: Grants): void {
+    const { owner } = this;
+    if (this.isDriver) this.facet = grants.toDriver(sender);
+    else {
+      const grant =
+        owner === null
+          ? grants.withServiceToStart(sender, Buffer.from(this.name).toString('latin1'))
+          : grants.between(sender, owner);
+      this.facet = grant.facet;
+      this.replyFacet = grant.replyFacet;
+    }
+    this.sendersStanding = sender.standing;
+    this.ownersStanding = owner === null ? null : owner.standing;
   }
 
   // hot

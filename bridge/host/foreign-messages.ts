@@ -5,10 +5,15 @@ import {
   checkIncoming,
   HandleRule,
   IncomingFault,
+  incomingFaultText,
   NO_CALL,
   wantsReply,
 } from '#bridge/peer/incoming-check.js';
 
+import type { Facet } from '#policy/index.js';
+
+import { denialOf } from '#bridge/registry/denial.js';
+import type { LogFields } from './log-budget.js';
 import type { Shim } from './shim.js';
 
 /** Why a message from another process is not passed on. */
@@ -20,6 +25,8 @@ export const Rejection = {
   Capabilities: 2,
   /** the client does not read, and the sender has used up its share of what may wait */
   NoRoom: 3,
+  /** the policy does not let it pass */
+  Denied: 4,
 } as const;
 export type Rejection = (typeof Rejection)[keyof typeof Rejection];
 
@@ -52,7 +59,9 @@ export class ForeignMessages {
   private bytes: Uint8Array = new Uint8Array(0);
   private view: DataView = new DataView(this.bytes.buffer);
   /** why the last message was rejected as malformed */
-  fault: IncomingFault = IncomingFault.None;
+  private fault: IncomingFault = IncomingFault.None;
+  /** what refused the last message that was denied */
+  private refusing: Facet | null = null;
   private readonly place = {
     awaitedSerial: NO_CALL,
     isSenderImplied: false,
@@ -86,6 +95,7 @@ export class ForeignMessages {
     if (!this.isTrusted(message.origin)) {
       this.fault = this.check(shim, node, message);
       if (this.fault !== IncomingFault.None) return Rejection.Malformed;
+      if (!this.isPermitted(shim, node)) return Rejection.Denied;
     }
     if (message.receivedCount > (wantsReply(header) ? 1 : 0)) return Rejection.Capabilities;
     const sender =
@@ -95,6 +105,29 @@ export class ForeignMessages {
         ? null
         : this.directory.grants.replyFacet(shim.connection, sender);
     return Rejection.None;
+  }
+
+  /** Why the last message goes no further. `limit`: which one is reached, if it is that. */
+  verdict(rejection: Rejection, limit: string | undefined): Verdict {
+    if (rejection === Rejection.Denied)
+      return { rejection, ...denialOf(this.refusing!, this.envelope.header) };
+    return { rejection, why: limit ?? incomingFaultText(this.fault) };
+  }
+
+  /** Nobody but the receiver's host can judge what a native peer sends: no shim looked at it before. */
+  // hot
+  private isPermitted(shim: Shim, { context }: Node): boolean {
+    const { header, senderNumber } = this.envelope;
+    const sender = this.directory.numbered.get(senderNumber);
+    if (sender === undefined) return false;
+    const { grants } = this.directory;
+    const facet =
+      typeof context === 'number'
+        ? grants.replyFacet(sender, shim.connection)
+        : grants.directedFacet(sender, shim.connection);
+    if (facet === null || shim.host.permits(facet, header, senderNumber)) return true;
+    this.refusing = facet;
+    return false;
   }
 
   // hot
@@ -113,8 +146,10 @@ export interface Rejected {
   /** serial of the call of ours that this was to answer; -1: none */
   readonly awaited: number;
   readonly rejection: Rejection;
-  /** what is wrong, or which limit is reached; for the sender, or the log */
+  /** what is wrong, which limit is reached, or which rule denies it; for the sender, or the log */
   readonly why: string;
+  /** of one that was denied, for the log */
+  readonly fields?: LogFields;
   readonly handles: readonly Handle[];
   /** their numbers, by which they are known again */
   readonly handleIds: readonly number[];
@@ -124,24 +159,24 @@ export interface Rejected {
   readonly origin: number;
 }
 
+type Verdict = Pick<Rejected, 'rejection' | 'why' | 'fields'>;
+
 export function rejected(
   shim: Shim,
   node: Node,
   message: Message,
-  rejection: Rejection,
-  why: string,
+  verdict: Verdict,
   { header, senderNumber }: Envelope,
 ): Rejected {
   const handles = message.received.slice(0, message.receivedCount);
   return {
     shim,
     awaited: typeof node.context === 'number' ? node.context : -1,
-    rejection,
-    why,
+    ...verdict,
     handles,
     handleIds: handles.map(({ id }) => id),
     serial: header.serial,
-    wantsReply: rejection !== Rejection.Malformed && wantsReply(header),
+    wantsReply: verdict.rejection !== Rejection.Malformed && wantsReply(header),
     sender: senderNumber,
     origin: message.origin,
   };

@@ -15,5 +15,7 @@ export function hostStatus(host: Host): HostStatus {
     handles: here.handles,
     channels: peers?.shared.counters.channels ?? 0,
     messages: domain.counters.messages,
+    facetsCompiled: host.grants.compiled,
+    facetChecks: host.facetChecks,
   };
 }

@@ -15,7 +15,6 @@ import type { Directory } from '#bridge/registry/directory.js';
 import { Envelope } from '#bridge/registry/envelope.js';
 import { Grants } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
-import { incomingFaultText } from '#bridge/peer/incoming-check.js';
 import type { Facet } from '#policy/index.js';
 
 import { Arena } from './arena.js';
@@ -278,10 +277,10 @@ export class Host {
   }
 
   // hot
-  permits(facet: Facet, header: MessageHeader): boolean {
+  permits(facet: Facet, header: MessageHeader, sender = this.envelope.senderNumber): boolean {
     this.facetChecks++;
     const isAllowed = facet.check(header);
-    if (isAllowed && facet.lastRule !== undefined) logAllowed(this, facet.lastRule, header);
+    if (isAllowed && facet.lastRule !== undefined) logAllowed(this, facet.lastRule, header, sender);
     return isAllowed;
   }
 
@@ -308,10 +307,10 @@ export class Host {
       if (limit !== undefined) rejection = Rejection.NoRoom;
     }
     if (rejection === Rejection.None) return envelope;
-    const why = limit ?? incomingFaultText(this.foreign.fault);
+    const verdict = this.foreign.verdict(rejection, limit);
     const descriptors = message.descriptors === null ? 0 : message.descriptors.count;
     trace.discharge(1, message.lengthBytes, descriptors);
-    this.controlInbox.reject(rejected(shim, node, message, rejection, why, envelope));
+    this.controlInbox.reject(rejected(shim, node, message, verdict, envelope));
     this.isUnsettled = true;
     return null;
   }

@@ -12,7 +12,6 @@ import { busSettings } from './bus-settings.js';
 import type { Host } from './host.js';
 import type { HostOptions } from './host-options.js';
 import type { ObjectTranslator, OtherBus } from './host-parts.js';
-import { Guard } from './guard.js';
 import { INBOX, Lookup } from './node-contexts.js';
 import type { RegistryAccess } from './registry-access.js';
 import type { Shim } from './shim.js';
@@ -25,7 +24,6 @@ export class LocalRegistry implements RegistryAccess {
   /** the other bus that this one is attached to */
   readonly attachment: OtherBus | null;
   private readonly translator: ObjectTranslator | null;
-  private readonly guard: Guard;
   private readonly host: Host;
   /** clients whose Hello, valid or not, has not been answered yet */
   private readonly greeted = new Set<Shim>();
@@ -48,14 +46,11 @@ export class LocalRegistry implements RegistryAccess {
     this.directory.onOwnerChange = ({ name, oldOwner }) => {
       /* an owner in another process may release the name later */
       if (oldOwner !== undefined && oldOwner.process !== 0) host.forgetName(name);
-      this.guard.forget(name);
     };
-    this.guard = new Guard(this.driver, user, onArrival);
     this.activator = new Activator(host, this.driver, user, onArrival);
     this.translator = host.parts.translate?.(host) ?? null;
     this.directory.translatorFor = (name, sender, owner) =>
-      this.translator?.handleFor(name, sender, owner) ??
-      (owner && this.guard.handleFor(name, sender, owner));
+      this.translator?.handleFor(name, sender, owner);
   }
 
   admit(shim: Shim, credentials: Credentials): void {
@@ -109,7 +104,6 @@ export class LocalRegistry implements RegistryAccess {
     this.activator.run();
     /* messages about what a leaving connection releases come before NameOwnerChanged for its unique name */
     this.translator?.run();
-    this.guard.run();
     this.driver.run();
     this.attachment?.run();
     if (this.greeted.size > 0) this.continueGreeted();
@@ -125,6 +119,7 @@ export class LocalRegistry implements RegistryAccess {
 
   reload(rules: HostOptions['rules']): void {
     this.host.grants.reload(rules, this.driver.connections);
+    this.directory.policyChanged();
     const { limits } = this.host;
     this.directory.mirrors.publish({ kind: 'policy', rules, limits });
   }

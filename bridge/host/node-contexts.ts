@@ -1,6 +1,5 @@
 import type { Handle } from '#core/index.js';
 import { Resolution } from '#bridge/registry/control-message.js';
-import type { Grant } from '#bridge/registry/grants.js';
 
 /** The `context` of a shim's inbox, the node under which its unique name is reached. */
 export const INBOX = Symbol('inbox');
@@ -20,8 +19,6 @@ export class Lookup {
   isAnswered = false;
   resolution: Resolution = Resolution.Unowned;
   handle: Handle | null = null;
-  /** decided by the registry; null: it is in another process, and the decision is to be made here */
-  grant: Grant | null = null;
   /** the owner's number (envelope.ts); -1: none */
   owner = -1;
 
@@ -29,11 +26,10 @@ export class Lookup {
     this.name = name;
   }
 
-  answer(resolution: Resolution, owner: number, handle: Handle | null, grant: Grant | null): void {
+  answer(resolution: Resolution, owner: number, handle: Handle | null): void {
     this.isAnswered = true;
     this.owner = owner;
     this.resolution = resolution;
     this.handle = handle;
-    this.grant = grant;
   }
 }

@@ -5,20 +5,14 @@ import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
-import { denialText } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { describeMessage, headerText } from '#bridge/wire/header-text.js';
 import { ErrorText } from '#bridge/wire/standard-errors.js';
 import { MessageType } from '#bridge/wire/types.js';
-import {
-  describeRefusal,
-  describeRule,
-  ruleLocation,
-  type Facet,
-  type MessageRule,
-} from '#policy/index.js';
+import { describeRule, ruleLocation, type Facet, type MessageRule } from '#policy/index.js';
 
 import type { Host } from './host.js';
+import { denialOf, DENIED } from '#bridge/registry/denial.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
 import { ReadStatus } from './inflow.js';
 import type { LogFields } from './log-budget.js';
@@ -119,12 +113,9 @@ export function unexpectedReply(shim: Shim, header: MessageHeader): void {
 
 /** The policy does not let this message pass. */
 export function denied(shim: Shim, header: MessageHeader, facet: Facet): void {
-  sendError(shim, header, ErrorName.AccessDenied, denialText(facet, header));
-  shim.host.diagnostics.report(shim.connection, 'notice', 'message denied by policy', () => ({
-    why: describeRefusal(facet),
-    ...(facet.lastRule !== undefined && { rule: ruleLocation(facet.lastRule) }),
-    message: describeMessage(header),
-  }));
+  const { why, fields } = denialOf(facet, header);
+  sendError(shim, header, ErrorName.AccessDenied, why);
+  shim.host.diagnostics.report(shim.connection, 'notice', DENIED, () => fields);
 }
 
 export function tooManyCalls(shim: Shim, header: MessageHeader): void {
@@ -203,7 +194,7 @@ export function replyNotSent(
   shim.peer.release(handle);
 }
 
-/** A call from another process is refused, because it brings handles or because there is no room. */
+/** A call from another process is refused: it brings handles, there is no room, or the policy denies it. */
 export function refuseForeign(
   shim: Shim,
   { rejection, why, handles, serial, sender }: Rejected,
@@ -213,13 +204,14 @@ export function refuseForeign(
   const { uniqueName: name } = shim.connection;
   const { numbered } = shim.host.directory;
   const caller = numbered.get(sender) ?? shim.connection;
-  const [errorName, text] =
-    rejection === Rejection.NoRoom
-      ? [ErrorName.LimitsExceeded, fullQueueText(why, caller)]
-      : [
-          ErrorName.NotSupported,
-          `${name} is a D-Bus connection, which takes no handles: call it without any`,
-        ];
+  const [errorName, text] = {
+    [Rejection.NoRoom]: [ErrorName.LimitsExceeded, fullQueueText(why, caller)],
+    [Rejection.Denied]: [ErrorName.AccessDenied, why],
+    [Rejection.Capabilities]: [
+      ErrorName.NotSupported,
+      `${name} is a D-Bus connection, which takes no handles: call it without any`,
+    ],
+  }[rejection as 2 | 3 | 4];
   const to = uniqueName(sender);
   const bytes = errorMessage(shim.nextErrorSerial(), serial, to, errorName, text);
   const message = shim.host.control.clear();
@@ -242,8 +234,13 @@ export function replyTimedOut(shim: Shim, serial: number): void {
 }
 
 /** A rule with log="true" let the message pass. */
-export function logAllowed(host: Host, rule: MessageRule, header: MessageHeader): void {
-  const sender = host.directory.numbered.get(host.envelope.senderNumber);
+export function logAllowed(
+  host: Host,
+  rule: MessageRule,
+  header: MessageHeader,
+  senderNumber: number,
+): void {
+  const sender = host.directory.numbered.get(senderNumber);
   const fields = (): LogFields => ({
     why: `${describeRule(rule)} at ${ruleLocation(rule)}`,
     message: describeMessage(header),

@@ -1,7 +1,6 @@
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { Resolution } from '#bridge/registry/control-message.js';
 import { ErrorText } from '#bridge/wire/standard-errors.js';
-import type { Grant } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag } from '#bridge/wire/types.js';
 
@@ -12,15 +11,10 @@ import { sendError, unexpectedReply } from './refusals.js';
 import type { Shim } from './shim.js';
 
 /**
- * First contact with a name, or the first after the policy changed: asks the registry, which answers with a handle.
- * Null: either there is no owner and the client has got the error, or the message is held until the answer comes.
+ * First contact with a name: asks the registry, which answers with a handle. Null: either there is no owner and the
+ * client has got the error, or the message is held until the answer comes.
  */
-export function resolve(
-  shim: Shim,
-  stale: Destination | null,
-  header: MessageHeader,
-): Destination | null {
-  if (stale !== null) forget(shim, stale);
+export function resolve(shim: Shim, header: MessageHeader): Destination | null {
   const lookup = shim.host.registry.resolve(shim, headerText(header, 'destination'), header);
   return lookup === null ? null : adopt(shim, lookup, header);
 }
@@ -29,35 +23,25 @@ export function resolve(
 export function adopt(shim: Shim, lookup: Lookup, header: MessageHeader): Destination | null {
   const { name, handle, resolution } = lookup;
   /* the owner has lost the name while the answer was on its way: who has it now? */
-  if (handle?.live === false && shim.registry.live) return resolve(shim, null, header);
-  const grant = lookup.grant ?? decide(shim, lookup);
+  if (handle?.live === false && shim.registry.live) return resolve(shim, header);
   if (handle === null || !handle.live || refusesToStart(lookup, header)) {
     if (handle !== null && handle.live) shim.peer.release(handle);
     tellUnowned(shim, header, name);
     return null;
   }
+  const { grants, directory } = shim.host;
+  const isOwned = resolution === Resolution.Owned;
   const destination = new Destination({
     name: Buffer.from(name, 'latin1'),
     handle,
-    facet: grant.facet,
-    replyFacet: grant.replyFacet,
-    epoch: shim.host.grants.epoch,
+    owner: isOwned ? (directory.numbered.get(lookup.owner) ?? null) : null,
     isParking: resolution === Resolution.Activatable,
     isDriver: false,
   });
+  destination.decide(shim.connection, grants);
   handle.context = destination;
   shim.destinations.add(destination);
   return destination;
-}
-
-/** The policy, asked here because the registry is in another process. */
-function decide(shim: Shim, { name, resolution, owner }: Lookup): Grant {
-  const { grants, directory } = shim.host;
-  const known = directory.numbered.get(owner);
-  if (resolution === Resolution.Owned && known !== undefined) {
-    return grants.between(shim.connection, known);
-  }
-  return grants.withServiceToStart(shim.connection, name);
 }
 
 /** A reply that names its addressee by a well-known name, or one for which there is no handle. */
@@ -72,11 +56,6 @@ export function replyByName(shim: Shim, header: MessageHeader): void {
 
 function isActivatable({ host }: Shim, name: string): boolean {
   return host.isRegistryHere && host.activator.isActivatable(name);
-}
-
-function forget(shim: Shim, destination: Destination): void {
-  shim.destinations.remove(destination);
-  if (destination.handle.live) shim.peer.release(destination.handle);
 }
 
 function refusesToStart(lookup: Lookup, header: MessageHeader): boolean {

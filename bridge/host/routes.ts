@@ -57,24 +57,18 @@ function attachedContext(member: string): typeof NAME_NODE | typeof CAPTURE | un
   return member === 'BecomeMonitor' ? CAPTURE : undefined;
 }
 
-/** What the policy says about the driver is decided once the connection is known, and again in each epoch. */
-function driverDestination(shim: Shim): Destination {
-  const { grants } = shim.host;
-  if (shim.driver.epoch === grants.epoch || !shim.connection.isActive) return shim.driver;
-  shim.destinations.remove(shim.driver);
-  shim.driver = newDriverDestination(shim, shim.driver.handle);
-  return shim.driver;
+/** What the policy says about the driver is decided once the connection is known. */
+function driverDestination({ driver, connection, host }: Shim): Destination {
+  if (connection.isActive && !driver.isDecidedFor(connection))
+    driver.decide(connection, host.grants);
+  return driver;
 }
 
 export function newDriverDestination(shim: Shim, handle: Destination['handle']): Destination {
-  const { grants } = shim.host;
-  const { connection } = shim;
   const destination = new Destination({
     name: Buffer.from(DRIVER_NAME),
     handle,
-    facet: connection.isActive ? grants.toDriver(connection) : null,
-    replyFacet: null,
-    epoch: connection.isActive ? grants.epoch : 0,
+    owner: null,
     isParking: false,
     isDriver: true,
   });
@@ -206,7 +200,7 @@ function isShownElsewhere(shim: Shim, header: MessageHeader): boolean {
   const { bytes, destinationOffset, destinationLength } = header;
   const known = destinations.find(bytes, destinationOffset, destinationLength);
   if (known === null) return true;
-  return !known.isDriver && (known.isParking || known.epoch !== host.grants.epoch);
+  return !known.isDriver && known.isParking;
 }
 
 /** What comes before the end of Hello is shown by the driver, which knows whether it was one. */

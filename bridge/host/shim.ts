@@ -168,9 +168,11 @@ export class Shim implements Sink, MessageHandler {
   private sendTo(known: Destination | null, header: MessageHeader): void {
     const { host } = this;
     let destination = known;
-    if (destination === null || destination.epoch !== host.grants.epoch) {
-      destination = resolve(this, destination, header);
+    if (destination === null) {
+      destination = resolve(this, header);
       if (destination === null) return;
+    } else if (!destination.isDecidedFor(this.connection)) {
+      destination.decide(this.connection, host.grants);
     }
     const { facet } = destination;
     if (facet !== null && !host.permits(facet, header)) {

@@ -1,5 +1,8 @@
 import type { Handle, Node, Peer } from '#core/index.js';
-import type { ClientPolicy, Party } from '#policy/index.js';
+import type { ClientPolicy } from '#policy/index.js';
+
+import type { Grant } from './grants.js';
+import { NO_STANDING, type Standing, type Subject } from './standing.js';
 
 /** Who is at the other end, as the kernel noted when the socket was connected (SO_PEERCRED and relatives). */
 export interface Credentials {
@@ -72,13 +75,13 @@ export const NO_FIGURES: ConnectionFigures = {
 export const NOT_ACTIVE_YET = ':not.active.yet';
 
 /** A connection as the registry and the driver know it; they do not know its socket. */
-export class Connection implements Party {
+export class Connection implements Subject {
   /** the number of the unique name (envelope.ts); -1 before Hello */
   number = -1;
   uniqueName = NOT_ACTIVE_YET;
   readonly credentials: Credentials;
-  /** the rules for this user and these groups */
-  policy: ClientPolicy | undefined = undefined;
+  /** what the policy knows of it */
+  standing: Standing = NO_STANDING;
   /** the unique name, and every name held or waited for */
   readonly names = new Set<string>();
   readonly figures: () => ConnectionFigures;
@@ -103,8 +106,8 @@ export class Connection implements Party {
   process = 0;
   /** a program that joined the domain itself: only its receivers check what it sends */
   isNative = false;
-  /** numbers of the connections that have been introduced to a native peer */
-  readonly introduced = new Set<number>();
+  /** by number, the connections that have been introduced to a native peer, and what they may send to it */
+  readonly introduced = new Map<number, Grant>();
   takesDescriptors = false;
   /** on whose behalf its broadcasts are charged to their receivers; null: on that of the bus */
   payer: Peer | null = null;
@@ -115,6 +118,11 @@ export class Connection implements Party {
   constructor(credentials: Credentials, figures: () => ConnectionFigures) {
     this.credentials = credentials;
     this.figures = figures;
+  }
+
+  /** the rules for this user and these groups */
+  get policy(): ClientPolicy | undefined {
+    return this.standing.policy;
   }
 
   get isActive(): boolean {

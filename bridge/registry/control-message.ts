@@ -23,7 +23,7 @@ export const ControlCode = {
   Admitted: 8,
   /** the answer, with the reason */
   Refused: 9,
-  /** to the inbox of a native peer: messages of the process that follows may name the sender that follows (JSON) */
+  /** to the inbox of a native peer: who sends from another process, and what it may send (Introduction, as JSON) */
   Introduce: 10,
   /** to the domain's root node, by a host: keep the directory behind the handle that comes along in step with yours */
   Mirror: 11,
@@ -39,6 +39,8 @@ export const ControlCode = {
   Client: 16,
   /** to the domain's root node, by a host: whether it takes clients ('1') or has no room for any ('0') */
   Accepting: 17,
+  /** to the inbox of a native peer: whether processes that were not introduced may send to its names ('1'), or not */
+  Strangers: 18,
 } as const;
 export type ControlCode = (typeof ControlCode)[keyof typeof ControlCode];
 

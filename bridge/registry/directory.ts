@@ -77,6 +77,7 @@ export abstract class Directory {
     this.numbered.set(connection.number, connection);
     if (connection.isNative) this.nativeCount++;
     connection.names.add(connection.uniqueName);
+    this.grants.nameMoved(connection.uniqueName, connection);
     connection.matchIds.push(this.subscriptions.interner.retain(connection.uniqueName));
     this.onAppearance?.(connection);
   }
@@ -100,13 +101,13 @@ export abstract class Directory {
   /** `connection` owns or is queued for a name: match rules may depend on that. */
   joined(name: string, connection: Connection): void {
     connection.names.add(name);
-    this.grants.nameMoved(name);
+    this.grants.nameMoved(name, connection);
     this.onChange?.({ kind: 'joined', number: connection.number, name });
   }
 
   left(name: string, connection: Connection): void {
     connection.names.delete(name);
-    this.grants.nameMoved(name);
+    this.grants.nameMoved(name, connection);
     this.onChange?.({ kind: 'left', number: connection.number, name });
   }
 

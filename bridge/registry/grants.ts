@@ -3,24 +3,19 @@ import {
   ClientPolicies,
   compileFacet,
   DRIVER_PARTY,
-  describeRefusal,
   Flow,
+  nameHasPrefix,
   type ClientPolicy,
   type Facet,
   type Party,
   type PolicyRules,
 } from '#policy/index.js';
 
-import type { MessageHeader } from '#bridge/wire/header.js';
-import { describeMessage } from '#bridge/wire/header-text.js';
-
 import { gidsOf, type Connection } from './connection.js';
+import { NO_STANDING, type Standing, type Subject } from './standing.js';
 
 /** The uid of a client without credentials: no rule names it. */
 const NOBODY = -1;
-
-/** What was decided for each sender and receiver. */
-type FacetTable = WeakMap<Party, WeakMap<Party, Facet | null>>;
 
 /** Facets for what a sender may do with a handle, and for what may come back through reply handles. */
 export interface Grant {
@@ -28,20 +23,39 @@ export interface Grant {
   readonly replyFacet: Facet | null;
 }
 
+/** What the policy leaves to decide for each message from one standing to another; compiled on first use. */
+class Relation {
+  directed: Facet | null | undefined = undefined;
+  reply: Facet | null | undefined = undefined;
+  broadcast: Facet | null | undefined = undefined;
+  eavesdropped: Facet | null | undefined = undefined;
+}
+
+/** Standings are as few as users and mentioned names are; a bound keeps a hostile mix of names from growing it. */
+const STANDINGS_MAX = 1024;
+
 /**
- * The policy, asked when a handle is handed out. What was granted holds for one `epoch`: a reload, or a name that
- * some rule mentions changing hands, begins a new one, in which everything is decided again on first use.
+ * The policy, asked when a handle is handed out. What was decided for two standings holds as long as both exist: a
+ * connection gets another one when a reload, or a name that some rule mentions, changes what the policy says of it, and
+ * everybody else's grants stay as they are.
  */
 export class Grants {
-  epoch = 1;
   /** facets that were compiled since the start */
   compiled = 0;
+  /** no message can be denied to anybody */
+  isOpen = true;
   private policies: ClientPolicies;
   private readonly mentionedNames = new Set<string>();
   private mentionedPrefixes: string[] = [];
-  private directedFacets: FacetTable = new WeakMap();
-  private broadcastFacets: FacetTable = new WeakMap();
-  private replyFacets: FacetTable = new WeakMap();
+  /** by rules, then by the names that matter */
+  private standings = new Map<ClientPolicy | undefined, Map<string, Standing>>();
+  private standingCount = 0;
+  private relations = new WeakMap<Standing, WeakMap<Standing, Relation>>();
+  private readonly driver: Standing = DRIVER_PARTY;
+  /* the last two that were asked for: messages come in runs */
+  private lastSender: Standing | null = null;
+  private lastReceiver: Standing | null = null;
+  private lastRelation = new Relation();
 
   constructor(rules: PolicyRules) {
     this.policies = new ClientPolicies(rules);
@@ -56,84 +70,139 @@ export class Grants {
   reload(rules: PolicyRules, connections: Iterable<Connection>): void {
     this.policies = new ClientPolicies(rules);
     this.noteMentioned(rules);
+    this.standings = new Map();
+    this.standingCount = 0;
     for (const connection of connections) this.classify(connection);
-    this.newEpoch();
   }
 
   /** Finds the rules that apply to a connection's user and groups. */
   classify(connection: Connection): void {
-    connection.policy = this.policyFor(connection);
+    this.place(connection, this.policyFor(connection));
   }
 
   /** A connection gained or lost a name. */
-  nameMoved(name: string): void {
-    const mentioned =
-      this.mentionedNames.has(name) ||
-      this.mentionedPrefixes.some((prefix) => name === prefix || name.startsWith(`${prefix}.`));
-    if (mentioned) this.newEpoch();
+  nameMoved(name: string, connection: Subject): void {
+    if (this.isMentioned(name) && connection.standing !== NO_STANDING)
+      this.place(connection, connection.standing.policy);
   }
 
-  between(sender: Party, receiver: Party): Grant {
-    this.compiled += 2;
-    return {
-      facet: compileFacet(sender, receiver, Flow.Directed),
-      replyFacet: compileFacet(receiver, sender, Flow.RequestedReply),
-    };
+  between(sender: Subject, receiver: Subject): Grant {
+    return this.grant(sender.standing, receiver.standing);
   }
 
   /**
    * A service that is yet to start has no rules of its own, and one name: what the sender may send to that is decided
    * before it is started, and what the service may receive when it is there.
    */
-  withServiceToStart(sender: Party, name: string): Grant {
-    return this.between(sender, { policy: undefined, names: new Set([name]) });
+  withServiceToStart(sender: Subject, name: string): Grant {
+    return this.grant(sender.standing, this.standingOf(undefined, new Set([name])));
   }
 
-  /** What a connection sends to the driver; decided once an epoch. */
-  toDriver(sender: Connection): Facet | null {
-    return this.known(this.directedFacets, sender, DRIVER_PARTY, Flow.Directed);
+  /** What a connection sends to the driver. */
+  toDriver(sender: Subject): Facet | null {
+    return this.directed(sender.standing, this.driver);
   }
 
-  /** What the driver sends to a connection: signals and replies; decided once an epoch. */
-  fromDriver(receiver: Connection): Grant {
+  /** What the driver sends to a connection: signals and replies. */
+  fromDriver(receiver: Subject): Grant {
+    const { driver } = this;
     return {
-      facet: this.known(this.directedFacets, DRIVER_PARTY, receiver, Flow.Directed),
-      replyFacet: this.known(this.replyFacets, DRIVER_PARTY, receiver, Flow.RequestedReply),
+      facet: this.directed(driver, receiver.standing),
+      replyFacet: this.reply(driver, receiver.standing),
     };
   }
 
-  /** For one subscriber of a sender's signals; decided once an epoch. Sender undefined: the driver. */
-  broadcastFacet(sender: Connection | undefined, receiver: Connection): Facet | null {
-    return this.known(this.broadcastFacets, sender ?? DRIVER_PARTY, receiver, Flow.Broadcast);
+  /** For calls and signals to `receiver` alone. */
+  // hot
+  directedFacet(sender: Subject, receiver: Subject): Facet | null {
+    return this.directed(sender.standing, receiver.standing);
   }
 
-  /** For what `callee` answers to a call that came from another process; decided once an epoch. */
-  replyFacet(callee: Connection, caller: Connection): Facet | null {
-    return this.known(this.replyFacets, callee, caller, Flow.RequestedReply);
+  /** For what `callee` answers to a call of `caller`. */
+  // hot
+  replyFacet(callee: Subject, caller: Subject): Facet | null {
+    return this.reply(callee.standing, caller.standing);
+  }
+
+  /** For one subscriber of a sender's signals. Sender undefined: the driver. */
+  // hot
+  broadcastFacet(sender: Subject | undefined, receiver: Subject): Facet | null {
+    const from = sender === undefined ? this.driver : sender.standing;
+    const relation = this.relation(from, receiver.standing);
+    if (relation.broadcast === undefined)
+      relation.broadcast = this.compile(from, receiver.standing, Flow.Broadcast);
+    return relation.broadcast;
   }
 
   /** The facet for an eavesdropper: a connection that sees a message which is addressed to another. */
-  eavesdropFacet(sender: Connection | undefined, receiver: Connection): Facet | null {
-    return compileFacet(sender ?? DRIVER_PARTY, receiver, Flow.Eavesdropped);
+  eavesdropFacet(sender: Subject | undefined, receiver: Subject): Facet | null {
+    const from = sender === undefined ? this.driver : sender.standing;
+    const relation = this.relation(from, receiver.standing);
+    if (relation.eavesdropped === undefined)
+      relation.eavesdropped = this.compile(from, receiver.standing, Flow.Eavesdropped);
+    return relation.eavesdropped;
   }
 
-  private known(pairs: FacetTable, sender: Party, receiver: Party, flow: Flow): Facet | null {
-    let facets = pairs.get(sender);
-    if (facets === undefined) pairs.set(sender, (facets = new WeakMap()));
-    let facet = facets.get(receiver);
-    if (facet === undefined) {
-      this.compiled++;
-      facet = compileFacet(sender, receiver, flow);
-      facets.set(receiver, facet);
+  private grant(sender: Standing, receiver: Standing): Grant {
+    return {
+      facet: this.directed(sender, receiver),
+      replyFacet: this.reply(receiver, sender),
+    };
+  }
+
+  // hot
+  private directed(sender: Standing, receiver: Standing): Facet | null {
+    const relation = this.relation(sender, receiver);
+    if (relation.directed === undefined)
+      relation.directed = this.compile(sender, receiver, Flow.Directed);
+    return relation.directed;
+  }
+
+  // hot
+  private reply(callee: Standing, caller: Standing): Facet | null {
+    const relation = this.relation(callee, caller);
+    if (relation.reply === undefined)
+      relation.reply = this.compile(callee, caller, Flow.RequestedReply);
+    return relation.reply;
+  }
+
+  // hot
+  private relation(sender: Standing, receiver: Standing): Relation {
+    if (sender === this.lastSender && receiver === this.lastReceiver) return this.lastRelation;
+    let relations = this.relations.get(sender);
+    if (relations === undefined) this.relations.set(sender, (relations = new WeakMap()));
+    let relation = relations.get(receiver);
+    if (relation === undefined) relations.set(receiver, (relation = new Relation()));
+    this.lastSender = sender;
+    this.lastReceiver = receiver;
+    this.lastRelation = relation;
+    return relation;
+  }
+
+  private compile(sender: Standing, receiver: Standing, flow: Flow): Facet | null {
+    this.compiled++;
+    return compileFacet(sender, receiver, flow);
+  }
+
+  private place(subject: Subject, policy: ClientPolicy | undefined): void {
+    subject.standing = this.standingOf(policy, subject.names);
+  }
+
+  private standingOf(policy: ClientPolicy | undefined, names: ReadonlySet<string>): Standing {
+    const mentioned = [...names].filter((name) => this.isMentioned(name)).toSorted();
+    const key = mentioned.join(' ');
+    let byNames = this.standings.get(policy);
+    const known = byNames?.get(key);
+    if (known !== undefined) return known;
+    if (this.standingCount++ >= STANDINGS_MAX) {
+      this.standings.clear();
+      this.standingCount = 1;
+      byNames = undefined;
     }
-    return facet;
-  }
-
-  private newEpoch(): void {
-    this.epoch = (this.epoch + 1) & 0x3fffffff;
-    this.directedFacets = new WeakMap();
-    this.broadcastFacets = new WeakMap();
-    this.replyFacets = new WeakMap();
+    if (byNames === undefined) this.standings.set(policy, (byNames = new Map()));
+    const standing: Standing = { policy, names: new Set(mentioned) };
+    byNames.set(key, standing);
+    return standing;
   }
 
   private policyFor({ credentials }: Connection): ClientPolicy {
@@ -148,12 +217,21 @@ export class Grants {
     return this.policies.for(client);
   }
 
+  private isMentioned(name: string): boolean {
+    return (
+      this.mentionedNames.has(name) ||
+      this.mentionedPrefixes.some((prefix) => nameHasPrefix(name, prefix))
+    );
+  }
+
   private noteMentioned(rules: PolicyRules): void {
     this.mentionedNames.clear();
     this.mentionedPrefixes = [];
+    this.isOpen = isOpenToAll(this.policies);
     for (const [, list] of audiencesOf(rules)) {
       for (const rule of list) {
         if (rule.kind !== 'send' && rule.kind !== 'receive') continue;
+        if (!rule.allow) this.isOpen = false;
         if (rule.peerName !== undefined) this.mentionedNames.add(rule.peerName);
         if (rule.peerPrefix !== undefined) this.mentionedPrefixes.push(rule.peerPrefix);
       }
@@ -161,7 +239,12 @@ export class Grants {
   }
 }
 
-/** The error text for the sender of a message that `facet` has just refused. */
-export function denialText(facet: Facet, header: MessageHeader): string {
-  return `Rejected send message: ${describeRefusal(facet)}; ${describeMessage(header)}`;
+/** Whether somebody to whom no rule is particular may send everything, and receive it. */
+function isOpenToAll(policies: ClientPolicies): boolean {
+  const anybody: Party = {
+    policy: policies.for({ uid: NOBODY, gids: [], atConsole: false }),
+    names: new Set(),
+  };
+  const flows = [Flow.Directed, Flow.RequestedReply];
+  return flows.every((flow) => compileFacet(anybody, anybody, flow) === null);
 }

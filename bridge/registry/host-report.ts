@@ -13,6 +13,9 @@ export interface HostStatus {
   readonly channels: number;
   /** messages delivered to its peers since it started */
   readonly messages: number;
+  /** how often it has asked the policy about two parties, and compared a message with rules, since it started */
+  readonly facetsCompiled: number;
+  readonly facetChecks: number;
 }
 
 /** What a host tells the registry when it is asked. */

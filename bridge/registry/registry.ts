@@ -19,15 +19,13 @@ import {
 } from './control-message.js';
 import { appearance, watching, type ChangeWithHandle } from './directory-change.js';
 import { Directory, type DirectoryEvents } from './directory.js';
-import type { Grant, Grants } from './grants.js';
+import type { Grants } from './grants.js';
+import type { FacetData } from '#policy/index.js';
 import type { MatchRule } from './match-rule.js';
 import { Mirrors } from './mirrors.js';
 import { Monitor } from './monitors.js';
 import { Peaks } from './peaks.js';
 import { Names, type NameChange } from './names.js';
-
-/** For a name that leads nowhere. */
-const NO_GRANT: Grant = { facet: null, replyFacet: null };
 
 /** What happens to names because handles died; the driver announces it. */
 export interface RegistryEvents extends DirectoryEvents {
@@ -43,6 +41,16 @@ export interface RegistryEvents extends DirectoryEvents {
   failed(origin: number, sender: Connection | undefined, error: unknown): void;
   /** An owner has no node for its name yet: `giveUp` is to be called when that has taken too long. */
   nodeAwaited(giveUp: () => void): void;
+}
+
+/** What a native peer gets to know of a sender in another process. */
+export interface Introduction {
+  /** unique */
+  readonly name: string;
+  readonly process: number;
+  /** what is left to decide of its calls and signals, and of its answers; null: nothing */
+  readonly facet: FacetData | null;
+  readonly replyFacet: FacetData | null;
 }
 
 /** A question that waits for its owner to have a node for the name. */
@@ -148,12 +156,29 @@ export class Registry extends Directory {
 
   override add(connection: Connection): void {
     super.add(connection);
+    if (connection.isNative) this.tellOfStrangers(connection);
     this.peaks.noteNames(connection, this.busNameCount);
   }
 
   override joined(name: string, connection: Connection): void {
     super.joined(name, connection);
+    this.introduceAgain(connection);
     this.peaks.noteNames(connection, this.busNameCount);
+  }
+
+  override left(name: string, connection: Connection): void {
+    super.left(name, connection);
+    this.introduceAgain(connection);
+  }
+
+  /** The rules are others: native peers, who judge what they get, are told. */
+  policyChanged(): void {
+    if (this.nativeCount === 0) return;
+    for (const connection of this.connections.values()) {
+      if (!connection.isNative) continue;
+      this.tellOfStrangers(connection);
+      this.introduceAgain(connection);
+    }
   }
 
   override subscribe(rule: MatchRule, connection: Connection): void {
@@ -208,9 +233,8 @@ export class Registry extends Directory {
     if (handle === undefined) return this.awaitNode({ name, sender, reply });
     this.introduce(sender, owner);
     this.introduce(owner, sender);
-    const grant = this.grants.between(sender, owner);
     const translated = this.translatorFor?.(name, sender, owner);
-    this.reply(reply, Resolution.Owned, translated ?? handle, grant, owner.number);
+    this.reply(reply, Resolution.Owned, translated ?? handle, owner.number);
     if (translated !== undefined) this.peer.release(translated);
   }
 
@@ -220,7 +244,7 @@ export class Registry extends Directory {
     awaitingNode.add(question);
     this.events.nodeAwaited(() => {
       if (!awaitingNode.delete(question) || !question.reply.live) return;
-      this.reply(question.reply, Resolution.Unowned, undefined, NO_GRANT, -1);
+      this.reply(question.reply, Resolution.Unowned, undefined, -1);
     });
   }
 
@@ -232,24 +256,50 @@ export class Registry extends Directory {
     }
   }
 
-  /** A native peer learns who a sender or receiver is before that one's first message or answer. */
-  private introduce(
-    { isNative, process, number, uniqueName }: Connection,
-    owner: Connection,
-  ): void {
-    if (!isNative || !owner.isNative || process === owner.process) return;
-    if (owner.introduced.has(number)) return;
-    owner.introduced.add(number);
-    const text = JSON.stringify({ name: uniqueName, process });
-    this.peer.send(owner.inbox, controlMessage(this.answer, ControlCode.Introduce, text));
+  /**
+   * A native peer learns who a sender or receiver is, and what the policy lets that one send, before its first message
+   * or answer. Nobody else looks at what native peers send to each other.
+   */
+  private introduce(sender: Connection, receiver: Connection): void {
+    const { isNative, process, number, uniqueName: name } = sender;
+    if (!isNative || !receiver.isNative || process === receiver.process) return;
+    const facet = this.grants.directedFacet(sender, receiver);
+    const replyFacet = this.grants.replyFacet(sender, receiver);
+    const known = receiver.introduced.get(number);
+    if (known?.facet === facet && known.replyFacet === replyFacet) return;
+    receiver.introduced.set(number, { facet, replyFacet });
+    const introduction: Introduction = {
+      name,
+      process,
+      facet: facet?.data ?? null,
+      replyFacet: replyFacet?.data ?? null,
+    };
+    this.instruct(receiver, ControlCode.Introduce, JSON.stringify(introduction));
+  }
+
+  /** What those who know each other may send depends on their names. */
+  private introduceAgain(connection: Connection): void {
+    for (const number of connection.introduced.keys()) {
+      const other = this.numbered.get(number);
+      if (other === undefined) continue;
+      this.introduce(connection, other);
+      this.introduce(other, connection);
+    }
+  }
+
+  private tellOfStrangers(connection: Connection): void {
+    this.instruct(connection, ControlCode.Strangers, this.grants.isOpen ? '1' : '0');
+  }
+
+  private instruct({ inbox }: Connection, code: ControlCode, text: string): void {
+    if (inbox.live) this.peer.send(inbox, controlMessage(this.answer, code, text));
   }
 
   private replyUnowned(to: Handle, name: string, sender: Connection): void {
     const parking =
       this.translatorFor?.(name, sender, undefined) ?? this.events.parkingFor(name, sender);
-    if (parking === undefined) return this.reply(to, Resolution.Unowned, undefined, NO_GRANT, -1);
-    const grant = this.grants.withServiceToStart(sender, name);
-    this.reply(to, Resolution.Activatable, parking, grant, -1);
+    if (parking === undefined) return this.reply(to, Resolution.Unowned, undefined, -1);
+    this.reply(to, Resolution.Activatable, parking, -1);
     this.peer.release(parking);
   }
 
@@ -257,13 +307,11 @@ export class Registry extends Directory {
     to: Handle,
     resolution: Resolution,
     handle: Handle | undefined,
-    grant: Grant,
     owner: number,
   ): void {
     const message = this.answer.clear();
     const bytes = resolutionBytes(resolution, owner);
     message.addPiece(bytes, 0, bytes.length);
-    message.note = grant;
     if (handle !== undefined) message.addTransfer(handle);
     /* without the message, the end of the handle shows that nothing comes */
     if (this.peer.send(to, message) !== SendStatus.Sent && to.live) this.peer.release(to);

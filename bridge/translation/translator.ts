@@ -7,7 +7,7 @@ import { Envelope } from '#bridge/registry/envelope.js';
 import type { Registry } from '#bridge/registry/registry.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
-import { denialText } from '#bridge/registry/grants.js';
+import { denialText } from '#bridge/registry/denial.js';
 import type { Facet } from '#policy/index.js';
 import type { Mapping } from '#mappings/index.js';
 

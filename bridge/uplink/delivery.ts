@@ -4,7 +4,7 @@ import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { Envelope } from '#bridge/registry/envelope.js';
-import { denialText } from '#bridge/registry/grants.js';
+import { denialText } from '#bridge/registry/denial.js';
 import type { Attachment } from './attachment.js';
 import type { StandIn } from './stand-in.js';
 import type { Uplink } from './uplink.js';

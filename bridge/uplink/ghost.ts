@@ -8,11 +8,10 @@ import { headerText } from '#bridge/wire/header-text.js';
 import { NOBODY } from '#bridge/host/users.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
 import { numberOfName, type Envelope } from '#bridge/registry/envelope.js';
-import type { Grant } from '#bridge/registry/grants.js';
 import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import { denialText } from '#bridge/registry/grants.js';
+import { denialText } from '#bridge/registry/denial.js';
 import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
@@ -21,7 +20,6 @@ import { StandIn } from './stand-in.js';
 import type { Uplink } from './uplink.js';
 
 /** A broadcast was allowed before it gets as far as its handle. */
-const NO_GRANT: Grant = { facet: null, replyFacet: null };
 
 const NO_FIGURES = {
   incomingMessages: 0,
@@ -220,9 +218,9 @@ export class Ghost extends StandIn {
     const { bytes, destinationOffset, destinationLength } = header;
     const known = this.routes.find(bytes, destinationOffset, destinationLength);
     if (known !== null) {
-      if (known.epoch === this.attachment.host.grants.epoch) return known;
-      this.routes.remove(known);
-      if (known.handle.live) this.peer.release(known.handle);
+      if (!known.isDecidedFor(this.connection))
+        known.decide(this.connection, this.attachment.host.grants);
+      return known;
     }
     return this.resolve(uplink, header);
   }
@@ -239,8 +237,8 @@ export class Ghost extends StandIn {
     }
     const { uniqueName } = owner;
     const translated = isUplink && registry.translatorFor?.(uniqueName, this.connection, owner);
-    const grant = registry.grants.between(this.connection, owner);
-    const route = this.newRoute(name, translated || handle, grant, false);
+    const route = this.newRoute(name, translated || handle, owner, false);
+    route.decide(this.connection, registry.grants);
     if (translated) registry.peer.release(translated);
     this.routes.add(route);
     return route;
@@ -262,8 +260,8 @@ export class Ghost extends StandIn {
       );
       return null;
     }
-    const grant = host.grants.withServiceToStart(this.connection, name);
-    const route = this.newRoute(name, parking, grant, true);
+    const route = this.newRoute(name, parking, null, true);
+    route.decide(this.connection, host.grants);
     this.routes.add(route);
     driver.registry.peer.release(parking);
     return route;
@@ -273,20 +271,23 @@ export class Ghost extends StandIn {
     const name = uplink.clientName;
     const known = this.listeners.find(name, 0, name.length);
     if (known !== null) return known.handle;
-    const listener = this.newRoute(to.uniqueName, to.inbox, NO_GRANT, false);
+    const listener = this.newRoute(to.uniqueName, to.inbox, to, false);
     this.listeners.add(listener);
     return listener.handle;
   }
 
-  private newRoute(name: string, handle: Handle, grant: Grant, isParking: boolean): Destination {
-    const { host, driver } = this.attachment;
+  private newRoute(
+    name: string,
+    handle: Handle,
+    owner: Connection | null,
+    isParking: boolean,
+  ): Destination {
+    const { driver } = this.attachment;
     const copy = driver.registry.peer.copyHandle(handle, this.peer);
     const route = new Destination({
       name: Buffer.from(name, 'latin1'),
       handle: copy,
-      facet: grant.facet,
-      replyFacet: grant.replyFacet,
-      epoch: host.grants.epoch,
+      owner,
       isParking,
       isDriver: false,
     });

@@ -17,6 +17,8 @@ export interface HostStatus {
   readonly handles: number;
   readonly channels: number;
   readonly messages: number;
+  readonly facetsCompiled: number;
+  readonly facetChecks: number;
 }
 
 export interface BusStatus {

@@ -142,6 +142,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'bridge/socket',
     'bridge/wire',
     'bus1-core',
+    'policy',
   ],
   'bridge/testing': ['bridge/client', 'bridge/introspection', 'bridge/wire'],
   'bridge/host': [

@@ -41,6 +41,12 @@ export class PendingMessage extends Pending<BusMessage> {
       );
       return;
     }
+    const refusal = this.home.senders.refusal(reader.header, message.origin, true);
+    if (refusal !== undefined) {
+      reader.references?.closeDescriptors();
+      this.error = new DBusError(ErrorName.NoReply, `the answer is kept back. ${refusal}`);
+      return;
+    }
     this.value = {
       type,
       flags,

@@ -1,0 +1,26 @@
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { describeMessage } from '#bridge/wire/header-text.js';
+import { describeRefusal, type Facet } from '#policy/facet.js';
+import { ruleLocation } from '#policy/rule.js';
+
+/** What the log says of each. */
+export const DENIED = 'message denied by policy';
+
+/** For the sender of a message that `facet` has just refused, and for the log. */
+export function denialOf(
+  facet: Facet,
+  header: MessageHeader,
+): { why: string; fields: Readonly<Record<string, string>> } {
+  const { lastRule } = facet;
+  const fields = {
+    why: describeRefusal(facet),
+    ...(lastRule !== undefined && { rule: ruleLocation(lastRule) }),
+    message: describeMessage(header),
+  };
+  return { why: denialText(facet, header), fields };
+}
+
+/** The error text for the sender of a message that `facet` has just refused. */
+export function denialText(facet: Facet, header: MessageHeader): string {
+  return `Rejected send message: ${describeRefusal(facet)}; ${describeMessage(header)}`;
+}

@@ -1,0 +1,18 @@
+import type { ClientPolicy, Party } from '#policy/index.js';
+
+/**
+ * All that the policy knows of a connection: the rules for its user and groups, and those of its names that some rule
+ * mentions. Connections that agree in both share one, so what is decided for one of a user's clients holds for all.
+ */
+export interface Standing extends Party {
+  readonly policy: ClientPolicy | undefined;
+}
+
+/** Has a standing, which changes with the policy and with the names that it has or waits for. */
+export interface Subject {
+  readonly names: ReadonlySet<string>;
+  standing: Standing;
+}
+
+/** Of a connection before it has said Hello: nothing is decided about it. */
+export const NO_STANDING: Standing = { policy: undefined, names: new Set() };
