@@ -1,7 +1,7 @@
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { DRIVER } from './operation.js';
-import { RawClient, type ReceivedMessage } from './raw-client.js';
+import { RawClient, type ReceivedMessage, type Way } from './raw-client.js';
 
 /** Signals that tell monitors, who cannot ask, that they have seen everything. */
 export const MARKER_INTERFACE = 'org.bus1.Test.Marker';
@@ -19,8 +19,8 @@ export class Attendant {
     this.#client = client;
   }
 
-  static async open(path: string): Promise<Attendant> {
-    const attendant = new Attendant(await RawClient.open(path));
+  static async open(path: string, way?: Way): Promise<Attendant> {
+    const attendant = new Attendant(await RawClient.open(path, way));
     attendant.#call('Hello');
     attendant.#call('AddMatch', DEPARTURES);
     await attendant.#client.roundTrip();

@@ -24,14 +24,14 @@ export class Daemon {
   }
 
   /** Starts `command` with a configuration in which @DIR@ stands for a folder of its own. */
-  static async start(command: readonly string[], config: string): Promise<Daemon> {
+  static async start(command: readonly string[], config: string, hosts = 1): Promise<Daemon> {
     const folder = openFolder('bus-differential-');
     const file = join(folder, 'bus.conf');
     writeFileSync(file, config.replaceAll('@DIR@', folder));
     const [program, ...words] = command;
     const args = [...words, `--config-file=${file}`, '--nofork', '--nopidfile', '--print-address'];
     const child = spawn(program, args, {
-      env: cleanEnvironment(folder),
+      env: { ...cleanEnvironment(folder), BUS1_HOSTS: String(hosts) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     killAtExit(child);

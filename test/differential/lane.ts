@@ -1,6 +1,7 @@
 import { busCommand } from '../support/bus-command.js';
 import { converse, shrink, type Outcome, type Stages } from './conversation.js';
 import { Daemon } from './daemon.js';
+import { Doors } from './doors.js';
 import type { Step } from './known-differences.js';
 import type { Operation } from './operation.js';
 import { script } from './script.js';
@@ -13,20 +14,29 @@ export class Lane {
   readonly #daemons: readonly [Daemon, Daemon];
   readonly #stages: Stages;
 
-  private constructor(daemons: readonly [Daemon, Daemon], stages: Stages) {
+  readonly #doors: Doors | undefined;
+
+  private constructor(
+    daemons: readonly [Daemon, Daemon],
+    stages: Stages,
+    doors: Doors | undefined,
+  ) {
     this.#daemons = daemons;
     this.#stages = stages;
+    this.#doors = doors;
   }
 
-  static async open(config: string): Promise<Lane> {
+  /** With several hosts of ours, clients belong to as many processes, and to one more. */
+  static async open(config: string, hosts = 1): Promise<Lane> {
     const daemons = await Promise.all([
       Daemon.start([REFERENCE], config),
-      Daemon.start(busCommand(), config),
+      Daemon.start(busCommand(), config, hosts),
     ]);
+    const doors = hosts === 1 ? undefined : new Doors(hosts + 1);
     const [reference, ours] = await Promise.all(
-      daemons.map(({ socketPath }) => Stage.open(socketPath)),
+      daemons.map(({ socketPath }) => Stage.open(socketPath, doors)),
     );
-    return new Lane(daemons, { reference, ours });
+    return new Lane(daemons, { reference, ours }, doors);
   }
 
   async hold(operations: readonly Operation[]): Promise<Outcome> {
@@ -48,5 +58,6 @@ export class Lane {
 
   async close(): Promise<void> {
     await Promise.all(this.#daemons.map((daemon) => daemon.stop()));
+    this.#doors?.close();
   }
 }

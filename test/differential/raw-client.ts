@@ -22,6 +22,11 @@ export function isSyncSerial(serial: number | undefined): boolean {
   return serial !== undefined && serial >= FIRST_SYNC_SERIAL && serial <= LAST_SYNC_SERIAL;
 }
 
+/** How a socket is connected to a path. */
+export type Way = (path: string) => Socket | Promise<Socket>;
+
+const directly: Way = (path) => connect({ path, allowHalfOpen: false });
+
 /** A connection that hides nothing: every message as it came, in order. */
 export class RawClient {
   /** As the bus has told it. */
@@ -49,8 +54,8 @@ export class RawClient {
   }
 
   /** Connects and authenticates; nothing else, not even Hello. */
-  static async open(path: string): Promise<RawClient> {
-    const socket = connect({ path, allowHalfOpen: false });
+  static async open(path: string, way: Way = directly): Promise<RawClient> {
+    const socket = await way(path);
     /* what goes wrong shows as an early end of the connection */
     socket.on('error', () => undefined);
     const sasl = new SaslClient({

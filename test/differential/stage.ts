@@ -2,6 +2,7 @@ import { MessageType } from '#bridge/wire/types.js';
 import { Attendant, MARKER_INTERFACE } from './attendant.js';
 import { damaged } from './damage.js';
 import { encodeSpec } from './encode.js';
+import type { Doors } from './doors.js';
 import { normalise, type NormalMessage, type Names } from './normalise.js';
 import { isAnsweredLater, type MessageSpec, type Operation } from './operation.js';
 import { isSyncSerial, RawClient, type ReceivedMessage } from './raw-client.js';
@@ -12,19 +13,23 @@ export type Observation = ReadonlyMap<number, readonly (NormalMessage | string)[
 /** One bus with the clients of one conversation, which it takes through it step by step. */
 export class Stage {
   readonly #path: string;
+  readonly #doors: Doors | undefined;
   readonly #attendant: Attendant;
   readonly #clients = new Map<number, RawClient>();
   readonly #uniqueNames = new Map<number, string>();
   readonly #calls = new Map<string, MessageSpec>();
   readonly #ended = new Set<RawClient>();
 
-  private constructor(path: string, attendant: Attendant) {
+  private constructor(path: string, attendant: Attendant, doors: Doors | undefined) {
     this.#path = path;
+    this.#doors = doors;
     this.#attendant = attendant;
   }
 
-  static async open(path: string): Promise<Stage> {
-    return new Stage(path, await Attendant.open(path));
+  /** `doors`: the processes that clients belong to; undefined: to this one. */
+  static async open(path: string, doors?: Doors): Promise<Stage> {
+    const way = doors && ((to: string) => doors.connect(to, 0));
+    return new Stage(path, await Attendant.open(path, way), doors);
   }
 
   /** Does one step, waits until everybody has got all that follows from it, and tells what that was. */
@@ -33,7 +38,9 @@ export class Stage {
     let actor = this.#clients.get(client);
     if (operation.kind === 'connect') {
       if (actor !== undefined) return new Map();
-      actor = await RawClient.open(this.#path);
+      const doors = this.#doors;
+      const way = doors && ((path: string) => doors.connect(path, client));
+      actor = await RawClient.open(this.#path, way);
       this.#clients.set(client, actor);
     } else if (actor === undefined || actor.isClosed) {
       return new Map();
