@@ -77,6 +77,7 @@ const TOGETHER = {
   'bridge/cli/tools.cjs': [
     'bridge/bench/measure.js',
     'bridge/cli/adopt.js',
+    'bridge/cli/denials.js',
     'bridge/cli/explain.js',
     'bridge/cli/lint.js',
     'bridge/cli/mappings-check.js',

@@ -17,7 +17,7 @@ import { checkIncoming, IncomingFault, NODE_OF_SENDER } from '#bridge/peer/incom
 import { Envelope } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
-import { denialText } from '#bridge/registry/denial.js';
+import { denialOf } from '#bridge/registry/denial.js';
 import type { Facet } from '#policy/index.js';
 import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 import { ParkedMessage, type ParkingSpot } from './parked-message.js';
@@ -171,8 +171,9 @@ export class Parking implements Sink {
   }
 
   private deny(parked: ParkedMessage, facet: Facet): void {
-    const message = denialText(facet, this.envelope.header);
-    this.refuse(parked, { errorName: ErrorName.AccessDenied, message });
+    const denial = denialOf(facet, this.envelope.header);
+    this.driver.settings.denied(parked.waiter, denial);
+    this.refuse(parked, { errorName: ErrorName.AccessDenied, message: denial.why });
   }
 
   /** The message had been accepted: its sender gets the error in any case, as if it had been sent just now. */

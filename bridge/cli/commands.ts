@@ -3,6 +3,7 @@ import { benchCommand } from '#bridge/bench/bench.js';
 import { versionText } from '#bridge/control/version.js';
 import { adoptCommand } from './adopt-command.js';
 import { attachCommand } from './attach-command.js';
+import { denialsCommand } from './denials-command.js';
 import { explainCommand } from './explain-command.js';
 import { generateCommand } from './generate-command.js';
 import { lintCommand } from './lint-command.js';
@@ -24,6 +25,7 @@ export function bridgeProgram(finish: (status: number) => void): Command {
   const commands = [
     runCommand,
     statusCommand,
+    denialsCommand,
     attachCommand,
     migrateCommand,
     adoptCommand,

@@ -1,46 +1,13 @@
-import dbus from 'dbus-next';
 import type { BusStatus } from '#bridge/driver/status.js';
 import type { HostStatus } from '#bridge/registry/host-report.js';
-import { unlessUnderstood } from './another-bus.js';
-import { busAddress } from '#bridge/wire/bus-address.js';
-
-/** A working bus answers within milliseconds; a stopped one never does. */
-const TIMEOUT_MS = 10_000;
+import { askBus } from './ask-bus.js';
 
 /**
  * Asks the bus at `address`, by default the session bus. @throws Error when it is not a bus1-bridge, or does not
  * answer
  */
-export async function busStatus(address = 'session'): Promise<BusStatus> {
-  const bus = dbus.sessionBus({ busAddress: busAddress(address, process.env).text });
-  const call = new dbus.Message({
-    destination: 'org.freedesktop.DBus',
-    path: '/org/freedesktop/DBus',
-    interface: 'org.bus1.Status',
-    member: 'GetStatus',
-  });
-  try {
-    const reply = await Promise.race([bus.call(call), failure(bus), timeout()]);
-    return JSON.parse(String(reply?.body[0])) as BusStatus;
-  } catch (error) {
-    throw unlessUnderstood(
-      error,
-      `the bus at ${address} is another one, such as dbus-daemon: only buses of bus1-bridge have a status`,
-    );
-  } finally {
-    bus.disconnect();
-  }
-}
-
-function failure(bus: dbus.MessageBus): Promise<never> {
-  return new Promise((_resolve, reject) => bus.on('error', reject));
-}
-
-function timeout(): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const fail = (): void => reject(new Error(`the bus did not answer within ${TIMEOUT_MS} ms`));
-    setTimeout(fail, TIMEOUT_MS).unref();
-  });
+export async function busStatus(address?: string): Promise<BusStatus> {
+  return (await askBus(address, 'GetStatus', 'have a status')) as BusStatus;
 }
 
 const COLUMNS = [

@@ -1,5 +1,7 @@
 import type { Handle, Message } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import type { Denial } from '#bridge/registry/denial.js';
+import type { DenialRow } from '#bridge/registry/denials.js';
 import type { HostStatus } from '#bridge/registry/host-report.js';
 import type { BusLimits } from '#policy/index.js';
 
@@ -7,7 +9,7 @@ import type { AttachedBus } from './attached-bus.js';
 import type { ServiceStarter } from './service-starter.js';
 
 /** A refused RequestName, with the rule that refused it. */
-export interface Denial {
+export interface OwnDenial {
   readonly text: string;
 }
 
@@ -23,7 +25,11 @@ export interface BusSettings {
   readonly hasSeLinux: boolean;
   readonly features: readonly string[];
   /** the verdict of the policy; undefined: allowed */
-  mayOwn(connection: Connection, name: string): Denial | undefined;
+  mayOwn(connection: Connection, name: string): OwnDenial | undefined;
+  /** Counts and logs a message of a connection that the policy has refused. */
+  denied(connection: Connection, denial: Denial): void;
+  /** what the host that the driver runs in has refused */
+  denials(): readonly DenialRow[];
   /** A broadcast of `sender` found no room at `inbox`. */
   missed(inbox: Handle, sender: Connection, message: Message): void;
   /** What a process of the domain (0: this one), or a connection, has asked for came upon a fault of ours. */

@@ -16,7 +16,7 @@ import {
   parseControl,
 } from '#bridge/registry/control-message.js';
 import { SECOND_SPACE, uniqueName } from '#bridge/registry/envelope.js';
-import { denialText } from '#bridge/registry/denial.js';
+import { denialOf } from '#bridge/registry/denial.js';
 import type { Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { Mirrors } from '#bridge/registry/mirrors.js';
@@ -413,8 +413,9 @@ export class Driver {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     scanned.scan(bytes, view, 0, bytes.length);
     if (facet.check(scanned)) return false;
-    const text = denialText(facet, scanned);
-    this.reply(connection, reply, serial, 's', [text], ErrorName.AccessDenied);
+    const denial = denialOf(facet, scanned);
+    this.settings.denied(connection, denial);
+    this.reply(connection, reply, serial, 's', [denial.why], ErrorName.AccessDenied);
     return true;
   }
 

@@ -1,4 +1,5 @@
 import type { HostStatus } from '#bridge/registry/host-report.js';
+import { mergeDenials } from '#bridge/registry/denials.js';
 import { arg, LATER, type Call, type DriverInterface } from './method.js';
 
 /** The processes that carry the messages of a bus. */
@@ -26,9 +27,24 @@ function getStatus({ driver, reply }: Call): typeof LATER {
   return LATER;
 }
 
-/** Our own interface: the processes that carry the messages of this bus (`bus1-bridge status`). */
+/** Every host has refused what its own clients sent, or got. */
+function getDenials({ driver, reply }: Call): typeof LATER {
+  driver.mirrors.collectReports(() => {
+    reply([JSON.stringify(mergeDenials([driver.settings.denials(), ...driver.mirrors.denials]))]);
+  });
+  return LATER;
+}
+
+/**
+ * Our own interface: the processes that carry the messages of this bus (`bus1-bridge status`), and what its policy has
+ * refused (`bus1-bridge denials`).
+ */
 export const status: DriverInterface = {
   name: 'org.bus1.Status',
   canonicalPath: true,
-  methods: [{ name: 'GetStatus', in: [], out: [arg('json', 's')], run: getStatus }],
+  methods: [
+    { name: 'GetStatus', in: [], out: [arg('json', 's')], run: getStatus },
+    /* it says which programs others run */
+    { name: 'GetDenials', in: [], out: [arg('json', 's')], privileged: true, run: getDenials },
+  ],
 };

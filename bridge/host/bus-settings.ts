@@ -8,7 +8,7 @@ import { ruleLocation } from '#policy/index.js';
 
 import { blame } from './blame.js';
 import type { Host } from './host.js';
-import { signalMissed } from './refusals.js';
+import { noteDenial, signalMissed } from './refusals.js';
 import { hostStatus } from './host-status.js';
 
 /** What the driver asks its host. */
@@ -34,6 +34,8 @@ export function busSettings(host: Host): BusSettings {
     },
     reloadConfig: (done) => host.ask({ type: 'reload-config', request: host.reloads.add(done) }),
     mayOwn: (connection, name) => ownDenial(host, connection, name),
+    denied: (connection, { fields }) => noteDenial(host, connection, fields),
+    denials: () => host.denials.list(),
     missed: (inbox, sender, message) => signalMissed(host, inbox, sender, message),
     blame: (origin, connection, error) => blame(host, origin, connection, error),
     isPrivileged: ({ credentials }) => credentials.uid === 0 || credentials.uid === uid,
@@ -93,10 +95,12 @@ function ownDenial(host: Host, connection: Connection, name: string): { text: st
   if (verdict === undefined || verdict.allowed) return undefined;
   const { rule } = verdict;
   const why = rule === undefined ? 'no rule allows it' : `rule at ${ruleLocation(rule)}`;
+  const location = rule !== undefined && { rule: ruleLocation(rule) };
+  host.denials.note(connection, { why, message: `own="${name}"`, ...location }, Date.now());
   host.diagnostics.report(connection, 'notice', 'name denied by policy', () => ({
     wanted: name,
     why,
-    ...(rule !== undefined && { rule: ruleLocation(rule) }),
+    ...location,
   }));
   return {
     text:

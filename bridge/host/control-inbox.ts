@@ -8,11 +8,10 @@ import {
 } from '#bridge/registry/control-message.js';
 
 import { blame } from './blame.js';
-import { DENIED } from '#bridge/registry/denial.js';
 import type { Host } from './host.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
 import { ADMISSION, CAPTURE, INBOX, Lookup, NAME_NODE } from './node-contexts.js';
-import { noReply, refuseForeign } from './refusals.js';
+import { noReply, noteDenial, refuseForeign } from './refusals.js';
 import type { Shim } from './shim.js';
 
 interface Arrival {
@@ -122,7 +121,7 @@ export class ControlInbox {
       return;
     }
     if (rejection === Rejection.Denied) {
-      if (culprit !== undefined) host.diagnostics.report(culprit, 'notice', DENIED, () => fields!);
+      if (culprit !== undefined) noteDenial(host, culprit, fields!);
       return;
     }
     const isMalformed = rejection === Rejection.Malformed;

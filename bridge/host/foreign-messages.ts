@@ -12,8 +12,7 @@ import {
 
 import type { Facet } from '#policy/index.js';
 
-import { denialOf } from '#bridge/registry/denial.js';
-import type { LogFields } from './log-budget.js';
+import { denialOf, type Denial } from '#bridge/registry/denial.js';
 import type { Shim } from './shim.js';
 
 /** Why a message from another process is not passed on. */
@@ -149,7 +148,7 @@ export interface Rejected {
   /** what is wrong, which limit is reached, or which rule denies it; for the sender, or the log */
   readonly why: string;
   /** of one that was denied, for the log */
-  readonly fields?: LogFields;
+  readonly fields?: Denial['fields'];
   readonly handles: readonly Handle[];
   /** their numbers, by which they are known again */
   readonly handleIds: readonly number[];

@@ -12,6 +12,7 @@ import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { Witness } from '#bridge/driver/witness.js';
 import type { Directory } from '#bridge/registry/directory.js';
+import { Denials } from '#bridge/registry/denials.js';
 import { Envelope } from '#bridge/registry/envelope.js';
 import { Grants } from '#bridge/registry/grants.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -72,6 +73,7 @@ export class Host {
   /** the processes that can hold handles to nodes of this one; null: none */
   readonly peers: HostDomain | null;
   readonly reloads = new ReloadRequests();
+  readonly denials = new Denials();
   readonly deadlines = new Deadlines();
   private readonly memoryReturn = new MemoryReturn(() => this.arena, this.deadlines);
   private readonly patience: Patience;

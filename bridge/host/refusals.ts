@@ -12,7 +12,7 @@ import { MessageType } from '#bridge/wire/types.js';
 import { describeRule, ruleLocation, type Facet, type MessageRule } from '#policy/index.js';
 
 import type { Host } from './host.js';
-import { denialOf, DENIED } from '#bridge/registry/denial.js';
+import { denialOf, DENIED, type Denial } from '#bridge/registry/denial.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
 import { ReadStatus } from './inflow.js';
 import type { LogFields } from './log-budget.js';
@@ -111,11 +111,17 @@ export function unexpectedReply(shim: Shim, header: MessageHeader): void {
   );
 }
 
+/** Counts what the policy has refused to a connection, and logs it. */
+export function noteDenial(host: Host, connection: Connection, fields: Denial['fields']): void {
+  host.denials.note(connection, fields, Date.now());
+  host.diagnostics.report(connection, 'notice', DENIED, () => fields);
+}
+
 /** The policy does not let this message pass. */
 export function denied(shim: Shim, header: MessageHeader, facet: Facet): void {
-  const { why, fields } = denialOf(facet, header);
-  sendError(shim, header, ErrorName.AccessDenied, why);
-  shim.host.diagnostics.report(shim.connection, 'notice', DENIED, () => fields);
+  const denial = denialOf(facet, header);
+  sendError(shim, header, ErrorName.AccessDenied, denial.why);
+  noteDenial(shim.host, shim.connection, denial.fields);
 }
 
 export function tooManyCalls(shim: Shim, header: MessageHeader): void {

@@ -183,6 +183,6 @@ export class RemoteRegistry implements RegistryAccess {
   private report(): HostReport {
     const figures: [number, ReturnType<Shim['figures']>][] = [];
     for (const shim of this.host.connected) figures.push([shim.number, shim.figures()]);
-    return { status: hostStatus(this.host), figures };
+    return { status: hostStatus(this.host), denials: this.host.denials.list(), figures };
   }
 }

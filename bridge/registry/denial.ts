@@ -6,11 +6,14 @@ import { ruleLocation } from '#policy/rule.js';
 /** What the log says of each. */
 export const DENIED = 'message denied by policy';
 
-/** For the sender of a message that `facet` has just refused, and for the log. */
-export function denialOf(
-  facet: Facet,
-  header: MessageHeader,
-): { why: string; fields: Readonly<Record<string, string>> } {
+/** Why a message does not pass: for its sender, and for the log. */
+export interface Denial {
+  readonly why: string;
+  readonly fields: { readonly why: string; readonly message: string; readonly rule?: string };
+}
+
+/** Of a message that `facet` has just refused. */
+export function denialOf(facet: Facet, header: MessageHeader): Denial {
   const { lastRule } = facet;
   const fields = {
     why: describeRefusal(facet),

@@ -1,4 +1,5 @@
 import type { ConnectionFigures } from './connection.js';
+import type { DenialRow } from './denials.js';
 
 /** A host of a bus, and what there is in it. */
 export interface HostStatus {
@@ -21,6 +22,7 @@ export interface HostStatus {
 /** What a host tells the registry when it is asked. */
 export interface HostReport {
   readonly status: HostStatus;
+  readonly denials: readonly DenialRow[];
   /** by number (envelope.ts) */
   readonly figures: readonly (readonly [number, ConnectionFigures])[];
 }

@@ -11,6 +11,7 @@ import {
 
 import type { ConnectionFigures } from './connection.js';
 import { ControlCode, controlMessage } from './control-message.js';
+import type { DenialRow } from './denials.js';
 import type { DirectoryChange } from './directory-change.js';
 import type { HostReport, HostStatus } from './host-report.js';
 import type { Registry } from './registry.js';
@@ -25,6 +26,7 @@ class Mirror {
   /** it has room for clients */
   isAccepting = true;
   status: HostStatus | undefined;
+  denials: readonly DenialRow[] = [];
   figures = new Map<number, ConnectionFigures>();
 
   constructor(handle: Handle, process: number, version: number) {
@@ -199,12 +201,18 @@ export class Mirrors {
     return [...this.mirrors].flatMap(({ status }) => (status === undefined ? [] : [status]));
   }
 
+  /** What each host has refused, as of the last report. */
+  get denials(): (readonly DenialRow[])[] {
+    return [...this.mirrors].map(({ denials }) => denials);
+  }
+
   /** A message or notification has arrived at a node of the registry; false: it belongs to none of the mirrors. */
   received(entry: Extract<Received, { type: 0 }>): boolean {
     const { context } = entry.node;
     if (!(context instanceof ReportRequest)) return false;
     const report = deserialize(entry.bytes) as HostReport;
     context.mirror.status = report.status;
+    context.mirror.denials = report.denials;
     context.mirror.figures = new Map(report.figures);
     finish(context.round);
     return true;
