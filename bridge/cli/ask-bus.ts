@@ -1,4 +1,4 @@
-import dbus from 'dbus-next';
+import { BusConnection } from '#bridge/socket/connection.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 import { unlessUnderstood } from './another-bus.js';
 
@@ -15,33 +15,16 @@ export async function askBus(
   what: string,
 ): Promise<unknown> {
   const known = address ?? 'session';
-  const bus = dbus.sessionBus({ busAddress: busAddress(known, process.env).text });
-  const call = new dbus.Message({
-    destination: 'org.freedesktop.DBus',
-    path: '/org/freedesktop/DBus',
-    interface: 'org.bus1.Status',
-    member,
-  });
+  const bus = await BusConnection.open(busAddress(known, process.env).text);
   try {
-    const reply = await Promise.race([bus.call(call), failure(bus), timeout()]);
-    return JSON.parse(String(reply?.body[0]));
+    const [json] = await bus.call({ interface: 'org.bus1.Status', member }, TIMEOUT_MS);
+    return JSON.parse(String(json));
   } catch (error) {
     throw unlessUnderstood(
       error,
       `the bus at ${known} is another one, such as dbus-daemon: only buses of bus1-bridge ${what}`,
     );
   } finally {
-    bus.disconnect();
+    bus.close();
   }
-}
-
-function failure(bus: dbus.MessageBus): Promise<never> {
-  return new Promise((_resolve, reject) => bus.on('error', reject));
-}
-
-function timeout(): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const fail = (): void => reject(new Error(`the bus did not answer within ${TIMEOUT_MS} ms`));
-    setTimeout(fail, TIMEOUT_MS).unref();
-  });
 }

@@ -1,16 +1,12 @@
-import { once } from 'node:events';
-import dbus from 'dbus-next';
+import type { BusConnection } from '#bridge/socket/connection.js';
 import type { MigrationResult, MigrationStep, Party } from '#bridge/uplink/migration.js';
 import type { UplinkStatus } from '#bridge/uplink/uplink-interface.js';
 import { processText } from '#bridge/uplink/process-text.js';
-import { unlessUnderstood } from './another-bus.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
+import { Variant } from '#bridge/wire/types.js';
+import { reach, unlessUnderstood } from './another-bus.js';
 
-const UPLINK = {
-  destination: 'org.freedesktop.DBus',
-  path: '/org/freedesktop/DBus',
-  interface: 'org.bus1.Uplink',
-};
+const UPLINK = 'org.bus1.Uplink';
 
 export interface MoveOptions {
   readonly back: boolean;
@@ -27,34 +23,22 @@ export class BridgeControl {
   readonly address: string;
   /** called on each step of a migration */
   onProgress: (name: string, step: MigrationStep, party: Party) => void = () => {};
-  readonly #bus: dbus.MessageBus;
-  readonly #lost: Promise<never>;
+  readonly #bus: BusConnection;
 
-  private constructor(address: string, bus: dbus.MessageBus) {
+  private constructor(address: string, bus: BusConnection) {
     this.address = address;
     this.#bus = bus;
-    this.#lost = new Promise((_resolve, reject) => {
-      bus.on('error', (error: Error) => reject(new Error(`the bridge is gone: ${error.message}`)));
-    });
-    this.#lost.catch(() => {});
-    bus.on('message', (message: dbus.Message) => {
-      if (message.interface !== UPLINK.interface || message.member !== 'MigrationProgress') return;
-      const [name, step, json] = message.body as [string, MigrationStep, string];
-      this.onProgress(name, step, JSON.parse(json) as Party);
-    });
+    bus.onMessage = ({ interface: name, member, body }) => {
+      if (name !== UPLINK || member !== 'MigrationProgress') return;
+      const [moved, step, json] = body as [string, MigrationStep, string];
+      this.onProgress(moved, step, JSON.parse(json) as Party);
+    };
   }
 
   /** Connects to the bridge at `given`, by default the session bus. @throws Error when it cannot be reached */
   static async connect(given: string | undefined): Promise<BridgeControl> {
     const { text: address } = busAddress(given ?? 'session', process.env);
-    const bus = dbus.sessionBus({ busAddress: address });
-    try {
-      await once(bus, 'connect');
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`cannot reach the bridge at ${address}: ${reason}`, { cause: error });
-    }
-    return new BridgeControl(address, bus);
+    return new BridgeControl(address, await reach('bridge', address));
   }
 
   /** The address of the bus that the bridge is attached to. */
@@ -65,29 +49,21 @@ export class BridgeControl {
   /** @throws Error when the name was not moved */
   async move(name: string, options: MoveOptions): Promise<MigrationResult> {
     const { back, timeoutMs, start, release, endsOld, together } = options;
-    const given = {
-      back: new dbus.Variant('b', back),
-      timeout_ms: new dbus.Variant('u', timeoutMs),
-      start: new dbus.Variant('b', start),
-      release: new dbus.Variant('b', release),
-      ends_old: new dbus.Variant('b', endsOld),
-      together: new dbus.Variant('u', together),
-    };
+    const given = new Map<string, Variant>([
+      ['back', new Variant('b', back)],
+      ['timeout_ms', new Variant('u', timeoutMs)],
+      ['start', new Variant('b', start)],
+      ['release', new Variant('b', release)],
+      ['ends_old', new Variant('b', endsOld)],
+      ['together', new Variant('u', together)],
+    ]);
     return (await this.#call('Move', 'sa{sv}', [name, given])) as MigrationResult;
   }
 
   /** Who owns a name on the bridge, for people. */
   async ownerText(name: string): Promise<string> {
-    const ask = async (member: string): Promise<unknown> => {
-      const call = {
-        ...UPLINK,
-        interface: UPLINK.destination,
-        member,
-        signature: 's',
-        body: [name],
-      };
-      return (await this.#bus.call(new dbus.Message(call)))?.body[0];
-    };
+    const ask = async (member: string): Promise<unknown> =>
+      (await this.#bus.call({ member, signature: 's', body: [name] }))[0];
     try {
       const owner = String(await ask('GetNameOwner'));
       return `${owner} (${processText(Number(await ask('GetConnectionUnixProcessID')))})`;
@@ -97,17 +73,20 @@ export class BridgeControl {
   }
 
   close(): void {
-    this.#bus.disconnect();
+    this.#bus.close();
   }
 
   async #call(member: string, signature: string, body: unknown[]): Promise<unknown> {
-    const call = new dbus.Message({ ...UPLINK, member, signature, body });
-    const reply = await Promise.race([this.#bus.call(call), this.#lost]).catch((error: unknown) => {
+    /* the bridge keeps to the time limit of a migration itself */
+    const timeoutMs = 2 ** 31 - 1;
+    try {
+      const reply = await this.#bus.call({ interface: UPLINK, member, signature, body }, timeoutMs);
+      return JSON.parse(String(reply[0]));
+    } catch (error) {
       throw unlessUnderstood(
         error,
         `the bus at ${this.address} is not attached to another one (bus1-bridge attach): names cannot be moved`,
       );
-    });
-    return JSON.parse(String(reply?.body[0]));
+    }
   }
 }

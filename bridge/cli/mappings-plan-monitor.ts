@@ -1,11 +1,12 @@
-import { once } from 'node:events';
 import { readFileSync, readlinkSync } from 'node:fs';
-import dbus from 'dbus-next';
 import { textOf } from '#bridge/control/startup-error.js';
+import type { BusConnection } from '#bridge/socket/connection.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
+import type { DecodedMessage } from '#bridge/wire/message.js';
+import { DRIVER_NAME } from '#bridge/wire/standard-names.js';
+import { MessageType, type Variant } from '#bridge/wire/types.js';
+import { reach } from './another-bus.js';
 import { Traffic } from './mappings-plan-traffic.js';
-
-const DRIVER = 'org.freedesktop.DBus';
 
 /** Methods of the bus that say who is behind a name. */
 const IDENTIFYING = new Set([
@@ -37,26 +38,22 @@ export class BusMonitor {
   messages = 0;
   /** rejects when the bus ends or closes the connection */
   readonly broken: Promise<never>;
-  private readonly asking: dbus.MessageBus;
-  private readonly watching: dbus.MessageBus;
+  private readonly asking: BusConnection;
+  private readonly watching: BusConnection;
   private readonly clients = new Map<string, Promise<Client>>();
-  private fail: (error: Error) => void = () => {};
 
-  private constructor(address: string, asking: dbus.MessageBus, watching: dbus.MessageBus) {
+  private constructor(address: string, asking: BusConnection, watching: BusConnection) {
     this.address = address;
     this.asking = asking;
     this.watching = watching;
-    this.broken = new Promise((_resolve, reject) => (this.fail = reject));
+    this.broken = Promise.race([asking.lost, watching.lost]);
     this.broken.catch(() => {});
-    for (const bus of [asking, watching]) {
-      bus.on('error', (error: Error) => this.fail(error));
-    }
   }
 
   /** Watches `session`, `system` or the bus at an address from when the promise resolves on. */
   static async start(which: string): Promise<BusMonitor> {
     const { text: address } = busAddress(which, process.env);
-    const [asking, watching] = [await connect(address), await connect(address)];
+    const [asking, watching] = [await reach('bus', address), await reach('bus', address)];
     const monitor = new BusMonitor(address, asking, watching);
     await monitor.begin();
     return monitor;
@@ -70,16 +67,14 @@ export class BusMonitor {
   }
 
   close(): void {
-    this.watching.disconnect();
-    this.asking.disconnect();
+    this.watching.close();
+    this.asking.close();
   }
 
   private async begin(): Promise<void> {
-    // The messages that it sees are addressed to others, and a monitor that answers is disconnected.
-    this.watching.addMethodHandler(() => true);
-    this.watching.on('message', (message: dbus.Message) => this.saw(message));
+    this.watching.onMessage = (message) => this.saw(message);
     try {
-      await Promise.race([this.becomeMonitor(), this.broken]);
+      await this.watching.becomeMonitor();
     } catch (error) {
       throw new Error(
         `the bus at ${this.address} does not let this user watch it: ${textOf(error)}; ` +
@@ -89,30 +84,20 @@ export class BusMonitor {
     }
     const [names] = await this.ask('ListNames');
     for (const name of names as string[]) {
-      if (name === DRIVER) continue;
+      if (name === DRIVER_NAME) continue;
       if (name.startsWith(':')) void this.client(name);
       else this.traffic.owned(name, await this.ownerOf(name));
     }
   }
 
-  private becomeMonitor(): Promise<unknown> {
-    const member = 'BecomeMonitor';
-    const where = { destination: DRIVER, path: '/org/freedesktop/DBus' };
-    const signature = { signature: 'asu', body: [[], 0] };
-    const iface = 'org.freedesktop.DBus.Monitoring';
-    return this.watching.call(
-      new dbus.Message({ ...where, ...signature, interface: iface, member }),
-    );
-  }
-
-  private saw({ type, sender, destination, member, body }: dbus.Message): void {
+  private saw({ type, sender = '', destination, member = '', body }: DecodedMessage): void {
     this.messages++;
-    if (sender === DRIVER) {
-      if (member === 'NameOwnerChanged') this.changed(body as [string, string, string]);
+    if (sender === DRIVER_NAME) {
+      if (member === 'NameOwnerChanged') this.changed(body as string[]);
       return;
     }
-    if (type !== dbus.MessageType.METHOD_CALL || this.isOwn(sender)) return;
-    if (destination === DRIVER) {
+    if (type !== MessageType.MethodCall || this.isOwn(sender)) return;
+    if (destination === DRIVER_NAME) {
       if (member === 'AddMatch') this.traffic.asked(sender, String(body[0]));
       if (IDENTIFYING.has(member)) this.traffic.identified(sender);
     } else if (destination !== undefined) {
@@ -121,13 +106,13 @@ export class BusMonitor {
     }
   }
 
-  private changed([name, , owner]: [string, string, string]): void {
+  private changed([name, , owner]: readonly string[]): void {
     this.traffic.owned(name, owner);
     if (name.startsWith(':') && owner !== '' && !this.isOwn(name)) void this.client(name);
   }
 
   private isOwn(uniqueName: string): boolean {
-    return uniqueName === nameOf(this.asking) || uniqueName === nameOf(this.watching);
+    return uniqueName === this.asking.uniqueName || uniqueName === this.watching.uniqueName;
   }
 
   private async ownerOf(name: string): Promise<string> {
@@ -142,40 +127,18 @@ export class BusMonitor {
   private async identify(uniqueName: string): Promise<Client> {
     try {
       const [reply] = await this.ask('GetConnectionCredentials', 's', [uniqueName]);
-      const entries = reply as Readonly<Record<string, dbus.Variant | undefined>>;
-      const pid = entries['ProcessID']?.value as number | undefined;
-      const uid = entries['UnixUserID']?.value as number | undefined;
+      const entries = reply as ReadonlyMap<string, Variant>;
+      const pid = entries.get('ProcessID')?.value as number | undefined;
+      const uid = entries.get('UnixUserID')?.value as number | undefined;
       return { uniqueName, uid, pid, executable: executableOf(pid), unit: unitOf(pid) };
     } catch {
       return { uniqueName, uid: undefined, pid: undefined, executable: undefined, isGone: true };
     }
   }
 
-  private async ask(
-    member: string,
-    signature = '',
-    body: unknown[] = [],
-  ): Promise<readonly unknown[]> {
-    const where = { destination: DRIVER, path: '/org/freedesktop/DBus', interface: DRIVER };
-    const call = this.asking.call(new dbus.Message({ ...where, member, signature, body }));
-    const reply = await Promise.race([call, this.broken]);
-    return reply?.body ?? [];
+  private ask(member: string, signature = '', body: unknown[] = []): Promise<readonly unknown[]> {
+    return this.asking.call({ member, signature, body });
   }
-}
-
-async function connect(address: string): Promise<dbus.MessageBus> {
-  const bus = dbus.sessionBus({ busAddress: address });
-  try {
-    await once(bus, 'connect');
-  } catch (error) {
-    throw new Error(`cannot reach the bus at ${address}: ${textOf(error)}`, { cause: error });
-  }
-  return bus;
-}
-
-/** dbus-next has it, and does not say so in its types. */
-function nameOf(bus: dbus.MessageBus): unknown {
-  return 'name' in bus ? bus.name : undefined;
 }
 
 function executableOf(pid: number | undefined): string | undefined {

@@ -95,7 +95,7 @@ describe.each([1, 2])('with %i host(s)', (hosts) => {
     await follower.waitForLine(/ListNames/);
     await refused(clients[1], 'Later');
     const line = await follower.waitForLine(/Later/);
-    expect(JSON.parse(String(line))).toMatchObject({ count: 1, rule: `${file}:6` });
+    expect(JSON.parse(line)).toMatchObject({ count: 1, rule: `${file}:6` });
     await follower.stop();
   });
 });

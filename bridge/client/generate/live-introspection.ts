@@ -1,5 +1,4 @@
-import dbus from 'dbus-next';
-
+import { BusConnection } from '#bridge/socket/connection.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 import { parseBusName, parseObjectPath } from '#bridge/wire/names.js';
 import { GenerateError } from './select-interfaces.js';
@@ -23,32 +22,23 @@ export async function introspectObject({
   if (parseBusName(name) === undefined) throw new GenerateError(`"${name}" is not a bus name`);
   if (parseObjectPath(path) === undefined)
     throw new GenerateError(`"${path}" is not an object path`);
-  const call = new dbus.Message({
-    destination: name,
-    path,
-    interface: INTROSPECTABLE,
-    member: 'Introspect',
-  });
-  const reply = await withBus(bus, (connection) => connection.call(call));
-  const [xml]: unknown[] = reply?.body ?? [];
+  const call = { destination: name, path, interface: INTROSPECTABLE, member: 'Introspect' };
+  const [xml] = await withBus(bus, (connection) => connection.call(call));
   const source = `${name} ${path}`;
   if (typeof xml === 'string') return { source, title: source, xml };
   throw new GenerateError(`${source}: the answer to Introspect is not a text`);
 }
 
 /** Connects, does one thing, and disconnects. A connection that fails ends what has begun. */
-async function withBus<T>(
-  bus: string,
-  use: (connection: dbus.MessageBus) => Promise<T>,
-): Promise<T> {
-  const connection = dbus.sessionBus({ busAddress: busAddress(bus, process.env).text });
+async function withBus<T>(bus: string, use: (connection: BusConnection) => Promise<T>): Promise<T> {
+  let connection: BusConnection | undefined;
   try {
-    const failed = new Promise<never>((_, reject) => connection.on('error', reject));
-    return await Promise.race([use(connection), failed]);
+    connection = await BusConnection.open(busAddress(bus, process.env).text);
+    return await use(connection);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new GenerateError(`${bus} bus: ${why}`);
   } finally {
-    connection.disconnect();
+    connection?.close();
   }
 }

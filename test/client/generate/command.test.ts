@@ -67,7 +67,7 @@ const REFUSED: [string, RegExp][] = [
   ['--bus session org.example.A here', /"here" is not an object path/],
   ['--bus session org.example.A /', /neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set/],
   ['--bus nonsense org.example.A /', /address 'nonsense': .*a bus is 'session', 'system' or/],
-  ['--bus unix:path=/nowhere org.example.A /', /unix:path=\/nowhere bus: connect ENOENT/],
+  ['--bus unix:path=/nowhere org.example.A /', /unix:path=\/nowhere bus: connect: ENOENT/],
 ];
 
 test.each(REFUSED)('"%s" is refused', async (line, reason) => {
