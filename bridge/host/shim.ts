@@ -18,7 +18,7 @@ import type { Host } from './host.js';
 import { figuresOf } from './figures.js';
 import { HeldMessage } from './held-message.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
-import { Lookup } from './node-contexts.js';
+import { CAPTURE, Lookup } from './node-contexts.js';
 import { Outbox } from './outbox.js';
 import type { Program } from './program.js';
 import * as refusals from './refusals.js';
@@ -255,6 +255,11 @@ export class Shim implements Sink, MessageHandler {
   // hot
   accept(node: Node, message: Message, trace: Trace): void {
     const { context } = node;
+    /* another host shows it what there is before it has the answer that makes it a monitor */
+    if (context === CAPTURE && !this.isMonitor) {
+      trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
+      return;
+    }
     let envelope = message.note as Envelope | null;
     if (envelope === null || context instanceof Lookup) {
       if (isDBusMessage(message) ? message.origin === 0 : this.host.isOurs(message.origin)) {
