@@ -151,6 +151,7 @@ export class ControlInbox {
   private becomeMonitor(shim: Shim): void {
     const { peer } = shim;
     shim.isMonitor = true;
+    shim.isWatching = true;
     const objects: (Node | Handle)[] = [];
     for (let node = peer.firstNode; node !== null; node = node.nextOwned) {
       if (node.context !== CAPTURE) objects.push(node);

@@ -9,6 +9,7 @@ import { NewNode, SendStatus } from '#core/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
 import { busSettings } from './bus-settings.js';
+import { figuresOf } from './figures.js';
 import type { Host } from './host.js';
 import type { HostOptions } from './host-options.js';
 import type { ObjectTranslator, OtherBus } from './host-parts.js';
@@ -54,7 +55,7 @@ export class LocalRegistry implements RegistryAccess {
   }
 
   admit(shim: Shim, credentials: Credentials): void {
-    const connection = new Connection(credentials, () => shim.figures());
+    const connection = new Connection(credentials, () => figuresOf(shim));
     connection.takesDescriptors = shim.hasUnixFds;
     connection.payer = shim.peer;
     this.host.grants.classify(connection);

@@ -1,12 +1,17 @@
 import { DescriptorSet, Message, NewNode, SendStatus, type Handle } from '#core/index.js';
 import { closeFd, duplicate } from '#core/linux/index.js';
 import type { AdmissionRequest } from '#bridge/driver/door.js';
-import { Connection, type Credentials } from '#bridge/registry/connection.js';
+import {
+  Connection,
+  type ConnectionFigures,
+  type Credentials,
+} from '#bridge/registry/connection.js';
 import { ControlCode, controlMessage } from '#bridge/registry/control-message.js';
 import type { HostReport } from '#bridge/registry/host-report.js';
 import { Replica, Synchronisation } from '#bridge/registry/replica.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
+import { figuresOf } from './figures.js';
 import type { HostDomain } from './host-domain.js';
 import type { HostOptions } from './host-options.js';
 import type { Host } from './host.js';
@@ -63,7 +68,7 @@ export class RemoteRegistry implements RegistryAccess {
   admit(shim: Shim, credentials: Credentials): void {
     const { uid, gid, pid, groups, atConsole, pidFd, securityLabel } = credentials;
     const plain = { uid, gid, pid, groups, atConsole };
-    shim.connection = new Connection(credentials, () => shim.figures());
+    shim.connection = new Connection(credentials, () => figuresOf(shim));
     const label = securityLabel && Buffer.from(securityLabel).toString('latin1');
     const request: AdmissionRequest = {
       takesDescriptors: shim.hasUnixFds,
@@ -181,8 +186,8 @@ export class RemoteRegistry implements RegistryAccess {
   }
 
   private report(): HostReport {
-    const figures: [number, ReturnType<Shim['figures']>][] = [];
-    for (const shim of this.host.connected) figures.push([shim.number, shim.figures()]);
+    const figures: [number, ConnectionFigures][] = [];
+    for (const shim of this.host.connected) figures.push([shim.number, figuresOf(shim)]);
     return { status: hostStatus(this.host), denials: this.host.denials.list(), figures };
   }
 }

@@ -39,6 +39,7 @@ export function sendToDriver(shim: Shim, header: MessageHeader): void {
   }
   const { node, handle } = shim.peer.createNode();
   node.context = attached;
+  if (attached === CAPTURE) shim.becomingSerial = header.serial;
   message.addTransfer(handle);
   deliver(shim, header, message);
   if (handle.live) shim.peer.release(handle);

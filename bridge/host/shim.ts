@@ -5,7 +5,7 @@ import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import type { Connection, ConnectionFigures } from '#bridge/registry/connection.js';
+import type { Connection } from '#bridge/registry/connection.js';
 import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
@@ -15,7 +15,6 @@ import { DescriptorClaims } from './descriptor-claims.js';
 import { Destinations, type Destination } from './destinations.js';
 import { beginsDBusMessage, isDBusMessage } from './foreign-messages.js';
 import type { Host } from './host.js';
-import { figuresOf } from './figures.js';
 import { HeldMessage } from './held-message.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
 import { CAPTURE, Lookup } from './node-contexts.js';
@@ -60,6 +59,9 @@ export class Shim implements Sink, MessageHandler {
 
   live = true;
   isMonitor = false;
+  /** of its call of BecomeMonitor, and whether what monitors get follows the answer to it */
+  becomingSerial = -1;
+  isWatching = false;
   isDirty = false;
   /** the socket took less than there was: epoll tells when it takes more */
   isBlocked = false;
@@ -255,10 +257,9 @@ export class Shim implements Sink, MessageHandler {
   // hot
   accept(node: Node, message: Message, trace: Trace): void {
     const { context } = node;
-    /* another host shows it what there is before it has the answer that makes it a monitor */
-    if (context === CAPTURE && !this.isMonitor) {
-      trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
-      return;
+    /* other hosts show it what there is before it has the answer that makes it a monitor */
+    if (context === CAPTURE && !this.isWatching) {
+      return trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
     }
     let envelope = message.note as Envelope | null;
     if (envelope === null || context instanceof Lookup) {
@@ -269,7 +270,10 @@ export class Shim implements Sink, MessageHandler {
       envelope = this.host.readForeign(this, node, message, trace);
       if (envelope === null) return;
     }
-    if (typeof context === 'number') this.pendingCalls--;
+    if (typeof context === 'number') {
+      this.pendingCalls--;
+      if (context === this.becomingSerial) this.isWatching = true;
+    }
     const { header } = envelope;
     if (message.receivedCount > 0) {
       const reply = message.received[message.receivedCount - 1];
@@ -412,10 +416,6 @@ export class Shim implements Sink, MessageHandler {
   private readUntil(status: number): void {
     if (status !== ReadStatus.Ok && this.live) refusals.endOfStream(this, status);
     this.claims.review();
-  }
-
-  figures(): ConnectionFigures {
-    return figuresOf(this);
   }
 
   /** The socket takes more. */

@@ -136,6 +136,7 @@ export class Stage {
       const seen: (NormalMessage | string)[] = received
         .filter((message) => !isOurs(message))
         .map((message) => normalise(message, number, this.#names));
+      if (this.#doors !== undefined) orderNoReplies(seen);
       if (client.isMute) seen.push('gets no answer any more');
       if (client.isClosed && !this.#ended.has(client)) seen.push('is disconnected');
       if (client.isClosed) this.#ended.add(client);
@@ -170,6 +171,16 @@ export class Stage {
 
 function isSign({ interface: name, serial }: ReceivedMessage, sign: number): boolean {
   return name === MARKER_INTERFACE && serial === sign;
+}
+
+/** Callers on several hosts learn in no promised order that their callee is gone; a monitor sees it. */
+function orderNoReplies(seen: (NormalMessage | string)[]): void {
+  const isNoReply = (each: NormalMessage | string): each is NormalMessage =>
+    typeof each !== 'string' && each.errorName === 'org.freedesktop.DBus.Error.NoReply';
+  const places = [...seen.keys()].filter((i) => isNoReply(seen[i]));
+  const key = (each: NormalMessage): string => `${each.destination} ${each.replySerial}`;
+  const errors = seen.filter(isNoReply).toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
+  for (const [i, place] of places.entries()) seen[place] = errors[i];
 }
 
 /** Traffic of the test itself, which monitors and eavesdroppers see as well. */
