@@ -178,7 +178,7 @@ export class PendingReply extends Pending<Reply> {
     const { senders } = this.member;
     const sender = senders.of(header, message.origin);
     const isFromName = this.destination !== undefined;
-    const refusal = isFromName ? senders.refusal(header, message.origin, true) : undefined;
+    const refusal = isFromName ? senders.refusal(header, message.origin) : undefined;
     if (refusal !== undefined) {
       reader.references?.closeDescriptors();
       this.error = new DBusError(

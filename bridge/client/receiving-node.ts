@@ -34,7 +34,7 @@ export class ReceivingNode implements NodeContext {
     const descriptorCount = message.descriptors === null ? 0 : message.descriptors.count;
     const { member } = this;
     const { lengthBytes, origin } = message;
-    const refusal = this.isName ? member.senders.refusal(reader.header, origin, false) : undefined;
+    const refusal = this.isName ? member.senders.refusal(reader.header, origin) : undefined;
     const taker = refusal === undefined ? this.taker : new Refusing(refusal);
     if (reader.header.type === MessageType.MethodCall) {
       member.arrivals.push(

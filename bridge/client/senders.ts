@@ -2,6 +2,7 @@ import { denialText } from '#bridge/registry/denial.js';
 import type { Introduction } from '#bridge/registry/registry.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { encodeMessage } from '#bridge/wire/message.js';
+import { MessageType } from '#bridge/wire/types.js';
 import { Facet } from '#policy/facet.js';
 import type { IncomingHeader } from './incoming-header.js';
 import type { Transport } from './transport.js';
@@ -61,9 +62,9 @@ export class Senders {
 
   /** Why the policy keeps a message to a name of this process, or an answer, from it; undefined: it does not. */
   // hot
-  refusal(header: IncomingHeader, origin: number, isAnswer: boolean): string | undefined {
+  refusal(header: IncomingHeader, origin: number): string | undefined {
     if (header.judgedVersion !== this.version || header.judgedOrigin !== origin) {
-      header.refusal = this.isOfBus(origin) ? undefined : this.judge(header, origin, isAnswer);
+      header.refusal = this.isOfBus(origin) ? undefined : this.judge(header, origin);
       header.judgedVersion = this.version;
       header.judgedOrigin = origin;
     }
@@ -75,7 +76,8 @@ export class Senders {
   }
 
   /** A process that does not say truly which of its names is speaking has to do with what all of them may. */
-  private judge(header: IncomingHeader, origin: number, isAnswer: boolean): string | undefined {
+  private judge(header: IncomingHeader, origin: number): string | undefined {
+    const isAnswer = isAnswerType(header.type);
     const known = this.rightsOf.get(origin);
     if (known === undefined) {
       if (this.takesStrangers || isAnswer) return undefined;
@@ -102,14 +104,18 @@ export class Senders {
       errorName,
       destination,
     };
-    const isAnswer = path === undefined;
     const bytes = encodeMessage({
       ...fields,
       serial: 1,
-      replySerial: isAnswer ? 1 : undefined,
+      replySerial: isAnswerType(type) ? 1 : undefined,
       unixFds: unixFds === 0 ? undefined : unixFds,
     });
     this.scanned.scan(bytes, new DataView(bytes.buffer, bytes.byteOffset), 0, bytes.length);
     return this.scanned;
   }
+}
+
+/** The type alone says by which facet a message is judged, so that a verdict belongs to its header. */
+function isAnswerType(type: number): boolean {
+  return type === MessageType.MethodReturn || type === MessageType.Error;
 }

@@ -37,6 +37,14 @@ function call(member: string, sender?: string): IncomingHeader {
   return new IncomingHeaders().read(bytes, new DataView(bytes.buffer), bytes.length)!;
 }
 
+function answer(errorName: string, sender: string): IncomingHeader {
+  const bytes = encodeMessage(
+    { type: MessageType.Error, serial: 1, replySerial: 1, errorName, sender },
+    [],
+  );
+  return new IncomingHeaders().read(bytes, new DataView(bytes.buffer), bytes.length)!;
+}
+
 describe('a message to a name of a native peer', () => {
   const introduced = (): Senders => {
     const senders = new Senders(transport);
@@ -57,7 +65,7 @@ describe('a message to a name of a native peer', () => {
     ['of the bus, which has judged it', BUS, ':1.5', 'Hidden', true],
     ['of this process', 0, ':1.5', 'Hidden', true],
   ] as const)('%s', (_title, origin, sender, member, passes) => {
-    const refusal = introduced().refusal(call(member, sender), origin, false);
+    const refusal = introduced().refusal(call(member, sender), origin);
     expect(refusal?.startsWith('Rejected send message: ') ?? 'passes').toBe(
       passes ? 'passes' : true,
     );
@@ -66,13 +74,28 @@ describe('a message to a name of a native peer', () => {
   test('is judged anew when the rights of its sender change', () => {
     const senders = introduced();
     const header = call('Hidden', ':1.5');
-    expect(senders.refusal(header, PEER, false)).toContain('<deny send_interface="a.b"');
+    expect(senders.refusal(header, PEER)).toContain('<deny send_interface="a.b"');
     senders.introduce({ name: ':1.5', process: PEER, facet: null, replyFacet: null });
-    expect(senders.refusal(header, PEER, false)).toBeUndefined();
+    expect(senders.refusal(header, PEER)).toBeUndefined();
+  });
+
+  test('is no way to have an answer judged beforehand', () => {
+    const senders = new Senders(transport);
+    const policies = new ClientPolicies(
+      readDefaultRules(`${OPEN}<deny send_error="a.b.Kept" send_requested_reply="true"/>`),
+    );
+    const policy = policies.for({ uid: 1, gids: [], atConsole: false });
+    const party = { policy, names: new Set<string>() };
+    const replyFacet = compileFacet(party, party, Flow.RequestedReply)!.data;
+    senders.introduce({ name: ':1.5', process: PEER, facet: null, replyFacet });
+    const header = answer('a.b.Kept', ':1.5');
+    /* the same header comes to a name first, and then where an answer is awaited */
+    for (let i = 0; i < 2; i++) expect(senders.refusal(header, PEER)).toContain('a.b.Kept');
+    expect(senders.refusal(answer('a.b.Other', ':1.5'), PEER)).toBeUndefined();
   });
 
   test('needs no introduction where nothing can be denied', () => {
     const senders = new Senders(transport);
-    expect(senders.refusal(call('Plain'), OTHER, false)).toBeUndefined();
+    expect(senders.refusal(call('Plain'), OTHER)).toBeUndefined();
   });
 });

@@ -41,7 +41,7 @@ export class PendingMessage extends Pending<BusMessage> {
       );
       return;
     }
-    const refusal = this.home.senders.refusal(reader.header, message.origin, true);
+    const refusal = this.home.senders.refusal(reader.header, message.origin);
     if (refusal !== undefined) {
       reader.references?.closeDescriptors();
       this.error = new DBusError(ErrorName.NoReply, `the answer is kept back. ${refusal}`);
