@@ -24,12 +24,17 @@ export interface DenialRow {
 /** Whoever invents messages to be denied pushes out the rows that are the longest without another one. */
 const ROWS_MAX = 256;
 
+/** A path alone may have 64 MiB (D-Bus specification, "Message Format"). */
+const MESSAGE_MAX_LENGTH = 512;
+
 /** Counts denials by program, rule and message, so that a program that asks again and again is one row. */
 export class Denials {
   private readonly rows = new Map<string, DenialRow>();
   private readonly programs = new WeakMap<Connection, string | null>();
 
-  note(connection: Connection, { why, rule, message }: Denial['fields'], nowMs: number): void {
+  note(connection: Connection, { why, rule, message: all }: Denial['fields'], nowMs: number): void {
+    /* a copy: a part of a text would keep the whole */
+    const message = Buffer.from(all.slice(0, MESSAGE_MAX_LENGTH)).toString();
     const { pid = null, uid = null } = connection.credentials;
     const program = this.programBehind(connection);
     const key = JSON.stringify([program, uid, why, message]);
