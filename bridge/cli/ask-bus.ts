@@ -15,7 +15,7 @@ export async function askBus(
   what: string,
 ): Promise<unknown> {
   const known = address ?? 'session';
-  const bus = await BusConnection.open(busAddress(known, process.env).text);
+  const bus = await BusConnection.open(busAddress(known, process.env).text, TIMEOUT_MS);
   try {
     const [json] = await bus.call({ interface: 'org.bus1.Status', member }, TIMEOUT_MS);
     return JSON.parse(String(json));

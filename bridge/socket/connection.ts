@@ -58,18 +58,26 @@ export class BusConnection implements SocketEvents {
     this.watch = watchReadable(this.client.fd, () => void this.client.dispatch());
   }
 
-  /** Connects to the first address of a list that answers, and says Hello. @throws Error, BusError */
-  static async open(address: string): Promise<BusConnection> {
+  /**
+   * Connects to the first address of a list that answers, and says Hello, each within `timeoutMs`.
+   *
+   * @throws Error, BusError
+   */
+  static async open(address: string, timeoutMs = REPLY_TIMEOUT_MS): Promise<BusConnection> {
     const socket = connectToBus(address);
     if (typeof socket === 'string') throw new Error(socket);
     const connection = new BusConnection(socket.fd, socket.guid);
+    const overdue = new Error(`the bus did not answer within ${timeoutMs / 1000} s`);
+    const timer = setTimeout(() => connection.fail(overdue), timeoutMs);
     try {
       await Promise.race([connection.admitted, connection.lost]);
-      connection.uniqueName = String((await connection.call({ member: 'Hello' }))[0]);
+      connection.uniqueName = String((await connection.call({ member: 'Hello' }, timeoutMs))[0]);
       return connection;
     } catch (error) {
       connection.close();
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
