@@ -23,12 +23,13 @@ export interface Grant {
   readonly replyFacet: Facet | null;
 }
 
-/** What the policy leaves to decide for each message from one standing to another; compiled on first use. */
+/** What the policy leaves to decide for each message from one standing to another, by flow; compiled on first use. */
 class Relation {
-  directed: Facet | null | undefined = undefined;
-  reply: Facet | null | undefined = undefined;
-  broadcast: Facet | null | undefined = undefined;
-  eavesdropped: Facet | null | undefined = undefined;
+  [Flow.Directed]: Facet | null | undefined = undefined;
+  [Flow.RequestedReply]: Facet | null | undefined = undefined;
+  [Flow.UnrequestedReply]: Facet | null | undefined = undefined;
+  [Flow.Broadcast]: Facet | null | undefined = undefined;
+  [Flow.Eavesdropped]: Facet | null | undefined = undefined;
 }
 
 /** Standings are as few as users and mentioned names are; a bound keeps a hostile mix of names from growing it. */
@@ -127,20 +128,12 @@ export class Grants {
   /** For one subscriber of a sender's signals. Sender undefined: the driver. */
   // hot
   broadcastFacet(sender: Subject | undefined, receiver: Subject): Facet | null {
-    const from = sender === undefined ? this.driver : sender.standing;
-    const relation = this.relation(from, receiver.standing);
-    if (relation.broadcast === undefined)
-      relation.broadcast = this.compile(from, receiver.standing, Flow.Broadcast);
-    return relation.broadcast;
+    return this.facet(sender?.standing ?? this.driver, receiver.standing, Flow.Broadcast);
   }
 
   /** The facet for an eavesdropper: a connection that sees a message which is addressed to another. */
   eavesdropFacet(sender: Subject | undefined, receiver: Subject): Facet | null {
-    const from = sender === undefined ? this.driver : sender.standing;
-    const relation = this.relation(from, receiver.standing);
-    if (relation.eavesdropped === undefined)
-      relation.eavesdropped = this.compile(from, receiver.standing, Flow.Eavesdropped);
-    return relation.eavesdropped;
+    return this.facet(sender?.standing ?? this.driver, receiver.standing, Flow.Eavesdropped);
   }
 
   private grant(sender: Standing, receiver: Standing): Grant {
@@ -152,18 +145,21 @@ export class Grants {
 
   // hot
   private directed(sender: Standing, receiver: Standing): Facet | null {
-    const relation = this.relation(sender, receiver);
-    if (relation.directed === undefined)
-      relation.directed = this.compile(sender, receiver, Flow.Directed);
-    return relation.directed;
+    return this.facet(sender, receiver, Flow.Directed);
   }
 
   // hot
   private reply(callee: Standing, caller: Standing): Facet | null {
-    const relation = this.relation(callee, caller);
-    if (relation.reply === undefined)
-      relation.reply = this.compile(callee, caller, Flow.RequestedReply);
-    return relation.reply;
+    return this.facet(callee, caller, Flow.RequestedReply);
+  }
+
+  // hot
+  private facet(sender: Standing, receiver: Standing, flow: Flow): Facet | null {
+    const relation = this.relation(sender, receiver);
+    const known = relation[flow];
+    if (known !== undefined) return known;
+    this.compiled++;
+    return (relation[flow] = compileFacet(sender, receiver, flow));
   }
 
   // hot
@@ -177,11 +173,6 @@ export class Grants {
     this.lastReceiver = receiver;
     this.lastRelation = relation;
     return relation;
-  }
-
-  private compile(sender: Standing, receiver: Standing, flow: Flow): Facet | null {
-    this.compiled++;
-    return compileFacet(sender, receiver, flow);
   }
 
   private place(subject: Subject, policy: ClientPolicy | undefined): void {
