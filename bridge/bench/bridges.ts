@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { closeFd, socketPair, waitReadable } from '#core/linux/index.js';
 import { needProgram } from './absent.js';
-import { commandPath, startChild } from './buses.js';
-import type { Child } from './child.js';
+import { commandPath, dropIn, READY_TIMEOUT_MS, startChild } from './buses.js';
+import { Child } from './child.js';
 import { NAME_PATTERN } from './names.js';
 import { busOf } from './running-bus.js';
 import type { RunningBus, StartBus } from './running-bus.js';
@@ -32,6 +33,43 @@ export function callerProxied(startOld: StartBus): StartBus {
 /** The service connects to xdg-dbus-proxy. */
 export function serviceProxied(startOld: StartBus): StartBus {
   return inFrontOf(startOld, 'services', (old, path) => startProxy(old, path, '--own'));
+}
+
+/** The caller, or the service, is in a sandbox, and the bridge serves it itself. */
+export function sandboxed(users: 'caller' | 'service'): StartBus {
+  return async (place) => {
+    const bus = await dropIn(place);
+    const front = join(place.directory, 'front');
+    const life = await openSandbox(bus, front, users === 'caller' ? '--talk' : '--own');
+    return {
+      path: users === 'caller' ? front : bus.path,
+      servicePath: users === 'service' ? front : bus.path,
+      children: bus.children,
+      close: async () => {
+        closeFd(life);
+        await bus.close();
+      },
+    };
+  };
+}
+
+/** Returns the descriptor that keeps the sandbox's socket alive; what was started to ask for it has ended. */
+async function openSandbox(
+  bus: RunningBus,
+  path: string,
+  rule: '--talk' | '--own',
+): Promise<number> {
+  const [life, theirs] = socketPair();
+  const words = ['sandbox', '--fd=3', `unix:path=${bus.path}`, path, '--filter'];
+  const args = [commandPath('bus1-bridge'), ...words, `${rule}=${NAME_PATTERN}`];
+  const child = new Child('bus1-bridge sandbox', process.execPath, args, { fds: [theirs] });
+  closeFd(theirs);
+  const isReady = waitReadable(life, READY_TIMEOUT_MS);
+  await child.stop();
+  if (isReady) return life;
+  closeFd(life);
+  await bus.close();
+  throw new Error('bus1-bridge sandbox: it did not become ready');
 }
 
 /** An old bus and a program in front of it, which callers or services connect to. */

@@ -7,7 +7,7 @@ import { startDbusBroker } from './dbus-broker.js';
 import { busOf } from './running-bus.js';
 import type { Place, RunningBus } from './running-bus.js';
 
-const READY_TIMEOUT_MS = 10_000;
+export const READY_TIMEOUT_MS = 10_000;
 const SESSION_CONFIG = '/usr/share/dbus-1/session.conf';
 /** The policies of all system services that are installed: what a system bus has to load. */
 const SYSTEM_POLICIES = '/usr/share/dbus-1/system.d';

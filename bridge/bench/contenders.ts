@@ -1,4 +1,11 @@
-import { bridge, callerProxied, exporting, importing, serviceProxied } from './bridges.js';
+import {
+  bridge,
+  callerProxied,
+  exporting,
+  importing,
+  sandboxed,
+  serviceProxied,
+} from './bridges.js';
 import { dbusBroker, dbusDaemon, dropIn, dropInWithPolicies, noBus } from './buses.js';
 import { compileSocketPair } from './c-program.js';
 import { Child } from './child.js';
@@ -128,6 +135,9 @@ export const CONTENDERS = {
   'export-daemon': legacy('exported', exporting(dbusDaemon)),
   'proxied-caller-daemon': legacy('proxied caller', callerProxied(dbusDaemon)),
   'proxied-service-daemon': legacy('proxied service', serviceProxied(dbusDaemon)),
+
+  'sandboxed-caller': legacy('sandboxed caller', sandboxed('caller')),
+  'sandboxed-service': legacy('sandboxed service', sandboxed('service')),
 
   'two-hosts-native': conversation(
     'two hosts, two peers',

@@ -25,6 +25,7 @@ export const TABLE_IDS = [
   'legacy',
   'attach-broker',
   'attach-daemon',
+  'sandbox',
   'idle',
 ] as const;
 
@@ -103,6 +104,18 @@ export const TABLES: Record<TableId, Table> = {
     'export-daemon',
     'proxied-service-daemon',
   ]),
+  sandbox: {
+    title: 'Sandboxes on bus1-bridge, beside xdg-dbus-proxy in front of dbus-broker',
+    columns: [
+      'sandboxed-caller',
+      'proxied-caller-broker',
+      'sandboxed-service',
+      'proxied-service-broker',
+      'dbus-broker',
+    ],
+    rows: ['round-trip-32', 'outstanding-64', 'round-trip-64k'],
+    reference: 'proxied-caller-broker',
+  },
   idle: {
     title: 'Silence: all threads of the bridge, its hosts and two native peers',
     columns: ['two-hosts-native'],

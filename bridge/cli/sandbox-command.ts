@@ -23,6 +23,6 @@ export function sandboxCommand(finish: (status: number) => void): Command {
     const { sandbox } = await import('./sandbox.js');
     // The order of the words matters, also of those before ADDRESS: it is sandbox.ts that reads them.
     const words = process.argv.slice(process.argv.indexOf('sandbox') + 1);
-    finish(sandbox(words, command.helpInformation()));
+    finish(await sandbox(words, command.helpInformation()));
   });
 }

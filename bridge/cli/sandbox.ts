@@ -1,27 +1,26 @@
-import { readFileSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { versionText } from '#bridge/control/version.js';
-import { busAddress } from '#bridge/wire/bus-address.js';
 import {
   ArgumentError,
   parseSandboxArguments,
   type SandboxArguments,
 } from '#bridge/sandbox/proxy-options.js';
-import { ProxyLoop } from '#bridge/sandbox/proxy.js';
+import { serve } from '#bridge/sandbox/serve.js';
+import { busAddress } from '#bridge/wire/bus-address.js';
 import { UsageError } from './usage-error.js';
 
 /** Shows one bus or several to a sandbox, until `--fd` is closed or a signal comes. */
-export function sandbox(words: readonly string[], help: string): number {
+export async function sandbox(words: readonly string[], help: string): Promise<number> {
   const { proxies, readyFd, show } = parse(words);
   if (show !== undefined) {
     process.stdout.write(show === 'help' ? help : `bus1-bridge ${versionText()}\n`);
     return 0;
   }
-  const loop = new ProxyLoop();
-  for (const options of proxies) {
-    loop.listen({ ...options, address: busAddress(options.address, process.env).text });
-  }
-  if (readyFd !== undefined) writeSync(readyFd, 'x');
-  loop.run(readyFd);
+  const found = proxies.map((each) => ({
+    ...each,
+    address: busAddress(each.address, process.env).text,
+  }));
+  await serve(found, readyFd);
   return 0;
 }
 

@@ -5,6 +5,7 @@ import { Host } from '#bridge/host/host.js';
 import type { HostOptions, HostOutput } from '#bridge/host/host-options.js';
 import type { HostParts } from '#bridge/host/host-parts.js';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
+import { RestrictedListeners } from '#bridge/sandbox/restricted-listeners.js';
 import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Mapping } from '#mappings/index.js';
 
@@ -71,6 +72,7 @@ async function parts(): Promise<HostParts> {
     randomBytes,
     ...(keyring && { cookies: new CookieKeyring({ ...keyring, randomBytes, nowSeconds }) }),
     ...(uplink && Attachment && { attach: (host) => new Attachment(host, uplink) }),
+    sandboxes: (host) => new RestrictedListeners(host),
     ...(Translator && { translate: (host) => new Translator(host, mappings) }),
   };
 }

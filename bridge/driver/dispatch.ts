@@ -15,6 +15,7 @@ export function dispatch(
   message: DecodedMessage,
   attached: Handle | undefined,
   replyHandle: Handle | undefined,
+  received: readonly number[] = [],
 ): boolean {
   const afterwards: (() => void)[] = [];
   const descriptors: number[] = [];
@@ -41,6 +42,7 @@ export function dispatch(
       message,
       args: message.body,
       attached,
+      descriptors: received,
       keepAttached: () => {
         isKept = true;
       },

@@ -357,22 +357,23 @@ export class Driver {
   /** A message of a native peer, which has not been checked by any shim. */
   private receivedMessage(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
     const fault = connection.isNative ? faultOf(connection, entry) : undefined;
-    if (fault === undefined) return this.receivedCall(connection, entry);
-    entry.descriptors?.drop();
+    try {
+      if (fault === undefined) return this.receivedCall(connection, entry);
+    } finally {
+      entry.descriptors?.drop();
+    }
     this.peer.release(...entry.handles.filter(({ live }) => live));
     this.disconnect(connection, `it sent the bus an invalid message: ${fault}`);
   }
 
   private receivedCall(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
     const message = decodeMessage(entry.bytes);
-    entry.descriptors?.drop();
     const isCall = message.type === MessageType.MethodCall;
     const handles = [...entry.handles];
     const isAwaited = isCall && (message.flags & MessageFlag.NoReplyExpected) === 0;
     const reply = isAwaited ? handles.pop() : undefined;
     if (!connection.isActive && !isHello(message)) {
-      refuseUnregistered(this, connection, message, reply);
-      return;
+      return refuseUnregistered(this, connection, message, reply);
     }
     const isBroadcast = message.type === MessageType.Signal && message.destination === undefined;
     if (connection.isNative && !isBroadcast && this.denies(connection, entry, message, reply)) {
@@ -386,7 +387,8 @@ export class Driver {
         this.showFrom(connection, entry.bytes);
       }
     }
-    if (isCall && !dispatch(this, connection, message, handles[0], reply)) return;
+    const fds = entry.descriptors?.fds;
+    if (isCall && !dispatch(this, connection, message, handles[0], reply, fds)) return;
     /* eavesdroppers see a call after its answer, and no call that was refused (`bus/dispatch.c`) */
     if (this.registry.subscriptions.hasEavesdroppers) {
       const heard = encodeMessage(

@@ -15,6 +15,8 @@ export interface Call {
   readonly attached: Handle | undefined;
   /** the method has found a use for it: it is not released after the call */
   keepAttached(): void;
+  /** came with the call, and are closed when the method returns: what is kept has to be a duplicate */
+  readonly descriptors: readonly number[];
   /** sends a descriptor with the reply, and returns its index there; undefined when the caller takes none */
   attachDescriptor(fd: number): number | undefined;
   /** answers later: the method then returns `LATER` */

@@ -16,6 +16,7 @@ import type { Host } from './host.js';
 import type { LogLevel } from './host-options.js';
 import { Listener } from './listener.js';
 import { Lobby } from './lobby.js';
+import type { Endpoint } from './poller.js';
 import { Shim } from './shim.js';
 import { SocketCredentials } from './socket-credentials.js';
 import type { Spreader } from './spreader.js';
@@ -29,7 +30,7 @@ const FREE_FDS_MIN = 64;
 export class Entrance {
   readonly lobby: Lobby;
   private readonly host: Host;
-  private readonly listeners: Listener[] = [];
+  private readonly listeners: Endpoint[] = [];
   /** null: clients stay here */
   spreader: Spreader | null = null;
 
@@ -49,9 +50,18 @@ export class Entrance {
   }
 
   listen(fd: number): void {
-    const listener = new Listener(this.host, fd);
+    this.addListener(new Listener(this.host, fd));
+  }
+
+  /** Accepts clients there while there is room for them. */
+  addListener(listener: Endpoint): void {
     this.listeners.push(listener);
     if (this.spreader?.isAccepting !== false) this.host.poller.watch(listener);
+  }
+
+  removeListener(listener: Endpoint): void {
+    this.listeners.splice(this.listeners.indexOf(listener), 1);
+    this.host.poller.close(listener.fd);
   }
 
   /** Stops admitting clients. */
@@ -61,12 +71,12 @@ export class Entrance {
 
   /**
    * Takes over a socket that was accepted here or by another process: its client has to authenticate first.
+   * `credentials`: where they are not those of the socket.
    *
    * @throws SystemError: the socket is still the caller's
    */
-  take(fd: number, { isUnix, nonce }: NewClient): void {
+  take(fd: number, { isUnix, nonce }: NewClient, credentials = credentialsOf(fd, isUnix)): void {
     if (!isUnix) setNoDelay(fd);
-    const credentials = isUnix ? SocketCredentials.of(fd) : SocketCredentials.none();
     const server = this.newSaslServer(credentials, isUnix);
     const handshake = new Handshake(this.host, fd, credentials, server, {
       nonce: nonce === undefined ? undefined : bytesOf(nonce),
@@ -180,6 +190,10 @@ export class Entrance {
 function mayClaim({ uid, pid, pidFd }: Credentials, claimedUid: number): boolean {
   if (uid === undefined || pid === undefined || pidFd === undefined) return false;
   return isSameUserInNamespace({ uid, pid, pidFd }, claimedUid);
+}
+
+function credentialsOf(fd: number, isUnix: boolean): SocketCredentials {
+  return isUnix ? SocketCredentials.of(fd) : SocketCredentials.none();
 }
 
 function bytesOf(base64: string): Uint8Array {

@@ -33,6 +33,13 @@ export interface ObjectTranslator {
   run(): void;
 }
 
+/** Sockets for sandboxes, which see those names of this bus that they may (bridge/sandbox). */
+export interface Sandboxes {
+  /** how such a socket is asked for */
+  readonly driverInterface: DriverInterface;
+  close(): void;
+}
+
 /**
  * What a host is made of besides plain data, supplied by the code that starts it (bridge/control/data-plane.ts).
  */
@@ -42,6 +49,8 @@ export interface HostParts {
   readonly cookies?: CookieIssuer;
   /** absent: this bus stands alone */
   attach?(host: Host): OtherBus;
+  /** absent: nobody asks for such sockets */
+  sandboxes?(host: Host): Sandboxes;
   /** absent: there are no mappings */
   translate?(host: Host): ObjectTranslator;
 }

@@ -162,7 +162,7 @@ export class Host {
     this.flushAll();
     for (const shim of this.shims) this.close(shim, undefined);
     this.settle();
-    this.attachment?.close();
+    this.here?.close();
     this.bury();
     this.peers?.close();
   }

@@ -1,5 +1,6 @@
 import {
   closeFd,
+  duplicate,
   peerCredentials,
   peerGroups,
   peerPidFd,
@@ -21,6 +22,7 @@ export class SocketCredentials implements Credentials {
   uid: number | undefined;
   atConsole = false;
   private fd: number;
+  private ownsSocket = false;
   private knownGroups: readonly number[] | undefined;
   private knownPidFd: number | undefined;
   private knownLabel: Uint8Array | undefined;
@@ -39,6 +41,19 @@ export class SocketCredentials implements Credentials {
   static of(fd: number): SocketCredentials {
     const { uid, gid, pid } = peerCredentials(fd);
     return new SocketCredentials(fd, uid, gid, pid > 0 ? pid : undefined);
+  }
+
+  /** Of a Unix socket that somebody else owns: of a duplicate, which `close` closes. @throws SystemError */
+  static ofDuplicate(fd: number): SocketCredentials {
+    const copy = duplicate(fd);
+    try {
+      const credentials = SocketCredentials.of(copy);
+      credentials.ownsSocket = true;
+      return credentials;
+    } catch (error) {
+      closeFd(copy);
+      throw error;
+    }
   }
 
   /** Of a socket that does not say who its client is. */
@@ -78,6 +93,8 @@ export class SocketCredentials implements Credentials {
 
   /** The socket is about to be closed: its number may be that of another one soon. */
   close(): void {
+    if (this.ownsSocket) closeFd(this.fd);
+    this.ownsSocket = false;
     this.fd = NO_SOCKET;
     if (this.knownPidFd !== undefined) closeFd(this.knownPidFd);
     this.knownPidFd = undefined;

@@ -1,13 +1,22 @@
 import { Access, accessRule, messageRule, NameRules, type NameRule } from './name-rules.js';
 
-/** One ADDRESS PATH pair of the command line, with the options behind it. */
-export interface ProxyOptions {
-  readonly address: string;
-  readonly path: string;
+/** Where a bridge is asked to serve the clients of a socket itself. */
+export const SANDBOX_INTERFACE = 'org.bus1.Sandbox';
+
+/** What a client may see and do. */
+export interface FilterOptions {
   readonly filter: boolean;
-  readonly log: boolean;
   readonly sloppyNames: boolean;
   readonly rules: NameRules;
+}
+
+/** One ADDRESS PATH pair of the command line, with the options behind it. */
+export interface ProxyOptions extends FilterOptions {
+  readonly address: string;
+  readonly path: string;
+  readonly log: boolean;
+  /** the options as they were given */
+  readonly words: readonly string[];
 }
 
 export interface SandboxArguments {
@@ -27,9 +36,30 @@ export class ArgumentError extends Error {
   }
 }
 
-type MutableProxy = { -readonly [Key in keyof Omit<ProxyOptions, 'rules'>]: ProxyOptions[Key] } & {
-  rules: NameRule[];
-};
+interface MutableFilter {
+  filter: boolean;
+  log: boolean;
+  sloppyNames: boolean;
+  readonly rules: NameRule[];
+  readonly words: string[];
+}
+
+/** Reads the options behind one ADDRESS PATH pair. @throws ArgumentError */
+export function parseFilter(words: readonly string[]): FilterOptions & { readonly log: boolean } {
+  const filter = newFilter();
+  for (const word of words) {
+    if (!takeOption(filter, word)) throw new ArgumentError(`Unknown argument ${word}`);
+  }
+  return finished(filter);
+}
+
+function newFilter(): MutableFilter {
+  return { filter: false, log: false, sloppyNames: false, rules: [], words: [] };
+}
+
+function finished<T extends MutableFilter>(filter: T): Omit<T, 'rules'> & { rules: NameRules } {
+  return { ...filter, rules: new NameRules(filter.rules) };
+}
 
 /**
  * Reads xdg-dbus-proxy's command line; `readArguments` returns what there is to read from the descriptor of `--args`.
@@ -46,7 +76,7 @@ export function parseSandboxArguments(
 
 class Parser {
   private readonly readArguments: (fd: number) => string;
-  private readonly proxies: MutableProxy[] = [];
+  private readonly proxies: (MutableFilter & { address: string; path: string })[] = [];
   private address: string | undefined;
   private readyFd: number | undefined;
   private show: SandboxArguments['show'];
@@ -68,7 +98,7 @@ class Parser {
     const { show, readyFd } = this;
     if (this.address !== undefined && show === undefined)
       throw new ArgumentError('No socket path given');
-    const proxies = this.proxies.map((each) => ({ ...each, rules: new NameRules(each.rules) }));
+    const proxies = this.proxies.map((each) => finished(each));
     if (proxies.length === 0 && show === undefined) {
       throw new ArgumentError('name a bus and a socket: ADDRESS PATH, with options behind them');
     }
@@ -76,18 +106,14 @@ class Parser {
   }
 
   private begin(address: string, path: string): void {
-    const options = { filter: false, log: false, sloppyNames: false, rules: [] };
-    this.proxies.push({ address, path, ...options });
+    this.proxies.push({ address, path, ...newFilter() });
     this.address = undefined;
   }
 
   private option(word: string): void {
-    const equals = word.indexOf('=');
-    const name = equals < 0 ? word : word.slice(0, equals);
-    const value = equals < 0 ? undefined : word.slice(equals + 1);
-    if (this.generalOption(name, value)) return;
+    if (this.generalOption(...split(word))) return;
     const proxy = this.proxies.at(-1);
-    if (proxy === undefined || !proxyOption(proxy, name, value)) {
+    if (proxy === undefined || !takeOption(proxy, word)) {
       throw new ArgumentError(`Unknown argument ${word}`);
     }
   }
@@ -113,7 +139,9 @@ const ACCESS_OPTIONS: Readonly<Record<string, Access>> = {
   '--own': Access.Own,
 };
 
-function proxyOption(proxy: MutableProxy, name: string, value: string | undefined): boolean {
+function takeOption(proxy: MutableFilter, word: string): boolean {
+  proxy.words.push(word);
+  const [name, value] = split(word);
   if (value === undefined) {
     if (name === '--filter') proxy.filter = true;
     else if (name === '--log') proxy.log = true;
@@ -130,6 +158,12 @@ function proxyOption(proxy: MutableProxy, name: string, value: string | undefine
     proxy.rules.push(messageRule(value, kind) ?? bad(`'${value}' is not a valid name + rule`));
   } else return false;
   return true;
+}
+
+/** `--NAME` or `--NAME=VALUE`. */
+function split(word: string): [name: string, value: string | undefined] {
+  const equals = word.indexOf('=');
+  return equals < 0 ? [word, undefined] : [word.slice(0, equals), word.slice(equals + 1)];
 }
 
 function bad(message: string): never {

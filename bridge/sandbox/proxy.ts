@@ -1,8 +1,11 @@
 import { rmSync } from 'node:fs';
-import { acceptConnection, closeFd, Epoll, EPOLLIN, listenUnix } from '#core/linux/index.js';
+import { acceptConnection, closeFd, Epoll, EPOLLIN, geteuid } from '#core/linux/index.js';
 import { connectToBus } from '#bridge/socket/connect.js';
 import type { ProxyOptions } from './proxy-options.js';
 import { Session } from './session.js';
+
+/** What a bus has said before it hung up is for a client that reads slowly, too. */
+const LINGER_MS = 1000;
 
 /** Proxies for any number of buses, in one loop that blocks this thread. */
 export class ProxyLoop {
@@ -13,11 +16,8 @@ export class ProxyLoop {
   private readonly watched = new Set<number>();
   private endFd = -1;
 
-  /** @throws SystemError when nobody can listen there */
-  listen(options: ProxyOptions): void {
-    // A socket that another proxy has left behind is in the way.
-    rmSync(options.path, { force: true });
-    const fd = listenUnix(options.path);
+  /** Proxies for those who connect to a socket that listens at the path of `options`. */
+  add(fd: number, options: ProxyOptions): void {
     this.listeners.set(fd, options);
     this.epoll.add(fd, EPOLLIN);
   }
@@ -65,7 +65,8 @@ export class ProxyLoop {
       process.stderr.write(`Failed to connect to bus: ${bus}\n`);
       return closeFd(fd);
     }
-    const session = new Session(fd, bus, options, {
+    const served = { ...options, uid: geteuid(), lingerMs: LINGER_MS };
+    const session = new Session(fd, bus, served, {
       changed: (each) => this.watch(each),
       ended: (each) => this.forget(each),
     });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { closeFd, geteuid } from '#core/linux/index.js';
+import { closeFd } from '#core/linux/index.js';
 import { SaslServer } from '#bridge/sasl/server.js';
-import { SocketClient } from '#bridge/socket/client.js';
+import { clientSide, SocketClient } from '#bridge/socket/client.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
@@ -10,7 +10,7 @@ import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { Access } from './name-rules.js';
 import { BUS, bodyTexts, judgeOutgoing, type Verdict } from './outgoing.js';
 import { logFiltered, logIncoming, logOutgoing, logOwn } from './traffic-log.js';
-import type { ProxyOptions } from './proxy-options.js';
+import type { FilterOptions } from './proxy-options.js';
 import { VisibleNames } from './visible-names.js';
 
 /** A side that is given more than this, and reads it not, stops the other one. */
@@ -26,10 +26,24 @@ type Expected =
   | { readonly kind: 'owner'; readonly name: string }
   | { readonly kind: 'all-names'; readonly isWanted: (name: string) => boolean };
 
+/** How many of each kind a session remembers: connections that the client knows, and calls that it owes an answer. */
+const REMEMBERED_MAX = 65_536;
+
+/** Whom a session serves, and how. */
+export interface SessionOptions extends FilterOptions {
+  readonly log: boolean;
+  /** the user that the client has to be, and that the bus takes it for */
+  readonly uid: number;
+  /** how long the end of one side waits for the other to read */
+  readonly lingerMs: number;
+}
+
 export interface SessionEvents {
   /** Something has to be watched, or not: either side's turn may come. */
   changed(session: Session): void;
   ended(session: Session): void;
+  /** The bus takes a message, and its descriptors, at once. False, or absent: it has to be sent. */
+  deliver?(session: Session, header: MessageHeader, fds: readonly number[]): boolean;
 }
 
 /** One client of a proxy, and its connection to the bus. */
@@ -38,13 +52,15 @@ export class Session {
   /** not there before the bus has let us in */
   client: SocketClient | undefined;
   private readonly clientFd: number;
-  private readonly options: ProxyOptions;
+  private readonly options: SessionOptions;
   private readonly events: SessionEvents;
   private readonly names: VisibleNames;
   /** calls of the client that the bus has not answered, and questions of our own, by serial */
   private readonly awaited = new Map<number, Expected>();
   /** calls of others that the client has not answered, by caller and serial */
   private readonly owed = new Set<string>();
+  /** of all messages to the bus */
+  sentBytes = 0;
   private lastSerial = 0;
   private ownSerial = CLIENT_SERIAL_MAX;
   /** questions about owners that are not answered; the client waits, or its first messages would find nobody */
@@ -54,16 +70,17 @@ export class Session {
   private isClientHeld = false;
   private isOver = false;
 
-  constructor(clientFd: number, bus: BusSocket, options: ProxyOptions, events: SessionEvents) {
+  constructor(clientFd: number, bus: BusSocket, options: SessionOptions, events: SessionEvents) {
     this.clientFd = clientFd;
     this.options = options;
     this.events = events;
     this.names = new VisibleNames(options.rules, options.sloppyNames);
-    this.bus = new SocketClient(bus, {
+    const toBus = {
       ready: () => this.greet(),
-      message: (header, fds) => this.fromBus(header, fds),
+      message: (header: MessageHeader, fds: readonly number[]) => this.fromBus(header, fds),
       closed: () => this.end(),
-    });
+    };
+    this.bus = new SocketClient(bus, toBus, clientSide(bus, options.uid));
   }
 
   /** Whether a side is to be read: not while the other one has too much to read. */
@@ -102,17 +119,17 @@ export class Session {
     this.isOver = true;
     if (this.client === undefined) closeFd(this.clientFd);
     this.events.ended(this);
-    this.client?.close();
-    this.bus.close();
+    this.client?.close(this.options.lingerMs);
+    this.bus.close(this.options.lingerMs);
   }
 
-  /** The client may authenticate, as the user that we are for the bus. */
+  /** The client may authenticate, as the user that it is for the bus. */
   private greet(): void {
     const { guid, hasUnixFds } = this.bus;
     const side = new SaslServer({
       guid,
       mechanisms: ['EXTERNAL', 'ANONYMOUS'],
-      peerUid: geteuid(),
+      peerUid: this.options.uid,
       canPassFds: hasUnixFds,
       randomBytes,
     });
@@ -128,8 +145,14 @@ export class Session {
     this.isClientHeld = !this.wantsClient;
     if (this.isClientHeld) return false;
     if (this.options.filter) this.judge(header, fds);
-    else pass(this.bus, header, fds);
+    else this.passOut(header, fds);
     return true;
+  }
+
+  private passOut(header: MessageHeader, fds: readonly number[]): void {
+    const isDelivered = this.events.deliver?.(this, header, fds) === true;
+    this.sentBytes += header.end - header.start;
+    if (!isDelivered) pass(this.bus, header, fds);
   }
 
   private judge(header: MessageHeader, fds: readonly number[]): void {
@@ -156,7 +179,7 @@ export class Session {
       const expected = kind === 'pass-names' ? 'names' : isHello ? 'hello' : 'pass';
       this.awaited.set(header.serial, { kind: expected });
     }
-    pass(this.bus, header, fds);
+    this.passOut(header, fds);
     if (isHello) this.learnOwners();
   }
 
@@ -164,7 +187,7 @@ export class Session {
   private passAnswer(header: MessageHeader, fds: readonly number[]): void {
     const caller = `${headerText(header, 'destination')} ${header.replySerial}`;
     // What only pretends to be an answer does not use up the right to give one.
-    if (isAnswer(header) && this.owed.delete(caller)) return pass(this.bus, header, fds);
+    if (isAnswer(header) && this.owed.delete(caller)) return this.passOut(header, fds);
     if (this.options.log) process.stdout.write('*DENIED*\n');
     drop(fds);
   }
@@ -229,6 +252,7 @@ export class Session {
 
   private send(fields: MessageFields, body: readonly unknown[]): void {
     const bytes = encodeMessage(fields, body);
+    this.sentBytes += bytes.length;
     this.bus.reserve(bytes.length).set(bytes);
   }
 
@@ -293,8 +317,16 @@ export class Session {
     const isShown = this.isShown(header);
     if (this.options.log) logIncoming(header, isShown ? 'pass' : 'filtered');
     if (!isShown) return drop(fds);
-    if (expectsReply(header)) this.owed.add(`${headerText(header, 'sender')} ${header.serial}`);
+    if (expectsReply(header)) this.owe(`${headerText(header, 'sender')} ${header.serial}`);
     this.passIn(client, header, fds);
+  }
+
+  /** The oldest of too many has waited for so long that it does not wait any more. */
+  private owe(caller: string): void {
+    this.owed.add(caller);
+    if (this.owed.size <= REMEMBERED_MAX) return;
+    const [oldest] = this.owed;
+    this.owed.delete(oldest);
   }
 
   private isShown(header: MessageHeader): boolean {

@@ -1,6 +1,9 @@
 import { Access, highestAccess, lets, NameRules, type MessageKind } from './name-rules.js';
 import type { NameRule, RuleSubject } from './name-rules.js';
 
+/** How many connections are remembered that rules are about, or that have said something to the client. */
+const REMEMBERED_MAX = 65_536;
+
 /** What one client may do with which name, and what it has learned of unique names (xdg-dbus-proxy(1), "Policy"). */
 export class VisibleNames {
   private readonly rules: NameRules;
@@ -38,6 +41,14 @@ export class VisibleNames {
   grant(uniqueName: string, access: Access): void {
     if ((this.granted.get(uniqueName) ?? Access.None) < access) {
       this.granted.set(uniqueName, access);
+      if (this.granted.size > REMEMBERED_MAX) this.forgetOldest();
+    }
+  }
+
+  /** The client's own name, which it may talk to, is not forgotten. */
+  private forgetOldest(): void {
+    for (const [name, access] of this.granted) {
+      if (access < Access.Talk) return void this.granted.delete(name);
     }
   }
 
@@ -45,8 +56,9 @@ export class VisibleNames {
   noteOwner(name: string, uniqueName: string): void {
     if (highestAccess(this.rules.of(name)) === Access.None) return;
     const names = this.owned.get(uniqueName);
-    if (names === undefined) this.owned.set(uniqueName, new Set([name]));
-    else names.add(name);
+    if (names !== undefined) return void names.add(name);
+    this.owned.set(uniqueName, new Set([name]));
+    if (this.owned.size > REMEMBERED_MAX) this.owned.delete(this.owned.keys().next().value!);
   }
 
   private rulesFor(name: string): NameRule[] {

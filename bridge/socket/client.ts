@@ -19,6 +19,8 @@ import type { BusSocket } from './connect.js';
 import { SocketOutbox } from './outbox.js';
 
 const INPUT_BYTES = 65_536;
+/** Memory for a large message is given back behind it, if it is larger than this. */
+const INPUT_KEPT_BYTES = 4 * INPUT_BYTES;
 /** How long `close` waits for a bus that does not read. */
 const LINGER_MS = 1000;
 /** unix(7), ETOOMANYREFS: too many descriptors are on their way, and no event tells when they have arrived. */
@@ -121,7 +123,11 @@ export class SocketClient {
   /** Reads and writes what is possible without waiting. Returns how many messages were taken. */
   dispatch(): number {
     let taken = this.deliver();
-    while (this.live && !this.isPaused && this.read()) taken += this.deliver();
+    let mayHaveMore = true;
+    while (this.live && !this.isPaused && mayHaveMore) {
+      mayHaveMore = this.read();
+      if (this.live) taken += this.deliver();
+    }
     this.flush();
     return taken;
   }
@@ -136,11 +142,14 @@ export class SocketClient {
     return this.dispatch();
   }
 
-  /** Sends what waits, and closes the connection; also needed after its end, for `fd`. */
-  close(): void {
+  /**
+   * Sends what waits, for which it may take as long as `lingerMs`, and closes the connection; also needed after its
+   * end, for `fd`.
+   */
+  close(lingerMs = LINGER_MS): void {
     this.flush();
-    const end = performance.now() + LINGER_MS;
-    for (let leftMs = LINGER_MS; this.isBlocked && leftMs > 0; leftMs = end - performance.now()) {
+    const end = performance.now() + lingerMs;
+    for (let leftMs = lingerMs; this.isBlocked && leftMs > 0; leftMs = end - performance.now()) {
       if (waitWritable(this.socket, Math.ceil(leftMs))) this.flush();
     }
     if (this.live) this.shut();
@@ -168,7 +177,7 @@ export class SocketClient {
     this.epoll.modify(this.socket, isBlocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
   }
 
-  /** False when there is nothing to read now, or never will be. */
+  /** False when nothing is left to be read, as far as that is known: the kernel says when there is more. */
   private read(): boolean {
     this.makeRoom();
     const { address, bytes } = this.input;
@@ -180,7 +189,7 @@ export class SocketClient {
     else if (count < 0 && count !== -Errno.EAGAIN) this.broken(-count);
     if (count <= 0 || !this.live) return false;
     this.end += count;
-    return true;
+    return this.end === bytes.length;
   }
 
   private broken(errno: number): void {
@@ -195,7 +204,8 @@ export class SocketClient {
   private makeRoom(): void {
     const left = this.input.bytes.subarray(this.start, this.end);
     const wanted = Math.max(this.nextLength(), INPUT_BYTES);
-    if (wanted !== this.input.bytes.length) {
+    const has = this.input.bytes.length;
+    if (wanted > has || (wanted < has && has > INPUT_KEPT_BYTES)) {
       this.input = newInput(wanted);
       this.input.bytes.set(left);
     } else if (this.start > 0) this.input.bytes.copyWithin(0, this.start, this.end);
@@ -260,9 +270,10 @@ export class SocketClient {
   }
 }
 
-function clientSide({ guid }: BusSocket): SaslClient {
+/** The authentication of a client that says that it is `uid`. */
+export function clientSide({ guid }: BusSocket, uid = geteuid()): SaslClient {
   const expected = guid === undefined ? {} : { expectedGuid: guid };
-  const sasl = { uid: geteuid(), wantsUnixFds: true, randomBytes, ...expected };
+  const sasl = { uid, wantsUnixFds: true, randomBytes, ...expected };
   return new SaslClient({ ...sasl, mechanisms: ['EXTERNAL', 'ANONYMOUS'] });
 }
 

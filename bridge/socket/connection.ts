@@ -27,6 +27,8 @@ export class BusError extends Error {
 export type CallFields = Pick<MessageFields, 'destination' | 'path' | 'interface' | 'signature'> & {
   readonly member: string;
   readonly body?: readonly unknown[];
+  /** what the body names by their indices; they stay the caller's */
+  readonly fds?: readonly number[];
 };
 
 interface Waiting {
@@ -81,9 +83,14 @@ export class BusConnection implements SocketEvents {
     }
   }
 
+  /** Whether descriptors can be sent. */
+  get hasUnixFds(): boolean {
+    return this.client.hasUnixFds;
+  }
+
   /** The values of the reply. @throws BusError, Error when none comes */
   async call(
-    { body = [], ...fields }: CallFields,
+    { body = [], fds = [], ...fields }: CallFields,
     timeoutMs = REPLY_TIMEOUT_MS,
   ): Promise<readonly unknown[]> {
     const serial = ++this.lastSerial;
@@ -91,7 +98,9 @@ export class BusConnection implements SocketEvents {
     const answer = new Promise<DecodedMessage>((resolve, reject) =>
       this.waiting.set(serial, { resolve, reject }),
     );
-    this.send(encodeMessage({ type: MessageType.MethodCall, serial, ...to }, body));
+    const unixFds = fds.length > 0 ? fds.length : undefined;
+    const call = { type: MessageType.MethodCall, serial, ...to, unixFds };
+    this.send(encodeMessage(call, body), fds);
     const overdue = new Error(
       `${to.destination} ${to.path}: no reply within ${timeoutMs / 1000} s`,
     );
@@ -165,9 +174,9 @@ export class BusConnection implements SocketEvents {
     this.send(encodeMessage(error, [`This program has no method ${member}`]));
   }
 
-  private send(bytes: Uint8Array): void {
+  private send(bytes: Uint8Array, fds?: readonly number[]): void {
     if (!this.client.live) return;
-    this.client.reserve(bytes.length).set(bytes);
+    this.client.reserve(bytes.length, fds).set(bytes);
     this.client.flush();
   }
 }

@@ -2,6 +2,8 @@ import { allocateBytes, closeFd, Errno, MessageSender } from '#core/linux/index.
 
 /** Small messages share memory, and one system call. */
 const CHUNK_BYTES = 65_536;
+/** The largest chunk that is kept for what comes next. */
+const SPARE_MAX_BYTES = 4 * CHUNK_BYTES;
 
 interface Chunk {
   readonly bytes: Uint8Array;
@@ -71,7 +73,7 @@ export class SocketOutbox {
   private addChunk(lengthBytes: number, fds: readonly number[], ownsFds: boolean): Chunk {
     const { spare } = this;
     let chunk: Chunk;
-    if (spare !== undefined && lengthBytes <= CHUNK_BYTES) {
+    if (spare !== undefined && lengthBytes <= spare.bytes.length) {
       chunk = spare;
       chunk.fds = fds;
       chunk.ownsFds = ownsFds;
@@ -85,7 +87,8 @@ export class SocketOutbox {
   }
 
   private recycle(chunk: Chunk): void {
-    if (this.spare !== undefined || chunk.bytes.length > CHUNK_BYTES) return;
+    const { length } = chunk.bytes;
+    if (length > SPARE_MAX_BYTES || length <= (this.spare?.bytes.length ?? 0)) return;
     chunk.length = 0;
     chunk.sent = 0;
     chunk.fds = [];

@@ -1,9 +1,11 @@
-// The proxy under test and the real xdg-dbus-proxy, in front of the same dbus-daemon.
+// The proxy under test and the real xdg-dbus-proxy, in front of dbus-daemon; and a bridge, which needs none.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
-import { ROOT } from '../support/bus-command.js';
-import { type Program, start } from '../support/process.js';
+import type { Duplex } from 'node:stream';
+import { openFolder, ROOT } from '../support/bus-command.js';
+import { type Environment, killAtExit } from '../support/process.js';
 import { RawClient } from '../support/raw-client.js';
-import type { OldBus } from '../uplink/old-bus.js';
 
 const BRIDGE = join(ROOT, 'dist/bridge/cli/bus1-bridge.js');
 
@@ -14,23 +16,34 @@ export const PROXIES = {
 } as const;
 export type ProxyKind = keyof typeof PROXIES;
 
-/** One process with a filtering proxy for each list of options. */
-export class Front {
-  private readonly program: Program;
-  private readonly paths: readonly string[];
+/** What there is a proxy in front of. */
+export interface FrontedBus {
+  readonly address: string;
+  readonly env: Environment;
+}
 
-  private constructor(program: Program, paths: readonly string[]) {
-    this.program = program;
+/** A filter for each list of options, in one process, or in that of the bus. */
+export class Front {
+  readonly paths: readonly string[];
+  /** the exit status of what was started */
+  readonly exited: Promise<number>;
+  /** its end ends the filters */
+  private readonly life: Duplex;
+
+  private constructor(child: ChildProcess, paths: readonly string[]) {
     this.paths = paths;
+    this.life = child.stdio[3] as Duplex;
+    this.exited = once(child, 'exit').then(([code]) => code as number);
   }
 
-  /** Resolves when the proxies are ready. */
+  /** Resolves when clients can come. */
   static async start(
     kind: ProxyKind,
-    bus: OldBus,
+    bus: FrontedBus,
     optionLists: readonly (readonly string[])[],
   ): Promise<Front> {
-    const paths = optionLists.map((_, i) => join(bus.folder, `${kind.split(' ')[0]}-${i}`));
+    const folder = openFolder('front-');
+    const paths = optionLists.map((_, i) => join(folder, String(i)));
     const pairs = optionLists.flatMap((options, i) => [
       bus.address,
       paths[i],
@@ -38,9 +51,14 @@ export class Front {
       ...options,
     ]);
     const [command, ...words] = PROXIES[kind];
-    const program = start(command, [...words, '--fd=1', ...pairs], { env: bus.env });
-    await program.waitForText(/x/);
-    return new Front(program, paths);
+    const child = spawn(command, [...words, '--fd=3', ...pairs], {
+      env: bus.env,
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+    });
+    killAtExit(child);
+    const front = new Front(child, paths);
+    await Promise.race([once(front.life, 'data'), front.exited]);
+    return front;
   }
 
   /** A client of the proxy with these options. */
@@ -53,6 +71,7 @@ export class Front {
   }
 
   async stop(): Promise<void> {
-    await this.program.stop();
+    this.life.destroy();
+    await this.exited;
   }
 }

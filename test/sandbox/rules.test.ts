@@ -1,10 +1,12 @@
-// Each rule of xdg-dbus-proxy(1), asked of the real one and of `bus1-bridge sandbox`.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+// Each rule of xdg-dbus-proxy(1), asked of the real one, of `bus1-bridge sandbox` in its place, and of a bridge, which
+// needs no proxy.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MessageType } from '#bridge/wire/types.js';
-import { describeWith, needs } from '../support/bus.js';
+import { openFolder } from '../support/bus-command.js';
+import { describeWith, needs, sessionConfig, startBus } from '../support/bus.js';
 import { ErrorReply, RawClient } from '../support/raw-client.js';
-import { OLD_BUS_SOFTWARE, OldBus } from '../uplink/old-bus.js';
-import { Front } from './front.js';
+import { installService, OLD_BUS_SOFTWARE, OldBus } from '../uplink/old-bus.js';
+import { Front, type FrontedBus, type ProxyKind } from './front.js';
 
 const SERVICE = 'org.example.Service';
 const BELOW = 'org.example.Service.Below';
@@ -61,8 +63,9 @@ const call =
     const to = typeof destination === 'string' ? destination : destination(scene);
     const serial = client.startCall({ ...CALL, ...fields, destination: to });
     // The bus answers this only when it has dealt with the call.
-    const [reply] = [client.startCall({ ...GET_ID })];
-    client.replyTo(reply);
+    client.replyTo(client.startCall({ ...GET_ID }));
+    // The same for the service, if it is in another process of the bus.
+    service.callBus('GetId');
     for (const message of service.receiveWaiting()) {
       if (message.member === 'M' || message.member === 'N') service.reply(message);
     }
@@ -261,43 +264,88 @@ const ROWS: readonly (readonly [rule: string, options: readonly string[], probe:
   ],
 ];
 
+const OPTIONS = ROWS.map(([, options]) => options);
+const UNSTARTABLE = { name: ACTIVATABLE, exec: '/bin/false' };
+
 const SOFTWARE = [...OLD_BUS_SOFTWARE['dbus-daemon'], needs('xdg-dbus-proxy', 'xdg-dbus-proxy')];
 
-describeWith(SOFTWARE, 'xdg-dbus-proxy(1), and the same of `bus1-bridge sandbox`', () => {
-  let old: OldBus;
-  let theirs: Front;
-  let ours: Front;
-  let service: RawClient;
-  let serviceName: string;
+/** A bus with the services of the rows, and a front for each row. */
+class Arrangement {
+  private readonly service: RawClient;
+  private readonly serviceName: string;
+  private readonly front: Front;
+  private readonly stopBus: () => Promise<void>;
 
-  beforeAll(async () => {
-    old = await OldBus.start('dbus-daemon', [{ name: ACTIVATABLE, exec: '/bin/false' }]);
-    service = new RawClient(old.address).authenticate();
-    [serviceName] = service.callBus('Hello') as [string];
-    for (const name of [SERVICE, BELOW, OTHER]) service.callBus('RequestName', 'su', [name, 0]);
-    const options = ROWS.map(([, words]) => words);
-    theirs = await Front.start('xdg-dbus-proxy', old, options);
-    ours = await Front.start('bus1-bridge sandbox', old, options);
+  private constructor(bus: FrontedBus, front: Front, stopBus: () => Promise<void>) {
+    this.front = front;
+    this.stopBus = stopBus;
+    this.service = new RawClient(bus.address).authenticate();
+    [this.serviceName] = this.service.callBus('Hello') as [string];
+    for (const name of [SERVICE, BELOW, OTHER]) {
+      this.service.callBus('RequestName', 'su', [name, 0]);
+    }
+  }
+
+  static async withProxy(kind: ProxyKind): Promise<Arrangement> {
+    const bus = await OldBus.start('dbus-daemon', [UNSTARTABLE]);
+    const front = await Front.start(kind, bus, OPTIONS);
+    return new Arrangement(bus, front, () => bus.stop());
+  }
+
+  static async onBridge(hosts: number): Promise<Arrangement> {
+    const services = openFolder('services-');
+    installService(services, UNSTARTABLE);
+    const config = sessionConfig('unix:path=@DIR@/bus', `<servicedir>${services}</servicedir>`);
+    const bus = await startBus({ config, env: { BUS1_HOSTS: String(hosts) } });
+    const front = await Front.start('bus1-bridge sandbox', bus, OPTIONS);
+    /* the bus serves the clients itself: what was started has nothing more to do */
+    const status = await front.exited;
+    if (status !== 0) throw new Error(`the bus did not take the sockets: exit status ${status}`);
+    return new Arrangement(bus, front, () => bus.stop());
+  }
+
+  outcomeOf(probe: Probe, row: number): unknown {
+    const { service, serviceName } = this;
+    const client = this.front.connect(row);
+    service.receiveWaiting();
+    const result = outcome(probe, { client, service, serviceName });
+    client.close();
+    return result;
+  }
+
+  async stop(): Promise<void> {
+    this.service.close();
+    await this.front.stop();
+    await this.stopBus();
+  }
+}
+
+const ARRANGEMENTS = [
+  ['`bus1-bridge sandbox` in its place', () => Arrangement.withProxy('bus1-bridge sandbox')],
+  ['a bridge with one host, without a proxy', () => Arrangement.onBridge(1)],
+  ['a bridge with two hosts, without a proxy', () => Arrangement.onBridge(2)],
+] as const;
+
+describeWith(SOFTWARE, 'as xdg-dbus-proxy(1) in front of dbus-daemon', () => {
+  describe.each(ARRANGEMENTS)('%s', (_title, open) => {
+    let theirs: Arrangement;
+    let ours: Arrangement;
+
+    beforeAll(async () => {
+      theirs = await Arrangement.withProxy('xdg-dbus-proxy');
+      ours = await open();
+    });
+
+    afterAll(async () => {
+      await theirs.stop();
+      await ours.stop();
+    });
+
+    test.each(ROWS.map((row, index) => [...row, index] as const))(
+      '%s %j',
+      (_rule, _options, probe, row) => {
+        expect(ours.outcomeOf(probe, row)).toEqual(theirs.outcomeOf(probe, row));
+      },
+    );
   });
-
-  afterAll(async () => {
-    service.close();
-    await theirs.stop();
-    await ours.stop();
-    await old.stop();
-  });
-
-  test.each(ROWS.map((row, index) => [...row, index] as const))(
-    '%s %j',
-    (_rule, _options, probe, index) => {
-      const [expected, found] = [theirs, ours].map((front) => {
-        const client = front.connect(index);
-        service.receiveWaiting();
-        const result = outcome(probe, { client, service, serviceName });
-        client.close();
-        return result;
-      });
-      expect(found).toEqual(expected);
-    },
-  );
 });

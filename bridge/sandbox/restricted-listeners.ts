@@ -1,0 +1,78 @@
+import { closeFd, duplicate, isListening, SystemError } from '#core/linux/index.js';
+import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import { arg, type Call, type DriverInterface } from '#bridge/driver/method.js';
+import type { Host } from '#bridge/host/host.js';
+import type { Sandboxes } from '#bridge/host/host-parts.js';
+import {
+  ArgumentError,
+  parseFilter,
+  SANDBOX_INTERFACE,
+  type FilterOptions,
+} from './proxy-options.js';
+import { RestrictedListener } from './restricted-listener.js';
+
+/**
+ * Sockets of this bus whose clients see what xdg-dbus-proxy(1) would show them, without a process between them and the
+ * bus. Who asks for one brings the socket, which listens already, and a descriptor whose other end it keeps open.
+ */
+export class RestrictedListeners implements Sandboxes {
+  readonly driverInterface: DriverInterface = {
+    name: SANDBOX_INTERFACE,
+    canonicalPath: true,
+    methods: [
+      {
+        name: 'Listen',
+        in: [arg('socket', 'h'), arg('life', 'h'), arg('options', 'as')],
+        out: [],
+        /* the bus accepts at a socket that the caller has, too, and so could keep it waiting */
+        privileged: true,
+        run: (call) => this.listen(call),
+      },
+    ],
+  };
+  private readonly host: Host;
+  private readonly listeners = new Set<RestrictedListener>();
+
+  constructor(host: Host) {
+    this.host = host;
+  }
+
+  close(): void {
+    for (const listener of this.listeners) listener.end();
+  }
+
+  private listen({ args, descriptors }: Call): readonly [] {
+    const [socket, life, words] = args as [number, number, string[]];
+    const fds = [socket, life].map((index) => descriptors[index]);
+    if (fds.includes(undefined!)) throw invalid('an index in its body is that of no descriptor');
+    if (!isListening(fds[0])) throw invalid('its first descriptor is no socket that listens');
+    const options = filterOf(words);
+    const owned: number[] = [];
+    try {
+      for (const fd of fds) owned.push(duplicate(fd));
+      const [socketFd, lifeFd] = owned;
+      const listener = new RestrictedListener(this.host, { socketFd, lifeFd, options }, () =>
+        this.listeners.delete(listener),
+      );
+      this.listeners.add(listener);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      for (const fd of owned) closeFd(fd);
+      throw new DriverError(ErrorName.LimitsExceeded, `the bus cannot listen: ${error.message}`);
+    }
+    return [];
+  }
+}
+
+function filterOf(words: readonly string[]): FilterOptions {
+  try {
+    return parseFilter(words);
+  } catch (error) {
+    if (error instanceof ArgumentError) throw invalid(error.message);
+    throw error;
+  }
+}
+
+function invalid(why: string): DriverError {
+  return new DriverError(ErrorName.InvalidArgs, `${SANDBOX_INTERFACE}.Listen: ${why}`);
+}

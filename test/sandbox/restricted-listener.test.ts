@@ -1,0 +1,159 @@
+// What a bridge does that no proxy can: it serves the clients of a sandbox itself.
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { closeFd, listenUnix, socketPair } from '#core/linux/index.js';
+import { MessageType } from '#bridge/wire/types.js';
+import { openFolder } from '../support/bus-command.js';
+import { startBus, type RunningBus } from '../support/bus.js';
+import { RawClient } from '../support/raw-client.js';
+import { Front } from './front.js';
+
+const BUS = 'org.freedesktop.DBus';
+const SERVICE = 'org.example.Service';
+const LISTEN = {
+  destination: BUS,
+  path: '/org/freedesktop/DBus',
+  interface: 'org.bus1.Sandbox',
+  member: 'Listen',
+  signature: 'hhas',
+};
+
+let bus: RunningBus;
+let outside: RawClient;
+
+function connect(address: string): RawClient {
+  const client = new RawClient(address).authenticate();
+  client.callBus('Hello');
+  return client;
+}
+
+beforeAll(async () => {
+  bus = await startBus();
+  outside = connect(bus.address);
+  outside.callBus('RequestName', 'su', [SERVICE, 0]);
+});
+
+afterAll(async () => {
+  outside.close();
+  await bus.stop();
+});
+
+describe('a client of a sandbox', () => {
+  let front: Front;
+
+  beforeAll(async () => {
+    front = await Front.start('bus1-bridge sandbox', bus, [[`--talk=${SERVICE}`]]);
+  });
+
+  afterAll(() => front.stop());
+
+  test('is known by its own credentials, not by those of something between', () => {
+    const client = new RawClient(`unix:path=${front.paths[0]}`).authenticate();
+    const [name] = client.callBus('Hello');
+    expect(outside.callBus('GetConnectionUnixProcessID', 's', [name])).toEqual([process.pid]);
+    client.close();
+  });
+
+  test('that reads nothing keeps nobody waiting', () => {
+    const client = new RawClient(`unix:path=${front.paths[0]}`).authenticate();
+    const [name] = client.callBus('Hello');
+    const signal = {
+      path: '/',
+      interface: 'org.example.I',
+      member: 'S',
+      destination: String(name),
+    };
+    const text = 'x'.repeat(100_000);
+    for (let i = 0; i < 50; i++) {
+      outside.post(MessageType.Signal, { ...signal, signature: 's' }, [text]);
+    }
+    for (let i = 0; i < 50; i++) outside.callBus('GetId');
+    client.callBus('GetId');
+    expect(client.receiveWaiting().filter(({ member }) => member === 'S')).toHaveLength(50);
+    client.close();
+  });
+
+  test('is gone for the bus when it hangs up', () => {
+    const client = new RawClient(`unix:path=${front.paths[0]}`).authenticate();
+    const [name] = client.callBus('Hello');
+    outside.callBus('AddMatch', 's', [`member='NameOwnerChanged',arg0='${String(name)}'`]);
+    client.close();
+    const { body } = outside.receiveSignal('NameOwnerChanged');
+    expect(body).toEqual([name, name, '']);
+  });
+});
+
+describe('a socket of a sandbox', () => {
+  test('is not removed when somebody else listens there by then', async () => {
+    const front = await Front.start('bus1-bridge sandbox', bus, [[]]);
+    const [path] = front.paths;
+    const client = connect(`unix:path=${path}`);
+    rmSync(path);
+    writeFileSync(path, '');
+    await front.stop();
+    client.receiveUntilEnd();
+    expect(existsSync(path)).toBe(true);
+    client.close();
+  });
+
+  test('is gone with the bus', async () => {
+    const other = await startBus();
+    const front = await Front.start('bus1-bridge sandbox', other, [[]]);
+    await other.stop();
+    expect(existsSync(front.paths[0])).toBe(false);
+    await front.stop();
+  });
+
+  test('that nothing keeps alive any more leaves no descriptor behind', async () => {
+    const descriptors = (): number =>
+      Number(spawnSync('sh', ['-c', `ls /proc/${bus.pid}/fd | wc -l`]).stdout);
+    const before = descriptors();
+    for (let round = 0; round < 5; round++) {
+      const front = await Front.start('bus1-bridge sandbox', bus, [[], []]);
+      const clients = front.paths.map((path) => connect(`unix:path=${path}`));
+      await front.stop();
+      for (const client of clients) {
+        client.receiveUntilEnd();
+        client.close();
+      }
+    }
+    outside.callBus('GetId');
+    expect(descriptors()).toBe(before);
+  });
+});
+
+describe('org.bus1.Sandbox.Listen', () => {
+  const folder = openFolder('listen-');
+
+  /** The error of a call with these descriptors; undefined: there is none. */
+  function refusal(body: unknown[], fds: readonly number[]): string | undefined {
+    const { errorName, body: texts } = outside.replyTo(outside.startCall(LISTEN, body, fds));
+    return errorName && `${errorName}: ${String(texts[0])}`;
+  }
+
+  test('refuses what it cannot serve', () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const notListening = openSync(file, 'r');
+    const listening = listenUnix(join(folder, 'socket'));
+    const [ours, life] = socketPair();
+    const invalid = 'org.freedesktop.DBus.Error.InvalidArgs: org.bus1.Sandbox.Listen: ';
+    expect([
+      refusal([0, 7, []], [listening, life]),
+      refusal([0, 1, []], [notListening, life]),
+      refusal([0, 1, ['--everything']], [listening, life]),
+      refusal([0, 1, ['--talk=nonsense']], [listening, life]),
+      refusal([0, 1, []], [listening, notListening]),
+    ]).toEqual([
+      `${invalid}an index in its body is that of no descriptor`,
+      `${invalid}its first descriptor is no socket that listens`,
+      `${invalid}Unknown argument --everything`,
+      `${invalid}'nonsense' is not a valid dbus name`,
+      expect.stringMatching(/^org\.freedesktop\.DBus\.Error\.LimitsExceeded: .*EPERM/u),
+    ]);
+    closeSync(notListening);
+    for (const fd of [listening, ours, life]) closeFd(fd);
+  });
+});
