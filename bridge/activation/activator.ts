@@ -237,7 +237,7 @@ export class Activator implements ServiceStarter {
     if (!waiter.live) parked.drop();
     else if (owner !== undefined && this.pending.get(name) === undefined) parked.deliver(owner);
     else if ((parked.flags & MessageFlag.NoAutoStart) !== 0) parked.fail(noSuchName(name));
-    else this.request(name, parked);
+    else if (this.parking.admits(parked)) this.request(name, parked);
   }
 
   private begin(name: string, route: ActivationRoute, requester: Connection | undefined): void {

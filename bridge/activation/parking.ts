@@ -123,15 +123,26 @@ export class Parking implements Sink {
     if (nodes?.size === 0) this.nodes.delete(name);
   }
 
+  /**
+   * Whether a service may be started for this message. The host of a client has asked the policy already; a native
+   * peer, which nobody has asked, gets the error.
+   */
+  admits(parked: ParkedMessage): boolean {
+    const { waiter, name } = parked;
+    if (!waiter.isNative) return true;
+    const { facet } = this.driver.registry.grants.withServiceToStart(waiter, name);
+    if (facet === null || facet.check(this.scan(parked))) return true;
+    this.deny(parked, facet);
+    return false;
+  }
+
   /** Passes a message on to the owner of its name, if the policies of both sides let it pass. */
   deliver(parked: ParkedMessage, owner: Connection): void {
     /* the owner has left again: there will be no answer */
     if (!owner.inbox.live) return this.free(parked);
     const { grants } = this.driver.registry;
     const { facet, replyFacet } = grants.between(parked.waiter, owner);
-    const { header } = this.envelope;
-    const { bytes } = parked;
-    header.scan(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
+    const header = this.scan(parked);
     if (facet !== null && !facet.check(header)) return this.deny(parked, facet);
     this.envelope.senderNumber = parked.waiter.number;
     this.envelope.replyFacet = replyFacet;
@@ -152,6 +163,12 @@ export class Parking implements Sink {
 
   drop(parked: ParkedMessage): void {
     this.free(parked);
+  }
+
+  private scan({ bytes }: ParkedMessage): MessageHeader {
+    const { header } = this.envelope;
+    header.scan(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
+    return header;
   }
 
   private send(parked: ParkedMessage, owner: Connection): SendStatus {

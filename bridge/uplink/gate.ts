@@ -1,4 +1,6 @@
 import type { Handle, Node } from '#core/index.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
 import { StandIn } from './stand-in.js';
 
@@ -45,6 +47,11 @@ export class Gate extends StandIn {
 
   closeAll(): void {
     for (const name of this.nodes.keys()) this.close(name);
+  }
+
+  protected facetFor(sender: Connection, { context }: Node): Facet | null {
+    if (!(context instanceof Spot)) return null;
+    return this.attachment.driver.registry.grants.withServiceToStart(sender, context.name).facet;
   }
 
   protected routeReleased(): void {}

@@ -77,6 +77,13 @@ export class Ghost extends StandIn {
     driver.nameOwnerChanged(name, '', name);
   }
 
+  protected facetFor(sender: Connection, { context }: Node): Facet | null {
+    const { grants } = this.attachment.driver.registry;
+    return context instanceof ForeignCall
+      ? grants.replyFacet(sender, this.connection)
+      : grants.directedFacet(sender, this.connection);
+  }
+
   get number(): number {
     return this.connection.number;
   }

@@ -1,7 +1,11 @@
 import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
 import { INBOX } from '#bridge/host/node-contexts.js';
-import { NO_CALL } from '#bridge/peer/incoming-check.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
+import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
+import type { Connection } from '#bridge/registry/connection.js';
+import { denialOf } from '#bridge/registry/denial.js';
 import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
+import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
 
@@ -37,8 +41,11 @@ export abstract class StandIn implements Sink {
   accept(node: Node, message: Message, trace: Trace): void {
     const { context } = node;
     const awaitedSerial = context instanceof ForeignCall ? context.serial : NO_CALL;
-    const envelope =
-      (message.note as Envelope | null) ?? this.attachment.natives.read(message, awaitedSerial);
+    const checked = message.note as Envelope | null;
+    const envelope = checked ?? this.attachment.natives.read(message, awaitedSerial);
+    if (checked === null && envelope !== null && this.denies(node, message, envelope)) {
+      return this.ignore(message, trace);
+    }
     message.note = envelope;
     if (context instanceof ForeignCall) {
       this.answer(context, message, trace);
@@ -59,6 +66,31 @@ export abstract class StandIn implements Sink {
     call.unanswered();
     this.ignore(message, trace);
   }
+
+  /** Whether the policy does not let pass what a native peer has sent, whom nobody has asked before. */
+  private denies(node: Node, message: Message, { header, senderNumber }: Envelope): boolean {
+    const { driver } = this.attachment;
+    const sender = driver.registry.numbered.get(senderNumber);
+    const facet = sender === undefined ? null : this.facetFor(sender, node);
+    if (sender === undefined || facet === null || facet.check(header)) return false;
+    const denial = denialOf(facet, header);
+    driver.settings.denied(sender, denial);
+    if (node.context instanceof ForeignCall) node.context.unanswered();
+    else if (wantsReply(header)) this.tellDenied(sender, message, header.serial, denial.why);
+    return true;
+  }
+
+  private tellDenied(sender: Connection, message: Message, serial: number, why: string): void {
+    const reply = message.received[message.receivedCount - 1];
+    this.attachment.defer(() => {
+      const { driver } = this.attachment;
+      const through = reply.live ? this.peer.copyHandle(reply, driver.peer) : undefined;
+      driver.reply(sender, through, serial, 's', [why], ErrorName.AccessDenied);
+    });
+  }
+
+  /** What is left to decide of what `sender` sends to this node. */
+  protected abstract facetFor(sender: Connection, node: Node): Facet | null;
 
   nodeReleased(handle: Handle): void {
     const { context } = handle;

@@ -19,6 +19,7 @@ import { openFolder } from '../support/bus-command.js';
 const NAME = 'org.bus1.Judged';
 const SECRET = 'org.bus1.Secret';
 const FAMILY = 'org.bus1.Family';
+const STARTABLE = 'org.bus1.Startable';
 const IFACE = 'org.bus1.Test';
 const DRIVER = {
   destination: 'org.freedesktop.DBus',
@@ -35,11 +36,22 @@ const RULES = [
   `<deny send_destination="${SECRET}"/>`,
   `<deny send_destination_prefix="${FAMILY}" send_interface="${IFACE}" send_member="Allowed"/>`,
   '<deny own="org.bus1.NotYours"/>',
+  `<deny send_destination="${STARTABLE}" send_interface="${IFACE}" send_member="Forbidden"/>`,
+  `<deny send_destination="${DRIVER.destination}" send_interface="${DRIVER.interface}.Peer"/>`,
+  `<deny send_destination="${DRIVER.destination}" send_interface="${DRIVER.interface}.Monitoring"/>`,
+  `<deny send_interface="${DRIVER.interface}" send_member="StartServiceByName"/>`,
 ];
+
+const services = openFolder('verdicts-services-');
+writeFileSync(
+  joinPath(services, `${STARTABLE}.service`),
+  `[D-BUS Service]\nName=${STARTABLE}\nExec=/bin/false\n`,
+);
 
 const config = (rules: readonly string[]): string => `
 <busconfig>
   <type>session</type>
+  <servicedir>${services}</servicedir>
   <policy context="default">
     <allow user="*"/><allow own="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
     ${rules.join('\n    ')}
@@ -59,6 +71,19 @@ const ANSWERED = Object.fromEntries(MEMBERS.map((member) => [member, () => undef
 const Conceal = (): never => {
   throw new DBusError(`${IFACE}.Concealed`, 'a secret');
 };
+
+/** What the bus, or somebody, says to a call: 'answered', or the error without what differs from run to run. */
+async function verdict(bus: Bus, call: Parameters<Bus['call']>[0]): Promise<string> {
+  try {
+    await bus.call(call);
+    return 'answered';
+  } catch (error) {
+    if (!(error instanceof DBusError)) throw error;
+    /* who keeps an answer back says so in its own words */
+    if (error.name.endsWith('.NoReply')) return error.name;
+    return `${error.name}: ${error.message.replace(/:1\.\d+/g, ':1.N')}`;
+  }
+}
 
 /** One program that sends, and one that receives. */
 class Pair {
@@ -88,16 +113,8 @@ class Pair {
     this.receiver.close();
   }
 
-  async call(member: string, destination = NAME, path = '/'): Promise<string> {
-    try {
-      await this.sender.call({ destination, path, interface: IFACE, member });
-      return 'answered';
-    } catch (error) {
-      if (!(error instanceof DBusError)) throw error;
-      /* who keeps an answer back says so in its own words */
-      if (error.name.endsWith('.NoReply')) return error.name;
-      return `${error.name}: ${error.message.replace(/:1\.\d+/g, ':1.N')}`;
-    }
+  call(member: string, destination = NAME, path = '/'): Promise<string> {
+    return verdict(this.sender, { destination, path, interface: IFACE, member });
   }
 
   /** Which of the broadcasts arrive. */
@@ -128,6 +145,50 @@ const ACTS: readonly (readonly [string, Act])[] = [
         return (error as Error).message.replace(/:1\.\d+/g, ':1.N');
       }
     },
+  ],
+  [
+    'the bus itself: what it is asked, and by whom it lets itself be watched',
+    async ({ sender }) => [
+      await verdict(sender, { ...DRIVER, member: 'GetId' }),
+      await verdict(sender, {
+        ...DRIVER,
+        interface: `${DRIVER.interface}.Peer`,
+        member: 'GetMachineId',
+      }),
+      await verdict(sender, {
+        ...DRIVER,
+        interface: `${DRIVER.interface}.Monitoring`,
+        member: 'BecomeMonitor',
+        signature: 'asu',
+        body: [[], 0],
+      }),
+      await verdict(sender, {
+        ...DRIVER,
+        member: 'AddMatch',
+        signature: 's',
+        body: ["eavesdrop='true',type='error'"],
+      }),
+    ],
+  ],
+  [
+    'a name whose service has to be started',
+    async (pair) => [
+      await pair.call('Forbidden', STARTABLE),
+      await pair.call('Allowed', STARTABLE),
+      await verdict(pair.sender, {
+        ...DRIVER,
+        member: 'StartServiceByName',
+        signature: 'su',
+        body: [STARTABLE, 0],
+      }),
+      await verdict(pair.sender, {
+        destination: STARTABLE,
+        path: '/',
+        interface: IFACE,
+        member: 'Allowed',
+        noAutoStart: true,
+      }),
+    ],
   ],
   ['broadcasts', (pair) => pair.tell('Loud', 'Unheard', 'Loud')],
   [

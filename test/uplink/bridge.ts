@@ -14,6 +14,8 @@ export interface BridgeOptions {
   readonly exports?: readonly string[];
   readonly args?: readonly string[];
   readonly services?: readonly Service[];
+  /** elements of the configuration, behind those that let everybody do everything */
+  readonly policy?: string;
 }
 
 /** What the driver method org.bus1.Uplink.Status returns. */
@@ -49,13 +51,13 @@ export class Bridge {
   }
 
   static async attach(to: OldBus, options: BridgeOptions = {}): Promise<Bridge> {
-    const { imports = [], exports = [], args = [], services = [] } = options;
+    const { imports = [], exports = [], args = [], services = [], policy = '' } = options;
     const folder = openFolder('bridge-');
     mkdirSync(join(folder, 'services'));
     for (const service of services) installService(join(folder, 'services'), service);
     const config = join(folder, 'bus.conf');
     const everybody = '<policy context="default"><allow user="*"/></policy>';
-    const more = `${everybody}<servicedir>${join(folder, 'services')}</servicedir>`;
+    const more = `${everybody}${policy}<servicedir>${join(folder, 'services')}</servicedir>`;
     writeFileSync(config, sessionConfig(`unix:path=${join(folder, 'unused')}`, more));
     const words = [
       COMMAND,

@@ -1,6 +1,6 @@
 // A program without a D-Bus socket, on a bridge beside a real bus.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Bus, join } from '#bridge/client/index.js';
+import { type Bus, implement, type InterfaceDescription, join } from '#bridge/client/index.js';
 import { describeWith, needsPythonModule } from '../support/bus.js';
 import type { Program } from '../support/process.js';
 import { startPythonService } from '../support/python.js';
@@ -10,6 +10,17 @@ import { OLD_BUS_SOFTWARE, OldBus } from './old-bus.js';
 const NAME = 'org.example.Interop.Old';
 const INTERFACE = 'org.example.Interop';
 const PATH = '/org/example/Interop';
+const JUDGED = {
+  name: INTERFACE,
+  methods: { Allowed: { in: '', out: '' }, Forbidden: { in: '', out: '' } },
+  signals: {},
+  properties: {},
+} as const satisfies InterfaceDescription;
+const DRIVER = {
+  destination: 'org.freedesktop.DBus',
+  path: '/org/freedesktop/DBus',
+  interface: 'org.freedesktop.DBus',
+};
 const LARGE_BYTES = 1024 * 1024;
 
 const SOFTWARE = [...OLD_BUS_SOFTWARE['dbus-daemon'], needsPythonModule('dbus', 'python3-dbus')];
@@ -59,4 +70,57 @@ describeWith(SOFTWARE, 'a native peer', () => {
     const sums = await Promise.all(numbers.map((number) => call('Sum', 'ai', [[number, 1000]])));
     expect(sums).toEqual(numbers.map((number) => number + 1000));
   });
+});
+
+const UNOWNED = 'org.example.Interop.Unowned';
+
+describeWith(OLD_BUS_SOFTWARE['dbus-daemon'], 'the policy of the bridge', () => {
+  let old: OldBus;
+  let bridge: Bridge;
+  let service: Bus;
+  beforeAll(async () => {
+    old = await OldBus.start('dbus-daemon');
+    service = await join({ address: old.address });
+    const methods = { Allowed: () => undefined, Forbidden: () => undefined };
+    service.serve(PATH, implement(JUDGED, { methods }));
+    await service.requestName(NAME);
+    const policy = [NAME, UNOWNED]
+      .map(
+        (name) =>
+          `<deny send_destination="${name}" send_interface="${INTERFACE}" send_member="Forbidden"/>`,
+      )
+      .join('');
+    bridge = await Bridge.attach(old, {
+      imports: [NAME, UNOWNED],
+      policy: `<policy context="default">${policy}</policy>`,
+    });
+  });
+  afterAll(async () => {
+    service.close();
+    await bridge.stop();
+    await old.stop();
+  });
+
+  test.each(['socket', 'domain'] as const)(
+    'holds for imported names, with and without an owner, over there: %s',
+    async (transport) => {
+      const bus = await join({ address: bridge.address, transport });
+      const verdict = (destination: string, member: string): Promise<string> =>
+        bus.call({ destination, path: PATH, interface: INTERFACE, member }).then(
+          () => 'answered',
+          (error: Error) => `${error.name}: ${/at [^ ;]*:\d+/u.exec(error.message)?.[0] ?? ''}`,
+        );
+      const [owner] = (
+        await bus.call({ ...DRIVER, member: 'GetNameOwner', signature: 's', body: [NAME] })
+      ).body as [string];
+      const denied = /^org\.freedesktop\.DBus\.Error\.AccessDenied: at .*bus\.conf:\d+$/u;
+      expect(await verdict(NAME, 'Allowed')).toBe('answered');
+      expect(await verdict(NAME, 'Forbidden')).toMatch(denied);
+      expect(await verdict(owner, 'Forbidden')).toMatch(denied);
+      expect(await verdict(UNOWNED, 'Forbidden')).toMatch(denied);
+      expect(await verdict(UNOWNED, 'Allowed')).toContain('ServiceUnknown');
+      expect(await verdict(NAME, 'Allowed')).toBe('answered');
+      bus.close();
+    },
+  );
 });
