@@ -49,6 +49,8 @@ export { RuleMessageType, describeRule, nameHasPrefix, ruleLocation } from './ru
 export type { ConnectRule, MessageRule, OwnRule, PolicyRule } from './rule.js';
 export { explainMessage, formatExplanation, formatVerdict } from './explain.js';
 export type { ConsideredRule, Explanation, SideExplanation } from './explain.js';
+export { remediesFor, remedyForOwning } from './remedy.js';
+export type { JudgedMessage } from './remedy.js';
 export { lintConfig } from './lint.js';
 export { mediationDiagnostics } from './mediation.js';
 export type { Finding, LintCode } from './lint.js';

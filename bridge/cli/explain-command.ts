@@ -6,11 +6,18 @@ export function explainCommand(finish: (status: number) => void): Command {
   return new Command('explain')
     .description('Tells whether a policy allows something, and by which rule at which line.')
     .argument('[file]', 'busconfig XML or policy YAML (default: that of the system bus)')
+    .option(
+      '--bus <bus>',
+      'ask a running bus instead: session, system, or an address; --from and --to are connections then',
+    )
     .option('--user <user>', 'who connects, owns or sends (default: you)')
     .option('--connect', 'may the user connect?')
     .option('--own <name>', 'may the user own this name?')
-    .option('--from <name...>', 'names that the sender owns')
-    .option('--to <name...>', 'names that the receiver owns')
+    .option(
+      '--from <name...>',
+      'names that the sender owns; with --bus, one of its, or its process ID',
+    )
+    .option('--to <name...>', 'the same of the receiver')
     .option('--to-user <user>', 'who receives (default: root)')
     .addOption(
       new Option('--type <type>', 'of the message')
@@ -26,6 +33,6 @@ export function explainCommand(finish: (status: number) => void): Command {
     .option('--json', 'one JSON object instead of lines')
     .action(async (file: string | undefined, options: ExplainOptions) => {
       const { explain } = await import('./explain.js');
-      finish(explain(file, options));
+      finish(await explain(file, options));
     });
 }

@@ -11,6 +11,8 @@ import {
   explainMessage,
   formatExplanation,
   formatVerdict,
+  remediesFor,
+  remedyForOwning,
   ruleLocation,
   type BusConfig,
   type ClientIdentity,
@@ -21,6 +23,7 @@ import {
 import { UsageError } from './usage-error.js';
 
 export interface ExplainOptions {
+  readonly bus?: string;
   readonly user?: string;
   readonly connect?: boolean;
   readonly own?: string;
@@ -47,13 +50,29 @@ const TYPES = {
 const DRIVER = 'org.freedesktop.DBus';
 
 /** Prints the verdict and how it came about. The status is 0 for allowed, 1 for denied. */
-export function explain(file: string = SYSTEM_CONFIG, options: ExplainOptions): number {
+export async function explain(file: string | undefined, options: ExplainOptions): Promise<number> {
+  const { bus } = options;
+  if (bus === undefined) return explainConfiguration(file, options);
+  if (file !== undefined) throw new UsageError('name a file, or a running bus by --bus');
+  const { explainLive } = await import('./explain-live.js');
+  const verdict = await explainLive(bus, options, flowOf(options), TYPES[options.type]);
+  return print(verdict, verdict, options);
+}
+
+function explainConfiguration(file: string = SYSTEM_CONFIG, options: ExplainOptions): number {
   refuseUnclear(options);
   const { config } = loadConfiguration(file);
-  const { allowed, rules, lines } = judge(config, options);
-  const object = { allowed, rules: rules.map(ruleObject), lines };
-  const text = options.json === true ? JSON.stringify(object) : lines.join('\n');
-  process.stdout.write(`${text}\n`);
+  const { allowed, rules, lines, remedies } = judge(config, options);
+  const object = { allowed, rules: rules.map(ruleObject), lines, remedies };
+  return print({ allowed, lines: [...lines, ...remedies] }, object, options);
+}
+
+function print(
+  { allowed, lines }: { allowed: boolean; lines: readonly string[] },
+  object: unknown,
+  { json }: ExplainOptions,
+): number {
+  process.stdout.write(`${json === true ? JSON.stringify(object) : lines.join('\n')}\n`);
   return allowed ? 0 : 1;
 }
 
@@ -83,6 +102,8 @@ interface Judgement {
   /** those that decide: one, or that of the sender and that of the receiver */
   readonly rules: readonly (PolicyRule | undefined)[];
   readonly lines: readonly string[];
+  /** what would turn it round */
+  readonly remedies: readonly string[];
 }
 
 function ruleObject(rule: PolicyRule | undefined): unknown {
@@ -97,23 +118,30 @@ function judge(config: BusConfig, options: ExplainOptions): Judgement {
   }
   const policies = new ClientPolicies(config.policy);
   if (options.own !== undefined) {
-    return judgementOf(policies.for(user).canOwn(options.own));
+    const verdict = policies.for(user).canOwn(options.own);
+    return { ...judgementOf(verdict), remedies: [remedyForOwning(options.own, verdict)] };
   }
   const sender: Party = { policy: policies.for(user), names: new Set(options.from) };
-  const explanation = explainMessage(sender, receiverOf(policies, options), flowOf(options), {
+  const receiver = receiverOf(policies, options);
+  const flow = flowOf(options);
+  const facts = {
     type: TYPES[options.type],
     path: options.path,
     interface: options.interface,
     member: options.member,
     errorName: options.error,
-  });
+  };
+  const explanation = explainMessage(sender, receiver, flow, facts);
   const { allowed, send, receive } = explanation;
   const rules = [send, receive].flatMap((side) => (side === undefined ? [] : [side.decidedBy]));
-  return { allowed, rules, lines: formatExplanation(explanation, options.all) };
+  const lines = formatExplanation(explanation, options.all);
+  const remedies = remediesFor(explanation, { sender, receiver, flow, facts });
+  return { allowed, rules, lines, remedies };
 }
 
 function judgementOf(verdict: Verdict<PolicyRule>): Judgement {
-  return { allowed: verdict.allowed, rules: [verdict.rule], lines: [formatVerdict(verdict)] };
+  const { allowed, rule } = verdict;
+  return { allowed, rules: [rule], lines: [formatVerdict(verdict)], remedies: [] };
 }
 
 function receiverOf(policies: ClientPolicies, { to, toUser }: ExplainOptions): Party {

@@ -1,5 +1,6 @@
 import type { HostStatus } from '#bridge/registry/host-report.js';
 import { mergeDenials } from '#bridge/registry/denials.js';
+import { explain } from './explanation.js';
 import { arg, LATER, type Call, type DriverInterface } from './method.js';
 
 /** The processes that carry the messages of a bus. */
@@ -37,7 +38,7 @@ function getDenials({ driver, reply }: Call): typeof LATER {
 
 /**
  * Our own interface: the processes that carry the messages of this bus (`bus1-bridge status`), and what its policy has
- * refused (`bus1-bridge denials`).
+ * refused (`bus1-bridge denials`) and why (`bus1-bridge explain`).
  */
 export const status: DriverInterface = {
   name: 'org.bus1.Status',
@@ -46,5 +47,6 @@ export const status: DriverInterface = {
     { name: 'GetStatus', in: [], out: [arg('json', 's')], run: getStatus },
     /* it says which programs others run */
     { name: 'GetDenials', in: [], out: [arg('json', 's')], privileged: true, run: getDenials },
+    explain,
   ],
 };

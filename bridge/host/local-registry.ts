@@ -40,9 +40,8 @@ export class LocalRegistry implements RegistryAccess {
     const settings = busSettings(host);
     const { domain, grants } = host;
     this.attachment = host.parts.attach?.(host) ?? null;
-    const interfaces = [...INTERFACES];
+    const interfaces = [...INTERFACES, status];
     this.sandboxes = host.parts.sandboxes?.(host) ?? null;
-    if (host.options.domain !== undefined) interfaces.push(status);
     if (this.sandboxes !== null) interfaces.push(this.sandboxes.driverInterface);
     if (this.attachment !== null) interfaces.push(this.attachment.driverInterface);
     this.driver = new Driver(domain, user, settings, grants, interfaces, onArrival, runControls);

@@ -1,0 +1,59 @@
+import { BusConnection } from '#bridge/socket/connection.js';
+import { busAddress } from '#bridge/wire/bus-address.js';
+import { parseBusName } from '#bridge/wire/names.js';
+import type { Flow } from '#policy/index.js';
+import { unlessUnderstood } from './another-bus.js';
+import type { ExplainOptions } from './explain.js';
+import { UsageError } from './usage-error.js';
+
+/** A working bus answers within milliseconds; a stopped one never does. */
+const TIMEOUT_MS = 10_000;
+
+/** Of what the configuration, and no connection, says. */
+const OF_FILES = ['user', 'connect', 'own', 'toUser'] as const;
+
+export interface LiveVerdict {
+  readonly allowed: boolean;
+  readonly lines: readonly string[];
+}
+
+/** Has a running bus judge a message from one of its connections to another. @throws Error, UsageError */
+export async function explainLive(
+  address: string,
+  options: ExplainOptions,
+  flow: Flow,
+  type: number,
+): Promise<LiveVerdict> {
+  const [from, to] = parties(options);
+  const { path = '', interface: iface = '', member = '', error = '', all = false } = options;
+  const bus = await BusConnection.open(busAddress(address, process.env).text, TIMEOUT_MS);
+  try {
+    const body = [from, to, flow, type, path, iface, member, error, all];
+    const call = { interface: 'org.bus1.Status', member: 'Explain', signature: 'sssyssssb', body };
+    const [allowed, lines] = (await bus.call(call, TIMEOUT_MS)) as [boolean, string[]];
+    return { allowed, lines };
+  } catch (failure) {
+    throw unlessUnderstood(
+      failure,
+      `the bus at ${address} is another one, such as dbus-daemon: only buses of bus1-bridge explain themselves`,
+    );
+  } finally {
+    bus.close();
+  }
+}
+
+function parties(options: ExplainOptions): [from: string, to: string] {
+  const wrong = OF_FILES.find((name) => options[name] !== undefined);
+  if (wrong !== undefined) {
+    throw new UsageError('with --bus, --from and --to are connections, and say which user it is');
+  }
+  const { from = [], to = [] } = options;
+  if (from.length !== 1 || to.length !== 1) {
+    throw new UsageError('with --bus, give one --from and one --to: a name, or a process ID');
+  }
+  const odd = [...from, ...to].find(
+    (who) => !/^\d+$/u.test(who) && parseBusName(who) === undefined,
+  );
+  if (odd !== undefined) throw new UsageError(`"${odd}" is neither a bus name nor a process ID`);
+  return [from[0], to[0]];
+}

@@ -1,0 +1,90 @@
+import { type Explanation, type SideExplanation } from './explain.js';
+import type { Party } from './facet.js';
+import { Flow } from './match.js';
+import type { MessageFacts } from './message.js';
+import type { Verdict } from './policy-rules.js';
+import {
+  describeRule,
+  MAX_FDS_ANY,
+  RuleMessageType,
+  ruleLocation,
+  type MessageRule,
+  type OwnRule,
+  type PolicyRule,
+} from './rule.js';
+
+/** What was judged. */
+export interface JudgedMessage {
+  readonly sender: Party;
+  readonly receiver: Party;
+  readonly flow: Flow;
+  readonly facts: MessageFacts;
+}
+
+/**
+ * The smallest changes of the configuration that turn the verdict round, each as a rule and where to put it. A message
+ * that is denied to the sender and to the receiver needs both.
+ */
+export function remediesFor(explanation: Explanation, message: JudgedMessage): string[] {
+  const { allowed, send, receive } = explanation;
+  if (!allowed) {
+    return (['send', 'receive'] as const).flatMap((kind) => {
+      const side = explanation[kind];
+      return side === undefined || side.allowed ? [] : [remedy(kind, side, message)];
+    });
+  }
+  if (send !== undefined) return [remedy('send', send, message)];
+  return receive === undefined ? [] : [remedy('receive', receive, message)];
+}
+
+/** The same for the right to own a name. */
+export function remedyForOwning(name: string, { allowed, rule }: Verdict<PolicyRule>): string {
+  const wanted: OwnRule = { kind: 'own', allow: !allowed, name, file: '', line: 0, column: 0 };
+  return placed(wanted, rule);
+}
+
+function remedy(
+  kind: 'send' | 'receive',
+  { allowed, decidedBy }: SideExplanation,
+  message: JudgedMessage,
+): string {
+  return placed(ruleFor(kind, !allowed, message), decidedBy);
+}
+
+function placed(rule: PolicyRule, behind: PolicyRule | undefined): string {
+  const where =
+    behind === undefined ? 'in <policy context="default">' : `behind ${ruleLocation(behind)}`;
+  return `to ${rule.allow ? 'allow' : 'deny'} it: ${describeRule(rule)}, ${where}`;
+}
+
+/** A rule that matches this message, and as few others as the configuration language can say. */
+function ruleFor(
+  kind: 'send' | 'receive',
+  allow: boolean,
+  { sender, receiver, flow, facts }: JudgedMessage,
+): MessageRule {
+  const peer = kind === 'send' ? receiver : sender;
+  const peerName = [...peer.names].find((name) => !name.startsWith(':'));
+  const { interface: iface, member, path, errorName, type } = facts;
+  /* a member needs one of the two beside it */
+  const withPath = iface === undefined && path !== undefined;
+  const isNamed = iface !== undefined || errorName !== undefined || withPath;
+  return {
+    kind,
+    allow,
+    messageType: isNamed ? RuleMessageType.Any : (type as RuleMessageType),
+    ...(peerName !== undefined && { peerName }),
+    ...(iface !== undefined && { interface: iface }),
+    ...(withPath && { path }),
+    ...(member !== undefined && (iface !== undefined || withPath) && { member }),
+    ...(errorName !== undefined && { errorName }),
+    requestedReply: allow ? flow !== Flow.UnrequestedReply : flow === Flow.RequestedReply,
+    eavesdrop: flow === Flow.Eavesdropped,
+    minFds: 0,
+    maxFds: MAX_FDS_ANY,
+    log: false,
+    file: '',
+    line: 0,
+    column: 0,
+  };
+}
