@@ -25,24 +25,54 @@ export interface Party {
 /** The bus itself, as sender or receiver. */
 export const DRIVER_PARTY: Party = { policy: undefined, names: new Set(['org.freedesktop.DBus']) };
 
+/** Fewer rules are gone through faster than found by the member. */
+const INDEXED_MIN = 6;
+
+/** A power of two: how many lists an index has. */
+const INDEX_LISTS = 64;
+
 /** The rules that are left for one message type, the last of the file first. */
 class RuleChain {
   readonly rules: readonly EncodedRule[];
   readonly fallback: EncodedRule | undefined;
+  /** Lists of grants are lists of members: the rules that a member can match, by `memberList`. Null: too few. */
+  readonly #byMember: readonly (readonly EncodedRule[])[] | null;
 
   constructor(rules: readonly EncodedRule[], fallback: EncodedRule | undefined) {
     this.rules = rules;
     this.fallback = fallback;
+    this.#byMember = rules.length < INDEXED_MIN ? null : indexByMember(rules);
   }
 
+  // hot
   decide(message: PolicyMessage): EncodedRule | undefined {
-    const { rules } = this;
+    const { memberLength } = message;
+    const byMember = this.#byMember;
+    const rules =
+      byMember === null || memberLength === 0
+        ? this.rules
+        : byMember[memberList(message.bytes, message.memberOffset, memberLength)];
     for (let i = 0; i < rules.length; i++) {
       const rule = rules[i];
       if (messageMismatch(rule, message) === Mismatch.None) return rule;
     }
     return this.fallback;
   }
+}
+
+function indexByMember(rules: readonly EncodedRule[]): EncodedRule[][] {
+  return Array.from({ length: INDEX_LISTS }, (_, list) =>
+    rules.filter(({ member }) => member === null || memberList(member, 0, member.length) === list),
+  );
+}
+
+/** Which list of an index a member belongs to: names in one list of grants differ in their ends. */
+// hot
+function memberList(bytes: Uint8Array, offset: number, length: number): number {
+  const end = offset + length;
+  const last = bytes[end - 1];
+  const beforeLast = length > 1 ? bytes[end - 2] : 0;
+  return (last + beforeLast * 5 + length * 7) & (INDEX_LISTS - 1);
 }
 
 /** A chain that can be sent to another process; null: it lets everything pass. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { closeFd, socketPair, waitReadable } from '#core/linux/index.js';
 import { needProgram } from './absent.js';
-import { commandPath, dropIn, READY_TIMEOUT_MS, startChild } from './buses.js';
+import { commandPath, dropIn, READY_TIMEOUT_MS, sessionWithPolicies, startChild } from './buses.js';
 import { Child } from './child.js';
 import { NAME_PATTERN } from './names.js';
 import { busOf } from './running-bus.js';
@@ -14,6 +14,13 @@ export function bridge(hosts: number): StartBus {
     return busOf(await startBridge(path, ['run', '--hosts', String(hosts)]), path);
   };
 }
+
+/** The same with one process, and the policies of all system services that are installed. */
+export const bridgeWithPolicies: StartBus = async ({ directory }) => {
+  const path = join(directory, 'bridge');
+  const words = ['run', '--config', sessionWithPolicies(directory)];
+  return busOf(await startBridge(path, words), path);
+};
 
 /** `bus1-bridge attach` beside an old bus; the caller is on the bridge, the service on the old bus. */
 export function importing(startOld: StartBus): StartBus {

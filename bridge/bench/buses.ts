@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { needProgram } from './absent.js';
 import { Child } from './child.js';
 import { startDbusBroker } from './dbus-broker.js';
+import { BENCH_INTERFACE } from './names.js';
 import { busOf } from './running-bus.js';
 import type { Place, RunningBus } from './running-bus.js';
 
@@ -19,10 +20,32 @@ export function dropIn(place: Place): Promise<RunningBus> {
 
 /** The same with the policies of a whole system. */
 export function dropInWithPolicies({ directory }: Place): Promise<RunningBus> {
-  const configFile = join(directory, 'policies.conf');
-  writeFileSync(configFile, `<busconfig><includedir>${SYSTEM_POLICIES}</includedir></busconfig>\n`);
-  return startDropIn({ directory, configFile }, 'ours-system-d');
+  return startDropIn({ directory, configFile: policiesFile(directory) }, 'ours-system-d');
 }
+
+/** A configuration of those alone. */
+function policiesFile(directory: string): string {
+  const file = join(directory, 'policies.conf');
+  writeFileSync(file, `<busconfig><includedir>${SYSTEM_POLICIES}</includedir></busconfig>\n`);
+  return file;
+}
+
+/** A session bus's configuration with the policies of a whole system. */
+export function sessionWithPolicies(directory: string): string {
+  return extendedConfig(join(directory, 'session'), policiesFile(directory));
+}
+
+/** Callers may do what fifty rules name, and what the bench does is the one that is looked at last. */
+export function dropInWithGrants({ directory }: Place): Promise<RunningBus> {
+  const configFile = join(directory, 'grants.conf');
+  const members = ['Echo', ...Array.from({ length: 49 }, (_, i) => `Member${i}`)];
+  const grants = members.map((member) => `<allow ${ofBench} send_member="${member}"/>`).join('');
+  const rules = `<deny ${ofBench}/>${grants}`;
+  writeFileSync(configFile, `<busconfig><policy context="default">${rules}</policy></busconfig>\n`);
+  return startDropIn({ directory, configFile }, 'ours-grants');
+}
+
+const ofBench = `send_interface="${BENCH_INTERFACE}"`;
 
 export async function dbusDaemon(place: Place): Promise<RunningBus> {
   needProgram('dbus-daemon');

@@ -1,12 +1,20 @@
 import {
   bridge,
+  bridgeWithPolicies,
   callerProxied,
   exporting,
   importing,
   sandboxed,
   serviceProxied,
 } from './bridges.js';
-import { dbusBroker, dbusDaemon, dropIn, dropInWithPolicies, noBus } from './buses.js';
+import {
+  dbusBroker,
+  dbusDaemon,
+  dropIn,
+  dropInWithGrants,
+  dropInWithPolicies,
+  noBus,
+} from './buses.js';
 import { compileSocketPair } from './c-program.js';
 import { Child } from './child.js';
 import { BUS_ROWS, roundTripBytes, ROWS, SIGNAL_ROWS } from './figures.js';
@@ -55,6 +63,8 @@ function beside(
   title: string,
   startBus: StartBus,
   companions: readonly CompanionKind[],
+  service: ServiceKind = 'bus',
+  caller: CallerKind = 'bus',
 ): Contender {
   const start: StartBus = async (place) => {
     const bus = await startBus(place);
@@ -71,7 +81,7 @@ function beside(
     }
     return { ...bus, close };
   };
-  return legacy(title, start);
+  return conversation(title, CALLS, start, service, caller);
 }
 
 const COMPANION_TIMEOUT_MS = 60_000;
@@ -85,6 +95,7 @@ const BUSY_LOOPS: readonly CompanionKind[] = ['busy-loop', 'busy-loop'];
 export const CONTENDERS = {
   ours: onBus('bus1-bridge', dropIn),
   'ours-system-d': onBus('+ system.d', dropInWithPolicies),
+  'ours-50-grants': onBus('+ 50 grants', dropInWithGrants),
   'dbus-broker': onBus('dbus-broker', dbusBroker),
   'dbus-daemon': onBus('dbus-daemon', dbusDaemon),
   raw: conversation('raw socket', WITHOUT_BUS, noBus, 'raw', 'raw'),
@@ -100,11 +111,33 @@ export const CONTENDERS = {
   'dbus-broker-deaf-subscriber': beside('dbus-broker', dbusBroker, ['deaf-subscriber']),
   'dbus-daemon-deaf-subscriber': beside('dbus-daemon', dbusDaemon, ['deaf-subscriber']),
   'ours-busy-loops': beside('bus1-bridge', dropIn, BUSY_LOOPS),
+  'two-hosts-busy-loops': beside('two hosts', bridge(2), BUSY_LOOPS, 'bus', 'other-host'),
+  'native-busy-loops': beside(
+    'two native peers',
+    bridge(1),
+    BUSY_LOOPS,
+    'native-loop',
+    'native-loop',
+  ),
   'dbus-broker-busy-loops': beside('dbus-broker', dbusBroker, BUSY_LOOPS),
   'dbus-daemon-busy-loops': beside('dbus-daemon', dbusDaemon, BUSY_LOOPS),
 
   native: conversation('native, blocking', ROUND_TRIPS, bridge(1), 'native', 'native'),
   'native-loop': conversation('native, async', CALLS, bridge(1), 'native-loop', 'native-loop'),
+  'native-system-d': conversation(
+    'native, system.d',
+    ROUND_TRIPS,
+    bridgeWithPolicies,
+    'native',
+    'native',
+  ),
+  'native-loop-system-d': conversation(
+    'async, system.d',
+    CALLS,
+    bridgeWithPolicies,
+    'native-loop',
+    'native-loop',
+  ),
   'native-caller': conversation('native to a socket', CALLS, bridge(1), 'bus', 'native-loop'),
   'socket-c': {
     title: 'socket, C',

@@ -15,6 +15,7 @@ export interface Table {
 export const TABLE_IDS = [
   'buses',
   'system-policy',
+  'native-policy',
   'idle-connections',
   'match-rules',
   'flooder',
@@ -42,10 +43,17 @@ export const TABLES: Record<TableId, Table> = {
     reference: 'dbus-broker',
   },
   'system-policy': {
-    title: 'With the policies of all system services that are installed',
-    columns: ['ours-system-d', 'ours'],
+    title:
+      'With the policies of all system services that are installed, and with a role of 50 grants',
+    columns: ['ours-system-d', 'ours-50-grants', 'ours'],
     rows: ['round-trip-32', 'outstanding-64', 'one-way', 'signal-16', ...BUS_ROWS],
     reference: 'ours',
+  },
+  'native-policy': {
+    title: 'Native peers, with the policies of all system services that are installed',
+    columns: ['native-system-d', 'native-loop-system-d', 'native-loop', 'native'],
+    rows: ['round-trip-32', 'outstanding-64'],
+    reference: 'native-loop',
   },
   'idle-connections': besideTable('1,000 connections that say nothing', [
     'ours-idle-connections',
@@ -71,6 +79,8 @@ export const TABLES: Record<TableId, Table> = {
   ]),
   'busy-machine': besideTable('Two programs that never sleep', [
     'ours-busy-loops',
+    'two-hosts-busy-loops',
+    'native-busy-loops',
     'dbus-broker-busy-loops',
     'dbus-daemon-busy-loops',
   ]),
