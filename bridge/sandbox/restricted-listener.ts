@@ -43,6 +43,8 @@ export class RestrictedListener implements Endpoint {
   private readonly path: string;
   private readonly inode: bigint | undefined;
   private readonly sessions = new Set<Session>();
+  /** those that have not said Hello */
+  private readonly unknown = new Set<Session>();
   /** descriptors of sessions that are watched */
   private readonly watched = new Set<number>();
 
@@ -68,6 +70,7 @@ export class RestrictedListener implements Endpoint {
 
   readable(isEnding: boolean): void {
     if (isEnding) return this.end();
+    if (this.unknown.size >= this.unknownMax) return this.host.poller.setReading(this.fd, false);
     const fd = acceptConnection(this.fd);
     if (fd >= 0) return this.accepted(fd);
     if (SHORTAGES.some((errno) => errno === -fd)) this.host.entrance.lobby.runShort();
@@ -83,6 +86,15 @@ export class RestrictedListener implements Endpoint {
     this.host.entrance.removeListener(this);
     this.host.poller.close(this.life.fd);
     this.ended();
+  }
+
+  /** A sandbox whose clients say nothing leaves room for those of others (max_incomplete_connections). */
+  private get unknownMax(): number {
+    return Math.max(1, this.host.limits.maxIncompleteConnections >> 1);
+  }
+
+  private known(session: Session): void {
+    if (this.unknown.delete(session)) this.host.poller.setReading(this.fd, true);
   }
 
   private accepted(fd: number): void {
@@ -119,6 +131,7 @@ export class RestrictedListener implements Endpoint {
     const session = new Session(clientFd, { fd: ours, guid: undefined }, options, {
       changed: (each) => this.watch(each),
       ended: (each) => this.forget(each),
+      admitted: (each) => this.known(each),
       deliver: ({ sentBytes }, header, fds) => {
         const shim = this.host.poller.at(theirs);
         if (!(shim instanceof Shim) || shim.credentials !== credentials) return false;
@@ -126,6 +139,7 @@ export class RestrictedListener implements Endpoint {
       },
     });
     this.sessions.add(session);
+    this.unknown.add(session);
     this.watch(session);
   }
 
@@ -157,6 +171,7 @@ export class RestrictedListener implements Endpoint {
 
   private forget(session: Session): void {
     this.sessions.delete(session);
+    this.known(session);
     for (const side of [session.bus, session.client]) {
       if (side !== undefined) this.setWatched(side.fd, session, false);
     }

@@ -42,6 +42,8 @@ export interface SessionEvents {
   /** Something has to be watched, or not: either side's turn may come. */
   changed(session: Session): void;
   ended(session: Session): void;
+  /** The bus has answered Hello. */
+  admitted?(session: Session): void;
   /** The bus takes a message, and its descriptors, at once. False, or absent: it has to be sent. */
   deliver?(session: Session, header: MessageHeader, fds: readonly number[]): boolean;
 }
@@ -260,8 +262,10 @@ export class Session {
     const { client } = this;
     this.isBusHeld = client === undefined || !this.wantsBus;
     if (client === undefined || this.isBusHeld) return false;
-    if (!this.options.filter) pass(client, header, fds);
-    else if (isAnswer(header) || header.replySerial > 0) this.answered(client, header, fds);
+    if (!this.options.filter) {
+      this.events.admitted?.(this);
+      pass(client, header, fds);
+    } else if (isAnswer(header) || header.replySerial > 0) this.answered(client, header, fds);
     else this.heard(client, header, fds);
     return true;
   }
@@ -285,6 +289,7 @@ export class Session {
         return this.passNames(client, header, fds);
       case 'hello':
         for (const name of bodyTexts(header)) this.names.grant(name, Access.Talk);
+        this.events.admitted?.(this);
         return this.passIn(client, header, fds);
       case 'pass':
         return this.passIn(client, header, fds);

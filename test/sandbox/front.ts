@@ -41,13 +41,14 @@ export class Front {
     kind: ProxyKind,
     bus: FrontedBus,
     optionLists: readonly (readonly string[])[],
+    general: readonly string[] = ['--filter'],
   ): Promise<Front> {
     const folder = openFolder('front-');
     const paths = optionLists.map((_, i) => join(folder, String(i)));
     const pairs = optionLists.flatMap((options, i) => [
       bus.address,
       paths[i],
-      '--filter',
+      ...general,
       ...options,
     ]);
     const [command, ...words] = PROXIES[kind];

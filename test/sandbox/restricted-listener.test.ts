@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { closeFd, listenUnix, socketPair } from '#core/linux/index.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { openFolder } from '../support/bus-command.js';
-import { startBus, type RunningBus } from '../support/bus.js';
+import { sessionConfig, startBus, type RunningBus } from '../support/bus.js';
 import { RawClient } from '../support/raw-client.js';
 import { Front } from './front.js';
 
@@ -123,6 +123,24 @@ describe('a socket of a sandbox', () => {
     expect(descriptors()).toBe(before);
   });
 });
+
+test.each([[['--filter']], [[]]])(
+  'clients of a sandbox that say nothing leave room for others: %j',
+  async (options) => {
+    const limit = '<limit name="max_incomplete_connections">4</limit>';
+    const small = await startBus({ config: sessionConfig('unix:path=@DIR@/bus', limit) });
+    const front = await Front.start('bus1-bridge sandbox', small, [[]], options);
+    const address = `unix:path=${front.paths[0]}`;
+    const silent = Array.from({ length: 10 }, () => new RawClient(address));
+    connect(small.address).close();
+    for (const client of silent.splice(0, 9)) client.close();
+    connect(address).close();
+    expect(silent[0].authenticate().callBus('Hello')).toHaveLength(1);
+    silent[0].close();
+    await front.stop();
+    await small.stop();
+  },
+);
 
 describe('org.bus1.Sandbox.Listen', () => {
   const folder = openFolder('listen-');
