@@ -43,6 +43,8 @@ export class Voice {
     facet: Facet | null,
     descriptors: DescriptorSet | null = null,
   ): void {
+    /* what a connection is told of its own end */
+    if (!handle.live && !this.registry().isObserved) return;
     const message = this.compose(body, fields);
     message.descriptors = descriptors;
     this.registry().capture(this.envelope, message, undefined);
@@ -67,10 +69,12 @@ export class Voice {
   /** Sends a signal of the driver to every subscriber. */
   broadcast(member: string, signature: string, body: readonly unknown[]): void {
     const registry = this.registry();
+    const serial = this.nextBroadcastSerial();
+    if (!registry.hasListeners) return;
     const message = this.compose(body, {
       type: MessageType.Signal,
       flags: MessageFlag.NoReplyExpected,
-      serial: this.nextBroadcastSerial(),
+      serial,
       path: DRIVER_PATH,
       interface: DRIVER_NAME,
       member,

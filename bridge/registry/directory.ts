@@ -157,6 +157,11 @@ export abstract class Directory {
     return this.monitors.count > 0 || this.subscriptions.hasEavesdroppers;
   }
 
+  /** Whether anyone may get a broadcast at all. */
+  get hasListeners(): boolean {
+    return this.monitors.count > 0 || this.subscriptions.ruleCount > 0;
+  }
+
   /** Sends `message` to every subscriber, in one transaction. `sender` undefined: it is the driver's. */
   broadcast(envelope: Envelope, message: Message, sender: Connection | undefined): void {
     this.deliver(envelope, message, sender, undefined);

@@ -139,8 +139,14 @@ function decodeFields(header: MessageHeader, message: Writable<MessageFields>): 
   if (header.unixFds > 0) message.unixFds = header.unixFds;
 }
 
+/** Making a header costs more than scanning a short message. */
+const shared = new MessageHeader();
+/** A header keeps hold of its message, so that a long one has a header of its own. */
+const SHARED_MAX_BYTES = 64 * 1024;
+
+/** Good until the next one is asked for. */
 function scanned(bytes: Uint8Array): MessageHeader {
-  const header = new MessageHeader();
+  const header = bytes.length > SHARED_MAX_BYTES ? new MessageHeader() : shared;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   throwFault(header.scan(bytes, view, 0, bytes.length));
   return header;
