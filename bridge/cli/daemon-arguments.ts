@@ -45,7 +45,7 @@ const FLAGS: Readonly<Record<string, (result: Mutable) => void>> = {
 /** Options with a value, after `=` or as the next word. */
 const VALUES: Readonly<Record<string, (result: Mutable, value: string) => void>> = {
   '--config-file': (result, path) => setConfig(result, { kind: 'file', path }),
-  '--address': (result, address) => (result.address = address),
+  '--address': setAddress,
   '--log-level': (result, level) => (result.logLevel = level),
 };
 
@@ -59,11 +59,13 @@ const DESCRIPTORS: Readonly<Record<string, 'printAddress' | 'printPid'>> = {
 export function parseDaemonArguments(words: readonly string[]): DaemonArguments {
   const result: Mutable = { pidFile: true, log: 'configured', systemdActivation: false };
   const rest = [...words];
+  /* an empty address or descriptor is none, as for the reference daemon */
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const [, name, value] = /^(--[^=]*)(?:=(.*))?$/s.exec(word) ?? ['', word, undefined];
     const next = rest[0];
     if (Object.hasOwn(VALUES, name)) {
-      VALUES[name](result, valueOf(name, value ?? rest.shift()));
+      const given = value ?? rest.shift();
+      if (name !== '--address' || given !== '') VALUES[name](result, valueOf(name, given));
     } else if (Object.hasOwn(DESCRIPTORS, name)) {
       const digits = value ?? (next !== undefined && /^\d+$/.test(next) ? rest.shift() : undefined);
       result[DESCRIPTORS[name]] = descriptorOf(name, digits);
@@ -91,9 +93,14 @@ function valueOf(name: string, value: string | undefined): string {
 }
 
 export function descriptorOf(name: string, digits: string | undefined): number {
-  if (digits === undefined) return STDOUT;
+  if (digits === undefined || digits === '') return STDOUT;
   if (/^\d{1,9}$/.test(digits)) return Number(digits);
   throw new UsageError(`${name} takes the number of a descriptor, not "${digits}"`);
+}
+
+function setAddress(result: Mutable, address: string): void {
+  if (result.address !== undefined) throw new UsageError('give only one --address');
+  result.address = address;
 }
 
 function setConfig(result: Mutable, config: ConfigChoice): void {

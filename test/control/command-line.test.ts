@@ -15,7 +15,9 @@ const UNDERSTOOD: readonly [string, object][] = [
   ['--config-file /a', { ...NOTHING_SAID, config: { kind: 'file', path: '/a' } }],
   ['--session --address=unix:path=/a', { ...SESSION, address: 'unix:path=/a' }],
   ['--session --address unix:path=/a', { ...SESSION, address: 'unix:path=/a' }],
+  ['--session --address=', SESSION],
   ['--session --print-address', { ...SESSION, printAddress: 1 }],
+  ['--session --print-address=', { ...SESSION, printAddress: 1 }],
   ['--session --print-address=3 --print-pid=4', { ...SESSION, printAddress: 3, printPid: 4 }],
   ['--print-address 3 --session', { ...SESSION, printAddress: 3 }],
   ['--print-pid --session', { ...SESSION, printPid: 1 }],
@@ -47,6 +49,7 @@ const REFUSED: readonly [string, RegExp][] = [
   ['--session --print-address=stdout', /the number of a descriptor, not "stdout"/],
   ['--config-file', /--config-file needs a value/],
   ['--session --address', /--address needs a value/],
+  ['--session --address=unix:dir=/a --address=unix:dir=/b', /give only one --address/],
   ['--session --log-level=loud', /--log-level can be .* not "loud"/],
 ];
 

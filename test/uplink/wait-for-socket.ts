@@ -2,9 +2,9 @@ import { existsSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { closeFd, connectUnix } from '#core/linux/index.js';
 
-/** Resolves when somebody listens at `path`. */
-export async function waitForSocket(path: string): Promise<void> {
-  while (!isListening(path)) await nextChange(path);
+/** Resolves when somebody listens at `path`; or when `isOver` says that nobody will. */
+export async function waitForSocket(path: string, isOver = (): boolean => false): Promise<void> {
+  while (!isOver() && !isListening(path)) await nextChange(path);
 }
 
 function isListening(path: string): boolean {
