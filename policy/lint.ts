@@ -25,7 +25,8 @@ export type LintCode =
   | 'receive-rule'
   | 'at-console'
   | 'eavesdrop'
-  | 'anonymous';
+  | 'anonymous'
+  | 'broker-differs';
 
 /** Something that is valid, but hardly what its author wants. */
 export interface Finding extends SourcePosition {
@@ -75,6 +76,7 @@ function lintRule(
   lintMessageValues(rule, say);
   lintMessageType(rule, say);
   lintReach(rule, say);
+  lintBroker(rule, say);
 }
 
 type Say = (code: LintCode, message: string) => void;
@@ -167,6 +169,23 @@ function lintReach(rule: MessageRule, say: Say): void {
   } else if (anyPeer) {
     say('broad-send', 'without send_destination, this is about the messages to all services');
   }
+}
+
+/** What dbus-broker 33 reads in another way: it says so in its own log when it starts. */
+function lintBroker(rule: MessageRule, say: Say): void {
+  if (rule.peerPrefix !== undefined) {
+    say(
+      'broker-differs',
+      'dbus-broker does not know send_destination_prefix, and takes the rule as if it were not there',
+    );
+  }
+  const { Any, MethodReturn, Error: ErrorReply } = RuleMessageType;
+  const isAboutReplies = [Any, MethodReturn, ErrorReply].some((type) => type === rule.messageType);
+  if (!isAboutReplies || rule.requestedReply === rule.allow) return;
+  say(
+    'broker-differs',
+    'dbus-broker ignores rules about replies: those that are awaited always pass, and no others',
+  );
 }
 
 /** Conditions by which a rule without subject is narrower than "everything". */

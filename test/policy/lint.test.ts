@@ -52,6 +52,28 @@ describe('lint', () => {
     ],
     ['an error with type', '<deny send_error="a.E" send_type="error"/>', []],
     [
+      'a prefix of names',
+      '<allow send_destination_prefix="a.B" send_interface="a.I"/>',
+      [
+        'broker-differs: dbus-broker does not know send_destination_prefix, and takes the rule as if it were not there',
+      ],
+    ],
+    ...[
+      '<deny send_type="error" send_requested_reply="true"/>',
+      '<allow receive_requested_reply="false"/>',
+    ].map((rule): [string, string, readonly string[]] => [
+      `replies: ${rule}`,
+      rule,
+      [
+        'broker-differs: dbus-broker ignores rules about replies: those that are awaited always pass, and no others',
+      ],
+    ]),
+    [
+      'replies as dbus-broker has them',
+      '<allow send_type="method_return" send_requested_reply="true"/>',
+      [],
+    ],
+    [
       'a reply by interface',
       '<allow send_type="method_return" send_interface="a.I"/>',
       ['never-matches: messages of type method_return have no interface, so this allows nothing'],
