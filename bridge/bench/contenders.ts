@@ -95,7 +95,7 @@ const BUSY_LOOPS: readonly CompanionKind[] = ['busy-loop', 'busy-loop'];
 export const CONTENDERS = {
   ours: onBus('bus1-bridge', dropIn),
   'ours-system-d': onBus('+ system.d', dropInWithPolicies),
-  'ours-50-grants': onBus('+ 50 grants', dropInWithGrants),
+  'ours-50-grants': conversation('+ 50 grants', CALLS, dropInWithGrants, 'bus', 'bus'),
   'dbus-broker': onBus('dbus-broker', dbusBroker),
   'dbus-daemon': onBus('dbus-daemon', dbusDaemon),
   raw: conversation('raw socket', WITHOUT_BUS, noBus, 'raw', 'raw'),

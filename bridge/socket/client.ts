@@ -21,6 +21,8 @@ import { SocketOutbox } from './outbox.js';
 const INPUT_BYTES = 65_536;
 /** Memory for a large message is given back behind it, if it is larger than this. */
 const INPUT_KEPT_BYTES = 4 * INPUT_BYTES;
+/** Reads of one `dispatch`: who writes without end has its turn among others. */
+const READS_MAX = 4;
 /** How long `close` waits for a bus that does not read. */
 const LINGER_MS = 1000;
 /** unix(7), ETOOMANYREFS: too many descriptors are on their way, and no event tells when they have arrived. */
@@ -124,7 +126,7 @@ export class SocketClient {
   dispatch(): number {
     let taken = this.deliver();
     let mayHaveMore = true;
-    while (this.live && !this.isPaused && mayHaveMore) {
+    for (let i = 0; i < READS_MAX && this.live && !this.isPaused && mayHaveMore; i++) {
       mayHaveMore = this.read();
       if (this.live) taken += this.deliver();
     }
