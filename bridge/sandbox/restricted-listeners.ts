@@ -13,7 +13,8 @@ import { RestrictedListener } from './restricted-listener.js';
 
 /**
  * Sockets of this bus whose clients see what xdg-dbus-proxy(1) would show them, without a process between them and the
- * bus. Who asks for one brings the socket, which listens already, and a descriptor whose other end it keeps open.
+ * bus. The caller brings the socket, which listens already, and a descriptor whose other end stays open for as long as
+ * the socket is wanted.
  */
 export class RestrictedListeners implements Sandboxes {
   readonly driverInterface: DriverInterface = {
@@ -24,7 +25,7 @@ export class RestrictedListeners implements Sandboxes {
         name: 'Listen',
         in: [arg('socket', 'h'), arg('life', 'h'), arg('options', 'as')],
         out: [],
-        /* the bus accepts at a socket that the caller has, too, and so could keep it waiting */
+        /* the caller holds the same socket, and could make the bus block on it */
         privileged: true,
         run: (call) => this.listen(call),
       },

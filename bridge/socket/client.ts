@@ -21,7 +21,7 @@ import { SocketOutbox } from './outbox.js';
 const INPUT_BYTES = 65_536;
 /** Memory for a large message is given back behind it, if it is larger than this. */
 const INPUT_KEPT_BYTES = 4 * INPUT_BYTES;
-/** Reads of one `dispatch`: who writes without end has its turn among others. */
+/** Reads of one `dispatch`: a peer that writes without end must leave time for the others. */
 const READS_MAX = 4;
 /** How long `close` waits for a bus that does not read. */
 const LINGER_MS = 1000;
