@@ -55,12 +55,15 @@ export class Entrance {
 
   /** Accepts clients there while there is room for them. */
   addListener(listener: Endpoint): void {
-    this.listeners.push(listener);
     if (this.spreader?.isAccepting !== false) this.host.poller.watch(listener);
+    this.listeners.push(listener);
   }
 
+  /** Closes it, unless `close` has done so. */
   removeListener(listener: Endpoint): void {
-    this.listeners.splice(this.listeners.indexOf(listener), 1);
+    const at = this.listeners.indexOf(listener);
+    if (at < 0) return;
+    this.listeners.splice(at, 1);
     this.host.poller.close(listener.fd);
   }
 

@@ -78,14 +78,24 @@ export class RestrictedListener implements Endpoint {
   }
 
   end(): void {
-    /* somebody else may listen there by now */
-    if (this.inode !== undefined && inodeOf(this.path) === this.inode) {
-      rmSync(this.path, { force: true });
-    }
+    this.removePath();
     for (const session of this.sessions) session.end();
     this.host.entrance.removeListener(this);
     this.host.poller.close(this.life.fd);
     this.ended();
+  }
+
+  /** Another process may listen there by now. A file that the bus may not remove is left. */
+  private removePath(): void {
+    if (this.inode === undefined || inodeOf(this.path) !== this.inode) return;
+    try {
+      rmSync(this.path, { force: true });
+    } catch (error) {
+      this.host.log('info', 'a socket of a sandbox stays behind', {
+        path: this.path,
+        error: (error as NodeJS.ErrnoException).code ?? '',
+      });
+    }
   }
 
   /** A sandbox whose clients say nothing leaves room for those of others (max_incomplete_connections). */
@@ -98,37 +108,44 @@ export class RestrictedListener implements Endpoint {
   }
 
   private accepted(fd: number): void {
+    const opened: number[] = [fd];
+    let credentials: SocketCredentials | undefined;
     try {
-      this.admit(fd);
+      credentials = SocketCredentials.ofDuplicate(fd);
+      const pair = socketPair();
+      opened.push(...pair);
+      const session = this.newSession(fd, pair, credentials);
+      /* from now on the session closes its two */
+      opened.splice(0, 2);
+      this.begin(session, pair[1], credentials);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      closeFd(fd);
+      credentials?.close();
+      for (const each of opened) closeFd(each);
       this.host.entrance.lobby.runShort();
     }
   }
 
-  /** The bus sees the client's own credentials. */
-  private admit(fd: number): void {
-    const credentials = SocketCredentials.ofDuplicate(fd);
-    let pair: [number, number] | undefined;
+  /** The bus sees the client's own credentials. @throws SystemError: `theirs` is still the caller's */
+  private begin(session: Session, theirs: number, credentials: SocketCredentials): void {
     try {
-      pair = socketPair();
-      this.host.entrance.take(pair[1], { isUnix: true }, credentials);
+      this.host.entrance.take(theirs, { isUnix: true }, credentials);
     } catch (error) {
-      credentials.close();
-      for (const each of pair ?? []) closeFd(each);
+      session.end();
       throw error;
     }
-    this.begin(fd, pair, credentials);
+    this.sessions.add(session);
+    this.unknown.add(session);
+    this.watch(session);
   }
 
-  private begin(
+  private newSession(
     clientFd: number,
     [ours, theirs]: readonly [number, number],
     credentials: SocketCredentials,
-  ): void {
+  ): Session {
     const options = { ...this.options, log: false, uid: credentials.uid!, lingerMs: 0 };
-    const session = new Session(clientFd, { fd: ours, guid: undefined }, options, {
+    return new Session(clientFd, { fd: ours, guid: undefined }, options, {
       changed: (each) => this.watch(each),
       ended: (each) => this.forget(each),
       admitted: (each) => this.known(each),
@@ -138,9 +155,6 @@ export class RestrictedListener implements Endpoint {
         return deliverTo(shim, sentBytes, header, fds);
       },
     });
-    this.sessions.add(session);
-    this.unknown.add(session);
-    this.watch(session);
   }
 
   private watch(session: Session): void {
@@ -152,8 +166,11 @@ export class RestrictedListener implements Endpoint {
   }
 
   private retry(session: Session): void {
+    const { poller } = this.host;
     for (const side of [session.bus, session.client]) {
-      if (side !== undefined && this.sessions.has(session)) session.dispatch(side.fd);
+      const endpoint =
+        side === undefined || !this.sessions.has(session) ? null : poller.at(side.fd);
+      if (endpoint !== null) poller.again(endpoint);
     }
   }
 
@@ -198,5 +215,10 @@ function deliverTo(
 /** Of a path that is the same wherever one looks from; undefined for any other. */
 function inodeOf(path: string): bigint | undefined {
   if (!path.startsWith('/')) return undefined;
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  try {
+    return lstatSync(path, { bigint: true }).ino;
+  } catch {
+    /* gone, or in a folder that is not the bus's to look into */
+    return undefined;
+  }
 }

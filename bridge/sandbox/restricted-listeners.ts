@@ -58,7 +58,10 @@ export class RestrictedListeners implements Sandboxes {
       this.listeners.add(listener);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      for (const fd of owned) closeFd(fd);
+      for (const fd of owned) {
+        this.host.poller.ignore(fd);
+        closeFd(fd);
+      }
       throw new DriverError(ErrorName.LimitsExceeded, `the bus cannot listen: ${error.message}`);
     }
     return [];

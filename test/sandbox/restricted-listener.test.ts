@@ -1,12 +1,12 @@
 // What a bridge does that no proxy can: it serves the clients of a sandbox itself.
-import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { closeFd, listenUnix, socketPair } from '#core/linux/index.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { openFolder } from '../support/bus-command.js';
 import { sessionConfig, startBus, type RunningBus } from '../support/bus.js';
+import { run } from '../support/process.js';
 import { RawClient } from '../support/raw-client.js';
 import { Front } from './front.js';
 
@@ -22,6 +22,10 @@ const LISTEN = {
 
 let bus: RunningBus;
 let outside: RawClient;
+
+function descriptorsOf({ pid }: RunningBus): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
 
 function connect(address: string): RawClient {
   const client = new RawClient(address).authenticate();
@@ -107,9 +111,7 @@ describe('a socket of a sandbox', () => {
   });
 
   test('that nothing keeps alive any more leaves no descriptor behind', async () => {
-    const descriptors = (): number =>
-      Number(spawnSync('sh', ['-c', `ls /proc/${bus.pid}/fd | wc -l`]).stdout);
-    const before = descriptors();
+    const before = descriptorsOf(bus);
     for (let round = 0; round < 5; round++) {
       const front = await Front.start('bus1-bridge sandbox', bus, [[], []]);
       const clients = front.paths.map((path) => connect(`unix:path=${path}`));
@@ -120,7 +122,27 @@ describe('a socket of a sandbox', () => {
       }
     }
     outside.callBus('GetId');
-    expect(descriptors()).toBe(before);
+    expect(descriptorsOf(bus)).toBe(before);
+  });
+
+  test('for which there are no more descriptors gives all back, and serves again', async () => {
+    const small = await startBus();
+    const front = await Front.start('bus1-bridge sandbox', small, [[]]);
+    const address = `unix:path=${front.paths[0]}`;
+    const before = descriptorsOf(small);
+    /* each client takes six: somewhere among them every call that makes one fails */
+    for (let room = 1; room <= 6; room++) {
+      const limit = before + 12 + room;
+      await run('prlimit', ['--pid', String(small.pid), `--nofile=${limit}:4096`]);
+      const clients = Array.from({ length: 8 }, () => new RawClient(address));
+      await expect.poll(() => descriptorsOf(small)).toBeGreaterThan(before + 6);
+      for (const client of clients) client.close();
+    }
+    connect(address).close();
+    connect(small.address).close();
+    await expect.poll(() => descriptorsOf(small)).toBeLessThanOrEqual(before);
+    await front.stop();
+    await small.stop();
   });
 });
 
