@@ -1,4 +1,4 @@
-import { BusConnection } from '#bridge/socket/connection.js';
+import { BusConnection, type CallFields } from '#bridge/socket/connection.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 import { unlessUnderstood } from './another-bus.js';
 
@@ -6,19 +6,18 @@ import { unlessUnderstood } from './another-bus.js';
 const TIMEOUT_MS = 10_000;
 
 /**
- * What a method of `org.bus1.Status` answers, from the bus at `address`, by default the session bus. `what` says in the
- * error for another bus what only ours do. @throws Error when it is another bus, or does not answer
+ * The values that a method of `org.bus1.Status` returns, from the bus at `address`, by default the session bus. `what`
+ * says in the error for another bus what only ours do. @throws Error when it is another bus, or does not answer
  */
 export async function askBus(
   address: string | undefined,
-  member: string,
+  call: Pick<CallFields, 'member' | 'signature' | 'body'>,
   what: string,
-): Promise<unknown> {
+): Promise<readonly unknown[]> {
   const known = address ?? 'session';
   const bus = await BusConnection.open(busAddress(known, process.env).text, TIMEOUT_MS);
   try {
-    const [json] = await bus.call({ interface: 'org.bus1.Status', member }, TIMEOUT_MS);
-    return JSON.parse(String(json));
+    return await bus.call({ interface: 'org.bus1.Status', ...call }, TIMEOUT_MS);
   } catch (error) {
     throw unlessUnderstood(
       error,

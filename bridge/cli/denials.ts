@@ -7,7 +7,8 @@ const PERIOD_MS = 1000;
 
 /** What the policy of the bus at `address`, by default the session bus, has refused. @throws Error */
 export async function busDenials(address?: string): Promise<DenialRow[]> {
-  return (await askBus(address, 'GetDenials', 'count denials')) as DenialRow[];
+  const [json] = await askBus(address, { member: 'GetDenials' }, 'count denials');
+  return JSON.parse(String(json)) as DenialRow[];
 }
 
 /** Yields each row that has grown, `count` being by how much, until `signal` is aborted. @throws Error */

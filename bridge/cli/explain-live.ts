@@ -1,13 +1,8 @@
-import { BusConnection } from '#bridge/socket/connection.js';
-import { busAddress } from '#bridge/wire/bus-address.js';
 import { parseBusName } from '#bridge/wire/names.js';
 import type { Flow } from '#policy/index.js';
-import { unlessUnderstood } from './another-bus.js';
+import { askBus } from './ask-bus.js';
 import type { ExplainOptions } from './explain.js';
 import { UsageError } from './usage-error.js';
-
-/** A working bus answers within milliseconds; a stopped one never does. */
-const TIMEOUT_MS = 10_000;
 
 /** Of what the configuration, and no connection, says. */
 const OF_FILES = ['user', 'connect', 'own', 'toUser'] as const;
@@ -26,20 +21,10 @@ export async function explainLive(
 ): Promise<LiveVerdict> {
   const [from, to] = parties(options);
   const { path = '', interface: iface = '', member = '', error = '', all = false } = options;
-  const bus = await BusConnection.open(busAddress(address, process.env).text, TIMEOUT_MS);
-  try {
-    const body = [from, to, flow, type, path, iface, member, error, all];
-    const call = { interface: 'org.bus1.Status', member: 'Explain', signature: 'sssyssssb', body };
-    const [allowed, lines] = (await bus.call(call, TIMEOUT_MS)) as [boolean, string[]];
-    return { allowed, lines };
-  } catch (failure) {
-    throw unlessUnderstood(
-      failure,
-      `the bus at ${address} is another one, such as dbus-daemon: only buses of bus1-bridge explain themselves`,
-    );
-  } finally {
-    bus.close();
-  }
+  const body = [from, to, flow, type, path, iface, member, error, all];
+  const call = { member: 'Explain', signature: 'sssyssssb', body };
+  const [allowed, lines] = await askBus(address, call, 'explain themselves');
+  return { allowed: allowed as boolean, lines: lines as string[] };
 }
 
 function parties(options: ExplainOptions): [from: string, to: string] {

@@ -7,7 +7,8 @@ import { askBus } from './ask-bus.js';
  * answer
  */
 export async function busStatus(address?: string): Promise<BusStatus> {
-  return (await askBus(address, 'GetStatus', 'have a status')) as BusStatus;
+  const [json] = await askBus(address, { member: 'GetStatus' }, 'have a status');
+  return JSON.parse(String(json)) as BusStatus;
 }
 
 const COLUMNS = [
