@@ -29,7 +29,7 @@ const BUSES = [
   'bench/*',
   'client/*',
   'client/dbus-next/*',
-  'client/generate/{command,random}*',
+  'generate/{command,random}*',
   'control/{address,command-line,daemon,own-runtime,reload,run}*',
   'core/shared/*',
   'core/conformance/shared*',

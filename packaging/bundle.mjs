@@ -85,8 +85,8 @@ const TOGETHER = {
     'bridge/cli/mappings-plan.js',
     'bridge/cli/migrate.js',
     'bridge/cli/status.js',
-    'bridge/client/generate/generate.js',
-    'bridge/client/generate/live-introspection.js',
+    'bridge/generate/generate.js',
+    'bridge/generate/live-introspection.js',
   ],
 };
 

@@ -1,9 +1,10 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeFd, socketPair, waitReadable } from '#core/linux/index.js';
 import { needProgram } from './absent.js';
 import { commandPath, dropIn, READY_TIMEOUT_MS, sessionWithPolicies, startChild } from './buses.js';
 import { Child } from './child.js';
-import { NAME_PATTERN } from './names.js';
+import { BENCH_INTERFACE, BENCH_PATH, NAME_PATTERN, serviceName } from './names.js';
 import { busOf } from './running-bus.js';
 import type { RunningBus, StartBus } from './running-bus.js';
 
@@ -15,7 +16,21 @@ export function bridge(hosts: number): StartBus {
   };
 }
 
-/** The same with one process, and the policies of all system services that are installed. */
+/** With a mapping of the service, so that native callers reach it by a capability to its object. */
+export const bridgeWithMapping: StartBus = async ({ directory }) => {
+  const path = join(directory, 'bridge');
+  const mapping = join(directory, 'bench.yaml');
+  writeFileSync(mapping, MAPPING);
+  return busOf(await startBridge(path, ['run', '--mapping', mapping]), path);
+};
+
+const MAPPING = `service: Bench
+bus: session
+names: { ${serviceName(0)}: bench }
+objects: { bench: { path: ${BENCH_PATH}, interfaces: [${BENCH_INTERFACE}] } }
+`;
+
+/** `bus1-bridge run` with the policies of all system services that are installed. */
 export const bridgeWithPolicies: StartBus = async ({ directory }) => {
   const path = join(directory, 'bridge');
   const words = ['run', '--config', sessionWithPolicies(directory)];

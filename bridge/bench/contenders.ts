@@ -1,5 +1,6 @@
 import {
   bridge,
+  bridgeWithMapping,
   bridgeWithPolicies,
   callerProxied,
   exporting,
@@ -139,6 +140,7 @@ export const CONTENDERS = {
     'native-loop',
   ),
   'native-caller': conversation('native to a socket', CALLS, bridge(1), 'bus', 'native-loop'),
+  'mapped-service': conversation('mapped', CALLS, bridgeWithMapping, 'bus', 'native-loop'),
   'socket-c': {
     title: 'socket, C',
     rows: ['round-trip-32'],

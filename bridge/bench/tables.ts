@@ -22,6 +22,7 @@ export const TABLE_IDS = [
   'deaf-subscriber',
   'busy-machine',
   'native',
+  'mapped',
   'dbus-next',
   'legacy',
   'attach-broker',
@@ -89,6 +90,13 @@ export const TABLES: Record<TableId, Table> = {
     columns: ['native', 'native-loop', 'native-caller', 'socket-c', 'socket', 'dbus-broker'],
     rows: ['round-trip-32', 'round-trip-4k', 'round-trip-64k', 'round-trip-1m', 'outstanding-64'],
     reference: 'dbus-broker',
+  },
+  mapped: {
+    title:
+      'A native caller and a service on a socket: by a mapping, by name, and in the way of dbus-next',
+    columns: ['mapped-service', 'native-caller', 'dbus-next'],
+    rows: ['round-trip-32', 'round-trip-4k', 'outstanding-64'],
+    reference: 'native-caller',
   },
   'dbus-next': {
     title: 'Programs in Node’s loop; dbus-next itself goes through dbus-broker',

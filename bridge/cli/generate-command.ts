@@ -1,10 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 import { Command } from 'commander';
+import type { Mapping } from '#mappings/index.js';
+import { readMapping } from './mapping-files.js';
 import { UsageError } from './usage-error.js';
 
-interface GenerateOptions {
+interface GenerateWords {
   readonly bus?: string;
+  readonly mapping?: string;
   readonly output?: string;
   readonly interface?: readonly string[];
 }
@@ -15,15 +18,22 @@ export function generateCommand(finish: (status: number) => void): Command {
     .description(
       'Writes a TypeScript module from introspection data, of files or of a live object.',
     )
-    .usage('[options] FILE...\n       bus1-bridge generate [options] --bus BUS NAME PATH')
+    .usage(
+      '[options] FILE...\n       bus1-bridge generate [options] --bus BUS NAME PATH\n' +
+        '       bus1-bridge generate [options] --mapping MAPPING --bus BUS [NAME...]',
+    )
     .argument(
-      '<words...>',
-      'files with introspection XML; with --bus, a bus name and an object path',
+      '[words...]',
+      'files with introspection XML; with --bus, a bus name and an object path, or the names of mapped services',
     )
     .option('--bus <bus>', 'ask an object on this bus: session, system or an address')
+    .option(
+      '--mapping <mapping>',
+      'what native programs see by this mapping: capabilities in place of paths, for `bus.mapped`',
+    )
     .option('-o, --output <file>', 'write to this file instead of the standard output')
     .option('--interface <name>', 'only this interface (may be given again)', append)
-    .action(async (words: string[], options: GenerateOptions) => {
+    .action(async (words: string[], options: GenerateWords) => {
       const text = await generate(words, options);
       if (options.output === undefined) process.stdout.write(text);
       else writeOwn(options.output, text);
@@ -48,12 +58,51 @@ function append(value: string, before: readonly string[] = []): string[] {
 
 async function generate(
   words: readonly string[],
-  { bus, interface: wanted }: GenerateOptions,
+  { bus, interface: wanted, mapping: file }: GenerateWords,
 ): Promise<string> {
-  const { generateModule, readIntrospection } = await import('#bridge/client/generate/generate.js');
-  if (bus === undefined) return generateModule(words.map(readIntrospection), wanted);
-  const { introspectObject } = await import('#bridge/client/generate/live-introspection.js');
+  const mapping = file === undefined ? undefined : readMapping(file);
+  if (mapping !== undefined && bus !== undefined) {
+    return await fromServices(bus, mapping, words, wanted);
+  }
+  const { generateModule, readIntrospection } = await import('#bridge/generate/generate.js');
+  const options = { wanted, mapping };
+  if (bus === undefined) {
+    if (words.length === 0) throw new UsageError('give files with introspection XML, or --bus');
+    return generateModule(words.map(readIntrospection), options);
+  }
+  const { introspectObject } = await import('#bridge/generate/live-introspection.js');
   const [name, path] = words;
   if (words.length !== 2) throw new UsageError('--bus takes one bus name and one object path');
-  return generateModule([await introspectObject({ bus, name, path })], wanted);
+  return generateModule([await introspectObject({ bus, name, path })], options);
+}
+
+/** Walks through all objects of the services of a mapping, starting them if need be. */
+async function fromServices(
+  which: string,
+  mapping: Mapping,
+  words: readonly string[],
+  wanted: readonly string[] | undefined,
+): Promise<string> {
+  const { moduleFor } = await import('#bridge/generate/generate.js');
+  const { survey } = await import('./mappings-survey.js');
+  const { OldBus } = await import('./mappings-bus.js');
+  const plain = mapping.names.map(({ pattern }) => pattern).filter((one) => !one.endsWith('*'));
+  const names = words.length > 0 ? words : plain;
+  if (names.length === 0) {
+    throw new UsageError(`${mapping.file} has patterns of names only: give the name of a service`);
+  }
+  const fixed = [...mapping.objects.values()]
+    .flatMap(({ paths }) => paths)
+    .filter(({ variables }) => variables.length === 0)
+    .map(({ text }) => text);
+  const bus = await OldBus.connect(which);
+  try {
+    const surveys = await Promise.all(names.map((name) => survey(bus, name, fixed)));
+    const nodes = surveys.flatMap(({ name, objects }) =>
+      objects.map(({ path, node }) => ({ source: `${name} ${path}`, node })),
+    );
+    return moduleFor({ nodes, titles: names }, { wanted, mapping });
+  } finally {
+    bus.close();
+  }
 }

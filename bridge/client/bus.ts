@@ -3,6 +3,7 @@ import { callSite, failure, tellCallSite } from './call-site.js';
 import type { Capability } from './capability.js';
 import { Driver, DRIVER_NAME } from './driver.js';
 import { exportObject, objectOf, unexportObject, type ExportOptions } from './exported-object.js';
+import { DBusError, ErrorName } from './errors.js';
 import type { HeldHandle } from './held-handle.js';
 import type { IncomingCall } from './incoming-call.js';
 import type { CallOptions, InterfaceDescription, Proxy } from './interface-description.js';
@@ -11,6 +12,7 @@ import type { Member } from './member.js';
 import type { Broadcast, MethodCall, NamedCall, Reply } from './method-call.js';
 import { INTROSPECTABLE } from './object-interfaces.js';
 import { ManagedObjects, objectManager } from './managed-objects.js';
+import { mustBeMapped, type ObjectOf } from './mapped.js';
 import { credentialsOf, waitForName, watchName, type Credentials } from './name-watch.js';
 import { ObjectSignals } from './object-signals.js';
 import { ObjectTree } from './object-tree.js';
@@ -110,6 +112,25 @@ export class Bus {
   resolveSync(name: string, timeoutMs?: number): Capability {
     this.#socketNames?.lookSync(name, timeoutMs);
     return this.#names.capability(this.#names.resolveSync(name, timeoutMs));
+  }
+
+  /**
+   * A capability to the object that the name of a mapped service leads to: its results hold capabilities in place of
+   * paths. Typed for the names of modules that `bus1-bridge generate --mapping` has written, where one is imported.
+   *
+   * @throws like `resolve`; ClientError `NotMapped`; DBusError `NotSupported` without a domain
+   */
+  async mapped<Name extends string>(
+    name: Name,
+    options: CallOptions = {},
+  ): Promise<ObjectOf<Name>> {
+    if (this.transport === 'socket') {
+      const why = `over a socket ${name} has paths, and no capabilities: that takes a domain (transport: 'domain')`;
+      throw new DBusError(ErrorName.NotSupported, why);
+    }
+    const capability = await this.resolve(name, options);
+    await mustBeMapped(capability, name, options);
+    return capability as ObjectOf<Name>;
   }
 
   /** An object of the owner of `name`, by one of its interfaces. Follows the name to its next owner. */

@@ -96,3 +96,11 @@ export class Capability implements HandleReference {
     return this.#held.use();
   }
 }
+
+declare const interfaces: unique symbol;
+
+/** A capability to an object that has these interfaces, as far as the compiler can know: no other passes for it. */
+export interface CapabilityTo<Interfaces extends InterfaceDescription> extends Capability {
+  /** Never there. */
+  readonly [interfaces]?: Interfaces;
+}

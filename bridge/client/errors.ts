@@ -49,6 +49,8 @@ export type ClientErrorCode =
   | 'NoDescriptors'
   /** the object has no such interface */
   | 'NoInterface'
+  /** the bus has no mapping for the service: there are paths and no capabilities to its objects */
+  | 'NotMapped'
   /** a synchronous call to this process itself, whose handler has to wait for something else */
   | 'WouldDeadlock'
   /** an iterator over signals was read too slowly */

@@ -1,7 +1,7 @@
 import type { Observer } from 'rxjs';
 import type { Capability } from './capability.js';
 import { exportObject, objectOf } from './exported-object.js';
-import { SIGNALS } from './listeners.js';
+import { SIGNALS } from './object-protocol.js';
 import type { Member } from './member.js';
 import type { ServedObject } from './served-object.js';
 import type { Signal } from './signal.js';

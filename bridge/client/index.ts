@@ -1,12 +1,13 @@
 /** The native API: programs that are members of a BUS1 domain themselves (docs/native-api.md). */
 export { Bus } from './bus.js';
-export { Capability } from './capability.js';
+export { Capability, type CapabilityTo } from './capability.js';
 export { Domain, type CreateOptions, type DomainOptions } from './domain.js';
 export { BusClosedError, ClientError, DBusError, ErrorName, TimeoutError } from './errors.js';
 export type { ClientErrorCode } from './errors.js';
 export type { Call, CallerProcess, IncomingCall } from './incoming-call.js';
 export type * from './interface-description.js';
 export { join, joinSync, type JoinOptions } from './join.js';
+export type { MappedNames, ObjectOf } from './mapped.js';
 export type { MemberOptions } from './member.js';
 export type { TransportKind } from './transport.js';
 export {

@@ -3,10 +3,8 @@ import { ClientError, DBusError, ErrorName } from './errors.js';
 import type { InterfaceDescription, ObjectReference } from './interface-description.js';
 import type { Member } from './member.js';
 import type { Broadcast } from './method-call.js';
+import { SIGNALS } from './object-protocol.js';
 import { implement, type ServedInterface } from './served-interface.js';
-
-/** The interface by which the holder of a capability subscribes to the signals of its object. */
-export const SIGNALS = 'org.bus1.Signals';
 
 const Signals: InterfaceDescription = {
   name: SIGNALS,

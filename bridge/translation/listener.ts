@@ -3,9 +3,6 @@ import type { Handle } from '#core/index.js';
 import type { HandleContext } from './contexts.js';
 import type { ObjectNode, Target } from './object-node.js';
 
-/** The interface by which the holder of a handle asks for the signals of its object. */
-export const SIGNALS_INTERFACE = 'org.bus1.Signals';
-
 /**
  * A subscriber to the signals of an object, at a node of its own, for as long as the handle to the object is held.
  */

@@ -1,5 +1,6 @@
 import { SendStatus, type Handle } from '#core/index.js';
 import { handleIndex } from '#bridge/client/handle-path.js';
+import { MAPPING, SIGNALS } from '#bridge/client/object-protocol.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
@@ -22,7 +23,7 @@ import {
 
 import type { Arrival } from './arrival.js';
 import { HandleArguments } from './handle-arguments.js';
-import { Listener, SIGNALS_INTERFACE } from './listener.js';
+import { Listener } from './listener.js';
 import type { ObjectNode, Target } from './object-node.js';
 import { ServiceAnswer } from './service-answer.js';
 import { PROPERTIES } from '#bridge/wire/standard-names.js';
@@ -59,7 +60,9 @@ class NativeCall {
     try {
       const caller = this.caller();
       const target = this.target();
-      if (this.message.interface === SIGNALS_INTERFACE) this.subscribe(target);
+      const { interface: name } = this.message;
+      if (name === SIGNALS) this.subscribe(target);
+      else if (name === MAPPING) this.tellKind(target);
       else this.send(target, caller);
     } catch (error) {
       const refusal = error instanceof WireError ? invalid(error.message) : error;
@@ -180,7 +183,7 @@ class NativeCall {
     if (message.member !== 'Subscribe' || message.signature !== 'o') {
       throw new DriverError(
         ErrorName.UnknownMethod,
-        `${SIGNALS_INTERFACE} has one method, Subscribe(o listener)`,
+        `${SIGNALS} has one method, Subscribe(o listener)`,
       );
     }
     const index = handleIndex(String(path));
@@ -197,10 +200,38 @@ class NativeCall {
     });
   }
 
+  /** So `bus.mapped` knows that it does not talk to a service that has no mapping. */
+  private tellKind({ kind }: Target): void {
+    if (this.message.member !== 'GetKind' || (this.message.signature ?? '') !== '') {
+      throw new DriverError(
+        ErrorName.UnknownMethod,
+        `${MAPPING} has one method, GetKind() with the service and the kind of object in the mapping`,
+      );
+    }
+    const reply = this.reply === null ? null : this.arrival.take(this.argumentCount);
+    if (reply === null) return;
+    const { mapping } = this.object.conversation.service;
+    this.answer(reply, 'ss', [mapping.service, kind.name]);
+  }
+
   private confirm(reply: Handle): void {
+    this.answer(reply, '', []);
+  }
+
+  private answer(reply: Handle, signature: string, body: readonly unknown[]): void {
     const { client } = this.object.conversation;
+    const { serial: replySerial, sender: destination } = this.message;
+    const fields = {
+      type: MessageType.MethodReturn,
+      flags: MessageFlag.NoReplyExpected,
+      serial: client.translator.nextSerial(),
+      replySerial,
+      sender: DRIVER_NAME,
+      destination,
+      ...(signature === '' ? {} : { signature }),
+    };
     const status = client.send(reply, {
-      bytes: emptyReply(this.message, client.translator.nextSerial()),
+      bytes: encodeMessage(fields, body),
       sender: DRIVER_NUMBER,
     });
     if (status !== SendStatus.Sent && reply.live) client.peer.release(reply);
@@ -209,17 +240,6 @@ class NativeCall {
 
 function invalid(text: string): DriverError {
   return new DriverError(ErrorName.InvalidArgs, text);
-}
-
-function emptyReply({ serial: replySerial, sender }: DecodedMessage, serial: number): Uint8Array {
-  return encodeMessage({
-    type: MessageType.MethodReturn,
-    flags: MessageFlag.NoReplyExpected,
-    serial,
-    replySerial,
-    sender: DRIVER_NAME,
-    destination: sender,
-  });
 }
 
 /**

@@ -151,6 +151,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'bus1-core',
     'policy',
   ],
+  'bridge/generate': ['bridge/introspection', 'bridge/socket', 'bridge/wire', 'mappings'],
   'bridge/testing': ['bridge/client', 'bridge/introspection', 'bridge/wire'],
   'bridge/host': [
     'bridge/activation',
@@ -200,9 +201,9 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'bridge/bench': ['bridge/client', 'bridge/control', 'bridge/sasl', 'bridge/wire', 'bus1-core'],
   'bridge/cli': [
     'bridge/bench',
-    'bridge/client',
     'bridge/control',
     'bridge/driver',
+    'bridge/generate',
     'bridge/introspection',
     'bridge/registry',
     'bridge/sandbox',

@@ -15,7 +15,7 @@ const RESERVED_WORDS = new Set(
 
 /** Names that the generated module imports, or whose meaning its readers take for granted. */
 const TAKEN_IDENTIFIERS =
-  `FileDescriptor InterfaceDescription NoMembers ObjectReference ReadOnly ReadWrite
+  `Capability CapabilityTo FileDescriptor InterfaceDescription MappedNames NoMembers ObjectReference ReadOnly ReadWrite
   Variant WriteOnly Array ArrayBuffer BigInt Boolean Date Error Function Infinity Map NaN Number Object
   Promise Proxy Record RegExp Set String Symbol Uint8Array`.split(/\s+/);
 
@@ -104,6 +104,11 @@ function parameterName(name: string, index: number): string {
   const joined = [uncapitalised(first), ...rest.map(capitalised)].join('');
   if (/^\d/.test(joined)) return `_${joined}`;
   return RESERVED_WORDS.has(joined) ? `${joined}_` : joined;
+}
+
+/** `access-point` to `AccessPoint`. */
+export function pascal(name: string): string {
+  return wordsOf(name).map(capitalised).join('');
 }
 
 /** ASCII only: beyond it, compilers differ in what they take for a letter. */

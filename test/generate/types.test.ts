@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ROOT } from '../../support/bus-command.js';
+import { ROOT } from '../support/bus-command.js';
 import { compile } from './compiler.js';
 
 const EXAMPLE = `
@@ -184,7 +184,7 @@ const fileOf = (title: string): string => `${title.replaceAll(/\W+/g, '-')}.ts`;
 test('a proxy, an implementation and an emitter have the types of their interface', async () => {
   const refused = Object.entries(REFUSED).map(([title, [, snippet]]) => [title, snippet] as const);
   const snippets = [...Object.entries(ALLOWED), ...refused];
-  const notifications = join(ROOT, 'test/client/generate/golden/notifications.ts');
+  const notifications = join(ROOT, 'test/generate/golden/notifications.ts');
   const { complaints } = await compile({
     'door.ts': EXAMPLE,
     'notifications.ts': readFileSync(notifications, 'utf8'),

@@ -62,6 +62,12 @@ export function bracketed(
   return group(open, indented(padding, ...separated), end, padding, close);
 }
 
+/** Types of which one counts, on one line or each on its own. */
+export function union(types: readonly Layout[]): Layout {
+  const separated = types.flatMap((type, index) => (index === 0 ? [type] : [line, '| ', type]));
+  return group({ kind: 'ifBroken', text: '| ' }, ...separated);
+}
+
 interface Pending {
   readonly layout: Layout;
   readonly depth: number;

@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { ROOT, openFolder } from '../../support/bus-command.js';
-import { run } from '../../support/process.js';
+import { ROOT, openFolder } from '../support/bus-command.js';
+import { run } from '../support/process.js';
 
 export interface Complaint {
   /** As it was given to compile(). */
@@ -25,7 +25,6 @@ const OPTIONS = {
   types: ['node'],
   typeRoots: [`${ROOT}/node_modules/@types`],
   paths: {
-    'bus1-bridge': ['./package.ts'],
     rxjs: [`${ROOT}/node_modules/rxjs`],
     '#bridge/*': [`${ROOT}/bridge/*`],
   },
@@ -43,15 +42,23 @@ export interface Compiled {
   complaints: Complaint[];
 }
 
-/** Writes files, by name, to a folder of the running test, and compiles them as users would. */
-export async function compile(files: Readonly<Record<string, string>>): Promise<Compiled> {
+/**
+ * Writes files, by name, to a folder of the running test, and compiles them as users would.
+ *
+ * @param types what `bus1-bridge` is for them: the part that generated modules need, or a file
+ */
+export async function compile(
+  files: Readonly<Record<string, string>>,
+  types = './package.ts',
+): Promise<Compiled> {
+  const compilerOptions = { ...OPTIONS, paths: { ...OPTIONS.paths, 'bus1-bridge': [types] } };
   const folder = openFolder('generated-');
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const all = {
     ...files,
     'package.json': '{ "type": "module" }',
     'package.ts': PACKAGE,
-    'tsconfig.json': JSON.stringify({ compilerOptions: OPTIONS, include: ['**/*.ts'] }),
+    'tsconfig.json': JSON.stringify({ compilerOptions, include: ['**/*.ts'] }),
   };
   for (const [name, text] of Object.entries(all)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });

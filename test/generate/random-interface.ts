@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { IntrospectedInterface, Method } from '#bridge/introspection/introspection.js';
-import { completeTypeText } from '../../wire/arbitraries.js';
+import { completeTypeText } from '../wire/arbitraries.js';
 
 /** Names that mean something to JavaScript, to TypeScript or to the generator. */
 const TREACHEROUS_MEMBERS =

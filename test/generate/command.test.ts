@@ -3,17 +3,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { DBUS_DAEMON, startReferenceBus } from '../../activation/reference-bus.js';
+import { DBUS_DAEMON, startReferenceBus } from '../activation/reference-bus.js';
 import {
   INTERFACE,
   PATH,
   startDbusNextService,
   type DbusNextService,
-} from '../../interop/dbus-next-service.js';
-import { ROOT } from '../../support/bus-command.js';
-import { startBus } from '../../support/bus.js';
-import { type Environment, output, run } from '../../support/process.js';
-import { describeWith, needs } from '../../support/software.js';
+} from '../interop/dbus-next-service.js';
+import { ROOT } from '../support/bus-command.js';
+import { startBus } from '../support/bus.js';
+import { type Environment, output, run } from '../support/process.js';
+import { describeWith, needs } from '../support/software.js';
 import { compile } from './compiler.js';
 
 const BRIDGE = join(ROOT, 'dist/bridge/cli/bus1-bridge.js');
@@ -57,7 +57,7 @@ describe('from files', () => {
 });
 
 const REFUSED: [string, RegExp][] = [
-  ['', /missing required argument/],
+  ['', /give files with introspection XML, or --bus; see --help/],
   ['absent.xml', /no such file or directory, open 'absent.xml'/],
   ['--interface a.B upower.xml', /^bus1-bridge: upower.xml: no interface "a.B"; there are: /],
   ['hostname.ts', /^bus1-bridge: hostname.ts:\d+:\d+: malformed XML/],

@@ -2,11 +2,11 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { generateModule, readIntrospection } from '#bridge/client/generate/generate.js';
-import { interfaceIdentifiers, parameterNames } from '#bridge/client/generate/identifiers.js';
-import { ROOT } from '../../support/bus-command.js';
-import { run } from '../../support/process.js';
-import { describeWith, needsFile } from '../../support/software.js';
+import { generateModule, readIntrospection } from '#bridge/generate/generate.js';
+import { interfaceIdentifiers, parameterNames } from '#bridge/generate/identifiers.js';
+import { ROOT } from '../support/bus-command.js';
+import { run } from '../support/process.js';
+import { describeWith, needsFile } from '../support/software.js';
 import { compile } from './compiler.js';
 
 const GOLDEN = join(import.meta.dirname, 'golden');
@@ -70,7 +70,7 @@ test('each interface is described once, in the order of the names', () => {
 test('what every object has is left out, unless it is asked for', () => {
   expect(exported(generateModule([text('one', PEER + B)]))).toEqual(['B']);
   const wanted = ['org.freedesktop.DBus.Peer'];
-  expect(exported(generateModule([text('one', PEER + B)], wanted))).toEqual(['Peer']);
+  expect(exported(generateModule([text('one', PEER + B)], { wanted }))).toEqual(['Peer']);
 });
 
 const REFUSED: [string, string[], string][] = [
@@ -84,7 +84,7 @@ const REFUSED: [string, string[], string][] = [
 ];
 
 test.each(REFUSED)('%s is refused', (interfaces, wanted, reason) => {
-  expect(() => generateModule([text('one', interfaces)], wanted)).toThrow(reason);
+  expect(() => generateModule([text('one', interfaces)], { wanted })).toThrow(reason);
 });
 
 test('two sources that disagree are both named', () => {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { InterfaceDescription } from '#bridge/client/interface-description.js';
-import { stringLiteral } from '#bridge/client/generate/identifiers.js';
-import { interfaceModule } from '#bridge/client/generate/interface-module.js';
+import { stringLiteral } from '#bridge/generate/identifiers.js';
+import { interfaceModule } from '#bridge/generate/interface-module.js';
 import type {
   Annotations,
   Argument,

@@ -48,6 +48,11 @@ export function selectInterfaces(
   return [...new Set(names)].toSorted().map((name) => found.get(name)!.description);
 }
 
+/** Whether any of the sources describes an interface of this name. */
+export function isDescribed(name: string, sources: readonly IntrospectionSource[]): boolean {
+  return sources.some(({ node }) => interfacesIn(node).some((one) => one.name === name));
+}
+
 function isNotStandard(name: string): boolean {
   return !STANDARD_INTERFACES.has(name);
 }

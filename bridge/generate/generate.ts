@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+
+import { parseIntrospection } from '#bridge/introspection/introspection.js';
+import { readDocumentation, type Documentation } from './documentation.js';
+import { expandEntities } from './entities.js';
+import { interfaceModule } from './interface-module.js';
+import { mappedView } from './mapped-view.js';
+import {
+  GenerateError,
+  isDescribed,
+  selectInterfaces,
+  type IntrospectionSource,
+} from './select-interfaces.js';
+import type { Mapping } from '#mappings/index.js';
+
+/** Introspection data, and where it is from. */
+export interface IntrospectionText {
+  /** What errors call it. */
+  readonly source: string;
+  /** What the module calls it, wherever that is generated. */
+  readonly title: string;
+  readonly xml: string;
+}
+
+/** What is generated, of which there may be more. */
+export interface GenerateOptions {
+  /** only these interfaces; empty: all */
+  readonly wanted?: readonly string[] | undefined;
+  /** the interfaces of this mapping, with capabilities in place of paths, and what its names lead to */
+  readonly mapping?: Mapping | undefined;
+}
+
+/**
+ * A TypeScript module that describes interfaces in introspection data. Throws IntrospectionError and GenerateError.
+ */
+export function generateModule(
+  texts: readonly IntrospectionText[],
+  options: GenerateOptions = {},
+): string {
+  const expanded = texts.map(({ source, xml }) => ({ source, xml: expandEntities(xml) }));
+  const nodes = expanded.map(({ source, xml }) => ({
+    source,
+    node: parseIntrospection(xml, source),
+  }));
+  const documentation: Documentation = new Map(
+    // What is described more than once is documented by the first.
+    expanded.toReversed().flatMap(({ xml }) => [...readDocumentation(xml)]),
+  );
+  const titles = texts.map(({ title }) => title);
+  return moduleFor({ nodes, titles, documentation }, options);
+}
+
+/** What there is to generate from. */
+export interface Introspected {
+  readonly nodes: readonly IntrospectionSource[];
+  readonly titles: readonly string[];
+  readonly documentation?: Documentation;
+}
+
+/** The same of introspection data that were read already. */
+export function moduleFor(
+  { nodes, titles, documentation = new Map() }: Introspected,
+  { wanted = [], mapping }: GenerateOptions = {},
+): string {
+  if (mapping === undefined) {
+    return interfaceModule(selectInterfaces(nodes, wanted), { titles, documentation });
+  }
+  const names = wanted.length > 0 ? wanted : interfacesOf(mapping, nodes);
+  const view = mappedView(mapping, selectInterfaces(nodes, names), documentation);
+  return interfaceModule(view.interfaces, {
+    titles: [basename(mapping.file), ...titles],
+    documentation: view.documentation,
+    mapped: { mapping, view },
+  });
+}
+
+/** Those of a mapping's objects that are described. @throws GenerateError when none is */
+function interfacesOf(mapping: Mapping, nodes: readonly IntrospectionSource[]): string[] {
+  const all = [...mapping.objects.values()].flatMap(({ interfaces }) => interfaces);
+  const described = all.filter((name) => isDescribed(name, nodes));
+  if (described.length > 0) return described;
+  const places = nodes.map(({ source }) => source).join(', ') || 'nothing';
+  throw new GenerateError(
+    `${mapping.file} is about ${[...new Set(all)].join(', ')}, of which ${places} describes none`,
+  );
+}
+
+/** Reads introspection data from a file. Throws what the file system says. */
+export function readIntrospection(file: string): IntrospectionText {
+  return { source: file, title: basename(file), xml: readFileSync(file, 'utf8') };
+}
