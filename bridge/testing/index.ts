@@ -7,3 +7,4 @@ export {
   type RecordedCall,
 } from './mock-service.js';
 export { MockObject, type MockAnswer, type MockDefinition } from './mock-object.js';
+export { objectsOfMapping, type MappedService } from './mapped-objects.js';

@@ -12,6 +12,8 @@ import { MockService, type MockedObjects } from './mock-service.js';
 export interface TestBusOptions {
   /** for the start of the bus, and for whatever is waited for on it unless it is told otherwise; 10 s by default */
   readonly timeoutMs?: number;
+  /** files of mappings, for programs that use `bus.mapped` */
+  readonly mappings?: readonly string[];
 }
 
 const TIMEOUT_MS = 10_000;
@@ -47,15 +49,23 @@ export class TestBus {
   readonly #process: ChildProcess;
   readonly #folder: string;
   readonly #timeoutMs: number;
+  /** A mapping is for services on sockets: a native one speaks for itself. */
+  readonly #hasMappings: boolean;
   readonly #connections = new Set<Bus>();
   /** how the environment of this process was before `enter` */
   #before: ReadonlyMap<string, string | undefined> | undefined;
 
-  private constructor(address: string, process_: ChildProcess, folder: string, timeoutMs: number) {
+  private constructor(
+    address: string,
+    process_: ChildProcess,
+    folder: string,
+    { timeoutMs = TIMEOUT_MS, mappings = [] }: TestBusOptions,
+  ) {
     this.address = address;
     this.#process = process_;
     this.#folder = folder;
     this.#timeoutMs = timeoutMs;
+    this.#hasMappings = mappings.length > 0;
     this.env = { ...process.env };
     delete this.env['DBUS_STARTER_ADDRESS'];
     delete this.env['DBUS_STARTER_BUS_TYPE'];
@@ -63,12 +73,14 @@ export class TestBus {
   }
 
   /** Starts a bus. @throws ClientError `JoinFailed` with what the bus has said, TimeoutError */
-  static async start({ timeoutMs = TIMEOUT_MS }: TestBusOptions = {}): Promise<TestBus> {
+  static async start(options: TestBusOptions = {}): Promise<TestBus> {
+    const { timeoutMs = TIMEOUT_MS, mappings = [] } = options;
     const folder = mkdtempSync(joinPath(tmpdir(), 'test-bus-'));
     const config = joinPath(folder, 'bus.conf');
     writeFileSync(config, configuration(`unix:path=${folder}/bus`));
-    const words = ['run', '--config', config, '--log-level', 'warn', '--', 'sh', '-c', KEEPER];
-    const child = spawn(process.execPath, [COMMAND, ...words], {
+    const mapped = mappings.flatMap((file) => ['--mapping', file]);
+    const words = ['run', '--config', config, '--log-level', 'warn', ...mapped];
+    const child = spawn(process.execPath, [COMMAND, ...words, '--', 'sh', '-c', KEEPER], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, NODE_OPTIONS: '' },
     });
@@ -79,7 +91,7 @@ export class TestBus {
       for (const pipe of [child.stdin, child.stdout, child.stderr]) {
         (pipe as unknown as { unref(): void }).unref();
       }
-      return new TestBus(address, child, folder, timeoutMs);
+      return new TestBus(address, child, folder, options);
     } catch (error) {
       child.kill('SIGKILL');
       rmSync(folder, { recursive: true, force: true });
@@ -101,7 +113,7 @@ export class TestBus {
    * @throws IntrospectionError, and TypeError for members that no interface has
    */
   async mock(name: string, objects: MockedObjects = {}): Promise<MockService> {
-    const bus = await this.connect();
+    const bus = await this.connect(this.#hasMappings ? { transport: 'socket' } : {});
     try {
       return await MockService.open(bus, name, objects, this.#timeoutMs);
     } catch (error) {

@@ -152,7 +152,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'policy',
   ],
   'bridge/generate': ['bridge/introspection', 'bridge/socket', 'bridge/wire', 'mappings'],
-  'bridge/testing': ['bridge/client', 'bridge/introspection', 'bridge/wire'],
+  'bridge/testing': ['bridge/client', 'bridge/introspection', 'bridge/wire', 'mappings'],
   'bridge/host': [
     'bridge/activation',
     'bridge/driver',

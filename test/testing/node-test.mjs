@@ -21,13 +21,13 @@ before(async () => {
 });
 after(() => testBus.stop());
 
-test('the clock is asked once', async () => {
+void test('the clock is asked once', async () => {
   const bus = await testBus.connect();
   assert.equal(await bus.proxy(Clock, 'org.example.Clock', '/').methods.Now(), 5n);
   assert.equal(clock.callsOf('Now').length, 1);
 });
 
-test('a clock that has stopped', async () => {
+void test('a clock that has stopped', async () => {
   const bus = await testBus.connect();
   clock.object('/').answer('Now', 0n);
   assert.equal(await bus.proxy(Clock, 'org.example.Clock', '/').methods.Now(), 0n);

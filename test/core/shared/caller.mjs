@@ -52,7 +52,7 @@ function takeMessages(count) {
 }
 
 process.on('message', (calls) => {
-  const answered = calls < 0 ? takeMessages(-calls) : callTimes(calls);
+  const answered = calls < 0 ? takeMessages(-Number(calls)) : callTimes(Number(calls));
   process.send({ answered, lost: answered < calls });
 });
 process.on('disconnect', () => process.exit(0));
