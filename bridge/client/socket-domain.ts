@@ -41,6 +41,7 @@ import type { ProcessIdentity, Transport, TransportOptions } from './transport.j
 const BUS_PROCESS = 1;
 /** From this size of the bus's unread input on, senders are refused as over quota. */
 const WAITING_MAX_BYTES = 1 << 27;
+const DROPPED = 'the service has dropped the call';
 
 /**
  * A bus behind a socket, as a peer of this process's own domain: what the rest of the library sends to the driver, the
@@ -75,6 +76,7 @@ export class SocketDomain implements Transport, Sink {
   private hasSent = false;
   /** why the connection ended, until the program has been notified */
   private endReason: string | undefined;
+  private isClosing = false;
 
   constructor(socket: BusSocket, options: TransportOptions) {
     this.options = options;
@@ -156,6 +158,7 @@ export class SocketDomain implements Transport, Sink {
   }
 
   close(): void {
+    this.isClosing = true;
     this.runTasks();
     this.client.close();
     for (const set of this.unsent.splice(0)) set.drop();
@@ -190,12 +193,12 @@ export class SocketDomain implements Transport, Sink {
   /** No handle is left: a call was dropped, or a name is no longer needed. */
   handleReleased(node: Node): void {
     const context = node.context as Context | null;
-    if (context?.kind === 'caller') {
-      this.forgetCaller(context, node);
-      this.later(() =>
-        this.sendError(context, ErrorName.NoReply, 'the service has dropped the call'),
-      );
-    }
+    if (context?.kind !== 'caller') return;
+    this.forgetCaller(context, node);
+    this.later(() => {
+      /* The bus answers for a service that leaves. */
+      if (!this.isClosing) this.sendError(context, ErrorName.NoReply, DROPPED);
+    });
   }
 
   private admit(message: Message): void {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestBus } from '#bridge/testing/index.js';
 import { ROOT } from '../support/bus-command.js';
 import { output, start } from '../support/process.js';
+import { OldBus } from '../uplink/old-bus.js';
 
 const PAGES = [
   'README.md',
@@ -74,6 +75,12 @@ function samples(path: string): string[] {
   return [...fenced, ...indented];
 }
 
+const BUSES: [string, () => Promise<{ readonly address: string; stop(): Promise<void> }>][] = [
+  ['this bus', () => TestBus.start()],
+  ['dbus-daemon', () => OldBus.start('dbus-daemon')],
+  ['dbus-broker', () => OldBus.start('dbus-broker')],
+];
+
 describe('samples', () => {
   let testBus: TestBus;
   let folder: string;
@@ -92,29 +99,37 @@ describe('samples', () => {
     return file;
   };
 
-  test('of README: the names of the bus', async () => {
-    const [code] = samples('README.md');
-    const file = program('readme', `${code}\nbus.close();\n`);
-    expect(await output(process.execPath, [file], { env: testBus.env })).toContain(
-      "'org.freedesktop.DBus'",
-    );
-  });
-
-  test('of the native API: a service, and a client that calls and listens', async () => {
-    const [serviceCode, clientCode] = samples('docs/native-api.md');
-    const description = /^const Greeter = \{[^]*?^\};$/m.exec(serviceCode)![0];
-    const service = start(
-      process.execPath,
-      [program('service', `${serviceCode}\nconsole.log('ready');\n`)],
-      { env: testBus.env },
-    );
-    await service.waitForLine(/^ready$/);
-    const code = `import { join } from 'bus1-bridge';\n${description}\n${clientCode}`;
-    const printed = await output(process.execPath, [program('client', code)], {
-      env: testBus.env,
+  describe.each(BUSES)('on %s', (_kind, open) => {
+    let bus: { readonly address: string; stop(): Promise<void> };
+    let env: NodeJS.ProcessEnv;
+    beforeAll(async () => {
+      bus = await open();
+      env = { ...testBus.env, DBUS_SESSION_BUS_ADDRESS: bus.address };
     });
-    expect(printed).toBe('Hello, world!\nworld was greeted\n');
-    await service.stop();
+    afterAll(() => bus.stop());
+
+    test('of README: the names of the bus', async () => {
+      const [code] = samples('README.md');
+      const file = program('readme', `${code}\nbus.close();\n`);
+      expect(await output(process.execPath, [file], { env })).toContain("'org.freedesktop.DBus'");
+    });
+
+    test('of the native API: a service, and a client that calls and listens', async () => {
+      const [serviceCode, clientCode] = samples('docs/native-api.md');
+      const description = /^const Greeter = \{[^]*?^\};$/m.exec(serviceCode)![0];
+      const service = start(
+        process.execPath,
+        [program('service', `${serviceCode}\nconsole.log('ready');\n`)],
+        { env },
+      );
+      await service.waitForLine(/^ready$/);
+      const code = `import { join } from 'bus1-bridge';\n${description}\n${clientCode}`;
+      const printed = await output(process.execPath, [program('client', code)], {
+        env,
+      });
+      expect(printed).toBe('Hello, world!\nworld was greeted\n');
+      await service.stop();
+    });
   });
 
   test('of testing: a bus with a mock', async () => {

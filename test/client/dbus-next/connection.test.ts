@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import dbus, * as named from '#bridge/client/dbus-next/index.js';
 import { ROOT } from '../../support/bus-command.js';
 import { run, start } from '../../support/process.js';
-import { Bridge } from '../home.js';
+import { Bridge, PLACES } from '../home.js';
 import { INTERFACE, openBus, openText, PATH, serveInterop } from './interop-service.js';
 import { failure, type Library, type MessageBus } from './stage.js';
 
@@ -96,20 +96,21 @@ describe('without a bridge', () => {
   });
 });
 
-describe('with a bridge', () => {
-  let bridge: Bridge;
+describe.each(PLACES.map((place) => [place.title, place] as const))('%s', (_title, place) => {
+  const { transport } = place;
+  let home: Pick<Bridge, 'address' | 'stop'>;
   let service: MessageBus;
   beforeAll(async () => {
-    bridge = await Bridge.start();
-    service = await serveInterop(bridge.address, NAME);
+    home = await place.open();
+    service = await serveInterop(home.address, NAME, transport);
   });
   afterAll(async () => {
     service.disconnect();
-    await bridge.stop();
+    await home.stop();
   });
 
   test('calls made before the connection stands are sent in order', async () => {
-    const bus = dbus.sessionBus({ busAddress: bridge.address });
+    const bus = dbus.sessionBus({ busAddress: home.address, transport });
     const replies = await Promise.all([
       bus.requestName('org.example.Early', 0),
       bus.call(callSum(NAME)),
@@ -120,15 +121,15 @@ describe('with a bridge', () => {
   });
 
   test('the system bus is the one in the environment', async () => {
-    vi.stubEnv('DBUS_SYSTEM_BUS_ADDRESS', bridge.address);
-    const bus = dbus.systemBus();
+    vi.stubEnv('DBUS_SYSTEM_BUS_ADDRESS', home.address);
+    const bus = dbus.systemBus({ transport });
     expect((await bus.call(callSum(NAME)))!.body).toEqual([3]);
     bus.disconnect();
     vi.unstubAllEnvs();
   });
 
   test('forty thousand calls at once are all answered, and as many signals all seen', async () => {
-    const bus = await openBus(bridge.address);
+    const bus = await openBus(home.address, true, transport);
     const remote = (await bus.getProxyObject(NAME, PATH)).getInterface(INTERFACE);
     const numbers = Array.from({ length: 40_000 }, (_, i) => i);
     const sums = await Promise.all(numbers.map((number) => remote['Sum']([number, 1])));
@@ -148,7 +149,7 @@ describe('with a bridge', () => {
   });
 
   test('long integers can be had without bigint', async () => {
-    const bus = await openBus(bridge.address);
+    const bus = await openBus(home.address, true, transport);
     const remote = (await bus.getProxyObject(NAME, PATH)).getInterface(INTERFACE);
     dbus.setBigIntCompat(true);
     try {
@@ -172,8 +173,8 @@ describe('with a bridge', () => {
         body: [fd],
       });
 
-    test('go and come between handles, as copies', async () => {
-      const bus = await openBus(bridge.address);
+    test('go and come as copies', async () => {
+      const bus = await openBus(home.address, true, transport);
       const fd = openText('there and back');
       expect((await bus.call(read(fd)))!.body).toEqual(['there and back']);
       closeSync(fd);
@@ -185,7 +186,7 @@ describe('with a bridge', () => {
     });
 
     test('may be closed as soon as they were sent, however long the message waits', async () => {
-      const bus = dbus.sessionBus({ busAddress: bridge.address, negotiateUnixFd: true });
+      const bus = dbus.sessionBus({ busAddress: home.address, negotiateUnixFd: true, transport });
       const fd = openText('early');
       const reply = bus.call(read(fd));
       closeSync(fd);
@@ -194,7 +195,7 @@ describe('with a bridge', () => {
     });
 
     test('need the option negotiateUnixFd', async () => {
-      const bus = await openBus(bridge.address, false);
+      const bus = await openBus(home.address, false, transport);
       const fd = openText('x');
       const refused = await failure(bus.call(read(fd)));
       closeSync(fd);
@@ -204,22 +205,24 @@ describe('with a bridge', () => {
   });
 
   describe('the process', () => {
-    const prologue = "import dbus from 'bus1-bridge/dbus-next'; const bus = dbus.sessionBus();";
+    const prologue =
+      "import dbus from 'bus1-bridge/dbus-next'; " +
+      `const bus = dbus.sessionBus({ transport: '${transport}' });`;
 
     test('ends when it has disconnected', async () => {
       const program = `${prologue} await bus.requestName('org.example.Ends', 0); bus.disconnect();`;
-      expect(await runProgram(program, bridge.address)).toMatchObject({ code: 0, stderr: '' });
+      expect(await runProgram(program, home.address)).toMatchObject({ code: 0, stderr: '' });
     });
 
     test('lives as long as it is connected', async () => {
-      const other = await Bridge.start();
+      const other = await place.open();
       const program = start(process.execPath, ['--input-type=module', '-'], {
         cwd: ROOT,
         env: { ...process.env, DBUS_SESSION_BUS_ADDRESS: other.address },
       });
       program.end(`${prologue} bus.on('connect', () => process.stdout.write('connected\\n'));`);
       await program.waitForLine(/^connected$/);
-      const again = await openBus(other.address);
+      const again = await openBus(other.address, true, transport);
       expect((await again.call(getId()))!.signature).toBe('s');
       await other.stop('SIGKILL');
       expect(await program.ended).toMatchObject({ code: 0, stderr: '' });

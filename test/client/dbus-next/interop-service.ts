@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import dbus from '#bridge/client/dbus-next/index.js';
+import type { TransportKind } from '#bridge/client/index.js';
 import type { MessageBus } from './stage.js';
 
 export const PATH = '/org/example/Interop';
@@ -95,15 +96,23 @@ export function openText(text: string): number {
   return fd;
 }
 
-/** A connection on handles. */
-export async function openBus(busAddress: string, negotiateUnixFd = true): Promise<MessageBus> {
-  const bus = dbus.sessionBus({ busAddress, negotiateUnixFd }) as MessageBus;
+/** A connection of the adapter, on handles unless it is told otherwise, or there are none. */
+export async function openBus(
+  busAddress: string,
+  negotiateUnixFd = true,
+  transport?: TransportKind,
+): Promise<MessageBus> {
+  const bus = dbus.sessionBus({ busAddress, negotiateUnixFd, transport }) as MessageBus;
   await once(bus, 'connect');
   return bus;
 }
 
-export async function serveInterop(address: string, name: string): Promise<MessageBus> {
-  const bus = await openBus(address);
+export async function serveInterop(
+  address: string,
+  name: string,
+  transport?: TransportKind,
+): Promise<MessageBus> {
+  const bus = await openBus(address, true, transport);
   bus.export(PATH, new Interop(INTERFACE));
   await bus.requestName(name, 0);
   return bus;

@@ -1,45 +1,44 @@
-// Programs written for dbus-next do the same on handles as on the socket of a dbus-daemon.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Programs written for dbus-next do the same on the adapter, wherever that is, as on the socket of a dbus-daemon.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeWith, needs } from '../../support/bus.js';
-import { start, type Program } from '../../support/process.js';
-import { Bridge } from '../home.js';
+import { describeWith } from '../../support/bus.js';
+import { OLD_BUS_SOFTWARE, OldBus } from '../../uplink/old-bus.js';
+import { PLACES, type Bridge } from '../home.js';
 import { PROGRAMS } from './programs.js';
 import { withStage, type LibraryName } from './stage.js';
 
 const COMBINATIONS: readonly (readonly [string, LibraryName, LibraryName])[] = [
-  ['both on handles', 'bus1-bridge/dbus-next', 'bus1-bridge/dbus-next'],
-  ['a service on handles, a client on a socket', 'bus1-bridge/dbus-next', 'dbus-next'],
-  ['a service on a socket, a client on handles', 'dbus-next', 'bus1-bridge/dbus-next'],
+  ['both on the adapter', 'bus1-bridge/dbus-next', 'bus1-bridge/dbus-next'],
+  ['a service on the adapter', 'bus1-bridge/dbus-next', 'dbus-next'],
+  ['a client on the adapter', 'dbus-next', 'bus1-bridge/dbus-next'],
 ];
 
-describeWith([needs('dbus-daemon', 'dbus-daemon')], 'programs of dbus-next', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'programs-'));
-  const reference = `unix:path=${directory}/bus`;
-  let daemon: Program;
-  let bridge: Bridge;
+describeWith(OLD_BUS_SOFTWARE['dbus-daemon'], 'programs of dbus-next', () => {
+  let reference: OldBus;
   beforeAll(async () => {
-    const args = ['--session', '--nofork', '--print-address', `--address=${reference}`];
-    daemon = start('dbus-daemon', args);
-    await daemon.waitForLine(/^unix:/);
-    bridge = await Bridge.start();
+    reference = await OldBus.start('dbus-daemon');
   });
-  afterAll(async () => {
-    await bridge.stop();
-    await daemon.stop();
-    rmSync(directory, { recursive: true });
-  });
+  afterAll(() => reference.stop());
 
-  describe.each(Object.entries(PROGRAMS))('%s', (_title, program) => {
-    let expected: unknown;
+  describe.each(PLACES.map((place) => [place.title, place] as const))('%s', (_where, place) => {
+    let bus: Pick<Bridge, 'address' | 'stop'>;
     beforeAll(async () => {
-      expected = await withStage(reference, 'dbus-next', 'dbus-next', program);
+      bus = await place.open();
     });
+    afterAll(() => bus.stop());
 
-    test.each(COMBINATIONS)('%s', async (_who, service, client) => {
-      expect(await withStage(bridge.address, service, client, program)).toEqual(expected);
+    describe.each(Object.entries(PROGRAMS))('%s', (_title, program) => {
+      /* Buses have words of their own for what is not there: this one has dbus-daemon's. */
+      let expected: unknown;
+      beforeAll(async () => {
+        const { address } = place.isOurs ? reference : bus;
+        expected = await withStage(address, 'dbus-next', 'dbus-next', program);
+      });
+
+      test.each(COMBINATIONS)('%s', async (_who, service, client) => {
+        const { transport } = place;
+        const played = await withStage(bus.address, service, client, program, transport);
+        expect(played).toEqual(expected);
+      });
     });
   });
 });

@@ -346,7 +346,9 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
     const next = await open();
     const events: unknown[] = [];
     service.on('message', (message: Message) => {
-      if (isSignal('NameLost')(message)) events.push(['lost', message.body[0]]);
+      /* dbus-broker may take the unique name of a connection that ends, too */
+      const isLost = isSignal('NameLost')(message) && message.body[0] === NAME;
+      if (isLost) events.push(['lost', message.body[0]]);
     });
     next.addMethodHandler((message: Message) => {
       if (message.member !== 'Two') return false;

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import dbusNext from 'dbus-next';
 import adapter from '#bridge/client/dbus-next/index.js';
+import type { TransportKind } from '#bridge/client/index.js';
 
 /** dbus-next, or what stands for it. */
 export type Library = typeof dbusNext;
@@ -29,8 +30,14 @@ export interface Stage {
   readonly open: () => Promise<MessageBus>;
 }
 
-export async function openBus(library: LibraryName, busAddress: string): Promise<MessageBus> {
-  const bus = LIBRARIES[library].sessionBus({ busAddress }) as MessageBus;
+/** The adapter takes a transport; dbus-next has but one, and passes over the option. */
+export async function openBus(
+  library: LibraryName,
+  busAddress: string,
+  transport?: TransportKind,
+): Promise<MessageBus> {
+  const options = { busAddress, ...(transport && { transport }) };
+  const bus = LIBRARIES[library].sessionBus(options) as MessageBus;
   await once(bus, 'connect');
   return bus;
 }
@@ -41,10 +48,11 @@ export async function withStage<T>(
   serviceLibrary: LibraryName,
   clientLibrary: LibraryName,
   play: (stage: Stage) => Promise<T>,
+  transport?: TransportKind,
 ): Promise<T> {
   const opened: MessageBus[] = [];
   const open = async (library: LibraryName): Promise<MessageBus> => {
-    const bus = await openBus(library, address);
+    const bus = await openBus(library, address, transport);
     opened.push(bus);
     return bus;
   };
