@@ -11,7 +11,7 @@ import { handlePath } from './handle-path.js';
 
 /** A value of type `o` that is a handle. */
 export interface HandleReference {
-  /** @throws ClientError when it was lost */
+  /** @internal @throws ClientError when it was lost */
   handleToSend(): Handle;
 }
 

@@ -59,8 +59,22 @@ export class Bus {
   /** of one bus; made with the inbox, before there is a bus */
   readonly #events: BusEvents;
 
-  /** Called by `join`. */
-  constructor(driver: Driver, uniqueName: string, driverHandle: HeldHandle, events: BusEvents) {
+  /** @internal */
+  static create(
+    driver: Driver,
+    uniqueName: string,
+    driverHandle: HeldHandle,
+    events: BusEvents,
+  ): Bus {
+    return new Bus(driver, uniqueName, driverHandle, events);
+  }
+
+  private constructor(
+    driver: Driver,
+    uniqueName: string,
+    driverHandle: HeldHandle,
+    events: BusEvents,
+  ) {
     const { member } = driver;
     this.uniqueName = uniqueName;
     this.transport = member.transport;

@@ -1,5 +1,4 @@
 import type { Handle } from '#core/index.js';
-import type { HandleReference } from './body-writer.js';
 import type { HeldHandle } from './held-handle.js';
 import type { InterfaceDescription, Proxy } from './interface-description.js';
 import type { Content, MethodCall, Reply } from './method-call.js';
@@ -12,10 +11,15 @@ const dropped = new FinalizationRegistry<HeldHandle>((held) => held.release());
  * The right to send to one object, wherever it is. It can be stored, compared, passed on in any argument or result of
  * type `o`, and it can be lost. It is given back by `release`, or when it is garbage-collected.
  */
-export class Capability implements HandleReference {
+export class Capability {
   readonly #held: HeldHandle;
 
-  constructor(held: HeldHandle) {
+  /** @internal */
+  static of(held: HeldHandle): Capability {
+    return new Capability(held);
+  }
+
+  private constructor(held: HeldHandle) {
     this.#held = held;
     dropped.register(this, held, this);
   }
@@ -91,7 +95,7 @@ export class Capability implements HandleReference {
     });
   }
 
-  /** For code that composes messages. @throws ClientError */
+  /** @internal for code that composes messages. @throws ClientError */
   handleToSend(): Handle {
     return this.#held.use();
   }

@@ -96,7 +96,7 @@ export class Domain {
   static #joined(member: Member): Domain {
     return new Domain(
       member,
-      new Capability(new HeldHandle(member, member.shared.copyRoot(member.peer))),
+      Capability.of(new HeldHandle(member, member.shared.copyRoot(member.peer))),
     );
   }
 

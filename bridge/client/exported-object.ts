@@ -67,7 +67,7 @@ export function exportObject(
   member.mustBeOpen();
   const { node, handle } = member.peer.createNode();
   const listeners = new Listeners(member);
-  const object = new ServedObject([...interfaces, listeners.served()], {
+  const object = ServedObject.create([...interfaces, listeners.served()], {
     path: '/',
     children: () => [],
     isHeard: () => !listeners.isEmpty,
@@ -77,7 +77,7 @@ export function exportObject(
   });
   object.onSignal = onSignal;
   node.context = new ExportedNode(member, object, listeners, onEnd);
-  return new Capability(new HeldHandle(member, handle));
+  return Capability.of(new HeldHandle(member, handle));
 }
 
 /** Ends an object of this process: all capabilities to it become invalid. @throws TypeError for any other */

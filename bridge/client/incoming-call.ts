@@ -2,7 +2,6 @@ import type { Handle, Trace } from '#core/index.js';
 import { closeFd } from '#core/linux/index.js';
 import { WireError } from '#bridge/wire/faults.js';
 import { MessageFlag } from '#bridge/wire/types.js';
-import type { Arrival, HandleContext } from './contexts.js';
 import { ClientError, DBusError, ErrorName } from './errors.js';
 import type { IncomingHeader } from './incoming-header.js';
 import type { Member } from './member.js';
@@ -41,8 +40,10 @@ export interface Call {
 }
 
 /** A method call that has arrived. It is answered once; what is never answered ends for the caller with NoReply. */
-export class IncomingCall implements Call, HandleContext, Arrival {
+export class IncomingCall implements Call {
+  /** @internal */
   readonly isReply = false;
+  /** @internal */
   readonly header: IncomingHeader;
   readonly serial: number;
   readonly body: readonly unknown[];
@@ -58,7 +59,7 @@ export class IncomingCall implements Call, HandleContext, Arrival {
   private controller: AbortController | null = null;
   private givenAway: number[] | null = null;
 
-  /** Inside the transaction that brings it; `member` has just read it. */
+  /** @internal Inside the transaction that brings it; `member` has just read it. */
   constructor(
     member: Member,
     taker: CallTaker,
@@ -129,13 +130,14 @@ export class IncomingCall implements Call, HandleContext, Arrival {
     this.givenAway = null;
   }
 
+  /** @internal */
   // hot
   deal(): void {
     this.trace.discharge(1, this.lengthBytes, this.descriptorCount);
     this.taker.take(this);
   }
 
-  /** No caller waits for the reply any more. */
+  /** @internal No caller waits for the reply any more. */
   lost(): void {
     this.replyTo = null;
     const { controller } = this;
@@ -161,7 +163,7 @@ export class IncomingCall implements Call, HandleContext, Arrival {
     if (this.givenAway !== null) this.finish();
   }
 
-  /** Answers with an error a call that no handler has seen. */
+  /** @internal Answers with an error a call that no handler has seen. */
   refuse(error: DBusError): void {
     this.references?.closeDescriptors();
     this.fail(error);

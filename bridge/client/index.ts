@@ -27,7 +27,14 @@ export { RemoteObject } from './remote-object.js';
 export { ManagedObjects, type InterfaceValues, type ManagedChange } from './managed-objects.js';
 export { WatchedProperties, type PropertyChanges } from './watched-properties.js';
 export type { Credentials } from './name-watch.js';
-export { method, property, serviceOf, signal } from './service-class.js';
+export {
+  method,
+  property,
+  serviceOf,
+  signal,
+  type AnyMethod,
+  type PropertyContext,
+} from './service-class.js';
 export { Stream } from './stream.js';
 export { Variant } from '#bridge/wire/types.js';
-export { WireError } from '#bridge/wire/faults.js';
+export { WireError, WireFault } from '#bridge/wire/faults.js';

@@ -147,7 +147,7 @@ export type ProxyMethods<Methods, Options> = unknown extends Methods
   ? Readonly<Record<string, (...args: unknown[]) => Promise<unknown>>>
   : { readonly [Name in keyof Methods]: ProxyMethod<Methods[Name], Options> };
 
-type ProxyMethod<Method, Options> = Method extends (...args: infer Args) => infer Result
+export type ProxyMethod<Method, Options> = Method extends (...args: infer Args) => infer Result
   ? (...args: [...Args, options?: Options]) => Promise<Result>
   : never;
 
@@ -187,7 +187,9 @@ export type ImplementedMethods<Methods, Context> = unknown extends Methods
   ? Readonly<Record<string, (...args: never[]) => unknown>>
   : { readonly [Name in keyof Methods]: ImplementedMethod<Methods[Name], Context> };
 
-type ImplementedMethod<Method, Context> = Method extends (...args: infer Args) => infer Result
+export type ImplementedMethod<Method, Context> = Method extends (
+  ...args: infer Args
+) => infer Result
   ? (...args: [...Args, context: Context]) => Result | Promise<Result>
   : never;
 
@@ -218,11 +220,11 @@ export type Emitter<D extends InterfaceDescription> =
     ? Readonly<Record<string, (...args: unknown[]) => void>>
     : { readonly [Name in keyof SignalsOf<D>]: EmitterOf<SignalsOf<D>[Name]> };
 
-type EmitterOf<Args> = Args extends readonly unknown[] ? (...args: Args) => void : never;
+export type EmitterOf<Args> = Args extends readonly unknown[] ? (...args: Args) => void : never;
 
-type ReadType<Property> = Property extends ReadOnly<infer T> ? T : never;
-type WriteType<Property> = Property extends WriteOnly<infer T> ? T : never;
-type ByAccess<Property, Readable, Writable> =
+export type ReadType<Property> = Property extends ReadOnly<infer T> ? T : never;
+export type WriteType<Property> = Property extends WriteOnly<infer T> ? T : never;
+export type ByAccess<Property, Readable, Writable> =
   Property extends ReadWrite<unknown>
     ? Readable & Writable
     : Property extends ReadOnly<unknown>

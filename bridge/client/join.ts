@@ -93,7 +93,7 @@ class Entrance {
 
   enter(driver: Driver, uniqueName: string): Bus {
     this.root.release();
-    return new Bus(driver, uniqueName, driver.target, this.events);
+    return Bus.create(driver, uniqueName, driver.target, this.events);
   }
 }
 

@@ -71,7 +71,7 @@ export class KnownNames {
   /** One more handle to what `held` leads to, for a program to keep. */
   capability(held: HeldHandle): Capability {
     const { member } = this.driver;
-    return new Capability(
+    return Capability.of(
       new HeldHandle(member, member.peer.copyHandle(held.use()), held.destination),
     );
   }

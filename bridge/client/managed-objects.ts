@@ -43,7 +43,7 @@ export class ManagedObjects {
     this.changes = new Stream((observer) => this.#changed.subscribe(observer));
   }
 
-  /** Called by `bus.objects`. `open` makes a proxy of an object of the same name. */
+  /** @internal called by `bus.objects`; `open` makes a proxy of an object of the same name. */
   static async open(
     path: string,
     open: (path: string, description: InterfaceDescription) => Proxy<InterfaceDescription>,

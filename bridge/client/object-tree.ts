@@ -26,7 +26,7 @@ export class ObjectTree implements CallTaker {
       throw new TypeError(`'${path}' is not a valid object path`);
     if (this.objects.has(path))
       throw new TypeError(`there is an object at ${path} already: close() that first`);
-    const object = new ServedObject(served, {
+    const object = ServedObject.create(served, {
       path,
       children: () => this.children(path),
       isHeard: () => true,
@@ -88,7 +88,7 @@ export class ObjectTree implements CallTaker {
   private takeElsewhere(call: IncomingCall): void {
     const { path, interface: iface, member } = call;
     const children = this.children(path);
-    if (iface === PEER) return new ServedObject([peer], this.nowhere(children)).take(call);
+    if (iface === PEER) return ServedObject.create([peer], this.nowhere(children)).take(call);
     const isIntrospect =
       member === 'Introspect' && (iface === undefined || iface === INTROSPECTABLE);
     if (isIntrospect && (children.size > 0 || path === '/')) {
@@ -103,7 +103,7 @@ export class ObjectTree implements CallTaker {
         () => interfaces,
         () => children,
       );
-      return new ServedObject([served], this.nowhere(children)).take(call);
+      return ServedObject.create([served], this.nowhere(children)).take(call);
     }
     call.refuse(new DBusError(ErrorName.UnknownObject, `there is no object at ${path}`));
   }

@@ -25,7 +25,7 @@ export class ReceivedReferences implements MessageReferences, Arrival {
 
   capability(index: number): Capability | undefined {
     if (index >= this.handles.length) return undefined;
-    return (this.capabilities[index] ??= new Capability(
+    return (this.capabilities[index] ??= Capability.of(
       new HeldHandle(this.member, this.handles[index]),
     ));
   }

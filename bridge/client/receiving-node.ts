@@ -41,7 +41,7 @@ export class ReceivingNode implements NodeContext {
         new IncomingCall(member, taker, origin, replyTo, trace, lengthBytes, descriptorCount),
       );
     } else if (reader.header.type === MessageType.Signal) {
-      const signal = new Signal(reader, member.senders.of(reader.header, origin));
+      const signal = Signal.read(reader, member.senders.of(reader.header, origin));
       const { references } = reader;
       member.arrivals.push(
         new SignalArrival(signal, taker, trace, lengthBytes, descriptorCount, references),

@@ -47,7 +47,7 @@ export class RemoteObject {
     this.#access = access;
   }
 
-  /** Called by `bus.object`. */
+  /** @internal called by `bus.object` */
   static async open(
     name: string,
     path: string,

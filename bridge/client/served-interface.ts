@@ -56,11 +56,17 @@ const NOTHING: readonly unknown[] = [];
 /** An interface with what implements it: made by `implement`, given to `serve` and `export`. */
 export class ServedInterface {
   readonly description: InterfaceDescription;
+  /** @internal */
   readonly methods = new Map<string, ServedMethod>();
+  /** @internal */
   readonly properties = new Map<string, ServedProperty>();
 
-  /** @throws TypeError when something that is described is not implemented, WireError for a bad signature */
-  constructor(
+  /** @internal @throws TypeError when something described is not implemented, WireError for a bad signature */
+  static of(description: InterfaceDescription, loose: LooseImplementation): ServedInterface {
+    return new ServedInterface(description, loose);
+  }
+
+  private constructor(
     description: InterfaceDescription,
     { methods, properties = {} }: LooseImplementation,
   ) {
@@ -108,7 +114,7 @@ export function implement<D extends InterfaceDescription>(
   description: D,
   implementation: Implementation<D, Call>,
 ): ServedInterface {
-  return new ServedInterface(description, implementation as unknown as LooseImplementation);
+  return ServedInterface.of(description, implementation as unknown as LooseImplementation);
 }
 
 /** One interface, or several. */

@@ -1,10 +1,10 @@
 import { DBusError, ErrorName } from './errors.js';
-import type { CallTaker, IncomingCall } from './incoming-call.js';
+import type { IncomingCall } from './incoming-call.js';
 import type { Emitter, InterfaceDescription } from './interface-description.js';
 import type { Broadcast } from './method-call.js';
 import { changes, introspectable, peer, properties, PROPERTIES } from './object-interfaces.js';
 import type { ServedInterface, ServedMethod } from './served-interface.js';
-import type { Signal, SignalTaker } from './signal.js';
+import type { Signal } from './signal.js';
 
 /** What an object needs of where it is served. */
 export interface ObjectHome {
@@ -19,14 +19,19 @@ export interface ObjectHome {
 }
 
 /** An object that this process serves: at a path of the bus, or as a capability. */
-export class ServedObject implements CallTaker, SignalTaker {
+export class ServedObject {
   /** by name, the standard ones included */
   readonly interfaces = new Map<string, ServedInterface>();
   /** gets signals that were sent to this object alone */
   onSignal: ((signal: Signal) => void) | undefined;
   private readonly home: ObjectHome;
 
-  constructor(served: readonly ServedInterface[], home: ObjectHome) {
+  /** @internal */
+  static create(served: readonly ServedInterface[], home: ObjectHome): ServedObject {
+    return new ServedObject(served, home);
+  }
+
+  private constructor(served: readonly ServedInterface[], home: ObjectHome) {
     this.home = home;
     const standard = [
       introspectable(
@@ -71,6 +76,7 @@ export class ServedObject implements CallTaker, SignalTaker {
     else if (body !== undefined) emit(body);
   }
 
+  /** @internal */
   diagnose(error: unknown): void {
     this.home.diagnose(error);
   }
@@ -80,10 +86,12 @@ export class ServedObject implements CallTaker, SignalTaker {
     this.home.close();
   }
 
+  /** @internal */
   takeSignal(signal: Signal): void {
     this.onSignal?.(signal);
   }
 
+  /** @internal */
   take(call: IncomingCall): void {
     const method = this.find(call.header.interface, call.header.member!);
     if (method === undefined) return call.refuse(this.unknown(call));

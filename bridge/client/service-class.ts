@@ -39,7 +39,8 @@ function membersOf(instance: object): Members {
   return members;
 }
 
-type AnyMethod = (this: never, ...args: never[]) => unknown;
+/** Whatever may be decorated as a method. */
+export type AnyMethod = (this: never, ...args: never[]) => unknown;
 
 /** A method of the interface, with the signatures of its arguments and of what it returns. */
 export function method(
@@ -69,7 +70,8 @@ export function signal(args = '', more: Omit<SignalDescription, 'args'> = {}) {
   };
 }
 
-type PropertyContext =
+/** What may be decorated as a property: an accessor, a getter or a field. */
+export type PropertyContext =
   | ClassAccessorDecoratorContext
   | ClassGetterDecoratorContext
   | ClassFieldDecoratorContext;
@@ -107,7 +109,7 @@ export function serviceOf(name: string, instance: object): ServedInterface {
     each,
     { get: () => own[each], set: (value: unknown) => void (own[each] = value) },
   ]);
-  return new ServedInterface(describe(name, members), {
+  return ServedInterface.of(describe(name, members), {
     methods: Object.fromEntries(methods) as Record<string, (...args: unknown[]) => unknown>,
     properties: Object.fromEntries(properties) as Record<string, object>,
   });

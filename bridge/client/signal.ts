@@ -17,7 +17,12 @@ export class Signal {
   readonly body: readonly unknown[];
   private readonly header: IncomingHeader;
 
-  constructor(reader: MessageReader, sender: string | undefined) {
+  /** @internal */
+  static read(reader: MessageReader, sender: string | undefined): Signal {
+    return new Signal(reader, sender);
+  }
+
+  private constructor(reader: MessageReader, sender: string | undefined) {
     this.header = reader.header;
     this.body = reader.body;
     this.sender = sender;

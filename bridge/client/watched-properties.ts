@@ -34,7 +34,7 @@ export class WatchedProperties {
     this.changes = new Stream((observer) => this.#changed.subscribe(observer));
   }
 
-  /** Called by `watch` of a proxy. */
+  /** @internal called by `watch` of a proxy */
   static async open(
     source: PropertySource,
     iface: string,

@@ -82,11 +82,12 @@ export class MockObject {
     emitter?.[member](...args);
   }
 
-  /** What is given to `serve`. */
+  /** @internal what is given to `serve` */
   serve(note: NoteCall): ServedInterface[] {
     return this.interfaces.map((iface) => this.#implement(iface, note));
   }
 
+  /** @internal */
   attach(served: ServedObject | undefined): void {
     this.#served = served;
   }
@@ -116,7 +117,7 @@ export class MockObject {
         },
       };
     }
-    return new ServedInterface(iface, { methods, properties });
+    return ServedInterface.of(iface, { methods, properties });
   }
 
   #reply(key: string, { out }: MethodDescription, args: unknown[]): unknown {

@@ -27,6 +27,7 @@ const SURFACE: Readonly<Record<string, readonly string[]>> = {
     'Variant',
     'WatchedProperties',
     'WireError',
+    'WireFault',
     'implement',
     'join',
     'joinSync',
