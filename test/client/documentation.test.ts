@@ -1,11 +1,8 @@
-// The samples of README and docs do what they say, and links lead somewhere.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Links in README and docs lead somewhere, and the tests that they name are there.
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TestBus } from '#bridge/testing/index.js';
+import { describe, expect, test } from 'vitest';
 import { ROOT } from '../support/bus-command.js';
-import { output, start } from '../support/process.js';
-import { OldBus } from '../uplink/old-bus.js';
 
 const PAGES = [
   'README.md',
@@ -66,74 +63,3 @@ function exists(path: string): boolean {
   const folder = join(ROOT, dirname(path));
   return readdirSync(folder).includes(path.split('/').at(-1)!);
 }
-
-/** The programs of a page: what is fenced as `js`, or, in README, indented and begins with an import. */
-function samples(path: string): string[] {
-  const text = read(path);
-  const fenced = [...text.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, code]) => code);
-  const indented = [...text.matchAll(/^ {4}import .*\n(?: {4}.*\n|\n)*/gm)].map(([code]) => code);
-  return [...fenced, ...indented];
-}
-
-const BUSES: [string, () => Promise<{ readonly address: string; stop(): Promise<void> }>][] = [
-  ['this bus', () => TestBus.start()],
-  ['dbus-daemon', () => OldBus.start('dbus-daemon')],
-  ['dbus-broker', () => OldBus.start('dbus-broker')],
-];
-
-describe('samples', () => {
-  let testBus: TestBus;
-  let folder: string;
-  beforeAll(async () => {
-    testBus = await TestBus.start();
-    folder = mkdtempSync(join(ROOT, 'build/samples-'));
-  });
-  afterAll(async () => {
-    await testBus.stop();
-    rmSync(folder, { recursive: true });
-  });
-
-  const program = (name: string, code: string): string => {
-    const file = join(folder, `${name}.mjs`);
-    writeFileSync(file, code);
-    return file;
-  };
-
-  describe.each(BUSES)('on %s', (_kind, open) => {
-    let bus: { readonly address: string; stop(): Promise<void> };
-    let env: NodeJS.ProcessEnv;
-    beforeAll(async () => {
-      bus = await open();
-      env = { ...testBus.env, DBUS_SESSION_BUS_ADDRESS: bus.address };
-    });
-    afterAll(() => bus.stop());
-
-    test('of README: the names of the bus', async () => {
-      const [code] = samples('README.md');
-      const file = program('readme', `${code}\nbus.close();\n`);
-      expect(await output(process.execPath, [file], { env })).toContain("'org.freedesktop.DBus'");
-    });
-
-    test('of the native API: a service, and a client that calls and listens', async () => {
-      const [serviceCode, clientCode] = samples('docs/native-api.md');
-      const description = /^const Greeter = \{[^]*?^\};$/m.exec(serviceCode)![0];
-      const service = start(
-        process.execPath,
-        [program('service', `${serviceCode}\nconsole.log('ready');\n`)],
-        { env },
-      );
-      await service.waitForLine(/^ready$/);
-      const code = `import { join } from 'bus1-bridge';\n${description}\n${clientCode}`;
-      const printed = await output(process.execPath, [program('client', code)], {
-        env,
-      });
-      expect(printed).toBe('Hello, world!\nworld was greeted\n');
-      await service.stop();
-    });
-  });
-
-  test('of testing: a bus with a mock', async () => {
-    const [code] = samples('docs/testing.md');
-    expect(await output(process.execPath, [program('testing', code)])).toBe('5n\n1\n');
-  });
-});
