@@ -1,5 +1,5 @@
 // Every place where a message of a native peer can arrive, every kind of forgery, every type of message: what is forged
-// does not arrive, or not in the name that it claims.
+// does not arrive, or not in the name that it claims. Needs a domain.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// Native peers that misuse their capability to a legacy client: it does not notice, and the bus goes on.
+// Native peers that misuse their capability to a legacy client: it does not notice. Needs a domain.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
