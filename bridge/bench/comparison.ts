@@ -1,12 +1,12 @@
 import type { ContenderId } from './contenders.js';
-import { FIGURES, mainFigure, ROWS, unitOf, type Row } from './figures.js';
+import { FIGURES, mainFigure, ROWS, unitOf, type Row, type Unit } from './figures.js';
 import { estimateOf, medianOf, ratioOf, type Estimate, type TableResult } from './result.js';
 
 /** What is known of one contender in one row. */
 export interface Line {
   readonly row: Row;
   readonly contender: ContenderId;
-  readonly unit: 'us' | 'per second';
+  readonly unit: Unit;
   readonly estimate: Estimate;
   /** how many times as good as the reference; undefined for the reference itself and where it was not measured */
   readonly advantage?: Estimate | undefined;
@@ -56,7 +56,7 @@ export function advantageOf(
   row: Row,
 ): Estimate | undefined {
   const figure = mainFigure(row);
-  const isShortBetter = unitOf(row) === 'us';
+  const isShortBetter = unitOf(row) !== 'per second';
   return isShortBetter
     ? ratioOf(result, reference, contender, figure)
     : ratioOf(result, contender, reference, figure);

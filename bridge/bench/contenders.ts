@@ -9,6 +9,7 @@ import {
   serviceProxied,
 } from './bridges.js';
 import {
+  commandPath,
   dbusBroker,
   dbusDaemon,
   dropIn,
@@ -18,11 +19,12 @@ import {
 } from './buses.js';
 import { compileSocketPair } from './c-program.js';
 import { Child } from './child.js';
-import { BUS_ROWS, roundTripBytes, ROWS, SIGNAL_ROWS } from './figures.js';
+import { BUS_ROWS, roundTripBytes, ROWS, SIGNAL_ROWS, START_ROWS } from './figures.js';
 import type { Row } from './figures.js';
 import { programPath, type CallerKind, type CompanionKind, type ServiceKind } from './programs.js';
 import type { Place, StartBus } from './running-bus.js';
-import { Session } from './session.js';
+import { Session, type Measurable } from './session.js';
+import { StartSession, type CommandLine } from './start-session.js';
 
 /** One way for a caller to reach a service: a column of the report. */
 export interface Contender {
@@ -30,18 +32,22 @@ export interface Contender {
   /** what it can do */
   readonly rows: readonly Row[];
   /** Starts all that it needs. @throws Absent */
-  open(place: Place): Promise<Session>;
+  open(place: Place): Promise<Measurable>;
 }
 
-const WITHOUT_SIGNALS = ROWS.filter((row) => !SIGNAL_ROWS.includes(row));
+const CONVERSATION = ROWS.filter((row) => !START_ROWS.includes(row));
+const WITHOUT_SIGNALS = CONVERSATION.filter((row) => !SIGNAL_ROWS.includes(row));
 const WITHOUT_BUS = WITHOUT_SIGNALS.filter((row) => !BUS_ROWS.includes(row));
-const ROUND_TRIPS = ROWS.filter((row) => roundTripBytes(row) !== undefined);
+const ROUND_TRIPS = CONVERSATION.filter((row) => roundTripBytes(row) !== undefined);
 /** The service does not count what it has not been asked to answer. */
 const CALLS: readonly Row[] = [...ROUND_TRIPS, 'outstanding-64', 'idle'];
 
+const OURS = [process.execPath, commandPath('bus1-dbus-daemon')] as const;
+const BRIDGE = [process.execPath, commandPath('bus1-bridge')] as const;
+
 /** Subscribers, and a caller, on a bus. */
 function onBus(title: string, startBus: StartBus): Contender {
-  return conversation(title, ROWS, startBus, 'subscribers', 'bus');
+  return conversation(title, CONVERSATION, startBus, 'subscribers', 'bus');
 }
 
 /** A service with one connection, and a caller. */
@@ -57,6 +63,15 @@ function conversation(
   caller: CallerKind,
 ): Contender {
   return { title, rows, open: (place) => Session.open(place, startBus, service, caller) };
+}
+
+/** A bus that is started again and again; `version` is a command line of its program. */
+function starting(title: string, startBus: StartBus, ...version: CommandLine): Contender {
+  return {
+    title,
+    rows: START_ROWS,
+    open: async (place) => new StartSession(place, startBus, version),
+  };
 }
 
 /** A conversation on a bus that has to bear something else at the same time. */
@@ -173,6 +188,17 @@ export const CONTENDERS = {
 
   'sandboxed-caller': legacy('sandboxed caller', sandboxed('caller')),
   'sandboxed-service': legacy('sandboxed service', sandboxed('service')),
+
+  'start-ours': starting('ours', dropIn, ...OURS, '--version'),
+  'start-two-hosts': starting('run --hosts 2', bridge(2), ...BRIDGE, '--version'),
+  'start-dbus-broker': starting('dbus-broker', dbusBroker, 'dbus-broker-launch', '--version'),
+  'start-dbus-daemon': starting('dbus-daemon', dbusDaemon, 'dbus-daemon', '--version'),
+  /* what Node needs for nothing */
+  'start-node': {
+    title: 'node -e 0',
+    rows: ['version'],
+    open: async (place) => new StartSession(place, undefined, [process.execPath, '-e', '0']),
+  },
 
   'two-hosts-native': conversation(
     'two hosts, two peers',

@@ -1,10 +1,12 @@
 import { percentile } from './statistics.js';
 
+/** How long something takes, how often it can be done, how much memory it needs. */
+export type Unit = 'us' | 'per second' | 'KiB';
+
 /** What a row of the report measures, one after the other. */
 interface RowKind {
   readonly title: string;
-  /** how long something takes, or how often it can be done */
-  readonly unit: 'us' | 'per second';
+  readonly unit: Unit;
   /** of a round trip to the service: the length of the body that goes there and back */
   readonly bodyBytes?: number;
   /** of a broadcast: how many connections have asked for it */
@@ -32,11 +34,18 @@ const ROW_KINDS = {
   'add-match': { title: 'AddMatch and RemoveMatch', unit: 'us' },
   property: { title: 'a property of the bus', unit: 'us' },
   idle: { title: 'wake-ups', unit: 'per second' },
+  start: { title: 'start until Hello is answered', unit: 'us' },
+  memory: { title: 'memory after the start', unit: 'KiB' },
+  stop: { title: 'stop', unit: 'us' },
+  version: { title: '--version', unit: 'us' },
 } as const satisfies Record<string, RowKind>;
 
 export type Row = keyof typeof ROW_KINDS;
 
 export const ROWS = Object.keys(ROW_KINDS) as Row[];
+
+/** Rows for which a bus is started each time, and ended. */
+export const START_ROWS: readonly Row[] = ['start', 'memory', 'stop', 'version'];
 
 /** Rows that need more than one connection that subscribes. */
 export const SIGNAL_ROWS: readonly Row[] = ROWS.filter((row) => subscribersOf(row) !== undefined);
@@ -60,14 +69,14 @@ export interface Figure {
   readonly id: FigureId;
   readonly row: Row;
   readonly title: string;
-  readonly unit: 'us' | 'per second';
+  readonly unit: Unit;
 }
 
 /** All figures in the order of the report; which of them exist depends on the row and on who was measured. */
 export const FIGURES: readonly Figure[] = ROWS.flatMap((row): Figure[] => {
   const { title, unit } = ROW_KINDS[row];
   const cpu: Figure = { id: `${row}-cpu`, row, title: `${title}, CPU a message`, unit: 'us' };
-  if (unit === 'per second') return [{ id: row, row, title, unit }, cpu];
+  if (unit !== 'us') return [{ id: row, row, title, unit }, cpu];
   const latencies = (Object.keys(PERCENTILES) as Percentile[]).map((at): Figure => ({
     id: `${row}-${at}`,
     row,
@@ -81,7 +90,7 @@ export function rowTitle(row: Row): string {
   return ROW_KINDS[row].title;
 }
 
-export function unitOf(row: Row): 'us' | 'per second' {
+export function unitOf(row: Row): Unit {
   return ROW_KINDS[row].unit;
 }
 

@@ -61,8 +61,13 @@ export function advantageText(advantage: Estimate): string {
   return `${value} (${low} - ${high})${isUndecided(advantage) ? ' no difference' : ''}`;
 }
 
+/** From here on it is told in milliseconds. */
+const LONG_US = 100_000;
+
 export function formatValue(unit: Line['unit'], value: number): string {
-  return unit === 'us' ? `${formatNumber(value)} us` : `${formatNumber(value)}/s`;
+  if (unit === 'per second') return `${formatNumber(value)}/s`;
+  if (unit === 'us' && value >= LONG_US) return `${formatNumber(value / 1000)} ms`;
+  return `${formatNumber(value)} ${unit}`;
 }
 
 /** As many digits as say something. */

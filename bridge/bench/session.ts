@@ -16,8 +16,21 @@ const IDLE_SHARE = 8;
 /** V8 collects garbage once more, 8 s after the last work (--gc-memory-reducer-start-delay-ms): 12 s by default. */
 const SETTLE_SHARE = 6;
 
+/** What a column of a table is measured by. */
+export interface Measurable {
+  /** Measures one row. Rejects when what is measured fails or is stuck. */
+  measure(row: Row, durationMs: number): Promise<Measured>;
+  /** What the processes of the bus have used so far; undefined where there is none all the time. */
+  cpuTime(): CpuTime | undefined;
+  /** Resident memory of the processes of the bus; undefined likewise. */
+  residentBytes(): number | undefined;
+  /** How the bus's heap grows over `calls` calls. */
+  heapGrowth(calls: number): Promise<HeapGrowth | undefined>;
+  close(): Promise<void>;
+}
+
 /** A caller that is connected, and what it has been connected to. */
-export class Session {
+export class Session implements Measurable {
   readonly #caller: Child;
   readonly #children: readonly Child[];
   readonly #bus: RunningBus | undefined;
@@ -53,7 +66,6 @@ export class Session {
     return new Session(new Child(title, program, []));
   }
 
-  /** Measures one row. Rejects when the bus, or one of the processes, fails or is stuck. */
   async measure(row: Row, durationMs: number): Promise<Measured> {
     if (row === 'idle') {
       return rateFigure(row, await this.#wakeUpsPerSecond(durationMs * IDLE_SHARE), 0);
@@ -67,13 +79,11 @@ export class Session {
     return { figures: { ...figures, [`${row}-cpu`]: usedNs / 1000 / messages }, messages };
   }
 
-  /** What the processes of the bus have used so far; undefined where there is no bus. */
   cpuTime(): CpuTime | undefined {
     const pids = this.#busPids();
     return pids.length === 0 ? undefined : cpuTime(pids);
   }
 
-  /** Resident memory of the processes of the bus; undefined where there is no bus. */
   residentBytes(): number | undefined {
     const pids = this.#busPids();
     return pids.length === 0 ? undefined : residentBytes(pids);
@@ -84,7 +94,6 @@ export class Session {
     return pids.flatMap(withDescendants);
   }
 
-  /** How the bus's heap grows over `calls` calls. */
   async heapGrowth(calls: number): Promise<HeapGrowth | undefined> {
     const timeoutMs = READY_TIMEOUT_MS + (calls / HEAP_CALLS_PER_SECOND_MIN) * 1000;
     return (await this.#ask({ kind: 'heap', calls }, timeoutMs)).heap;

@@ -5,7 +5,7 @@ import { CONTENDERS } from './contenders.js';
 import type { Contender, ContenderId } from './contenders.js';
 import type { FigureId, Row } from './figures.js';
 import type { ContenderResult, TableResult } from './result.js';
-import type { Session } from './session.js';
+import type { Measurable } from './session.js';
 
 /** What of a table is to be measured. */
 export interface TablePlan {
@@ -28,7 +28,7 @@ export interface TablePlan {
  */
 export class TableRun {
   readonly #plan: TablePlan;
-  readonly #sessions = new Map<ContenderId, Session>();
+  readonly #sessions = new Map<ContenderId, Measurable>();
   readonly #result = new Map<ContenderId, ContenderResult>();
   /** rows that have been measured, of all rounds and columns */
   #steps = 0;
@@ -112,7 +112,7 @@ export class TableRun {
   async #guarded(
     id: ContenderId,
     what: string,
-    step: (session: Session, result: ContenderResult) => Promise<void>,
+    step: (session: Measurable, result: ContenderResult) => Promise<void>,
   ): Promise<void> {
     const session = this.#sessions.get(id);
     const result = this.#result.get(id);

@@ -1,5 +1,5 @@
 import type { ContenderId } from './contenders.js';
-import { BUS_ROWS, ROWS, type Row } from './figures.js';
+import { BUS_ROWS, ROWS, START_ROWS, type Row } from './figures.js';
 
 /** What is measured at the same time, and shown side by side. */
 export interface Table {
@@ -29,6 +29,7 @@ export const TABLE_IDS = [
   'attach-daemon',
   'sandbox',
   'idle',
+  'start',
 ] as const;
 
 export type TableId = (typeof TABLE_IDS)[number];
@@ -40,7 +41,7 @@ export const TABLES: Record<TableId, Table> = {
   buses: {
     title: 'Buses, one in the place of another; a raw socket is what the machine can do',
     columns: ['ours', 'dbus-broker', 'dbus-daemon', 'raw'],
-    rows: ROWS.filter((row) => row !== 'idle'),
+    rows: ROWS.filter((row) => row !== 'idle' && !START_ROWS.includes(row)),
     reference: 'dbus-broker',
   },
   'system-policy': {
@@ -140,6 +141,18 @@ export const TABLES: Record<TableId, Table> = {
     rows: ['idle'],
     reference: 'two-hosts-native',
     roundsMax: 5,
+  },
+  start: {
+    title: 'Start, memory and end of buses; the CPU is that of one start',
+    columns: [
+      'start-ours',
+      'start-two-hosts',
+      'start-dbus-broker',
+      'start-dbus-daemon',
+      'start-node',
+    ],
+    rows: START_ROWS,
+    reference: 'start-dbus-broker',
   },
 };
 

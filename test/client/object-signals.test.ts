@@ -1,4 +1,4 @@
-// Signals of objects that are capabilities: whoever has one subscribes through it, with a bus or without. Needs a domain.
+// Signals of objects that are capabilities: who has one subscribes through it, with a bus or without. Needs a domain.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';

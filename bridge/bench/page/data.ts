@@ -16,7 +16,7 @@ export interface PageLine {
   readonly title: string;
   /** title of the contender */
   readonly bus: string;
-  readonly unit: 'us' | 'per second';
+  readonly unit: 'us' | 'per second' | 'KiB';
   /** median */
   readonly value: number;
   readonly advantage?: { readonly value: number; readonly low: number; readonly high: number };

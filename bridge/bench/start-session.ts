@@ -1,0 +1,84 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Connection } from './connection.js';
+import type { FigureId, Measured, Row } from './figures.js';
+import { cpuTime, residentBytes, withDescendants } from './process-tree.js';
+import type { Place, StartBus } from './running-bus.js';
+import type { Measurable } from './session.js';
+
+/** A program and its words. */
+export type CommandLine = readonly [string, ...string[]];
+
+const VERSION_TIMEOUT_MS = 10_000;
+
+/** A bus that is started for each measurement, at a place of its own, and ended again. */
+export class StartSession implements Measurable {
+  readonly #place: Place;
+  readonly #startBus: StartBus | undefined;
+  /** what prints a version, or does as little as its runtime can */
+  readonly #version: CommandLine;
+  #starts = 0;
+
+  constructor(place: Place, startBus: StartBus | undefined, version: CommandLine) {
+    this.#place = place;
+    this.#startBus = startBus;
+    this.#version = version;
+  }
+
+  async measure(row: Row): Promise<Measured> {
+    const figures = row === 'version' ? { 'version-p50': this.#runVersion() } : await this.#life();
+    const own = Object.entries(figures).filter(([id]) => id.split('-')[0] === row);
+    return { figures: Object.fromEntries(own), messages: 0 };
+  }
+
+  /** From the start of a bus to its end. */
+  async #life(): Promise<Partial<Record<FigureId, number>>> {
+    if (this.#startBus === undefined) return {};
+    const begin = performance.now();
+    const bus = await this.#startBus(this.#nextPlace());
+    try {
+      Connection.openBus(bus.path).close();
+    } catch (error) {
+      await bus.close();
+      throw error;
+    }
+    const startMs = performance.now() - begin;
+    const pids = bus.children.flatMap(({ pid }) => (pid === undefined ? [] : withDescendants(pid)));
+    const cpuNs = cpuTime(pids).totalNs;
+    const memory = residentBytes(pids) / 1024;
+    const asked = performance.now();
+    await bus.close();
+    const stopMs = performance.now() - asked;
+    return {
+      'start-p50': startMs * 1000,
+      'start-cpu': cpuNs / 1000,
+      memory,
+      'stop-p50': stopMs * 1000,
+    };
+  }
+
+  cpuTime(): undefined {}
+
+  residentBytes(): undefined {}
+
+  async heapGrowth(): Promise<undefined> {}
+
+  async close(): Promise<void> {}
+
+  #nextPlace(): Place {
+    this.#starts++;
+    const directory = join(this.#place.directory, String(this.#starts));
+    mkdirSync(directory);
+    return { ...this.#place, directory };
+  }
+
+  /** How long it takes, in microseconds. */
+  #runVersion(): number {
+    const [program, ...words] = this.#version;
+    const begin = performance.now();
+    const { status, error } = spawnSync(program, words, { timeout: VERSION_TIMEOUT_MS });
+    if (status === 0) return (performance.now() - begin) * 1000;
+    throw error ?? new Error(`${this.#version.join(' ')} ended with status ${status}`);
+  }
+}
