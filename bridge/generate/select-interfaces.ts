@@ -45,7 +45,10 @@ export function selectInterfaces(
   if (names.length === 0) {
     throw new GenerateError(`${places}: no interfaces but those that every D-Bus object has`);
   }
-  return [...new Set(names)].toSorted().map((name) => found.get(name)!.description);
+  const chosen = [...new Set(names)].toSorted().map((name) => found.get(name)!);
+  const disputed = chosen.find(({ dispute }) => dispute !== undefined);
+  if (disputed?.dispute !== undefined) throw new GenerateError(disputed.dispute);
+  return chosen.map(({ description }) => description);
 }
 
 /** Whether any of the sources describes an interface of this name. */
@@ -60,6 +63,8 @@ function isNotStandard(name: string): boolean {
 interface Found {
   readonly description: IntrospectedInterface;
   readonly source: string;
+  /** how another source contradicts, which matters where the interface is wanted */
+  dispute?: string;
 }
 
 function collect(sources: readonly IntrospectionSource[]): Map<string, Found> {
@@ -68,12 +73,13 @@ function collect(sources: readonly IntrospectionSource[]): Map<string, Found> {
     for (const description of interfacesIn(node)) {
       const { name } = description;
       const other = found.get(name);
-      if (other !== undefined && !isDeepStrictEqual(other.description, description)) {
+      if (other === undefined) {
+        found.set(name, { description, source });
+      } else if (!isDeepStrictEqual(other.description, description)) {
         const where =
           other.source === source ? `twice in ${source}` : `in ${other.source} and ${source}`;
-        throw new GenerateError(`${name} is described differently ${where}: give one of them`);
+        other.dispute ??= `${name} is described differently ${where}: give one of them`;
       }
-      found.set(name, other ?? { description, source });
     }
   }
   return found;

@@ -93,6 +93,11 @@ test('two sources that disagree are both named', () => {
   );
 });
 
+test('an interface that nobody wants may be described in two ways', () => {
+  const texts = [text('one', A + B), text('two', OTHER_A)];
+  expect(exported(generateModule(texts, { wanted: ['a.B'] }))).toEqual(['B']);
+});
+
 const IDENTIFIERS: [string[], string[]][] = [
   [['org.freedesktop.Notifications'], ['Notifications']],
   [['org.bluez.Adapter1'], ['Adapter1']],

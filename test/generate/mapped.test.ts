@@ -1,0 +1,50 @@
+// Modules for the mappings that come with this program, as far as files describe the services: they compile, together.
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { generateModule, readIntrospection } from '#bridge/generate/generate.js';
+import { readMapping } from '#bridge/cli/mapping-files.js';
+import { ROOT } from '../support/bus-command.js';
+import { compile } from './compiler.js';
+
+const RECORDED = join(ROOT, 'test/mappings/interfaces');
+const GOLDEN = join(import.meta.dirname, 'golden');
+
+/** By mapping: its introspection data, and a type that must be in the module. */
+const DESCRIBED: Readonly<Record<string, readonly [string, RegExp]>> = {
+  avahi: [`${RECORDED}/avahi.xml`, /EntryGroupNew: \(\) => EntryGroupObject \| '\/';/],
+  bluez: [`${RECORDED}/bluez.xml`, /SetConfiguration: \(transport: TransportObject \| '\/',/],
+  mpris: [`${GOLDEN}/media-player.xml`, /\[name: `org\.mpris\.MediaPlayer2\.\$\{string\}`\]: /],
+  screensaver: [`${RECORDED}/screensaver.xml`, /'org.freedesktop.ScreenSaver': /],
+  'secret-service': [
+    `${RECORDED}/secret-service.xml`,
+    /SearchItems: .* => \[unlocked: ItemObject\[\], locked: ItemObject\[\]\];/,
+  ],
+  upower: [`${GOLDEN}/upower.xml`, /EnumerateDevices: \(\) => Capability\[\];/],
+};
+
+const modules = new Map(
+  Object.entries(DESCRIBED).map(([name, [xml]]) => {
+    const mapping = readMapping(join(ROOT, `mappings/${name}.yaml`));
+    return [name, generateModule([readIntrospection(xml)], { mapping })];
+  }),
+);
+
+test.each(Object.entries(DESCRIBED))('%s', (name, [, expected]) => {
+  expect(modules.get(name)).toMatch(expected);
+});
+
+test('together', async () => {
+  const files = Object.fromEntries([...modules].map(([name, text]) => [`${name}.ts`, text]));
+  const names = [...modules.keys()].map((name) => `import './${name}.js';\n`).join('');
+  const program = `${names}
+    import { join } from 'bus1-bridge';
+    import { Player } from './mpris.js';
+    const bus = await join();
+    (await bus.mapped('org.mpris.MediaPlayer2.vlc')).as(Player).methods.OpenUri('file:///a');
+    (await bus.mapped('org.freedesktop.UPower')).live satisfies boolean;
+    (await bus.mapped('org.mpris.MediaPlayer2.vlc')) satisfies string;
+  `;
+  const types = `${ROOT}/dist/bridge/client/index.d.ts`;
+  const { complaints } = await compile({ ...files, 'program.ts': program }, types);
+  expect(complaints.map(({ file, code }) => [file, code])).toEqual([['program.ts', 'TS1360']]);
+});
