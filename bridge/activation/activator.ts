@@ -47,6 +47,13 @@ export interface ActivatorHost {
   servicesChanged?(): void;
 }
 
+/** Somebody asks whether a name can be started. */
+interface Question {
+  readonly name: string;
+  readonly asker: Connection;
+  readonly answer: (is: boolean) => void;
+}
+
 interface Alarm {
   readonly timeMs: number;
   cancel(this: void): void;
@@ -70,6 +77,8 @@ export class Activator implements ServiceStarter {
   private alarm: Alarm | undefined;
   /** the first client that asked for each name that is being started, for the log */
   private readonly askers = new Map<string, Asker>();
+  /** questions that wait for a look at the disk, which another thread takes */
+  private questions: Question[] = [];
 
   /**
    * @param user is charged, on behalf of the senders, with what waits
@@ -96,6 +105,13 @@ export class Activator implements ServiceStarter {
 
   isActivatable(name: string): boolean {
     return this.routeTo(name).kind !== 'unknown';
+  }
+
+  whetherActivatable(name: string, asker: Connection, answer: (is: boolean) => void): void {
+    const is = this.isActivatable(name);
+    if (is || this.table.isCurrent(name)) return answer(is);
+    this.questions.push({ name, asker, answer });
+    this.host.ask({ type: 'look-up-service', name });
   }
 
   carryOut(command: ActivationCommand): void {
@@ -174,6 +190,9 @@ export class Activator implements ServiceStarter {
   }
 
   connectionGone(connection: Connection): void {
+    if (this.questions.length > 0) {
+      this.questions = this.questions.filter(({ asker }) => asker !== connection);
+    }
     if (this.pending.parkedCount === 0) return;
     for (const waiting of this.pending.withdraw(({ waiter }) => waiter === connection)) {
       waiting.drop();
@@ -250,6 +269,9 @@ export class Activator implements ServiceStarter {
   }
 
   private lookedUp(name: string): void {
+    const asked = this.questions.filter((question) => question.name === name);
+    this.questions = this.questions.filter((question) => question.name !== name);
+    for (const { answer } of asked) answer(this.isActivatable(name));
     const activation = this.pending.get(name);
     if (activation === undefined) return;
     const route = this.routeTo(name);

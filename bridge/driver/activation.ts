@@ -13,10 +13,12 @@ function startServiceByName(call: Call): readonly [number] | typeof LATER {
   const [name] = call.args as [string, number];
   const { activator, attached } = driver.settings;
   if (driver.registry.owner(name) !== undefined) {
-    const isActivatable =
-      activator.isActivatable(name) || attached?.activatableNames.includes(name) === true;
-    if (isActivatable) return [StartReply.AlreadyRunning];
-    throw errorOf(ActivationFailures.serviceUnknown(name));
+    if (attached?.activatableNames.includes(name) === true) return [StartReply.AlreadyRunning];
+    activator.whetherActivatable(name, connection, (is) => {
+      if (is) reply([StartReply.AlreadyRunning]);
+      else fail(errorOf(ActivationFailures.serviceUnknown(name)));
+    });
+    return LATER;
   }
   const started = (code: number): void => reply([code]);
   const isHere = activator.isActivatable(name) && attached?.startsThere(name) !== true;

@@ -104,6 +104,18 @@ describe('StartServiceByName', () => {
     expect(startService(client, name)).toBe(2);
   });
 
+  test('knows a file that was installed a moment ago, also while the disk is looked at', () => {
+    for (let i = 0; i < 3000; i++) bus.install(`org.example.Other${i}`);
+    const name = bus.install('org.example.JustInstalled');
+    const [client, service] = [bus.connect(), bus.connect()];
+    const call = { destination: BUS, member: 'StartServiceByName', signature: 'su' };
+    const serial = client.startCall(call, [name, 0]);
+    takeName(service, name);
+    expect(startService(client, name)).toBe(2);
+    expect(client.replyTo(serial).body).toEqual([1]);
+    expect(() => startService(client, service.uniqueName)).toThrow(ErrorReply);
+  });
+
   test('knows only names with a file, as in the reference daemon', () => {
     const client = bus.connect();
     takeName(client, 'org.example.NoFile');
