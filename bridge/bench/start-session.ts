@@ -12,13 +12,19 @@ export type CommandLine = readonly [string, ...string[]];
 
 const VERSION_TIMEOUT_MS = 10_000;
 
-/** A bus that is started for each measurement, at a place of its own, and ended again. */
+type Entry = readonly [FigureId, number];
+
+const isOf = (row: Row, figure: FigureId): boolean => figure.split('-')[0] === row;
+
+/** A bus that is started for each round, at a place of its own, and ended again. */
 export class StartSession implements Measurable {
   readonly #place: Place;
   readonly #startBus: StartBus | undefined;
   /** what prints a version, or does as little as its runtime can */
   readonly #version: CommandLine;
   #starts = 0;
+  /** figures of the last life that no row has had: one life tells for all rows of a round */
+  #left: readonly Entry[] = [];
 
   constructor(place: Place, startBus: StartBus | undefined, version: CommandLine) {
     this.#place = place;
@@ -27,14 +33,20 @@ export class StartSession implements Measurable {
   }
 
   async measure(row: Row): Promise<Measured> {
-    const figures = row === 'version' ? { 'version-p50': this.#runVersion() } : await this.#life();
-    const own = Object.entries(figures).filter(([id]) => id.split('-')[0] === row);
+    if (row === 'version') return { figures: { 'version-p50': this.#runVersion() }, messages: 0 };
+    if (!this.#isLeft(row)) this.#left = await this.#life();
+    const own = this.#left.filter(([id]) => isOf(row, id));
+    this.#left = this.#left.filter(([id]) => !isOf(row, id));
     return { figures: Object.fromEntries(own), messages: 0 };
   }
 
+  #isLeft(row: Row): boolean {
+    return this.#left.some(([id]) => isOf(row, id));
+  }
+
   /** From the start of a bus to its end. */
-  async #life(): Promise<Partial<Record<FigureId, number>>> {
-    if (this.#startBus === undefined) return {};
+  async #life(): Promise<readonly Entry[]> {
+    if (this.#startBus === undefined) return [];
     const begin = performance.now();
     const bus = await this.#startBus(this.#nextPlace());
     try {
@@ -50,12 +62,12 @@ export class StartSession implements Measurable {
     const asked = performance.now();
     await bus.close();
     const stopMs = performance.now() - asked;
-    return {
-      'start-p50': startMs * 1000,
-      'start-cpu': cpuNs / 1000,
-      memory,
-      'stop-p50': stopMs * 1000,
-    };
+    return [
+      ['start-p50', startMs * 1000],
+      ['start-cpu', cpuNs / 1000],
+      ['memory', memory],
+      ['stop-p50', stopMs * 1000],
+    ];
   }
 
   cpuTime(): undefined {}
