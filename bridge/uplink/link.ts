@@ -27,6 +27,7 @@ const HANDSHAKE_BYTES = 4096;
 const WAITING_FDS_MAX = 4 * UNIX_FDS_MAX;
 /** As for clients: too many descriptors are on their way (unix(7)), and no event tells when they have arrived. */
 const ARRIVAL_RETRY_MS = 10;
+const DEAF = 'it does not read during the authentication';
 
 /** What the other bus says to a call of our own; undefined: it went away before. */
 export type BusReply = DecodedMessage | undefined;
@@ -87,7 +88,8 @@ export class Link implements Endpoint, MessageHandler {
       ...expected,
     });
     host.poller.watch(this);
-    this.sendLines(this.sasl);
+    /* Whoever makes this link does not have it yet, so the end of a bus that dies right now is told afterwards. */
+    if (!this.sendsLines(this.sasl)) host.at(performance.now(), () => this.fail(DEAF));
   }
 
   /** A serial that no call of this connection waits with. */
@@ -244,18 +246,16 @@ export class Link implements Endpoint, MessageHandler {
     if (count === -Errno.EAGAIN) return;
     if (count <= 0) return this.fail('it hung up during the authentication');
     sasl.feed(arena.bytes, start, start + count);
-    this.sendLines(sasl);
+    if (!this.sendsLines(sasl)) return this.fail(DEAF);
     if (sasl.failure !== undefined) return this.fail(sasl.failure.message);
     if (sasl.isDone) this.sayHello(sasl);
   }
 
-  private sendLines(sasl: SaslClient): void {
+  private sendsLines(sasl: SaslClient): boolean {
     const output = sasl.takeOutput();
-    if (output.length === 0) return;
+    if (output.length === 0) return true;
     const address = scratch(output);
-    if (address === undefined || sendBytes(this.fd, address, output.length) !== output.length) {
-      this.fail('it does not read during the authentication');
-    }
+    return address !== undefined && sendBytes(this.fd, address, output.length) === output.length;
   }
 
   private sayHello(sasl: SaslClient): void {
