@@ -47,11 +47,11 @@ export interface ActivatorHost {
   servicesChanged?(): void;
 }
 
-/** Somebody asks whether a name can be started. */
-interface Question {
+/** Somebody waits for a look at the disk, which another thread takes. */
+interface Look {
   readonly name: string;
   readonly asker: Connection;
-  readonly answer: (is: boolean) => void;
+  readonly done: () => void;
 }
 
 interface Alarm {
@@ -77,8 +77,7 @@ export class Activator implements ServiceStarter {
   private alarm: Alarm | undefined;
   /** the first client that asked for each name that is being started, for the log */
   private readonly askers = new Map<string, Asker>();
-  /** questions that wait for a look at the disk, which another thread takes */
-  private questions: Question[] = [];
+  private looks: Look[] = [];
 
   /**
    * @param user is charged, on behalf of the senders, with what waits
@@ -107,11 +106,12 @@ export class Activator implements ServiceStarter {
     return this.routeTo(name).kind !== 'unknown';
   }
 
-  whetherActivatable(name: string, asker: Connection, answer: (is: boolean) => void): void {
-    const is = this.isActivatable(name);
-    if (is || this.table.isCurrent(name)) return answer(is);
-    this.questions.push({ name, asker, answer });
-    this.host.ask({ type: 'look-up-service', name });
+  lookAgain(name: string, asker: Connection, done: () => void): boolean {
+    if (this.table.isCurrent(name)) return false;
+    const isAsked = this.looks.some((look) => look.name === name);
+    this.looks.push({ name, asker, done });
+    if (!isAsked) this.host.ask({ type: 'look-up-service', name });
+    return true;
   }
 
   carryOut(command: ActivationCommand): void {
@@ -190,9 +190,7 @@ export class Activator implements ServiceStarter {
   }
 
   connectionGone(connection: Connection): void {
-    if (this.questions.length > 0) {
-      this.questions = this.questions.filter(({ asker }) => asker !== connection);
-    }
+    if (this.looks.length > 0) this.looks = this.looks.filter(({ asker }) => asker !== connection);
     if (this.pending.parkedCount === 0) return;
     for (const waiting of this.pending.withdraw(({ waiter }) => waiter === connection)) {
       waiting.drop();
@@ -269,9 +267,9 @@ export class Activator implements ServiceStarter {
   }
 
   private lookedUp(name: string): void {
-    const asked = this.questions.filter((question) => question.name === name);
-    this.questions = this.questions.filter((question) => question.name !== name);
-    for (const { answer } of asked) answer(this.isActivatable(name));
+    const taken = this.looks.filter((look) => look.name === name);
+    this.looks = this.looks.filter((look) => look.name !== name);
+    for (const { done } of taken) done();
     const activation = this.pending.get(name);
     if (activation === undefined) return;
     const route = this.routeTo(name);

@@ -13,11 +13,15 @@ function startServiceByName(call: Call): readonly [number] | typeof LATER {
   const [name] = call.args as [string, number];
   const { activator, attached } = driver.settings;
   if (driver.registry.owner(name) !== undefined) {
-    if (attached?.activatableNames.includes(name) === true) return [StartReply.AlreadyRunning];
-    activator.whetherActivatable(name, connection, (is) => {
-      if (is) reply([StartReply.AlreadyRunning]);
-      else fail(errorOf(ActivationFailures.serviceUnknown(name)));
+    if (attached?.activatableNames.includes(name) === true || activator.isActivatable(name)) {
+      return [StartReply.AlreadyRunning];
+    }
+    const unknown = errorOf(ActivationFailures.serviceUnknown(name));
+    const isLookedAt = activator.lookAgain(name, connection, () => {
+      if (activator.isActivatable(name)) reply([StartReply.AlreadyRunning]);
+      else fail(unknown);
     });
+    if (!isLookedAt) throw unknown;
     return LATER;
   }
   const started = (code: number): void => reply([code]);

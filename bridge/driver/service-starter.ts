@@ -19,8 +19,11 @@ export interface ServiceStarter {
   /** whether clients may change the environment of services */
   readonly isEnvironmentOpen: boolean;
   isActivatable(name: string): boolean;
-  /** The same, with files that were installed a moment ago: `answer` is called once that is known, or never. */
-  whetherActivatable(name: string, asker: Connection, answer: (is: boolean) => void): void;
+  /**
+   * Has the disk looked at for a file that was installed a moment ago, and calls back unless `asker` has left by then.
+   * False: nothing has changed there since, and nobody calls back.
+   */
+  lookAgain(name: string, asker: Connection, done: () => void): boolean;
   /** Has `waiting` wait for `name`, and starts what provides it unless that is under way. */
   request(name: string, waiting: Waiting): void;
   /**
