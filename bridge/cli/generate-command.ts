@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 import { Command } from 'commander';
 import type { Mapping } from '#mappings/index.js';
+import { parseBusName } from '#bridge/wire/names.js';
 import { readMapping } from './mapping-files.js';
 import { UsageError } from './usage-error.js';
 
@@ -84,23 +85,21 @@ async function fromServices(
   wanted: readonly string[] | undefined,
 ): Promise<string> {
   const { moduleFor } = await import('#bridge/generate/generate.js');
-  const { survey } = await import('./mappings-survey.js');
+  const { surveyInterfaces } = await import('./mappings-survey.js');
   const { OldBus } = await import('./mappings-bus.js');
   const plain = mapping.names.map(({ pattern }) => pattern).filter((one) => !one.endsWith('*'));
   const names = words.length > 0 ? words : plain;
   if (names.length === 0) {
     throw new UsageError(`${mapping.file} has patterns of names only: give the name of a service`);
   }
-  const fixed = [...mapping.objects.values()]
-    .flatMap(({ paths }) => paths)
-    .filter(({ variables }) => variables.length === 0)
-    .map(({ text }) => text);
+  const wrong = names.find((name) => parseBusName(name) === undefined);
+  if (wrong !== undefined) {
+    throw new UsageError(`"${wrong}" is not a bus name; with --mapping, all objects are looked at`);
+  }
   const bus = await OldBus.connect(which);
   try {
-    const surveys = await Promise.all(names.map((name) => survey(bus, name, fixed)));
-    const nodes = surveys.flatMap(({ name, objects }) =>
-      objects.map(({ path, node }) => ({ source: `${name} ${path}`, node })),
-    );
+    const interfaces = await surveyInterfaces(bus, names, mapping);
+    const nodes = [{ source: names.join(', '), node: { interfaces, children: [] } }];
     return moduleFor({ nodes, titles: names }, { wanted, mapping });
   } finally {
     bus.close();

@@ -14,7 +14,7 @@ import {
 import type { Diagnostic, Mapping, ParseResult } from '#mappings/index.js';
 import { shippedMappings } from './mapping-files.js';
 import { OldBus } from './mappings-bus.js';
-import { survey } from './mappings-survey.js';
+import { fixedPaths, survey } from './mappings-survey.js';
 
 export interface CheckOptions {
   /** `session`, `system` or an address. */
@@ -74,10 +74,7 @@ async function compare(
   names: readonly string[],
 ): Promise<Diagnostic[]> {
   const diagnostics: Diagnostic[] = [];
-  const fixed = [...mapping.objects.values()]
-    .flatMap(({ owner, paths }) => (owner === 'service' ? paths : []))
-    .filter(({ variables }) => variables.length === 0)
-    .map(({ text }) => text);
+  const fixed = fixedPaths(mapping);
   const objects = [];
   for (const { pattern, at } of mapping.names) {
     const present = names.filter((name) => matchName(pattern, name));

@@ -1,4 +1,7 @@
 import type { SeenObject } from '#bridge/introspection/check-objects.js';
+import type { IntrospectedInterface } from '#bridge/introspection/introspection.js';
+import { interfacesIn } from '#bridge/introspection/known-interfaces.js';
+import type { Mapping } from '#mappings/index.js';
 import { textOf } from '#bridge/control/startup-error.js';
 import type { OldBus } from './mappings-bus.js';
 
@@ -20,6 +23,25 @@ const OBJECT_MANAGER = 'org.freedesktop.DBus.ObjectManager';
 /** The path that a service has by convention where its name leads to. */
 export function pathOfName(name: string): string {
   return `/${name.replaceAll('.', '/').replaceAll('-', '_')}`;
+}
+
+/** The interfaces of services. What several objects say about one is put together. */
+export async function surveyInterfaces(
+  bus: OldBus,
+  names: readonly string[],
+  mapping: Mapping,
+): Promise<IntrospectedInterface[]> {
+  const surveys = await Promise.all(names.map((name) => survey(bus, name, fixedPaths(mapping))));
+  const nodes = surveys.flatMap(({ objects }) => objects.map(({ node }) => node));
+  return [...interfacesIn(nodes).values()];
+}
+
+/** Where objects of the service are that always have the same path. */
+export function fixedPaths(mapping: Mapping): string[] {
+  return [...mapping.objects.values()]
+    .flatMap(({ owner, paths }) => (owner === 'service' ? paths : []))
+    .filter(({ variables }) => variables.length === 0)
+    .map(({ text }) => text);
 }
 
 /**

@@ -57,12 +57,36 @@ export class MappedObjects {
       const type = bracketed(`${types.imported('CapabilityTo')}<`, [all], '>', { trailing: '' });
       return `${comment}${print([`export type ${identifier} = `, type, ';'])}\n`;
     });
-    const names = this.#mapping.names.flatMap(({ pattern, object }) =>
-      nameKeys(pattern).map((key) => `    ${key}: ${this.#type(object, types)};\n`),
-    );
+    const names = this.#names(types);
     if (names.length === 0) return kinds;
     const head = `declare module 'bus1-bridge' {\n  interface MappedNames {\n`;
     return [...kinds, `${head}${names.join('')}  }\n}\n`];
+  }
+
+  /**
+   * The members of MappedNames: a name, which counts before patterns, and the names below a prefix. TypeScript wants
+   * the type of a pattern to hold for all that it matches.
+   */
+  #names(types: TypeWriter): string[] {
+    /* as for every name, `*` would hide the names of other modules */
+    const entries = this.#mapping.names.filter(({ pattern }) => pattern !== '*');
+    const prefixes = entries.filter(({ pattern }) => pattern.endsWith('.*'));
+    const exact = new Map(prefixes.map(({ pattern, object }) => [pattern.slice(0, -2), object]));
+    for (const { pattern, object } of entries) {
+      if (!pattern.endsWith('.*')) exact.set(pattern, object);
+    }
+    const lines = [...exact].map(([name, object]) => [stringLiteral(name), [object]] as const);
+    const patterns = prefixes.map(({ pattern, object }) => {
+      const prefix = pattern.slice(0, -'*'.length);
+      const below = prefixes.filter((other) => other.pattern.startsWith(prefix));
+      const named = [...exact].filter(([name]) => name.startsWith(prefix));
+      const all = [object, ...below.map((other) => other.object), ...named.map(([, kind]) => kind)];
+      return [`[name: \`${prefix}\${string}\`]`, all] as const;
+    });
+    return [...lines, ...patterns].map(([key, kinds]) => {
+      const type = union([...new Set(kinds.map((kind) => this.#type(kind, types)))]);
+      return `${print([`${key}: `, type, ';'], 2)}\n`;
+    });
   }
 
   #type(kind: ObjectKind, types: TypeWriter): string {
@@ -75,12 +99,4 @@ export class MappedObjects {
       (name) => this.#interfaces.get(toNativeInterface(this.#mapping, name))?.description ?? [],
     );
   }
-}
-
-/** The keys of names in an interface type. That of every name would hide those of other modules. */
-function nameKeys(pattern: string): string[] {
-  if (pattern === '*') return [];
-  if (!pattern.endsWith('.*')) return [stringLiteral(pattern)];
-  const prefix = pattern.slice(0, -'.*'.length);
-  return [stringLiteral(prefix), `[name: \`${prefix}.\${string}\`]`];
 }

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
-import type { InterfaceDescription } from '#bridge/client/interface-description.js';
 import { describe } from '#bridge/client/remote-object.js';
+import { parseIntrospection } from '#bridge/introspection/introspection.js';
+import { interfacesIn } from '#bridge/introspection/known-interfaces.js';
 import {
-  parseIntrospection,
-  type IntrospectedInterface,
-  type IntrospectedNode,
-} from '#bridge/introspection/introspection.js';
-import { expandPath, formatDiagnostic, parseMapping, type Mapping } from '#mappings/index.js';
+  expandPath,
+  formatDiagnostic,
+  parseMapping,
+  type Mapping,
+  type ObjectKind,
+} from '#mappings/index.js';
 import type { MockDefinition } from './mock-object.js';
 
 /** A service as a mapping has it, for a mock. */
@@ -31,11 +33,8 @@ export interface MappedService {
 export function objectsOfMapping(service: MappedService): Record<string, MockDefinition> {
   const { mapping: file, objects: wanted = {} } = service;
   const mapping = readMapping(file);
-  const described = new Map(
-    service.introspection
-      .flatMap((xml) => interfacesIn(parseIntrospection(xml, `for ${file}`)))
-      .map((one) => [one.name, describe(one)]),
-  );
+  const nodes = service.introspection.map((xml) => parseIntrospection(xml, `for ${file}`));
+  const described = interfacesIn(nodes);
   const unknown = Object.keys(wanted).find((kind) => mapping.objects.get(kind) === undefined);
   if (unknown !== undefined) {
     const known = [...mapping.objects.keys()].join(', ');
@@ -45,18 +44,31 @@ export function objectsOfMapping(service: MappedService): Record<string, MockDef
   for (const kind of mapping.objects.values()) {
     /* what a caller offers is not there, and a handle for some members is one to the same object */
     if (kind.owner === 'caller' || kind.only !== undefined) continue;
-    for (const pattern of kind.paths) {
-      const each = pattern.variables.length === 0 ? [{}] : (wanted[kind.name] ?? []);
-      for (const variables of each) {
-        const path = expandPath(pattern, variables);
-        const interfaces = kind.interfaces.map(
-          (name) => described.get(name) ?? missing(name, file),
-        );
-        objects[path] = { interfaces, isManager: kind.isManager };
-      }
+    for (const path of pathsOf(kind, wanted[kind.name] ?? [])) {
+      const interfaces = kind.interfaces.map((name) =>
+        describe(described.get(name) ?? missing(name, file)),
+      );
+      objects[path] = { interfaces, isManager: kind.isManager };
     }
   }
   return objects;
+}
+
+/** The paths without variables, and for each object the one that has just its variables. */
+function pathsOf(kind: ObjectKind, objects: readonly Readonly<Record<string, string>>[]): string[] {
+  const fixed = kind.paths.filter(({ variables }) => variables.length === 0);
+  const variable = objects.map((values) => {
+    const given = Object.keys(values).toSorted().join();
+    const fits = kind.paths.find(
+      ({ variables }) => variables.length > 0 && variables.toSorted().join() === given,
+    );
+    if (fits !== undefined) return expandPath(fits, values);
+    const known = kind.paths.map(({ text }) => text).join(', ');
+    throw new TypeError(
+      `a ${kind.name} is at ${known}, which takes other variables than "${given}"`,
+    );
+  });
+  return [...fixed.map(({ text }) => text), ...variable];
 }
 
 function readMapping(file: string): Mapping {
@@ -65,10 +77,6 @@ function readMapping(file: string): Mapping {
   throw new TypeError(result.diagnostics.map(formatDiagnostic).join('\n'));
 }
 
-function interfacesIn(node: IntrospectedNode): IntrospectedInterface[] {
-  return [...node.interfaces, ...node.children.flatMap(interfacesIn)];
-}
-
-function missing(name: string, file: string): InterfaceDescription {
+function missing(name: string, file: string): never {
   throw new TypeError(`${file} is about ${name}, which the introspection data do not describe`);
 }

@@ -55,7 +55,7 @@ describe('is refused', () => {
     [
       'an object without a variable',
       { mapping: MAPPING, introspection: [XML], objects: { track: [{}] } },
-      /track has no value/,
+      /a track is at .*tracks\/\{track\}, which takes other variables than ""/,
     ],
   ])('%s', (_what, service, message) => {
     expect(() => objectsOfMapping(service)).toThrow(message);
