@@ -2,6 +2,7 @@ import type { Capability } from './capability.js';
 import { ClientError, DBusError, ErrorName } from './errors.js';
 import type { CallOptions } from './interface-description.js';
 import { MAPPING } from './object-protocol.js';
+import { DRIVER_NAME } from '#bridge/wire/standard-names.js';
 
 /**
  * What the names of mapped services lead to. Modules that `bus1-bridge generate --mapping` has written add to it:
@@ -35,12 +36,13 @@ export async function mustBeMapped(
   name: string,
   options: CallOptions,
 ): Promise<void> {
-  try {
-    await capability.call({ ...options, path: '/', interface: MAPPING, member: 'GetKind' });
-  } catch (error) {
+  const what = 'start it with --mappings or --mapping FILE, or use bus.proxy';
+  const why = `this bus has no mapping for ${name}: ${what}`;
+  const call = { ...options, path: '/', interface: MAPPING, member: 'GetKind' };
+  const { sender } = await capability.call(call).catch((error: unknown) => {
     if (!(error instanceof DBusError) || !UNKNOWN.includes(error.name)) throw error;
-    const what = 'start it with --mappings or --mapping FILE, or use bus.proxy';
-    const why = `this bus has no mapping for ${name}: ${what}`;
     throw new ClientError('NotMapped', why, { cause: error });
-  }
+  });
+  /* Some services answer whatever they are asked; for a mapped one it is the bus that answers. */
+  if (sender !== DRIVER_NAME) throw new ClientError('NotMapped', why);
 }

@@ -7,7 +7,8 @@ import { Capability, ErrorName, join, type Bus } from '#bridge/client/index.js';
 import { compile } from '../generate/compiler.js';
 import { PLACES, type Bridge as AnyBus } from '../client/home.js';
 import { ROOT } from '../support/bus-command.js';
-import { output, run } from '../support/process.js';
+import { output, run, start } from '../support/process.js';
+import { describeWith, needs } from '../support/software.js';
 import { Bridge } from './bridge.js';
 import { Jukebox, NAME } from './jukebox.js';
 
@@ -53,7 +54,10 @@ describe('the module that is generated', () => {
     ['has renamed members', /^ {2}PlayPause: \(\) => string;$/m],
     ['has objects in lists', /^ {2}Find: \(\) => TrackObject\[\];$/m],
     ['has objects or none elsewhere', /^ {2}Current: ReadOnly<TrackObject \| '\/'>;$/m],
-    ['has any capability for a kind that nobody described', /=> Capability \| '\/';$/m],
+    [
+      'has any capability where introspection data describe no interface',
+      /=> Capability \| '\/';$/m,
+    ],
     ['says which interfaces an object has', /TrackObject = CapabilityTo<typeof Track1>;/],
     ['says what a name leads to', / {4}'org.example.Jukebox': JukeboxObject;/],
   ])('%s', (_what, text) => {
@@ -137,6 +141,23 @@ describe('bus.mapped', () => {
   });
 });
 
+describeWith(
+  [needs('dbus-test-tool', 'dbus-bin')],
+  'a service that answers whatever it is asked',
+  () => {
+    test('is not mapped', async () => {
+      const name = 'org.example.Echo';
+      const env = { ...process.env, DBUS_SESSION_BUS_ADDRESS: bridge.address };
+      const echo = start('dbus-test-tool', ['echo', '--session', `--name=${name}`], { env });
+      const bus = await bridge.native();
+      await bus.waitForName(name);
+      await expect(bus.mapped(name)).rejects.toMatchObject({ code: 'NotMapped' });
+      bus.close();
+      await echo.stop();
+    });
+  },
+);
+
 describe.each(PLACES.map((place) => [place.title, place] as const))(
   '%s, without a mapping',
   (_title, place) => {
@@ -166,6 +187,7 @@ test.each<[string[], RegExp]>([
   [['/nowhere.yaml', 'a.xml'], /cannot read the mapping \/nowhere.yaml/],
   [[MAPPING], /give files with introspection XML, or --bus/],
   [[joinPath(ROOT, 'mappings/mpris.yaml'), '--bus', 'session'], /give the name of a service/],
+  [[MAPPING, '--bus', 'session', NAME, '/org/example'], /"\/org\/example" is not a bus name/],
   [
     [MAPPING, joinPath(ROOT, 'test/generate/golden/upower.xml')],
     /jukebox.yaml is about .*org.example.Jukebox1.*, of which .*upower.xml describes none/,
