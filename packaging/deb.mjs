@@ -88,6 +88,9 @@ function documentation() {
   ]) {
     put(`${doc}/${name}.md`, readFileSync(join(ROOT, `docs/${name}.md`)));
   }
+  for (const name of ['session.yaml', 'system.yaml']) {
+    put(`${doc}/examples/${name}`, readFileSync(join(ROOT, 'policy', name)));
+  }
   const date = new Date(EPOCH * 1000).toUTCString().replace('GMT', '+0000');
   const entry = `bus1-bridge (${version}) unstable; urgency=medium
 

@@ -1,6 +1,8 @@
 import { EncodedRule } from './match.js';
-import { rulesForClient } from './policy-rules.js';
+import { rolesOf, rulesForClient } from './policy-rules.js';
 import type { ClientIdentity, PolicyRules, Verdict } from './policy-rules.js';
+import { confinementBy, quotasOf } from './role.js';
+import type { Confinement, Quotas, Role } from './role.js';
 import { RuleMessageType, nameHasPrefix } from './rule.js';
 import type { MessageRule, OwnRule, PolicyRule } from './rule.js';
 
@@ -16,10 +18,18 @@ export class ClientPolicy {
   readonly send: readonly EncodedRule[];
   readonly receive: readonly EncodedRule[];
   readonly discarded: readonly DiscardedRule[];
+  readonly roles: readonly Role[];
+  /** what it sees of the bus; undefined: everything */
+  readonly confinement: Confinement | undefined;
+  /** limits that its roles set */
+  readonly quotas: Quotas;
   readonly #names = new Set<string>();
   readonly #prefixes: string[] = [];
 
-  constructor(rules: readonly PolicyRule[]) {
+  constructor(rules: readonly PolicyRule[], roles: readonly Role[] = []) {
+    this.roles = roles;
+    this.confinement = confinementBy(roles);
+    this.quotas = quotasOf(roles);
     this.own = rules.filter((rule) => rule.kind === 'own');
     const discarded: DiscardedRule[] = [];
     this.send = effective(messageRules(rules, 'send'), discarded);
@@ -102,10 +112,13 @@ export class ClientPolicies {
     const { byGroup } = this.rules;
     /* groups that no rule is about are not even asked for */
     const gids = byGroup.size === 0 ? [] : client.gids.filter((gid) => byGroup.has(gid));
-    const key = `${client.uid} ${client.atConsole} ${gids.toSorted((a, b) => a - b).join()}`;
+    const roles = rolesOf(this.rules, client);
+    const which = roles.map((role) => this.rules.roles.indexOf(role)).join();
+    const sorted = gids.toSorted((a, b) => a - b).join();
+    const key = `${client.uid} ${client.atConsole} ${sorted} ${which}`;
     let policy = this.#cache.get(key);
     if (policy === undefined) {
-      policy = new ClientPolicy(rulesForClient(this.rules, client));
+      policy = new ClientPolicy(rulesForClient(this.rules, client), roles);
       if (this.#cache.size >= CACHED_POLICIES_MAX) this.#cache.clear();
       this.#cache.set(key, policy);
     }

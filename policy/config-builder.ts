@@ -8,6 +8,7 @@ import type { PolicyIo } from './io.js';
 import { parseLimit } from './limits.js';
 import { rulesOf } from './policy-rules.js';
 import type { Audience } from './policy-rules.js';
+import type { Role } from './role.js';
 import { readRule } from './rule-reader.js';
 import type { Attributes } from './rule-reader.js';
 
@@ -60,6 +61,16 @@ export class ConfigFileBuilder {
     this.#file = file;
     this.#includer = includer;
     this.config.files.push(file);
+  }
+
+  get io(): PolicyIo {
+    return this.#includer.io;
+  }
+
+  /** With an error, nothing of the file may apply. */
+  take(diagnostic: Diagnostic): void {
+    if (diagnostic.severity === 'error') this.errors.push(diagnostic);
+    else this.#includer.report(diagnostic);
   }
 
   setText(element: TextElement, text: string): void {
@@ -170,7 +181,7 @@ export class ConfigFileBuilder {
 
   #namedAudience(kind: 'user' | 'group', attributes: Attributes): Audience | undefined {
     const { value, at } = attributes.get(kind)!;
-    const { io } = this.#includer;
+    const { io } = this;
     const id = kind === 'user' ? resolveUser(value, io) : resolveGroup(value, io);
     if (id === undefined) {
       const message = `there is no ${kind} "${value}"; its policy is ignored`;
@@ -186,12 +197,13 @@ export class ConfigFileBuilder {
     audience: Audience | undefined,
     at: SourcePosition,
   ): void {
-    const reading = readRule({ allow, at, attributes, audience }, this.#includer.io);
-    for (const diagnostic of reading.diagnostics) {
-      if (diagnostic.severity === 'error') this.errors.push(diagnostic);
-      else this.#includer.report(diagnostic);
-    }
+    const reading = readRule({ allow, at, attributes, audience }, this.io);
+    for (const diagnostic of reading.diagnostics) this.take(diagnostic);
     if (audience !== undefined) rulesOf(this.config.policy, audience).push(...reading.rules);
+  }
+
+  addRoles(roles: readonly Role[]): void {
+    this.config.policy.roles.push(...roles);
   }
 
   #fullPath(path: string): string {

@@ -15,6 +15,7 @@ export type DiagnosticCode =
   | 'bad-attribute'
   | 'bad-policy'
   | 'bad-rule'
+  | 'bad-role'
   | 'bad-limit'
   | 'odd-number'
   | 'circular-include'

@@ -1,8 +1,10 @@
 import { overridesAllBefore } from './client-policy.js';
 import type { BusConfig } from './config.js';
 import type { SourcePosition } from './diagnostic.js';
+import { BUS_NAME, INTERFACE, MEMBER, OBJECT_PATH } from './names.js';
 import { audiencesOf } from './policy-rules.js';
 import type { Audience } from './policy-rules.js';
+import type { Role, RoleGrant } from './role.js';
 import {
   MAX_FDS_ANY,
   RuleMessageType,
@@ -41,6 +43,7 @@ export function lintConfig(config: BusConfig): Finding[] {
     for (const rule of rules) lintRule(rule, audience, config, findings);
     lintPairs(rules, findings);
   }
+  for (const role of config.policy.roles) lintRole(role, config, findings);
   if (config.allowAnonymous) {
     const at = { file: config.files[0] ?? '', line: 1, column: 1 };
     add(findings, at, 'anonymous', '<allow_anonymous/> lets anybody who can reach the bus connect');
@@ -79,6 +82,32 @@ function lintRule(
   lintBroker(rule, say);
 }
 
+/** Conditions that nobody can fulfil, and grants that are there twice. */
+function lintRole(
+  { conditions, grants, ...at }: Role,
+  config: BusConfig,
+  findings: Finding[],
+): void {
+  const isForNobody = [conditions.user, conditions.group].some((ids) => ids?.length === 0);
+  if (isForNobody) add(findings, at, 'never-matches', `role "${at.name}" is for nobody`);
+  for (const listener of conditions.listener ?? []) {
+    if (config.listen.length === 0 || config.listen.includes(listener)) continue;
+    const message = `role "${at.name}" is for clients of ${listener}, where the bus does not listen`;
+    add(findings, at, 'never-matches', message);
+  }
+  const seen = new Map<string, RoleGrant>();
+  for (const grant of grants) {
+    const { kind, name, isSubtree, path, interface: iface, member } = grant;
+    const key = JSON.stringify([kind, name, isSubtree, path, iface, member]);
+    const earlier = seen.get(key);
+    if (earlier === undefined) seen.set(key, grant);
+    else {
+      const message = `this repeats ${kind} ${name} at ${earlier.file}:${earlier.line}`;
+      add(findings, grant, 'duplicate', message);
+    }
+  }
+}
+
 type Say = (code: LintCode, message: string) => void;
 
 /** Third-party packages of the system bus put their files there, next to everybody else's. */
@@ -97,12 +126,6 @@ function lintOwn(rule: OwnRule, audience: Audience, config: BusConfig, say: Say)
   const what = name === undefined ? 'every name' : name;
   say('broad-own', `every user may own ${what}; allow it in a <policy user="…"> instead`);
 }
-
-const ELEMENTS = String.raw`[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)`;
-const INTERFACE = new RegExp(`^${ELEMENTS}+$`);
-const BUS_NAME = /^(:[\w-]+(\.[\w-]+)*|[A-Za-z_-][\w-]*(\.[A-Za-z_-][\w-]*)*)$/;
-const MEMBER = /^[A-Za-z_]\w*$/;
-const OBJECT_PATH = /^\/$|^(\/\w+)+$/;
 
 function globHint(value: string): string {
   return value.includes('*') ? '; "*" is only understood alone' : '';

@@ -58,6 +58,7 @@ export class EncodedRule {
   readonly rule: MessageRule;
   readonly allow: boolean;
   readonly path: Uint8Array | null;
+  readonly isPathSubtree: boolean;
   readonly interface: Uint8Array | null;
   readonly member: Uint8Array | null;
   readonly errorName: Uint8Array | null;
@@ -70,6 +71,7 @@ export class EncodedRule {
     this.rule = rule;
     this.allow = rule.allow;
     this.path = encode(rule.path);
+    this.isPathSubtree = rule.isPathSubtree === true;
     this.interface = encode(rule.interface);
     this.member = encode(rule.member);
     this.errorName = encode(rule.errorName);
@@ -93,6 +95,23 @@ function sameBytes(bytes: Uint8Array, offset: number, length: number, wanted: Ui
   return true;
 }
 
+/** Whether the message is about the object at `wanted` or, if the rule is about a subtree, one below it. */
+// hot
+function pathFits(
+  { isPathSubtree }: EncodedRule,
+  wanted: Uint8Array,
+  message: PolicyMessage,
+): boolean {
+  const { bytes, pathOffset, pathLength } = message;
+  const { length } = wanted;
+  if (!isPathSubtree || pathLength === length)
+    return sameBytes(bytes, pathOffset, pathLength, wanted);
+  const isBelow = pathLength > length && bytes[pathOffset + length] === SLASH;
+  return isBelow && sameBytes(bytes, pathOffset, length, wanted);
+}
+
+const SLASH = 0x2f;
+
 /**
  * The conditions that depend on the message itself. A message without a path, member or error name
  * matches any rule about it; one without an interface matches deny rules only, so that leaving the
@@ -101,7 +120,7 @@ function sameBytes(bytes: Uint8Array, offset: number, length: number, wanted: Ui
 export function messageMismatch(rule: EncodedRule, message: PolicyMessage): Mismatch {
   const { bytes } = message;
   if (rule.path !== null && message.pathLength !== 0) {
-    if (!sameBytes(bytes, message.pathOffset, message.pathLength, rule.path)) return Mismatch.Path;
+    if (!pathFits(rule, rule.path, message)) return Mismatch.Path;
   }
   // Member before interface: in long lists of rules about one interface, the members differ.
   if (rule.member !== null && message.memberLength !== 0) {

@@ -1,3 +1,5 @@
+import { fitsRole } from './role.js';
+import type { ClientOrigin, Role } from './role.js';
 import type { ConnectRule, PolicyRule } from './rule.js';
 
 /** Whom a <policy> element is about. */
@@ -19,6 +21,7 @@ export interface PolicyRules {
   readonly atConsole: PolicyRule[];
   readonly notAtConsole: PolicyRule[];
   readonly mandatory: PolicyRule[];
+  readonly roles: Role[];
 }
 
 /** Who a connection is: `gids` holds the primary and all supplementary groups. */
@@ -26,6 +29,10 @@ export interface ClientIdentity {
   readonly uid: number;
   readonly gids: readonly number[];
   readonly atConsole: boolean;
+  /** absent: nothing is known of it, and roles that ask for it do not fit */
+  readonly origin?: ClientOrigin | undefined;
+  /** names of roles that it is supposed to be in, whatever their conditions */
+  readonly roles?: readonly string[] | undefined;
 }
 
 /** A policy without rules: it allows nothing but the bus owner's connections. */
@@ -37,6 +44,7 @@ export function emptyPolicyRules(): PolicyRules {
     atConsole: [],
     notAtConsole: [],
     mandatory: [],
+    roles: [],
   };
 }
 
@@ -79,10 +87,24 @@ export function audiencesOf(rules: PolicyRules): [Audience, readonly PolicyRule[
 /** Appends the rules of an included file where the including file stands. */
 export function appendPolicyRules(target: PolicyRules, source: PolicyRules): void {
   for (const [audience, list] of audiencesOf(source)) rulesOf(target, audience).push(...list);
+  target.roles.push(...source.roles);
+}
+
+/** All rules there are. */
+export function* allRules(rules: PolicyRules): Generator<PolicyRule> {
+  for (const [, list] of audiencesOf(rules)) yield* list;
+  for (const role of rules.roles) yield* role.rules;
+}
+
+/** The roles of one client, in file order. */
+export function rolesOf({ roles }: PolicyRules, client: ClientIdentity): readonly Role[] {
+  if (roles.length === 0) return roles;
+  const { roles: supposed = [] } = client;
+  return roles.filter((role) => supposed.includes(role.name) || fitsRole(role, client));
 }
 
 /**
- * The rules for one client, lowest precedence first: default, groups, user, console, mandatory
+ * The rules for one client, lowest precedence first: default, groups, user, console, roles, mandatory
  * (dbus-daemon(1), "Policies are applied to a connection as follows"). The manual leaves the order
  * of groups open; dbus-daemon 1.14 goes by ascending gid, and so do we.
  */
@@ -93,6 +115,7 @@ export function rulesForClient(rules: PolicyRules, client: ClientIdentity): Poli
     ...gids.flatMap((gid) => rules.byGroup.get(gid) ?? []),
     ...(rules.byUser.get(client.uid) ?? []),
     ...(client.atConsole ? rules.atConsole : rules.notAtConsole),
+    ...rolesOf(rules, client).flatMap((role) => role.rules),
     ...rules.mandatory,
   ];
 }

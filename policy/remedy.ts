@@ -52,9 +52,15 @@ function remedy(
 }
 
 function placed(rule: PolicyRule, behind: PolicyRule | undefined): string {
-  const where =
-    behind === undefined ? 'in <policy context="default">' : `behind ${ruleLocation(behind)}`;
+  const where = whereTo(behind);
   return `to ${rule.allow ? 'allow' : 'deny'} it: ${describeRule(rule)}, ${where}`;
+}
+
+/** A role can only grant: what is to overrule it is mandatory. */
+function whereTo(behind: PolicyRule | undefined): string {
+  if (behind === undefined) return 'in <policy context="default">';
+  if (behind.role !== undefined) return 'in <policy context="mandatory">';
+  return `behind ${ruleLocation(behind)}`;
 }
 
 /** A rule that matches this message, and as few others as the configuration language can say. */

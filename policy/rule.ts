@@ -15,6 +15,8 @@ export const MAX_FDS_ANY = 33_554_432;
 
 interface RuleBase extends SourcePosition {
   readonly allow: boolean;
+  /** of which it is a grant */
+  readonly role?: string;
 }
 
 /** <allow user="…"/> or <deny group="…"/>; '*' is everybody. Exactly one of both is given. */
@@ -40,6 +42,8 @@ export interface MessageRule extends RuleBase {
   /** send_destination_prefix. */
   readonly peerPrefix?: string;
   readonly path?: string;
+  /** the objects below `path` are meant, too; only a role can say so */
+  readonly isPathSubtree?: boolean;
   readonly interface?: string;
   readonly member?: string;
   readonly errorName?: string;
@@ -76,9 +80,9 @@ function messageAttributes(rule: MessageRule): [string, string | number | boolea
   const peer = side === 'send' ? 'send_destination' : 'receive_sender';
   return [
     [peer, rule.peerName],
-    ['send_destination_prefix', rule.peerPrefix],
+    [side === 'send' ? 'send_destination_prefix' : 'receive_sender_prefix', rule.peerPrefix],
     [`${side}_type`, rule.messageType === 0 ? undefined : messageTypeName(rule.messageType)],
-    [`${side}_path`, rule.path],
+    [`${side}_path`, rule.isPathSubtree === true ? `${rule.path}/*` : rule.path],
     [`${side}_interface`, rule.interface],
     [`${side}_member`, rule.member],
     [`${side}_error`, rule.errorName],
@@ -113,5 +117,6 @@ export function describeRule(rule: PolicyRule): string {
   const given = ruleAttributes(rule).filter(([, value]) => value !== undefined);
   if (given.length === 0) given.push([rule.kind === 'send' ? 'send_type' : 'receive_type', '*']);
   const attributes = given.map(([name, value]) => `${name}="${value}"`).join(' ');
-  return `<${rule.allow ? 'allow' : 'deny'} ${attributes}/>`;
+  const element = `<${rule.allow ? 'allow' : 'deny'} ${attributes}/>`;
+  return rule.role === undefined ? element : `${element} of role "${rule.role}"`;
 }

@@ -5,6 +5,7 @@ import { FLAG_ELEMENTS, TEXT_ELEMENTS } from './config-builder.js';
 import type { ConfigFileBuilder } from './config-builder.js';
 import { ConfigSyntaxError } from './diagnostic.js';
 import type { SourcePosition, SourceText } from './diagnostic.js';
+import { Roles, readRoles } from './role-reader.js';
 import type { Attribute, Attributes } from './rule-reader.js';
 
 const Scalar = v.union([v.string(), v.number(), v.boolean()]);
@@ -61,6 +62,7 @@ const PolicyFile = v.strictObject({
   include: v.optional(v.array(Include), []),
   includedir: v.optional(TextList, []),
   policies: v.optional(v.array(v.union([Policy, InOrder])), []),
+  roles: v.optional(Roles, {}),
 });
 type PolicyFile = v.InferOutput<typeof PolicyFile>;
 
@@ -106,6 +108,12 @@ class PolicyYamlParser {
       if ('rules' in entry) this.#policy(entry, path);
       else this.#inOrder(entry, path);
     }
+    const roles = readRoles(file.roles, {
+      io: this.#builder.io,
+      at: (path) => this.#at(path),
+      report: (diagnostic) => this.#builder.take(diagnostic),
+    });
+    this.#builder.addRoles(roles);
   }
 
   #limits(limits: v.InferOutput<typeof Limits>, path: readonly unknown[]): void {

@@ -12,10 +12,11 @@ export function explainCommand(finish: (status: number) => void): Command {
     )
     .option('--user <user>', 'who connects, owns or sends (default: you)')
     .option('--connect', 'may the user connect?')
+    .option('--role <name...>', 'roles that the user is in, whatever their conditions')
     .option('--own <name>', 'may the user own this name?')
     .option(
       '--from <name...>',
-      'names that the sender owns; with --bus, one of its, or its process ID',
+      'names that the sender owns, or its roles; with --bus, one of its names, or its process ID',
     )
     .option('--to <name...>', 'the same of the receiver')
     .option('--to-user <user>', 'who receives (default: root)')

@@ -28,6 +28,7 @@ export interface ExplainOptions {
   readonly connect?: boolean;
   readonly own?: string;
   readonly from?: readonly string[];
+  readonly role?: readonly string[];
   readonly to?: readonly string[];
   readonly toUser?: string;
   readonly type: 'method_call' | 'method_return' | 'error' | 'signal';
@@ -60,9 +61,10 @@ export async function explain(file: string | undefined, options: ExplainOptions)
 }
 
 function explainConfiguration(file: string = SYSTEM_CONFIG, options: ExplainOptions): number {
-  refuseUnclear(options);
   const { config } = loadConfiguration(file);
-  const { allowed, rules, lines, remedies } = judge(config, options);
+  const named = rolesNamed(config, options);
+  refuseUnclear(named.options);
+  const { allowed, rules, lines, remedies } = judge(config, named.options, named.roles);
   const object = { allowed, rules: rules.map(ruleObject), lines, remedies };
   return print({ allowed, lines: [...lines, ...remedies] }, object, options);
 }
@@ -74,6 +76,23 @@ function print(
 ): number {
   process.stdout.write(`${json === true ? JSON.stringify(object) : lines.join('\n')}\n`);
   return allowed ? 0 : 1;
+}
+
+/** Of those that the sender is, or owns, some may be roles: no name of a service looks like these. */
+function rolesNamed(
+  { policy }: BusConfig,
+  options: ExplainOptions,
+): { readonly roles: readonly string[]; readonly options: ExplainOptions } {
+  const given = [...(options.from ?? []), ...(options.role ?? [])];
+  const isRole = (name: string): boolean => policy.roles.some((role) => role.name === name);
+  const roles = given.filter((name) => isRole(name) && parseBusName(name) === undefined);
+  const unknown = options.role?.find((name) => !isRole(name));
+  if (unknown !== undefined) throw new UsageError(`there is no role "${unknown}"`);
+  const from = options.from?.filter((name) => !roles.includes(name));
+  return {
+    roles: [...roles, ...(options.role ?? [])],
+    options: { ...options, ...(from !== undefined && { from }) },
+  };
 }
 
 /** Each asks about a message. */
@@ -110,8 +129,8 @@ function ruleObject(rule: PolicyRule | undefined): unknown {
   return rule === undefined ? null : { rule: describeRule(rule), at: ruleLocation(rule) };
 }
 
-function judge(config: BusConfig, options: ExplainOptions): Judgement {
-  const user = identityOf(options.user ?? process.getuid!());
+function judge(config: BusConfig, options: ExplainOptions, roles: readonly string[]): Judgement {
+  const user = { ...identityOf(options.user ?? process.getuid!()), roles };
   if (options.connect === true) {
     const owner = config.user === undefined ? process.getuid!() : identityOf(config.user).uid;
     return judgementOf(canConnect(config.policy, user, owner));

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SYSTEM_CONFIG, readConfiguration } from '#bridge/control/configuration.js';
 import {
   formatDiagnostic,
   lintConfig,
   mediationDiagnostics,
+  type BusConfig,
   type SourcePosition,
 } from '#policy/index.js';
 
@@ -36,7 +38,24 @@ function lintLines(path: string): LintLine[] {
     ...result.diagnostics,
     ...(result.ok ? mediationDiagnostics(result.config) : []),
     ...findings.map((finding) => ({ ...finding, severity: 'advice' as const })),
+    ...(result.ok ? missingExecutables(result.config) : []),
   ];
+}
+
+/** A role for a program that is not there is for nobody, until it is installed. */
+function missingExecutables({ policy }: BusConfig): LintLine[] {
+  return policy.roles.flatMap(({ name, conditions, file, line, column }) =>
+    (conditions.executable ?? [])
+      .filter((path) => !existsSync(path))
+      .map((path) => ({
+        severity: 'advice' as const,
+        code: 'no-such-file',
+        file,
+        line,
+        column,
+        message: `role "${name}" is for ${path}, which is not there`,
+      })),
+  );
 }
 
 function lineText(line: LintLine): string {

@@ -1,3 +1,4 @@
+import { NO_CREDENTIALS } from '#bridge/registry/connection.js';
 import { confinementOf } from '#bridge/uplink/confinement.js';
 import {
   allowsUplink,
@@ -116,7 +117,7 @@ function confined(
   const { uid, pid, isGone } = client;
   /* its credentials are unknown: advice to allow clients without credentials would be useless */
   if (isGone === true) return [];
-  const credentials = { uid, pid, ...NOT_TOLD };
+  const credentials = { ...NO_CREDENTIALS, uid, pid };
   const found = confinementOf(credentials, process.getuid?.() ?? -1);
   if (found === undefined) return [];
   const [sort, id = ''] = found.key.split(/:(.*)/su);
@@ -126,11 +127,3 @@ function confined(
   });
   return [{ ...client, grant: found.key, why: found.text, isAllowed }];
 }
-
-const NOT_TOLD = {
-  gid: undefined,
-  groups: undefined,
-  pidFd: undefined,
-  securityLabel: undefined,
-  atConsole: false,
-};

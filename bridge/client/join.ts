@@ -23,8 +23,17 @@ const JOIN_TIMEOUT_MS = 10_000;
  * @throws ClientError `JoinFailed`, DBusError, and the reason of an aborted `signal`
  */
 export async function join(options: JoinOptions = {}): Promise<Bus> {
+  options.signal?.throwIfAborted();
+  try {
+    return await tryToJoin(options);
+  } catch (error) {
+    if (!canUseSocket(error, options)) throw error;
+    return tryToJoin({ ...options, transport: 'socket' });
+  }
+}
+
+async function tryToJoin(options: JoinOptions): Promise<Bus> {
   const { signal, timeoutMs = JOIN_TIMEOUT_MS } = options;
-  signal?.throwIfAborted();
   const member = connect(options);
   try {
     await member.awaitAdmission(timeoutMs, signal);
@@ -44,6 +53,15 @@ export async function join(options: JoinOptions = {}): Promise<Bus> {
 
 /** Like `join`, blocking the thread. `signal` is ignored. */
 export function joinSync(options: JoinOptions = {}): Bus {
+  try {
+    return tryToJoinSync(options);
+  } catch (error) {
+    if (!canUseSocket(error, options)) throw error;
+    return tryToJoinSync({ ...options, transport: 'socket' });
+  }
+}
+
+function tryToJoinSync(options: JoinOptions): Bus {
   const { timeoutMs = JOIN_TIMEOUT_MS } = options;
   const member = connect(options);
   try {
@@ -58,6 +76,18 @@ export function joinSync(options: JoinOptions = {}): Bus {
     member.close('this process could not join');
     throw error;
   }
+}
+
+/** The policy shows this process a part of the bus, and its domain is not in that. */
+class ConfinedError extends ClientError {
+  constructor(why: string) {
+    super('JoinFailed', `the domain of the bus does not admit this process: ${why}`);
+    this.name = 'ConfinedError';
+  }
+}
+
+function canUseSocket(error: unknown, { transport }: JoinOptions): boolean {
+  return error instanceof ConfinedError && transport === undefined;
 }
 
 function connect(options: JoinOptions): Member {
@@ -107,6 +137,10 @@ class PendingAdmission extends Pending<Driver> {
     if (code === ControlCode.Admitted && driver !== undefined && registry !== undefined) {
       const held = new HeldHandle(this.member, driver, DRIVER_NAME);
       this.value = new Driver(this.member, held, new HeldHandle(this.member, registry));
+      return;
+    }
+    if (code === ControlCode.Confined) {
+      this.error = new ConfinedError(text);
       return;
     }
     const why = code === ControlCode.Refused ? text : 'the answer cannot be understood';

@@ -1,3 +1,4 @@
+import { formatAddress } from '#bridge/wire/address.js';
 import { listenForNativePeers } from './listen-domain.js';
 import { listenOnAll } from './listen.js';
 import type { ListeningSocket } from './listening-socket.js';
@@ -39,6 +40,15 @@ export class BusResources {
   get nonces(): Map<number, Uint8Array> {
     return new Map(
       this.sockets.flatMap(({ fd, nonce }) => (nonce === undefined ? [] : [[fd, nonce]])),
+    );
+  }
+
+  /** By listening descriptor, for a host: what roles know it by. */
+  get addresses(): Map<number, string> {
+    return new Map(
+      this.sockets.flatMap(({ fd, address }) =>
+        address === undefined ? [] : [[fd, formatAddress(address)]],
+      ),
     );
   }
 

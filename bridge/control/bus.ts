@@ -87,7 +87,7 @@ export class Bus {
       user: config.user,
       hasDomain,
     });
-    const { sockets, domainSockets, nonces } = this.#resources;
+    const { sockets, domainSockets, nonces, addresses: listeners } = this.#resources;
     this.address = printedAddress(sockets, this.guid);
     this.activation = activationSettings(config, usesSystemd);
     this.#config = config;
@@ -97,6 +97,7 @@ export class Bus {
       options: {
         listenFds: sockets.map(({ fd }) => fd),
         nonces,
+        addresses: listeners,
         limits: limitsOf(this.#config),
         rules: this.#config.policy,
         guid: this.guid,

@@ -41,6 +41,7 @@ export class HostProcess {
         /* that of the registry accepts for all */
         listenFds: [],
         nonces: new Map(),
+        addresses: new Map(),
         domain: { fd: MEMBER_FD },
       },
     };

@@ -1,7 +1,9 @@
+import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 
 import { activationMethods } from './activation.js';
 import { credentialMethods } from './credentials.js';
+import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
 import { matchMethods } from './matches.js';
 import { arg, LATER, type Call, type DriverInterface, type Method } from './method.js';
@@ -58,13 +60,26 @@ function checkConnectionLimits({ driver, connection }: Call): void {
         `(max_completed_connections=${limits.maxCompletedConnections})`,
     );
   }
-  if (uid !== undefined && (driver.perUser.get(uid) ?? 0) >= limits.maxConnectionsPerUser) {
+  if (uid === undefined) return;
+  const limit = connection.limit('maxConnectionsPerUser', limits);
+  if (connectionsOf(driver, connection, uid) >= limit) {
     throw new DriverError(
       ErrorName.LimitsExceeded,
       `The maximum number of active connections for UID ${uid} has been reached ` +
-        `(max_connections_per_user=${limits.maxConnectionsPerUser})`,
+        `(max_connections_per_user=${limit})`,
     );
   }
+}
+
+/** How many active connections count: all of the user, or those that are in the role which sets the limit. */
+function connectionsOf(driver: Driver, { policy }: Connection, uid: number): number {
+  const role = policy?.roles.findLast(({ quotas }) => quotas.maxConnectionsPerUser !== undefined);
+  if (role === undefined) return driver.perUser.get(uid) ?? 0;
+  let count = 0;
+  for (const { credentials, isActive, policy: theirs } of driver.registry.connections.values()) {
+    if (isActive && credentials.uid === uid && theirs?.roles.includes(role) === true) count++;
+  }
+  return count;
 }
 
 const getId: Method = {

@@ -8,4 +8,6 @@ export interface DomainAccess {
   credentialsOf(process: number): Credentials | undefined;
   /** why the policy does not let it connect; undefined: it may */
   refusal(credentials: Credentials): string | undefined;
+  /** whether a role limits what it sees of the bus */
+  isConfined(credentials: Credentials): boolean;
 }

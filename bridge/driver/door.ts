@@ -29,6 +29,8 @@ export interface AdmissionRequest {
 /** A peer that only pays receives nothing. */
 const NOTHING = { objects: 0, bytes: 0, descriptors: 0 };
 
+const CONFINED = 'a role limits what this process sees of the bus, which its socket can do';
+
 type Arrival = Extract<Received, { type: 0 }>;
 
 /**
@@ -95,6 +97,9 @@ export class Door {
     }
     const refusal = isTrusted ? undefined : this.domain.refusal(credentials);
     if (refusal !== undefined) return this.refuse(inbox, reply, credentials, refusal);
+    if (!isTrusted && this.domain.isConfined(credentials)) {
+      return this.refuse(inbox, reply, credentials, CONFINED, ControlCode.Confined);
+    }
     const connection = new Connection(credentials, () => this.figuresOf(connection));
     connection.process = entry.origin;
     connection.isNative = !isTrusted;
@@ -125,10 +130,11 @@ export class Door {
     reply: Handle,
     credentials: Credentials | undefined,
     reason: string,
+    code: ControlCode = ControlCode.Refused,
   ): void {
     const { peer, settings } = this.driver;
     if (credentials?.pidFd !== undefined) settings.closeDescriptor(credentials.pidFd);
-    peer.send(reply, controlMessage(this.message, ControlCode.Refused, reason));
+    peer.send(reply, controlMessage(this.message, code, reason));
     peer.release(inbox);
   }
 
@@ -160,6 +166,7 @@ function credentialsFrom(
     pid: credentials.pid,
     groups: credentials.groups,
     atConsole: credentials.atConsole,
+    origin: credentials.origin,
     pidFd: pidFd === undefined ? undefined : settings.duplicateDescriptor(pidFd),
     securityLabel: label === undefined ? undefined : Buffer.from(label, 'latin1'),
   };

@@ -10,7 +10,7 @@ function parsed(text: unknown): MatchRule {
 }
 
 function addMatch({ driver, connection, args, reply, fail }: Call): readonly [] | typeof LATER {
-  const limit = driver.settings.limits.maxMatchRulesPerConnection;
+  const limit = connection.limit('maxMatchRulesPerConnection', driver.settings.limits);
   if (connection.matchRuleCount >= limit) {
     throw new DriverError(
       ErrorName.LimitsExceeded,

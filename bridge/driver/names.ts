@@ -81,7 +81,7 @@ function checkMayOwn(driver: Driver, connection: Connection, name: string): void
   }
   const denial = driver.settings.mayOwn(connection, name);
   if (denial !== undefined) throw new DriverError(ErrorName.AccessDenied, denial.text);
-  const limit = driver.settings.limits.maxNamesPerConnection;
+  const limit = connection.limit('maxNamesPerConnection', driver.settings.limits);
   /* the unique name is one of them, as in the reference daemon */
   if (driver.registry.names.joinedCount(connection) + 1 >= limit) {
     throw new DriverError(

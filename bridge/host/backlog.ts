@@ -1,6 +1,5 @@
 import type { Trace } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import type { BusLimits } from '#policy/index.js';
 
 import type { ShareLimits } from './shares.js';
 import type { Shim } from './shim.js';
@@ -27,12 +26,13 @@ export class Backlog {
 
   /** More waits than before, or less. */
   review(): void {
-    const { outbox, peer, host } = this.shim;
-    const { maxOutgoingBytes, maxOutgoingUnixFds } = host.limits;
+    const { connection, outbox, peer, host } = this.shim;
     const { pendingBytes, pendingDescriptors } = outbox;
     this.peakBytes = Math.max(this.peakBytes, pendingBytes);
     /* no share can be used up while all of them together are within the limit */
-    peer.isFull = pendingBytes > maxOutgoingBytes || pendingDescriptors > maxOutgoingUnixFds;
+    peer.isFull =
+      pendingBytes > connection.limit('maxOutgoingBytes', host.limits) ||
+      pendingDescriptors > connection.limit('maxOutgoingUnixFds', host.limits);
   }
 
   /** The client has read everything. */
@@ -49,24 +49,32 @@ export class Backlog {
     const { shim } = this;
     if (!shim.isBlocked) return;
     this.review();
-    const { maxOutgoingBytes } = shim.host.limits;
-    if (!shim.peer.isFull || this.ownBytes <= maxOutgoingBytes) return;
+    const { bytes } = this.limits();
+    if (!shim.peer.isFull || this.ownBytes <= bytes) return;
     shim.host.close(
       shim,
-      `it does not read the bus's answers: more than max_outgoing_bytes=${maxOutgoingBytes} wait for it`,
+      `it does not read the bus's answers: more than max_outgoing_bytes=${bytes} wait for it`,
     );
   }
 
   /** The limit, with its value, that keeps the sender with this trace from adding a message; undefined: none does. */
   limitReached(trace: Trace, lengthBytes: number): string | undefined {
-    const { outbox, host, isBlocked } = this.shim;
+    const { outbox, isBlocked } = this.shim;
     if (!isBlocked) return undefined;
     const { pendingBytes: bytes, pendingDescriptors: descriptors } = outbox;
-    const limits = limitsOf(host.limits);
+    const limits = this.limits();
     const slot = outbox.shares.limitReached(trace, lengthBytes, limits, { bytes, descriptors });
     if (slot === undefined) return undefined;
     const name = slot === 'bytes' ? 'max_outgoing_bytes' : 'max_outgoing_unix_fds';
     return `${name}=${limits[slot]}`;
+  }
+
+  private limits(): ShareLimits {
+    const { connection, host } = this.shim;
+    return {
+      bytes: connection.limit('maxOutgoingBytes', host.limits),
+      descriptors: connection.limit('maxOutgoingUnixFds', host.limits),
+    };
   }
 
   /** A message of `sender` was refused. Once for each user: a client may be slow again and again. */
@@ -87,7 +95,3 @@ export class Backlog {
 }
 
 const REPORTED_MAX = 64;
-
-function limitsOf({ maxOutgoingBytes, maxOutgoingUnixFds }: BusLimits): ShareLimits {
-  return { bytes: maxOutgoingBytes, descriptors: maxOutgoingUnixFds };
-}

@@ -5,15 +5,17 @@ import {
   setNoDelay,
   SystemError,
 } from '#core/linux/index.js';
-import { gidsOf, type Credentials } from '#bridge/registry/connection.js';
+import { identityOf, NOBODY, type Credentials } from '#bridge/registry/connection.js';
 import type { NewClient } from '#bridge/registry/replica.js';
 import { SaslServer } from '#bridge/sasl/server.js';
-import { canConnect, type BusLimits } from '#policy/index.js';
+import { canConnect, type ClientOrigin } from '#policy/index.js';
 
+import { originOf } from './client-origin.js';
 import { CONSOLE_PATHS, isAtConsole } from './console.js';
 import { Handshake } from './handshake.js';
 import type { Host } from './host.js';
 import type { LogLevel } from './host-options.js';
+import type { Sandboxes } from './host-parts.js';
 import { Listener } from './listener.js';
 import { Lobby } from './lobby.js';
 import type { Endpoint } from './poller.js';
@@ -21,14 +23,19 @@ import { Shim } from './shim.js';
 import { SocketCredentials } from './socket-credentials.js';
 import type { Spreader } from './spreader.js';
 import { isSameUserInNamespace } from './uid-map.js';
-import { NOBODY } from './users.js';
 
 /** A host with fewer descriptors left takes no more clients. */
 const FREE_FDS_MIN = 64;
 
+const NOT_CONFINED =
+  'its role limits what it sees of the bus, which is done for local clients that are who the kernel says';
+const CONFINED_NOW =
+  'a reload has given it a role that limits what it sees of the bus; it may come back';
+
 /** Where clients come in: they are accepted, authenticate, and become peers if the policy lets them. */
 export class Entrance {
   readonly lobby: Lobby;
+  readonly sandboxes: Sandboxes | null;
   private readonly host: Host;
   private readonly listeners: Endpoint[] = [];
   /** null: clients stay here */
@@ -36,6 +43,7 @@ export class Entrance {
 
   constructor(host: Host) {
     this.host = host;
+    this.sandboxes = host.parts.sandboxes?.(host) ?? null;
     this.lobby = new Lobby(host.limits, host.deadlines, {
       expired: (fd) => this.expired(fd),
       setAccepting: (isAccepting) => {
@@ -45,8 +53,20 @@ export class Entrance {
     });
   }
 
-  setLimits(limits: BusLimits): void {
-    this.lobby.setLimits(limits);
+  /** The policy, and with it the limits, have changed for those that are here. */
+  review(shims: Iterable<Shim>): void {
+    const { host, lobby } = this;
+    lobby.setLimits(host.limits);
+    if (host.grants.rules.roles.length > 0) {
+      for (const shim of shims) {
+        if (this.isToBeConfined(shim.credentials)) host.close(shim, CONFINED_NOW);
+      }
+      for (const { isNative, process, credentials } of host.directory.connections.values()) {
+        if (!isNative || host.grants.confinementOf(credentials) === undefined) continue;
+        host.peers?.shared.expel(process, new Error(CONFINED_NOW));
+      }
+    }
+    this.sandboxes?.review();
   }
 
   listen(fd: number): void {
@@ -73,12 +93,38 @@ export class Entrance {
   }
 
   /**
-   * Takes over a socket that was accepted here or by another process: its client has to authenticate first.
-   * `credentials`: where they are not those of the socket.
+   * Takes over a socket that was accepted here or by another process. Its client sees what its roles show.
    *
    * @throws SystemError: the socket is still the caller's
    */
-  take(fd: number, { isUnix, nonce }: NewClient, credentials = credentialsOf(fd, isUnix)): void {
+  take(fd: number, client: NewClient): void {
+    const { sandboxes } = this;
+    const { grants } = this.host;
+    const credentials = credentialsOf(fd, client.isUnix);
+    const { uid } = credentials;
+    if (uid !== undefined && sandboxes !== null && grants.rules.roles.length > 0) {
+      credentials.origin = this.originOf(credentials, client.listener);
+      credentials.atConsole = this.sitsHere(uid);
+      const confinement = grants.confinementOf(credentials);
+      if (confinement !== undefined) {
+        credentials.close();
+        return sandboxes.confine(fd, confinement, client.listener);
+      }
+    }
+    this.greet(fd, client, credentials);
+  }
+
+  /** What roles ask for; undefined: nothing. */
+  originOf(credentials: Credentials, listener: string | undefined): ClientOrigin | undefined {
+    return originOf(this.host.grants.rules.roles, credentials, listener);
+  }
+
+  /**
+   * The client at the other end of a socket has to authenticate. `credentials`: where they are not those of the socket.
+   *
+   * @throws SystemError: the socket is still the caller's
+   */
+  greet(fd: number, { isUnix, nonce }: NewClient, credentials: SocketCredentials): void {
     if (!isUnix) setNoDelay(fd);
     const server = this.newSaslServer(credentials, isUnix);
     const handshake = new Handshake(this.host, fd, credentials, server, {
@@ -117,6 +163,8 @@ export class Entrance {
       const who = uid === undefined ? 'an anonymous client' : `uid ${uid}`;
       return this.endHandshake(handshake, `the policy does not allow ${who} to connect`);
     }
+    /* as another user than the kernel says, or from another machine */
+    if (this.isToBeConfined(credentials)) return this.endHandshake(handshake, NOT_CONFINED);
     const shim = new Shim(host, handshake.fd, hasUnixFds, uid ?? NOBODY);
     shim.credentials = credentials;
     host.adopt(shim);
@@ -144,16 +192,12 @@ export class Entrance {
 
   private isWelcome(credentials: Credentials): boolean {
     const { options, grants } = this.host;
-    const { uid, atConsole } = credentials;
-    if (uid === undefined) return options.allowAnonymous;
-    const client = {
-      uid,
-      get gids() {
-        return gidsOf(credentials);
-      },
-      atConsole,
-    };
-    return canConnect(grants.rules, client, options.uid).allowed;
+    if (credentials.uid === undefined) return options.allowAnonymous;
+    return canConnect(grants.rules, identityOf(credentials), options.uid).allowed;
+  }
+
+  private isToBeConfined(credentials: SocketCredentials): boolean {
+    return !credentials.isConfined && this.host.grants.confinementOf(credentials) !== undefined;
   }
 
   private newSaslServer(credentials: Credentials, canPassUnixFds: boolean): SaslServer {

@@ -7,13 +7,13 @@ import {
 } from '#core/linux/index.js';
 import { Authority, SharedDomain, type JoinOptions } from '#core/shared/index.js';
 import type { DomainAccess } from '#bridge/driver/domain-access.js';
-import type { Credentials } from '#bridge/registry/connection.js';
+import { identityOf, type Credentials } from '#bridge/registry/connection.js';
 import { canConnect } from '#policy/index.js';
 
 import type { Host } from './host.js';
 import type { LocalRegistry } from './local-registry.js';
 import { sortedWith } from './socket-credentials.js';
-import { maximaOf, NOBODY } from './users.js';
+import { maximaOf } from './users.js';
 
 /** How long the process of the authority may take to answer at start-up. */
 const JOIN_TIMEOUT_MS = 10_000;
@@ -111,10 +111,8 @@ function domainAccess(host: Host, authority: Authority, shared: () => SharedDoma
       const fd = authority.socketOf(process);
       return fd === undefined ? undefined : credentialsOf(fd, host);
     },
-    refusal: (credentials) => {
-      const { uid, groups = [], atConsole } = credentials;
-      return refusal(host, { uid: uid ?? NOBODY, gids: groups, atConsole });
-    },
+    refusal: (credentials) => refusal(host, identityOf(credentials)),
+    isConfined: (credentials) => host.grants.confinementOf(credentials) !== undefined,
   };
 }
 
@@ -126,7 +124,7 @@ function refusal(host: Host, identity: Parameters<typeof canConnect>[1]): string
 
 function credentialsOf(fd: number, host: Host): Credentials {
   const { uid, gid, pid } = peerCredentials(fd);
-  return {
+  const credentials = {
     uid,
     gid,
     pid: pid > 0 ? pid : undefined,
@@ -134,5 +132,7 @@ function credentialsOf(fd: number, host: Host): Credentials {
     pidFd: peerPidFd(fd),
     securityLabel: peerSecurityLabel(fd),
     atConsole: host.entrance.sitsHere(uid),
+    origin: undefined,
   };
+  return { ...credentials, origin: host.entrance.originOf(credentials, undefined) };
 }

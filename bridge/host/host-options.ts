@@ -15,6 +15,8 @@ export interface HostOptions {
   readonly listenFds: readonly number[];
   /** by listening descriptor: what its clients have to send before all else (nonce-tcp) */
   readonly nonces?: ReadonlyMap<number, Uint8Array>;
+  /** by listening descriptor: its address, without guid */
+  readonly addresses?: ReadonlyMap<number, string>;
   readonly limits: BusLimits;
   readonly rules: PolicyRules;
   readonly guid: string;

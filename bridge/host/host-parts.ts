@@ -5,6 +5,8 @@ import type { Connection } from '#bridge/registry/connection.js';
 import type { CookieIssuer } from '#bridge/sasl/cookie.js';
 import type { RandomBytes } from '#bridge/sasl/mechanism.js';
 
+import type { Confinement } from '#policy/index.js';
+
 import type { Host } from './host.js';
 
 /** Another bus that this one is attached to, as its host sees it (bridge/uplink). */
@@ -33,10 +35,14 @@ export interface ObjectTranslator {
   run(): void;
 }
 
-/** Sockets for sandboxes, which see those names of this bus that they may (bridge/sandbox). */
+/** Clients that see those names of this bus that they may (bridge/sandbox). */
 export interface Sandboxes {
-  /** how such a socket is asked for */
+  /** how a socket for a sandbox is asked for */
   readonly driverInterface: DriverInterface;
+  /** Serves a client of a Unix socket, which is not the caller's any more, as its roles want it. */
+  confine(fd: number, confinement: Confinement, listener: string | undefined): void;
+  /** The policy has changed. */
+  review(): void;
   close(): void;
 }
 

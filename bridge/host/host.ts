@@ -170,8 +170,8 @@ export class Host {
   /** Applies new rules and limits to all connections, present and future. */
   reload(rules: HostOptions['rules'], limits: HostOptions['limits']): void {
     this.limits = limits;
-    this.entrance.setLimits(limits);
     this.registry.reload(rules);
+    this.entrance.review(this.shims);
   }
 
   stop(): void {

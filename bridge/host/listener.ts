@@ -26,6 +26,7 @@ export class Listener {
     this.client = {
       isUnix: socketDomain(fd) === AF_UNIX,
       nonce: nonce && Buffer.from(nonce).toString('base64'),
+      listener: host.options.addresses?.get(fd),
     };
   }
 

@@ -12,7 +12,7 @@ import { busSettings } from './bus-settings.js';
 import { figuresOf } from './figures.js';
 import type { Host } from './host.js';
 import type { HostOptions } from './host-options.js';
-import type { ObjectTranslator, OtherBus, Sandboxes } from './host-parts.js';
+import type { ObjectTranslator, OtherBus } from './host-parts.js';
 import { INBOX, Lookup } from './node-contexts.js';
 import type { RegistryAccess } from './registry-access.js';
 import type { Shim } from './shim.js';
@@ -24,7 +24,6 @@ export class LocalRegistry implements RegistryAccess {
   readonly directory: Registry;
   /** the other bus that this one is attached to */
   readonly attachment: OtherBus | null;
-  private readonly sandboxes: Sandboxes | null;
   private readonly translator: ObjectTranslator | null;
   private readonly host: Host;
   /** clients whose Hello, valid or not, has not been answered yet */
@@ -41,8 +40,8 @@ export class LocalRegistry implements RegistryAccess {
     const { domain, grants } = host;
     this.attachment = host.parts.attach?.(host) ?? null;
     const interfaces = [...INTERFACES, status];
-    this.sandboxes = host.parts.sandboxes?.(host) ?? null;
-    if (this.sandboxes !== null) interfaces.push(this.sandboxes.driverInterface);
+    const { sandboxes } = host.entrance;
+    if (sandboxes !== null) interfaces.push(sandboxes.driverInterface);
     if (this.attachment !== null) interfaces.push(this.attachment.driverInterface);
     this.driver = new Driver(domain, user, settings, grants, interfaces, onArrival, runControls);
     this.directory = this.driver.registry;
@@ -115,7 +114,7 @@ export class LocalRegistry implements RegistryAccess {
   /** The host ends. */
   close(): void {
     this.attachment?.close();
-    this.sandboxes?.close();
+    this.host.entrance.sandboxes?.close();
   }
 
   private continueGreeted(): void {

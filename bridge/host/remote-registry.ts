@@ -66,8 +66,8 @@ export class RemoteRegistry implements RegistryAccess {
   }
 
   admit(shim: Shim, credentials: Credentials): void {
-    const { uid, gid, pid, groups, atConsole, pidFd, securityLabel } = credentials;
-    const plain = { uid, gid, pid, groups, atConsole };
+    const { uid, gid, pid, groups, atConsole, origin, pidFd, securityLabel } = credentials;
+    const plain = { uid, gid, pid, groups, atConsole, origin };
     shim.connection = new Connection(credentials, () => figuresOf(shim));
     const label = securityLabel && Buffer.from(securityLabel).toString('latin1');
     const request: AdmissionRequest = {

@@ -185,7 +185,7 @@ export class Shim implements Sink, MessageHandler {
     const isAwaited =
       header.type === MessageType.MethodCall && (header.flags & MessageFlag.NoReplyExpected) === 0;
     if (isAwaited) {
-      if (this.pendingCalls >= host.limits.maxRepliesPerConnection) {
+      if (this.pendingCalls >= this.connection.limit('maxRepliesPerConnection', host.limits)) {
         refusals.tooManyCalls(this, header);
         return;
       }

@@ -8,6 +8,7 @@ import {
   SystemError,
 } from '#core/linux/index.js';
 import type { Credentials } from '#bridge/registry/connection.js';
+import type { ClientOrigin } from '#policy/index.js';
 
 const NO_SOCKET = -1;
 
@@ -21,6 +22,9 @@ export class SocketCredentials implements Credentials {
   readonly pid: number | undefined;
   uid: number | undefined;
   atConsole = false;
+  origin: ClientOrigin | undefined = undefined;
+  /** what the client sees of the bus is filtered, as its roles want it */
+  isConfined = false;
   private fd: number;
   private ownsSocket = false;
   private knownGroups: readonly number[] | undefined;

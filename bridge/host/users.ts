@@ -4,9 +4,6 @@ import type { BusLimits } from '#policy/index.js';
 /** Nodes, handles and waiting messages that one connection may account for on average. */
 const OBJECTS_PER_CONNECTION = 16_384;
 
-/** The user of connections that have no credentials. */
-export const NOBODY = -1;
-
 /** What each user may have charged to it. */
 export function maximaOf(limits: BusLimits): Maxima {
   const { maxConnectionsPerUser, maxOutgoingBytes, maxOutgoingUnixFds } = limits;

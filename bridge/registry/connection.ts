@@ -1,5 +1,11 @@
 import type { Handle, Node, Peer } from '#core/index.js';
-import type { ClientPolicy } from '#policy/index.js';
+import type {
+  BusLimits,
+  ClientIdentity,
+  ClientOrigin,
+  ClientPolicy,
+  Quotas,
+} from '#policy/index.js';
 
 import type { Grant } from './grants.js';
 import { NO_STANDING, type Standing, type Subject } from './standing.js';
@@ -17,11 +23,28 @@ export interface Credentials {
   readonly securityLabel: Uint8Array | undefined;
   /** whether the user sits at this machine, as far as the policy wants to know */
   readonly atConsole: boolean;
+  /** what roles ask for; undefined: nothing */
+  readonly origin: ClientOrigin | undefined;
 }
 
-/** All groups of a client; the kernel may know but the primary one. */
-export function gidsOf({ groups, gid }: Credentials): readonly number[] {
-  return groups ?? (gid === undefined ? [] : [gid]);
+/** The user of a client without credentials: no rule names it. */
+export const NOBODY = -1;
+
+/**
+ * A client as the policy sees it. The kernel is asked for groups only if some rule is about any; it may know none but
+ * the primary one.
+ */
+export function identityOf(credentials: Credentials): ClientIdentity {
+  const { uid = NOBODY, atConsole, origin } = credentials;
+  return {
+    uid,
+    get gids() {
+      const { groups, gid } = credentials;
+      return groups ?? (gid === undefined ? [] : [gid]);
+    },
+    atConsole,
+    origin,
+  };
 }
 
 /** The credentials of a client whose socket does not carry any. */
@@ -33,6 +56,7 @@ export const NO_CREDENTIALS: Credentials = {
   pidFd: undefined,
   securityLabel: undefined,
   atConsole: false,
+  origin: undefined,
 };
 
 /** Figures that the host of a connection reports. Totals are since it connected. */
@@ -118,6 +142,12 @@ export class Connection implements Subject {
   constructor(credentials: Credentials, figures: () => ConnectionFigures) {
     this.credentials = credentials;
     this.figures = figures;
+  }
+
+  /** A limit of the bus, unless the connection's roles set another one. */
+  // hot
+  limit(quota: keyof Quotas, limits: BusLimits): number {
+    return this.standing.policy?.quotas[quota] ?? limits[quota];
   }
 
   /** the rules for this user and these groups */

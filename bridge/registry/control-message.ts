@@ -41,6 +41,8 @@ export const ControlCode = {
   Accepting: 17,
   /** to the inbox of a native peer: whether processes that were not introduced may send to its names ('1'), or not */
   Strangers: 18,
+  /** the answer to Admit: a role limits what you see of the bus, which only a socket can do; the reason follows */
+  Confined: 19,
 } as const;
 export type ControlCode = (typeof ControlCode)[keyof typeof ControlCode];
 

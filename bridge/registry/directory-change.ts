@@ -34,8 +34,9 @@ export type DirectoryChange =
 export function appearance(connection: Connection): DirectoryChange {
   const { number, process, takesDescriptors, isNative } = connection;
   /* a descriptor means nothing in another process */
-  const { uid, gid, pid, groups, securityLabel, atConsole } = connection.credentials;
-  const credentials = { uid, gid, pid, groups, securityLabel, atConsole, pidFd: undefined };
+  const { uid, gid, pid, groups, securityLabel, atConsole, origin } = connection.credentials;
+  const plain = { uid, gid, pid, groups, securityLabel, atConsole, origin };
+  const credentials = { ...plain, pidFd: undefined };
   return { kind: 'connection', number, process, credentials, takesDescriptors, isNative };
 }
 

@@ -1,21 +1,19 @@
 import {
-  audiencesOf,
+  allRules,
   ClientPolicies,
   compileFacet,
   DRIVER_PARTY,
   Flow,
   nameHasPrefix,
   type ClientPolicy,
+  type Confinement,
   type Facet,
   type Party,
   type PolicyRules,
 } from '#policy/index.js';
 
-import { gidsOf, type Connection } from './connection.js';
+import { identityOf, NOBODY, type Connection, type Credentials } from './connection.js';
 import { NO_STANDING, type Standing, type Subject } from './standing.js';
-
-/** The uid of a client without credentials: no rule names it. */
-const NOBODY = -1;
 
 /** Facets for what a sender may do with a handle, and for what may come back through reply handles. */
 export interface Grant {
@@ -74,6 +72,14 @@ export class Grants {
     this.standings = new Map();
     this.standingCount = 0;
     for (const connection of connections) this.classify(connection);
+  }
+
+  /** What a client sees of the bus; undefined: everything. */
+  confinementOf(credentials: Credentials): Confinement | undefined {
+    const { policies } = this;
+    return policies.rules.roles.length === 0
+      ? undefined
+      : policies.for(identityOf(credentials)).confinement;
   }
 
   /** Finds the rules that apply to a connection's user and groups. */
@@ -197,15 +203,7 @@ export class Grants {
   }
 
   private policyFor({ credentials }: Connection): ClientPolicy {
-    const { uid = NOBODY, atConsole } = credentials;
-    const client = {
-      uid,
-      get gids() {
-        return gidsOf(credentials);
-      },
-      atConsole,
-    };
-    return this.policies.for(client);
+    return this.policies.for(identityOf(credentials));
   }
 
   private isMentioned(name: string): boolean {
@@ -219,13 +217,11 @@ export class Grants {
     this.mentionedNames.clear();
     this.mentionedPrefixes = [];
     this.isOpen = isOpenToAll(this.policies);
-    for (const [, list] of audiencesOf(rules)) {
-      for (const rule of list) {
-        if (rule.kind !== 'send' && rule.kind !== 'receive') continue;
-        if (!rule.allow) this.isOpen = false;
-        if (rule.peerName !== undefined) this.mentionedNames.add(rule.peerName);
-        if (rule.peerPrefix !== undefined) this.mentionedPrefixes.push(rule.peerPrefix);
-      }
+    for (const rule of allRules(rules)) {
+      if (rule.kind !== 'send' && rule.kind !== 'receive') continue;
+      if (!rule.allow) this.isOpen = false;
+      if (rule.peerName !== undefined) this.mentionedNames.add(rule.peerName);
+      if (rule.peerPrefix !== undefined) this.mentionedPrefixes.push(rule.peerPrefix);
     }
   }
 }

@@ -17,6 +17,8 @@ export interface NewClient {
   readonly isUnix: boolean;
   /** what it has to send before all else (nonce-tcp), in base64 */
   readonly nonce?: string | undefined;
+  /** the address that it has connected to, without guid */
+  readonly listener?: string | undefined;
 }
 
 export interface ReplicaEvents extends DirectoryEvents {

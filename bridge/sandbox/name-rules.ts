@@ -90,6 +90,10 @@ export class NameRules {
     }
   }
 
+  isSameAs({ rules }: NameRules): boolean {
+    return JSON.stringify(rules) === JSON.stringify(this.rules);
+  }
+
   /** The rules for a well-known name: its own, and those for the subtrees that it lies in. */
   of(name: string): NameRule[] {
     const found = [...(this.byName.get(name) ?? [])];

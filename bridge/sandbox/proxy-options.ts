@@ -8,6 +8,8 @@ export interface FilterOptions {
   readonly filter: boolean;
   readonly sloppyNames: boolean;
   readonly rules: NameRules;
+  /** what those are told to whom something is denied that they see; absent: what xdg-dbus-proxy says */
+  readonly denial?: { readonly why: string; readonly rule: string } | undefined;
 }
 
 /** One ADDRESS PATH pair of the command line, with the options behind it. */

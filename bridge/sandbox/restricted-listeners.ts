@@ -3,18 +3,21 @@ import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { arg, type Call, type DriverInterface } from '#bridge/driver/method.js';
 import type { Host } from '#bridge/host/host.js';
 import type { Sandboxes } from '#bridge/host/host-parts.js';
+import type { Confinement } from '#policy/index.js';
 import {
   ArgumentError,
   parseFilter,
   SANDBOX_INTERFACE,
   type FilterOptions,
 } from './proxy-options.js';
+import { ConfinedClients } from './confined-clients.js';
 import { RestrictedListener } from './restricted-listener.js';
+import { filterOfRoles } from './role-filter.js';
 
 /**
- * Sockets of this bus whose clients see what xdg-dbus-proxy(1) would show them, without a process between them and the
- * bus. The caller brings the socket, which listens already, and a descriptor whose other end stays open for as long as
- * the socket is wanted.
+ * Clients of this bus that see what xdg-dbus-proxy(1) would show them, without a process between them and the bus: by
+ * their roles, or because they come in through a socket for a sandbox. For that, the caller brings the socket, which
+ * listens already, and a descriptor whose other end stays open for as long as the socket is wanted.
  */
 export class RestrictedListeners implements Sandboxes {
   readonly driverInterface: DriverInterface = {
@@ -33,9 +36,31 @@ export class RestrictedListeners implements Sandboxes {
   };
   private readonly host: Host;
   private readonly listeners = new Set<RestrictedListener>();
+  /** whom roles confine */
+  private readonly confined: ConfinedClients;
 
   constructor(host: Host) {
     this.host = host;
+    this.confined = new ConfinedClients(host);
+  }
+
+  confine(fd: number, confinement: Confinement, listener: string | undefined): void {
+    this.confined.serve(fd, filterOfRoles(confinement), listener);
+  }
+
+  review(): void {
+    const { grants, diagnostics } = this.host;
+    for (const { session, credentials } of this.confined.all()) {
+      const confinement = grants.confinementOf(credentials);
+      if (confinement === undefined) {
+        diagnostics.refused(
+          credentials,
+          'notice',
+          'no role confines it any more; it may come back',
+        );
+        session.end();
+      } else session.setFilter(filterOfRoles(confinement));
+    }
   }
 
   close(): void {

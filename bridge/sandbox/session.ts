@@ -4,10 +4,10 @@ import { SaslServer } from '#bridge/sasl/server.js';
 import { clientSide, SocketClient } from '#bridge/socket/client.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
-import { headerText } from '#bridge/wire/header-text.js';
+import { describeMessage, headerText } from '#bridge/wire/header-text.js';
 import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import { Access } from './name-rules.js';
+import { Access, type NameRules } from './name-rules.js';
 import { BUS, bodyTexts, judgeOutgoing, type Verdict } from './outgoing.js';
 import { logFiltered, logIncoming, logOutgoing, logOwn } from './traffic-log.js';
 import type { FilterOptions } from './proxy-options.js';
@@ -44,6 +44,8 @@ export interface SessionEvents {
   ended(session: Session): void;
   /** The bus has answered Hello. */
   admitted?(session: Session): void;
+  /** Something that the client sees is denied to it. */
+  denied?(session: Session, header: MessageHeader): void;
   /** The bus takes a message, and its descriptors, at once. False, or absent: it has to be sent. */
   deliver?(session: Session, header: MessageHeader, fds: readonly number[]): boolean;
 }
@@ -57,6 +59,9 @@ export class Session {
   private readonly options: SessionOptions;
   private readonly events: SessionEvents;
   private readonly names: VisibleNames;
+  private rules: NameRules;
+  denial: FilterOptions['denial'];
+  private hasSaidHello = false;
   /** calls of the client that the bus has not answered, and questions of our own, by serial */
   private readonly awaited = new Map<number, Expected>();
   /** calls of others that the client has not answered, by caller and serial */
@@ -76,7 +81,9 @@ export class Session {
     this.clientFd = clientFd;
     this.options = options;
     this.events = events;
-    this.names = new VisibleNames(options.rules, options.sloppyNames);
+    this.rules = options.rules;
+    this.denial = options.denial;
+    this.names = new VisibleNames(this.rules, options.sloppyNames);
     const toBus = {
       ready: () => this.greet(),
       message: (header: MessageHeader, fds: readonly number[]) => this.fromBus(header, fds),
@@ -114,6 +121,18 @@ export class Session {
       this.isBusHeld = false;
       this.bus.dispatch();
     }
+  }
+
+  /** In force from the next message on. */
+  setFilter({ rules, denial }: FilterOptions): void {
+    this.denial = denial;
+    if (rules.isSameAs(this.rules)) return;
+    this.rules = rules;
+    this.names.setRules(rules);
+    if (!this.hasSaidHello || this.isOver) return;
+    this.learnOwners();
+    this.bus.flush();
+    this.events.changed(this);
   }
 
   end(): void {
@@ -171,6 +190,7 @@ export class Session {
       return this.passOn(header, fds, verdict);
     }
     if (this.options.log) logFiltered(verdict, expectsReply(header));
+    if (verdict.kind === 'error' && !verdict.isHidden) this.events.denied?.(this, header);
     drop(fds);
     if (expectsReply(header)) this.replace(header, verdict);
   }
@@ -182,6 +202,7 @@ export class Session {
       this.awaited.set(header.serial, { kind: expected });
     }
     this.passOut(header, fds);
+    this.hasSaidHello ||= isHello;
     if (isHello) this.learnOwners();
   }
 
@@ -195,13 +216,14 @@ export class Session {
   }
 
   /** An answer of ours comes in the place of that to a harmless call, so that answers stay in order. */
-  private replace({ serial, littleEndian }: MessageHeader, verdict: Verdict): void {
+  private replace(header: MessageHeader, verdict: Verdict): void {
+    const { serial, littleEndian } = header;
     const fields = { flags: MessageFlag.NoReplyExpected, serial, replySerial: serial, sender: BUS };
     const answer =
       verdict.kind === 'error'
         ? encodeMessage(
             { ...fields, type: MessageType.Error, errorName: verdict.name, signature: 's' },
-            [verdict.name],
+            [verdict.isHidden ? verdict.name : this.textOfDenial(header, verdict.name)],
             littleEndian,
           )
         : encodeMessage(
@@ -214,9 +236,14 @@ export class Session {
     this.send({ type: MessageType.MethodCall, serial, ...ping }, []);
   }
 
+  private textOfDenial(header: MessageHeader, errorName: string): string {
+    const { denial } = this;
+    return denial === undefined ? errorName : `${denial.why}; ${describeMessage(header)}`;
+  }
+
   /** Who owns the names that the rules are about, now and from now on. */
   private learnOwners(): void {
-    const { rules } = this.options.rules;
+    const { rules } = this.rules;
     for (const name of new Set(rules.filter((each) => !each.isSubtree).map((each) => each.name))) {
       this.watch(name, false);
       this.askOwner(name);

@@ -6,7 +6,7 @@ const REMEMBERED_MAX = 65_536;
 
 /** What one client may do with which name, and what it has learned of unique names (xdg-dbus-proxy(1), "Policy"). */
 export class VisibleNames {
-  private readonly rules: NameRules;
+  private rules: NameRules;
   /** `--sloppy-names` */
   private readonly showsUniqueNames: boolean;
   /** by unique name: what was granted because of a message, whatever the connection owns */
@@ -17,6 +17,11 @@ export class VisibleNames {
   constructor(rules: NameRules, showsUniqueNames: boolean) {
     this.rules = rules;
     this.showsUniqueNames = showsUniqueNames;
+  }
+
+  /** What is known about unique names stays. */
+  setRules(rules: NameRules): void {
+    this.rules = rules;
   }
 
   accessTo(name: string): Access {

@@ -10,7 +10,7 @@ import {
   type Trace,
 } from '#core/index.js';
 import { errorMessage } from '#bridge/driver/messages.js';
-import { NOBODY } from '#bridge/host/users.js';
+import { NOBODY } from '#bridge/registry/connection.js';
 import { wantsReply } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';

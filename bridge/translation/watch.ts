@@ -1,6 +1,6 @@
 import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
 import type { Host } from '#bridge/host/host.js';
-import { Connection, NO_FIGURES } from '#bridge/registry/connection.js';
+import { Connection, NO_CREDENTIALS, NO_FIGURES } from '#bridge/registry/connection.js';
 import { parseMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
 
 import { Arrival } from './arrival.js';
@@ -61,18 +61,7 @@ export class Watch implements Sink {
     const { host, peer } = this;
     const { driver, options } = host;
     const { uid, pid } = options;
-    const connection = new Connection(
-      {
-        uid,
-        gid: undefined,
-        pid,
-        groups: undefined,
-        pidFd: undefined,
-        securityLabel: undefined,
-        atConsole: false,
-      },
-      () => NO_FIGURES,
-    );
+    const connection = new Connection({ ...NO_CREDENTIALS, uid, pid }, () => NO_FIGURES);
     connection.takesDescriptors = true;
     host.grants.classify(connection);
     driver.admit(peer, peer.createNode(driver.peer).handle, connection);

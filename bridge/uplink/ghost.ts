@@ -5,7 +5,7 @@ import { Destination, Destinations } from '#bridge/host/destinations.js';
 import { INBOX, NAME_NODE } from '#bridge/host/node-contexts.js';
 import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { headerText } from '#bridge/wire/header-text.js';
-import { NOBODY } from '#bridge/host/users.js';
+import { NOBODY } from '#bridge/registry/connection.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
 import { numberOfName, type Envelope } from '#bridge/registry/envelope.js';
 import { RequestNameFlag } from '#bridge/registry/name-queue.js';

@@ -1,6 +1,6 @@
 import type { DescriptorSet } from '#core/index.js';
 import { duplicate } from '#core/linux/index.js';
-import type { Connection, Credentials } from '#bridge/registry/connection.js';
+import { NO_CREDENTIALS, type Connection, type Credentials } from '#bridge/registry/connection.js';
 import { MessageType, Variant } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
 import { Ghost } from './ghost.js';
@@ -114,16 +114,6 @@ export class Ghosts {
   }
 }
 
-const NO_CREDENTIALS: Credentials = {
-  uid: undefined,
-  gid: undefined,
-  pid: undefined,
-  groups: undefined,
-  pidFd: undefined,
-  securityLabel: undefined,
-  atConsole: false,
-};
-
 /** D-Bus specification, GetConnectionCredentials. */
 function parse(body: unknown, descriptors: DescriptorSet | null): Credentials {
   const entries = body as ReadonlyMap<string, Variant>;
@@ -132,12 +122,11 @@ function parse(body: unknown, descriptors: DescriptorSet | null): Credentials {
   const index = number('ProcessFD');
   const pidFd = index === undefined ? undefined : descriptors?.fds[index];
   return {
+    ...NO_CREDENTIALS,
     uid: number('UnixUserID'),
-    gid: undefined,
     pid: number('ProcessID'),
     groups: entries.get('UnixGroupIDs')?.value as readonly number[] | undefined,
     pidFd: pidFd === undefined ? undefined : duplicate(pidFd),
     securityLabel: label?.at(-1) === 0 ? label.slice(0, -1) : label,
-    atConsole: false,
   };
 }

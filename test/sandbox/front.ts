@@ -64,15 +64,20 @@ export class Front {
 
   /** A client of the proxy with these options. */
   connect(index: number): RawClient {
-    const client = new RawClient(`unix:path=${this.paths[index]}`).authenticate();
-    client.callBus('Hello');
-    // The real one finds out who owns what meanwhile: in two rounds for names with .*, after which it is known.
-    for (let round = 0; round < 2; round++) client.callBus('GetId');
-    return client;
+    return connectTo(this.paths[index]);
   }
 
   async stop(): Promise<void> {
     this.life.destroy();
     await this.exited;
   }
+}
+
+/** A client of a filter, which knows who owns what. */
+export function connectTo(path: string): RawClient {
+  const client = new RawClient(`unix:path=${path}`).authenticate();
+  client.callBus('Hello');
+  // The real one finds that out meanwhile: in two rounds for names with .*.
+  for (let round = 0; round < 2; round++) client.callBus('GetId');
+  return client;
 }

@@ -1,12 +1,16 @@
 // Each rule of xdg-dbus-proxy(1), asked of the real one, of `bus1-bridge sandbox` in its place, and of a bridge, which
-// needs no proxy.
+// needs no proxy: for a socket that it was given, and by the roles of its own policy.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { messageRule } from '#bridge/sandbox/name-rules.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { openFolder } from '../support/bus-command.js';
 import { describeWith, needs, sessionConfig, startBus } from '../support/bus.js';
 import { ErrorReply, RawClient } from '../support/raw-client.js';
 import { installService, OLD_BUS_SOFTWARE, OldBus } from '../uplink/old-bus.js';
-import { Front, type FrontedBus, type ProxyKind } from './front.js';
+import { connectTo, Front, type FrontedBus, type ProxyKind } from './front.js';
 
 const SERVICE = 'org.example.Service';
 const BELOW = 'org.example.Service.Below';
@@ -28,8 +32,10 @@ function outcome(probe: Probe, scene: Scene): unknown {
   try {
     return probe(scene);
   } catch (error) {
-    if (error instanceof ErrorReply) return error.message.split(':')[0];
-    throw error;
+    if (!(error instanceof ErrorReply)) throw error;
+    /* where the real one only repeats the name, the text of a bridge says which role it is */
+    const [text] = error.message.replace(/^role .*/u, error.errorName).split(':');
+    return [error.errorName, text];
   }
 }
 
@@ -269,14 +275,58 @@ const UNSTARTABLE = { name: ACTIVATABLE, exec: '/bin/false' };
 
 const SOFTWARE = [...OLD_BUS_SOFTWARE['dbus-daemon'], needs('xdg-dbus-proxy', 'xdg-dbus-proxy')];
 
+function rolesConfig(main: string, paths: readonly string[], services: string): unknown {
+  const open = [
+    { allow: { connect: { user: '*' } } },
+    { allow: { own: '*' } },
+    { allow: { send: '*' } },
+    { allow: { receive: '*' } },
+  ];
+  const roles = paths.map((path, row) => [
+    `row-${row}`,
+    { for: { listener: `unix:path=${path}` }, ...grantsOf(OPTIONS[row]) },
+  ]);
+  return {
+    type: 'session',
+    listen: [main, ...paths].map((path) => `unix:path=${path}`),
+    servicedir: services,
+    policies: [{ context: 'default', rules: open }],
+    roles: Object.fromEntries(roles),
+  };
+}
+
+/** What the options of a proxy are in a role. */
+function grantsOf(options: readonly string[]): Record<string, unknown[]> {
+  const grants: Record<string, unknown[]> = { see: [], talk: [], own: [], call: [], hear: [] };
+  for (const option of options.filter((each) => each.includes('='))) {
+    const [, word, value] = /^--(\w+)=(.*)$/u.exec(option)!;
+    if (word in grants && word !== 'call') grants[word].push(value);
+    else grants[word === 'call' ? 'call' : 'hear'].push(messageGrant(value));
+  }
+  return grants;
+}
+
+function messageGrant(text: string): unknown {
+  const rule = messageRule(text, 'call')!;
+  return {
+    name: rule.isSubtree ? `${rule.name}.*` : rule.name,
+    ...(rule.path !== undefined && { path: rule.isPathSubtree ? `${rule.path}/*` : rule.path }),
+    ...(rule.interface !== undefined && { interface: rule.interface }),
+    ...(rule.member !== undefined && { member: rule.member }),
+  };
+}
+
+/** What clients of the rows connect to. */
+type Fronts = Pick<Front, 'connect' | 'stop'>;
+
 /** A bus with the services of the rows, and a front for each row. */
 class Arrangement {
   private readonly service: RawClient;
   private readonly serviceName: string;
-  private readonly front: Front;
+  private readonly front: Fronts;
   private readonly stopBus: () => Promise<void>;
 
-  private constructor(bus: FrontedBus, front: Front, stopBus: () => Promise<void>) {
+  private constructor(bus: FrontedBus, front: Fronts, stopBus: () => Promise<void>) {
     this.front = front;
     this.stopBus = stopBus;
     this.service = new RawClient(bus.address).authenticate();
@@ -304,6 +354,22 @@ class Arrangement {
     return new Arrangement(bus, front, () => bus.stop());
   }
 
+  /** A role for those who come in at a socket of their own. */
+  static async byRoles(hosts: number): Promise<Arrangement> {
+    const folder = openFolder('roles-');
+    installService(folder, UNSTARTABLE);
+    const paths = ROWS.map((_, row) => join(folder, String(row)));
+    const main = join(folder, 'bus');
+    const config = join(folder, 'bus.yaml');
+    writeFileSync(config, stringify(rolesConfig(main, paths, folder)));
+    const bus = await startBus({ config, env: { BUS1_HOSTS: String(hosts) } });
+    const fronts = {
+      connect: (row: number) => connectTo(paths[row]),
+      stop: () => Promise.resolve(),
+    };
+    return new Arrangement({ ...bus, address: `unix:path=${main}` }, fronts, () => bus.stop());
+  }
+
   outcomeOf(probe: Probe, row: number): unknown {
     const { service, serviceName } = this;
     const client = this.front.connect(row);
@@ -324,10 +390,12 @@ const ARRANGEMENTS = [
   ['`bus1-bridge sandbox` in its place', () => Arrangement.withProxy('bus1-bridge sandbox')],
   ['a bridge with one host, without a proxy', () => Arrangement.onBridge(1)],
   ['a bridge with two hosts, without a proxy', () => Arrangement.onBridge(2)],
+  ['a bridge with one host, by its roles', () => Arrangement.byRoles(1)],
+  ['a bridge with two hosts, by its roles', () => Arrangement.byRoles(2)],
 ] as const;
 
 describeWith(SOFTWARE, 'as xdg-dbus-proxy(1) in front of dbus-daemon', () => {
-  describe.each(ARRANGEMENTS)('%s', (_title, open) => {
+  describe.each(ARRANGEMENTS)('%s', (title, open) => {
     let theirs: Arrangement;
     let ours: Arrangement;
 
@@ -341,7 +409,11 @@ describeWith(SOFTWARE, 'as xdg-dbus-proxy(1) in front of dbus-daemon', () => {
       await ours.stop();
     });
 
-    test.each(ROWS.map((row, index) => [...row, index] as const))(
+    /* a role has no --sloppy-names */
+    const isIn = (options: readonly string[]): boolean =>
+      !title.includes('roles') || !options.includes('--sloppy-names');
+    const rows = ROWS.map((row, index) => [...row, index] as const);
+    test.each(rows.filter(([, options]) => isIn(options)))(
       '%s %j',
       (_rule, _options, probe, row) => {
         expect(ours.outcomeOf(probe, row)).toEqual(theirs.outcomeOf(probe, row));

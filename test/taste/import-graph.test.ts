@@ -131,6 +131,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'bridge/socket',
     'bridge/wire',
     'bus1-core',
+    'policy',
   ],
   'bridge/registry': ['bridge/wire', 'bus1-core', 'policy'],
   'bridge/peer': ['bridge/registry', 'bridge/wire'],

@@ -35,6 +35,7 @@ const NOBODY_KNOWN = {
   pidFd: undefined,
   securityLabel: undefined,
   atConsole: false,
+  origin: undefined,
 };
 const USER_SCOPE = '0::/user.slice/user-1000.slice/user@1000.service/app.slice';
 

@@ -1,0 +1,81 @@
+import { readFileSync, statSync } from 'node:fs';
+import type { Credentials } from '#bridge/registry/connection.js';
+import type { ClientOrigin, Role, RoleConditions } from '#policy/index.js';
+
+/**
+ * Where a client comes from, as far as a role asks for it; undefined: none does. What is read from /proc is that of the
+ * process that has connected (SO_PEERPIDFD, Linux 6.5), not of one that has been given its number since.
+ */
+export function originOf(
+  roles: readonly Role[],
+  credentials: Omit<Credentials, 'atConsole'>,
+  listener: string | undefined,
+): ClientOrigin | undefined {
+  const asksFor = (condition: keyof RoleConditions): boolean =>
+    roles.some(({ conditions }) => conditions[condition] !== undefined);
+  const asksForGroup = asksFor('unit') || asksFor('userUnit') || asksFor('cgroup');
+  const asksForProcess = asksForGroup || asksFor('executable');
+  if (!asksForProcess && !asksFor('label') && !asksFor('listener')) return undefined;
+  const { pid } = credentials;
+  const hasProcess = asksForProcess && pid !== undefined;
+  const process = hasProcess && {
+    executable: asksFor('executable') ? executableAmong(roles, pid) : undefined,
+    cgroup: asksForGroup ? cgroupOf(pid) : undefined,
+  };
+  return {
+    ...(process !== false && isStill(credentials) && process),
+    label: asksFor('label') ? textOf(credentials.securityLabel) : undefined,
+    listener,
+  };
+}
+
+/**
+ * The path, of those that roles name, of the file that the process runs. Files are compared, not paths: in a mount
+ * namespace of its own, a process shows any path that it likes (mount_namespaces(7), proc_pid_exe(5)).
+ */
+function executableAmong(roles: readonly Role[], pid: number): string | undefined {
+  const running = fileAt(`/proc/${pid}/exe`);
+  if (running === undefined) return undefined;
+  for (const { conditions } of roles) {
+    const found = conditions.executable?.find((path) => fileAt(path) === running);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function fileAt(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev} ${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** In the hierarchy of systemd: version 2, or the one that it has to itself beside version 1 (cgroups(7)). */
+function cgroupOf(pid: number): string | undefined {
+  try {
+    const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n');
+    const line =
+      lines.find((each) => each.includes(':name=systemd:')) ??
+      lines.find((each) => each.startsWith('0::'));
+    return line?.replace(/^\d+:[^:]*:/u, '');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Without a descriptor for the process, which older kernels do not give, its number has to do. */
+function isStill({ pid, pidFd }: Pick<Credentials, 'pid' | 'pidFd'>): boolean {
+  if (pidFd === undefined) return true;
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${pidFd}`, 'utf8');
+    return /^Pid:\s*(?<pid>-?\d+)$/mu.exec(info)?.groups?.['pid'] === String(pid);
+  } catch {
+    return false;
+  }
+}
+
+function textOf(label: Uint8Array | undefined): string | undefined {
+  return label && Buffer.from(label).toString();
+}

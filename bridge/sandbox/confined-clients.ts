@@ -1,0 +1,171 @@
+import { closeFd, socketPair, SystemError } from '#core/linux/index.js';
+import type { Host } from '#bridge/host/host.js';
+import { noteDenial } from '#bridge/host/refusals.js';
+import { Shim } from '#bridge/host/shim.js';
+import { SocketCredentials } from '#bridge/host/socket-credentials.js';
+import type { MessageHeader } from '#bridge/wire/header.js';
+import { describeMessage } from '#bridge/wire/header-text.js';
+import type { FilterOptions } from './proxy-options.js';
+import { Session } from './session.js';
+
+/** Of a message that is copied rather than sent. */
+const SHORT_BYTES = 16 * 1024;
+
+export interface ConfinedClient {
+  readonly session: Session;
+  readonly credentials: SocketCredentials;
+}
+
+/**
+ * Clients that see a part of the bus: each is a connection of this bus behind a `Session` in this process. The two talk
+ * through a pair of sockets, which costs a message some system calls, but no other process and none of the bus's own
+ * paths.
+ */
+export class ConfinedClients {
+  private readonly host: Host;
+  private readonly admitted: (session: Session) => void;
+  private readonly bySession = new Map<Session, ConfinedClient>();
+  /** those that have not said Hello */
+  private readonly unknown = new Set<Session>();
+  /** descriptors of sessions that are watched */
+  private readonly watched = new Set<number>();
+
+  /** @param admitted is called when one has said Hello, or ends without */
+  constructor(host: Host, admitted: (session: Session) => void = () => {}) {
+    this.host = host;
+    this.admitted = admitted;
+  }
+
+  get unknownCount(): number {
+    return this.unknown.size;
+  }
+
+  all(): Iterable<ConfinedClient> {
+    return this.bySession.values();
+  }
+
+  /** Serves a client of a Unix socket, which is closed if that fails. `listener`: its address, for roles. */
+  serve(fd: number, options: FilterOptions, listener?: string): void {
+    const opened: number[] = [fd];
+    let credentials: SocketCredentials | undefined;
+    try {
+      credentials = SocketCredentials.ofDuplicate(fd);
+      credentials.origin = this.host.entrance.originOf(credentials, listener);
+      credentials.isConfined = true;
+      const pair = socketPair();
+      opened.push(...pair);
+      const session = this.newSession(fd, pair, credentials, options);
+      /* from now on the session closes its two */
+      opened.splice(0, 2);
+      this.begin(session, pair[1], credentials);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      credentials?.close();
+      for (const each of opened) closeFd(each);
+      this.host.entrance.lobby.runShort();
+    }
+  }
+
+  end(): void {
+    for (const session of this.bySession.keys()) session.end();
+  }
+
+  /** The bus sees the client's own credentials. @throws SystemError: `theirs` is still the caller's */
+  private begin(session: Session, theirs: number, credentials: SocketCredentials): void {
+    try {
+      this.host.entrance.greet(theirs, { isUnix: true }, credentials);
+    } catch (error) {
+      session.end();
+      throw error;
+    }
+    this.bySession.set(session, { session, credentials });
+    this.unknown.add(session);
+    this.watch(session);
+  }
+
+  private newSession(
+    clientFd: number,
+    [ours, theirs]: readonly [number, number],
+    credentials: SocketCredentials,
+    filter: FilterOptions,
+  ): Session {
+    const shimAt = (): Shim | undefined => {
+      const shim = this.host.poller.at(theirs);
+      return shim instanceof Shim && shim.credentials === credentials ? shim : undefined;
+    };
+    const options = { ...filter, log: false, uid: credentials.uid!, lingerMs: 0 };
+    return new Session(clientFd, { fd: ours, guid: undefined }, options, {
+      changed: (each) => this.watch(each),
+      ended: (each) => this.forget(each),
+      admitted: (each) => this.known(each),
+      denied: ({ denial }, header) => {
+        const shim = shimAt();
+        if (shim === undefined || denial === undefined) return;
+        const fields = { ...denial, message: describeMessage(header) };
+        noteDenial(this.host, shim.connection, fields);
+      },
+      deliver: ({ sentBytes }, header, fds) => {
+        const shim = shimAt();
+        return shim !== undefined && deliverTo(shim, sentBytes, header, fds);
+      },
+    });
+  }
+
+  private known(session: Session): void {
+    if (this.unknown.delete(session)) this.admitted(session);
+  }
+
+  private watch(session: Session): void {
+    const { bus, client, wantsBus, wantsClient } = session;
+    this.setWatched(bus.fd, session, wantsBus);
+    if (client !== undefined) this.setWatched(client.fd, session, wantsClient);
+    const waitMs = Math.max(bus.timeoutMs, client?.timeoutMs ?? -1);
+    if (waitMs >= 0) this.host.at(performance.now() + waitMs, () => this.retry(session));
+  }
+
+  private retry(session: Session): void {
+    const { poller } = this.host;
+    for (const side of [session.bus, session.client]) {
+      const endpoint =
+        side === undefined || !this.bySession.has(session) ? null : poller.at(side.fd);
+      if (endpoint !== null) poller.again(endpoint);
+    }
+  }
+
+  private setWatched(fd: number, session: Session, isWanted: boolean): void {
+    if (isWanted === this.watched.has(fd)) return;
+    const { poller } = this.host;
+    if (isWanted) {
+      this.watched.add(fd);
+      poller.watch({ fd, readable: () => session.dispatch(fd), fail: () => session.end() });
+    } else {
+      this.watched.delete(fd);
+      poller.ignore(fd);
+    }
+  }
+
+  private forget(session: Session): void {
+    this.bySession.delete(session);
+    this.known(session);
+    for (const side of [session.bus, session.client]) {
+      if (side !== undefined) this.setWatched(side.fd, session, false);
+    }
+  }
+}
+
+/**
+ * Spares a short message the way through the sockets, if all before it, which are `sentBytes`, have arrived by that way
+ * and nothing keeps the connection from going on.
+ */
+function deliverTo(
+  shim: Shim,
+  sentBytes: number,
+  { bytes, start, end }: MessageHeader,
+  fds: readonly number[],
+): boolean {
+  const isNext = shim.incomingBytes === sentBytes && !shim.isWaiting && !shim.isWoken;
+  if (!isNext || end - start > SHORT_BYTES) return false;
+  shim.begin();
+  shim.feed(bytes.subarray(start, end), fds);
+  return true;
+}
