@@ -59,6 +59,14 @@ export interface OutboxShared {
   readonly sender: MessageSender;
 }
 
+/** The reader of the socket, where that is in this process. */
+export interface Shortcut {
+  /** Takes these bytes, which stand behind `leftBytes` that it had before, or has not had yet: then it refuses. */
+  take(bytes: Uint8Array, start: number, end: number, leftBytes: number): boolean;
+  /** Reads what it took: the outbox is in order again. */
+  taken(): void;
+}
+
 /**
  * The BUS1 queue of a connection's peer, in wire format: a message that was appended is committed, a byte that the
  * socket has taken is received. It grows as far as the senders' quotas allow.
@@ -87,6 +95,11 @@ export class Outbox {
   /** Positions of the byte stream; both start anew whenever everything has been sent. */
   private appended = 0;
   private sent = 0;
+
+  /** what has left since the beginning */
+  private leftBytes = 0;
+  /** null: there is no way but the socket */
+  shortcut: Shortcut | null = null;
 
   constructor(shared: OutboxShared) {
     this.shared = shared;
@@ -213,6 +226,7 @@ export class Outbox {
    */
   // hot
   flush(fd: number): number {
+    if (this.shortcut !== null && this.handOver(this.shortcut)) return 0;
     while (this.sent < this.appended) {
       const result =
         this.segments.length === 0 && this.attachments.length === 0
@@ -228,6 +242,19 @@ export class Outbox {
     this.payBack();
     this.rewind();
     return 0;
+  }
+
+  /** Spares what is short and has no descriptors the way through the socket. */
+  private handOver(shortcut: Shortcut): boolean {
+    const { tailStart, tailEnd } = this;
+    if (this.segments.length > 0 || this.attachments.length > 0 || tailStart === tailEnd)
+      return false;
+    if (!shortcut.take(this.arena.bytes, tailStart, tailEnd, this.leftBytes)) return false;
+    this.advance(tailEnd - tailStart);
+    this.payBack();
+    this.rewind();
+    shortcut.taken();
+    return true;
   }
 
   /** What `flush` left in the receive window gets memory of its own: to be called before the turn is over. */
@@ -361,6 +388,7 @@ export class Outbox {
   private advance(lengthBytes: number): void {
     this.dropAttachments();
     this.sent += lengthBytes;
+    this.leftBytes += lengthBytes;
     let left = lengthBytes;
     if (this.segments.length > 0) left = this.advanceSegments(left);
     this.tailStart += left;

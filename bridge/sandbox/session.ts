@@ -66,8 +66,9 @@ export class Session {
   private readonly awaited = new Map<number, Expected>();
   /** calls of others that the client has not answered, by caller and serial */
   private readonly owed = new Set<string>();
-  /** of all messages to the bus */
+  /** of all messages to the bus, and from it */
   sentBytes = 0;
+  takenBytes = 0;
   private lastSerial = 0;
   private ownSerial = CLIENT_SERIAL_MAX;
   /** questions about owners that are not answered; the client waits, or its first messages would find nobody */
@@ -105,6 +106,17 @@ export class Session {
     if (this.isOver) return;
     if (fd === this.bus.fd) this.bus.dispatch();
     else this.client?.dispatch();
+    this.sendAll();
+  }
+
+  /** Reads what was fed to the side of the bus. */
+  takeFed(): void {
+    if (this.isOver) return;
+    this.bus.takeFed();
+    this.sendAll();
+  }
+
+  private sendAll(): void {
     this.goOn();
     if (!this.isOver) this.bus.flush();
     if (!this.isOver) this.client?.flush();
@@ -289,6 +301,7 @@ export class Session {
     const { client } = this;
     this.isBusHeld = client === undefined || !this.wantsBus;
     if (client === undefined || this.isBusHeld) return false;
+    this.takenBytes += header.end - header.start;
     if (!this.options.filter) {
       this.events.admitted?.(this);
       pass(client, header, fds);

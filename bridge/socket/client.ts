@@ -144,6 +144,20 @@ export class SocketClient {
     return this.dispatch();
   }
 
+  /** Takes messages that have come by another way, if all before them have been taken: `takeFed` reads them. */
+  feed(bytes: Uint8Array, start: number, end: number): boolean {
+    const isNext = this.isReady && this.live && !this.isPaused && this.start === this.end;
+    if (!isNext || end - start > this.input.bytes.length) return false;
+    this.input.bytes.set(bytes.subarray(start, end));
+    this.start = 0;
+    this.end = end - start;
+    return true;
+  }
+
+  takeFed(): void {
+    this.deliver();
+  }
+
   /**
    * Sends what waits, for which it may take as long as `lingerMs`, and closes the connection; also needed after its
    * end, for `fd`.

@@ -79,6 +79,33 @@ describe('a client of a sandbox', () => {
     client.close();
   });
 
+  test('gets short messages, long ones and descriptors in the order in which they were sent', () => {
+    const client = new RawClient(`unix:path=${front.paths[0]}`).authenticate();
+    const [name] = client.callBus('Hello');
+    const fields = {
+      path: '/',
+      interface: 'org.example.I',
+      member: 'S',
+      destination: String(name),
+    };
+    const fd = openSync('/dev/null', 'r');
+    const lengths = Array.from({ length: 400 }, (_, i) => (i % 4 === 0 ? 100 : 17_000) + i);
+    for (const [index, length] of lengths.entries()) {
+      const fds = index % 9 === 0 ? [fd] : [];
+      const signature = fds.length === 0 ? 's' : 'sh';
+      const text = 'x'.repeat(length);
+      outside.post(MessageType.Signal, { ...fields, signature }, [text, ...fds.map(() => 0)], fds);
+      /* the bus deals with each by itself, until one that does not read has been given enough */
+      outside.callBus('GetId');
+    }
+    closeSync(fd);
+    outside.callBus('GetId');
+    client.callBus('GetId');
+    const signals = client.receiveWaiting().filter(({ member }) => member === 'S');
+    expect(signals.map(({ body }) => String(body[0]).length)).toEqual(lengths);
+    client.close();
+  });
+
   test('is gone for the bus when it hangs up', () => {
     const client = new RawClient(`unix:path=${front.paths[0]}`).authenticate();
     const [name] = client.callBus('Hello');
