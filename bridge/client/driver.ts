@@ -1,4 +1,6 @@
 import type { Handle } from '#core/index.js';
+import { ControlCode, controlBytes } from '#bridge/registry/control-message.js';
+import type { Denial, ReportedDenial } from '#bridge/registry/denial.js';
 import { ClientError } from './errors.js';
 import type { HeldHandle } from './held-handle.js';
 import type { Member } from './member.js';
@@ -6,6 +8,9 @@ import type { Broadcast, Reply } from './method-call.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 
 export { DRIVER_NAME, DRIVER_PATH };
+
+/** Of the description of a message: a path may have megabytes. */
+const REPORTED_MAX_LENGTH = 512;
 
 /** `org.freedesktop.DBus` and the registry of names, as this connection reaches them. */
 export class Driver {
@@ -17,6 +22,7 @@ export class Driver {
     this.member = member;
     this.driver = driver;
     this.registry = registry;
+    member.denied = (sender, denial) => this.report(sender, denial);
   }
 
   /** @throws ClientError `Disconnected` when the bridge is gone */
@@ -60,6 +66,20 @@ export class Driver {
 
   onGone(listener: () => void): void {
     this.driver.listen(listener, this);
+  }
+
+  /** `bus1-bridge denials` counts it. What finds no room, or no bus any more, is not counted. */
+  private report(sender: string | undefined, { fields }: Denial): void {
+    const { handle } = this.driver;
+    if (handle === undefined || sender === undefined || !this.member.isOpen) return;
+    const message = fields.message.slice(0, REPORTED_MAX_LENGTH);
+    const report: ReportedDenial = { sender, fields: { ...fields, message } };
+    const bytes = controlBytes(ControlCode.Denied, JSON.stringify(report));
+    try {
+      this.member.calls.sendControl(this.driver, bytes, [], null);
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+    }
   }
 
   private reachable(held: HeldHandle): HeldHandle {

@@ -1,3 +1,4 @@
+import type { Denial } from '#bridge/registry/denial.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import type { ParsedSignature } from '#bridge/wire/signature.js';
 import { EndianMark, FieldCode } from '#bridge/wire/types.js';
@@ -27,7 +28,7 @@ export class IncomingHeader {
   /** process whose claim to be `sender` was found right; -1: none yet */
   rightfulOrigin = -1;
   /** why the policy refuses messages with this header (`Senders.refusal`), for which process, and as of when */
-  refusal: string | undefined = undefined;
+  refusal: Denial | undefined = undefined;
   judgedOrigin = -1;
   judgedVersion = -1;
   /** of a call: the header that its last reply had */

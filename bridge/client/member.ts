@@ -1,6 +1,7 @@
 import { geteuid, watchReadable, type LoopWatch } from '#core/linux/index.js';
 import { LocalDomain, ResourceUser, type Handle, type Maxima, type Peer } from '#core/index.js';
 import { parseLookUs } from '#core/shared/index.js';
+import type { Denial } from '#bridge/registry/denial.js';
 import { Arrivals } from './arrivals.js';
 import { Calls } from './calls.js';
 import { BusClosedError, ClientError, TimeoutError } from './errors.js';
@@ -59,6 +60,8 @@ export class Member {
   readonly closed: Promise<string>;
   /** the bodies of broadcasts by a rule; without a bus there are none */
   signals: (rule: SignalRule) => SignalStream<readonly unknown[]> = noSignals;
+  /** Tells the bus, if there is one, of a message that its policy did not let in. */
+  denied: (sender: string | undefined, denial: Denial) => void = () => {};
   /** signals by way of capabilities; given by the bus or the domain that this is a member for */
   objectSignals: ObjectSignals | undefined;
   private resolveClosed: (reason: string) => void = () => {};
@@ -258,6 +261,11 @@ export class Member {
   }
 
   // hot
+  /** The policy did not let an answer in: nothing is sent while it is being delivered. */
+  keptBack(sender: string | undefined, denial: Denial): void {
+    this.arrivals.push({ isReply: false, deal: () => this.denied(sender, denial) });
+  }
+
   private takeTurn(): void {
     const { arrivals, shared, turns } = this;
     turns.begin();

@@ -181,9 +181,10 @@ export class PendingReply extends Pending<Reply> {
     const refusal = isFromName ? senders.refusal(header, message.origin) : undefined;
     if (refusal !== undefined) {
       reader.references?.closeDescriptors();
+      this.member.keptBack(sender, refusal);
       this.error = new DBusError(
         ErrorName.NoReply,
-        `${this.what}: the answer is kept back. ${refusal}`,
+        `${this.what}: the answer is kept back. ${refusal.why}`,
       );
       return;
     }

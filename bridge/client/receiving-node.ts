@@ -1,5 +1,6 @@
 import type { Handle, Message, Trace } from '#core/index.js';
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
+import type { Denial } from '#bridge/registry/denial.js';
 import type { NodeContext } from './contexts.js';
 import { DBusError, ErrorName } from './errors.js';
 import { IncomingCall, type CallTaker } from './incoming-call.js';
@@ -35,7 +36,7 @@ export class ReceivingNode implements NodeContext {
     const { member } = this;
     const { lengthBytes, origin } = message;
     const refusal = this.isName ? member.senders.refusal(reader.header, origin) : undefined;
-    const taker = refusal === undefined ? this.taker : new Refusing(refusal);
+    const taker = refusal === undefined ? this.taker : new Refusing(member, refusal);
     if (reader.header.type === MessageType.MethodCall) {
       member.arrivals.push(
         new IncomingCall(member, taker, origin, replyTo, trace, lengthBytes, descriptorCount),
@@ -80,15 +81,20 @@ export class ReceivingNode implements NodeContext {
 
 /** Takes what the policy refuses: a caller gets to know why. */
 class Refusing implements CallTaker, SignalTaker {
-  private readonly why: string;
+  private readonly member: Member;
+  private readonly denial: Denial;
 
-  constructor(why: string) {
-    this.why = why;
+  constructor(member: Member, denial: Denial) {
+    this.member = member;
+    this.denial = denial;
   }
 
   take(call: IncomingCall): void {
-    call.refuse(new DBusError(ErrorName.AccessDenied, this.why));
+    call.refuse(new DBusError(ErrorName.AccessDenied, this.denial.why));
+    this.member.denied(call.sender, this.denial);
   }
 
-  takeSignal(): void {}
+  takeSignal({ sender }: Signal): void {
+    this.member.denied(sender, this.denial);
+  }
 }

@@ -1,6 +1,7 @@
-import { denialText } from '#bridge/registry/denial.js';
+import { denialOf, type Denial } from '#bridge/registry/denial.js';
 import type { Introduction } from '#bridge/registry/registry.js';
 import { MessageHeader } from '#bridge/wire/header.js';
+import { describeMessage } from '#bridge/wire/header-text.js';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { Facet } from '#policy/facet.js';
@@ -62,7 +63,7 @@ export class Senders {
 
   /** Why the policy keeps a message to a name of this process, or an answer, from it; undefined: it does not. */
   // hot
-  refusal(header: IncomingHeader, origin: number): string | undefined {
+  refusal(header: IncomingHeader, origin: number): Denial | undefined {
     if (header.judgedVersion !== this.version || header.judgedOrigin !== origin) {
       header.refusal = this.isOfBus(origin) ? undefined : this.judge(header, origin);
       header.judgedVersion = this.version;
@@ -76,18 +77,20 @@ export class Senders {
   }
 
   /** A process that does not say truly which of its names is speaking has to do with what all of them may. */
-  private judge(header: IncomingHeader, origin: number): string | undefined {
+  private judge(header: IncomingHeader, origin: number): Denial | undefined {
     const isAnswer = isAnswerType(header.type);
     const known = this.rightsOf.get(origin);
     if (known === undefined) {
       if (this.takesStrangers || isAnswer) return undefined;
-      return `Rejected send message: the bus has not introduced ${header.sender ?? 'its sender'}`;
+      const why = `the bus has not introduced ${header.sender ?? 'its sender'}`;
+      const message = describeMessage(this.scan(header));
+      return { why: `Rejected send message: ${why}`, fields: { why, message } };
     }
     const claimed = header.sender === undefined ? undefined : known.get(header.sender);
     for (const { facet, replyFacet } of claimed === undefined ? known.values() : [claimed]) {
       const deciding = isAnswer ? replyFacet : facet;
       if (deciding === null) continue;
-      if (!deciding.check(this.scan(header))) return denialText(deciding, this.scanned);
+      if (!deciding.check(this.scan(header))) return denialOf(deciding, this.scanned);
     }
     return undefined;
   }

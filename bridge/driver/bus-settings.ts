@@ -28,6 +28,8 @@ export interface BusSettings {
   mayOwn(connection: Connection, name: string): OwnDenial | undefined;
   /** Counts and logs a message of a connection that the policy has refused. */
   denied(connection: Connection, denial: Denial): void;
+  /** The same without the log, which is for what this bus has refused itself. */
+  counted(connection: Connection, denial: Denial['fields']): void;
   /** what the host that the driver runs in has refused */
   denials(): readonly DenialRow[];
   /** A broadcast of `sender` found no room at `inbox`. */

@@ -44,6 +44,7 @@ import { ErrorName } from './driver-error.js';
 import { dispatch, isHello, refuseUnregistered } from './dispatch.js';
 import { nameSignal } from './messages.js';
 import type { DriverInterface } from './method.js';
+import { noteReportedDenial } from './reported-denial.js';
 import { Voice } from './voice.js';
 
 /** The header of a message of the driver's; it knows the rest. */
@@ -432,6 +433,7 @@ export class Driver {
 
   private receivedControl(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
     const { code, text: name } = parseControl(entry.bytes);
+    if (code === ControlCode.Denied) noteReportedDenial(this, connection, name);
     const [handle, ...others] = entry.handles;
     const isWanted =
       code === ControlCode.NameNode &&
@@ -459,8 +461,7 @@ export class Driver {
     if (connection.isNative) connection.payer?.close();
     this.settings.activator.connectionGone(connection);
     this.settings.attached?.connectionGone(connection);
-    if (!connection.isActive) return;
-    if (connection.isMonitor) return;
+    if (!connection.isActive || connection.isMonitor) return;
     this.forgetUser(connection);
     this.announceDeparture(connection);
   }
@@ -481,7 +482,6 @@ export class Driver {
 const WITHDRAWAL_MAX_MS = 500;
 
 const DEALT = controlBytes(ControlCode.Dealt);
-
 const scanned = new MessageHeader();
 
 /** Why a message that a native peer has sent to its own node here does not pass; undefined: it does. */

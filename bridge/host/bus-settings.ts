@@ -35,6 +35,7 @@ export function busSettings(host: Host): BusSettings {
     reloadConfig: (done) => host.ask({ type: 'reload-config', request: host.reloads.add(done) }),
     mayOwn: (connection, name) => ownDenial(host, connection, name),
     denied: (connection, { fields }) => noteDenial(host, connection, fields),
+    counted: (connection, fields) => host.denials.note(connection, fields, Date.now()),
     denials: () => host.denials.list(),
     missed: (inbox, sender, message) => signalMissed(host, inbox, sender, message),
     blame: (origin, connection, error) => blame(host, origin, connection, error),

@@ -43,6 +43,8 @@ export const ControlCode = {
   Strangers: 18,
   /** the answer to Admit: a role limits what you see of the bus, which only a socket can do; the reason follows */
   Confined: 19,
+  /** to the driver, by a native peer: it has refused a message by the policy (ReportedDenial, as JSON) */
+  Denied: 20,
 } as const;
 export type ControlCode = (typeof ControlCode)[keyof typeof ControlCode];
 

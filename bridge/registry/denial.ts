@@ -12,6 +12,13 @@ export interface Denial {
   readonly fields: { readonly why: string; readonly message: string; readonly rule?: string };
 }
 
+/** What a native peer says that it has refused, by the policy that the bus has given it; as JSON. */
+export interface ReportedDenial {
+  /** the unique name of the sender */
+  readonly sender: string;
+  readonly fields: Denial['fields'];
+}
+
 /** Of a message that `facet` has just refused. */
 export function denialOf(facet: Facet, header: MessageHeader): Denial {
   const { lastRule } = facet;

@@ -66,7 +66,7 @@ describe('a message to a name of a native peer', () => {
     ['of this process', 0, ':1.5', 'Hidden', true],
   ] as const)('%s', (_title, origin, sender, member, passes) => {
     const refusal = introduced().refusal(call(member, sender), origin);
-    expect(refusal?.startsWith('Rejected send message: ') ?? 'passes').toBe(
+    expect(refusal?.why.startsWith('Rejected send message: ') ?? 'passes').toBe(
       passes ? 'passes' : true,
     );
   });
@@ -74,7 +74,7 @@ describe('a message to a name of a native peer', () => {
   test('is judged anew when the rights of its sender change', () => {
     const senders = introduced();
     const header = call('Hidden', ':1.5');
-    expect(senders.refusal(header, PEER)).toContain('<deny send_interface="a.b"');
+    expect(senders.refusal(header, PEER)?.why).toContain('<deny send_interface="a.b"');
     senders.introduce({ name: ':1.5', process: PEER, facet: null, replyFacet: null });
     expect(senders.refusal(header, PEER)).toBeUndefined();
   });
@@ -90,7 +90,7 @@ describe('a message to a name of a native peer', () => {
     senders.introduce({ name: ':1.5', process: PEER, facet: null, replyFacet });
     const header = answer('a.b.Kept', ':1.5');
     /* the same header comes to a name first, and then where an answer is awaited */
-    for (let i = 0; i < 2; i++) expect(senders.refusal(header, PEER)).toContain('a.b.Kept');
+    for (let i = 0; i < 2; i++) expect(senders.refusal(header, PEER)?.why).toContain('a.b.Kept');
     expect(senders.refusal(answer('a.b.Other', ':1.5'), PEER)).toBeUndefined();
   });
 

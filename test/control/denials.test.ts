@@ -23,6 +23,7 @@ const CONFIG = `
     <deny send_destination="org.bus1.Denied"/>
     <deny own="org.bus1.NotYours"/>
     <deny send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus" send_member="ListNames"/>
+    <deny send_destination="org.bus1.Judging" send_member="Native" send_path="/org/freedesktop/DBus"/>
   </policy>
 </busconfig>`;
 
@@ -87,6 +88,23 @@ describe.each([1, 2])('with %i host(s)', (hosts) => {
       ]),
     );
     expect(await denials()).toMatch(/\(:1\.\d+, pid \d+, uid \d+\), 6 times: type="method_call"/);
+  });
+
+  test('what a native receiver has refused is counted as its word', async () => {
+    const receiver = await join({ address: bridge.address, transport: 'domain' });
+    await receiver.requestName('org.bus1.Judging');
+    const sender = await join({ address: bridge.address, transport: 'domain' });
+    for (let i = 0; i < 3; i++) await refused(sender, 'Native', 'org.bus1.Judging');
+    await sender.call({ ...DRIVER, member: 'GetId' });
+    await receiver.call({ ...DRIVER, member: 'GetId' });
+    const line = (await denials('--json')).split('\n').find((each) => each.includes('Native'));
+    expect(JSON.parse(line!)).toMatchObject({
+      name: sender.uniqueName,
+      why: expect.stringContaining(`says ${receiver.uniqueName}`),
+      rule: `${file}:9`,
+      count: 3,
+    });
+    for (const bus of [receiver, sender]) bus.close();
   });
 
   test('--follow tells what comes later', async () => {

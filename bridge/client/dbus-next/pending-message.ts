@@ -44,7 +44,8 @@ export class PendingMessage extends Pending<BusMessage> {
     const refusal = this.home.senders.refusal(reader.header, message.origin);
     if (refusal !== undefined) {
       reader.references?.closeDescriptors();
-      this.error = new DBusError(ErrorName.NoReply, `the answer is kept back. ${refusal}`);
+      this.home.keptBack(this.senderOf(message.origin), refusal);
+      this.error = new DBusError(ErrorName.NoReply, `the answer is kept back. ${refusal.why}`);
       return;
     }
     this.value = {
