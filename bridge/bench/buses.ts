@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { needProgram } from './absent.js';
 import { Child } from './child.js';
 import { startDbusBroker } from './dbus-broker.js';
-import { BENCH_INTERFACE } from './names.js';
+import { BENCH_INTERFACE, NAME_PATTERN } from './names.js';
 import { busOf } from './running-bus.js';
 import type { Place, RunningBus } from './running-bus.js';
 
@@ -35,17 +35,23 @@ export function sessionWithPolicies(directory: string): string {
   return extendedConfig(join(directory, 'session'), policiesFile(directory));
 }
 
-/** Callers may do what fifty rules name, and what the bench does is the one that is looked at last. */
+/** Callers may do what fifty grants of their role name, and what the bench does is the one that is looked at last. */
 export function dropInWithGrants({ directory }: Place): Promise<RunningBus> {
-  const configFile = join(directory, 'grants.conf');
+  const configFile = join(directory, 'grants.yaml');
   const members = ['Echo', ...Array.from({ length: 49 }, (_, i) => `Member${i}`)];
-  const grants = members.map((member) => `<allow ${ofBench} send_member="${member}"/>`).join('');
-  const rules = `<deny ${ofBench}/>${grants}`;
-  writeFileSync(configFile, `<busconfig><policy context="default">${rules}</policy></busconfig>\n`);
+  const call = members.map((member) => ({
+    name: NAME_PATTERN,
+    interface: BENCH_INTERFACE,
+    member,
+  }));
+  const policies = [
+    { context: 'default', rules: [{ deny: { send: { interface: BENCH_INTERFACE } } }] },
+  ];
+  const roles = { callers: { for: { user: '*' }, call } };
+  /* JSON is YAML */
+  writeFileSync(configFile, JSON.stringify({ policies, roles }));
   return startDropIn({ directory, configFile }, 'ours-grants');
 }
-
-const ofBench = `send_interface="${BENCH_INTERFACE}"`;
 
 export async function dbusDaemon(place: Place): Promise<RunningBus> {
   needProgram('dbus-daemon');
