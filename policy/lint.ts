@@ -82,6 +82,9 @@ function lintRule(
   lintBroker(rule, say);
 }
 
+/** Others are only known when the bus runs: `unix:runtime=yes`, what systemd passes, alternatives. */
+const FIXED_PATH = /^unix:(?:path|abstract)=[^,;]+$/u;
+
 /** Conditions that nobody can fulfil, and grants that are there twice. */
 function lintRole(
   { conditions, grants, ...at }: Role,
@@ -90,8 +93,15 @@ function lintRole(
 ): void {
   const isForNobody = [conditions.user, conditions.group].some((ids) => ids?.length === 0);
   if (isForNobody) add(findings, at, 'never-matches', `role "${at.name}" is for nobody`);
-  for (const listener of conditions.listener ?? []) {
-    if (config.listen.length === 0 || config.listen.includes(listener)) continue;
+  if (conditions.executable !== undefined && config.user !== undefined) {
+    const message =
+      `the bus runs as ${config.user}, which may not see what the processes of others execute ` +
+      '(ptrace(2), PTRACE_MODE_READ): name a unit in place of the executable';
+    add(findings, at, 'never-matches', message);
+  }
+  const isKnown = config.listen.length > 0 && config.listen.every((text) => FIXED_PATH.test(text));
+  for (const listener of isKnown ? (conditions.listener ?? []) : []) {
+    if (config.listen.includes(listener)) continue;
     const message = `role "${at.name}" is for clients of ${listener}, where the bus does not listen`;
     add(findings, at, 'never-matches', message);
   }

@@ -234,7 +234,7 @@ export class Entrance {
 }
 
 /** A client in a user namespace names the uid that it has there. */
-function mayClaim({ uid, pid, pidFd }: Credentials, claimedUid: number): boolean {
+export function mayClaim({ uid, pid, pidFd }: Credentials, claimedUid: number): boolean {
   if (uid === undefined || pid === undefined || pidFd === undefined) return false;
   return isSameUserInNamespace({ uid, pid, pidFd }, claimedUid);
 }

@@ -1,4 +1,5 @@
 import { closeFd, socketPair, SystemError } from '#core/linux/index.js';
+import { mayClaim } from '#bridge/host/entrance.js';
 import { internalError } from '#bridge/host/blame.js';
 import type { Host } from '#bridge/host/host.js';
 import type { Shortcut } from '#bridge/host/outbox.js';
@@ -94,7 +95,13 @@ export class ConfinedClients {
       const shim = this.host.poller.at(theirs);
       return shim instanceof Shim && shim.credentials === credentials ? shim : undefined;
     };
-    const options = { ...filter, log: false, uid: credentials.uid!, lingerMs: 0 };
+    const options = {
+      ...filter,
+      log: false,
+      uid: credentials.uid!,
+      mapsTo: (claimedUid: number) => mayClaim(credentials, claimedUid),
+      lingerMs: 0,
+    };
     return new Session(clientFd, { fd: ours, guid: undefined }, options, {
       changed: (each) => this.watch(each),
       ended: (each) => this.forget(each),

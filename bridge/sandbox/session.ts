@@ -34,6 +34,8 @@ export interface SessionOptions extends FilterOptions {
   readonly log: boolean;
   /** the user that the client has to be, and that the bus takes it for */
   readonly uid: number;
+  /** whether the client is the user that it says it is, where that is another number (user_namespaces(7)) */
+  readonly mapsTo?: ((claimedUid: number) => boolean) | undefined;
   /** how long the end of one side waits for the other to read */
   readonly lingerMs: number;
 }
@@ -159,10 +161,12 @@ export class Session {
   /** The client may authenticate, as the user that it is for the bus. */
   private greet(): void {
     const { guid, hasUnixFds } = this.bus;
+    const { mapsTo } = this.options;
     const side = new SaslServer({
       guid,
       mechanisms: ['EXTERNAL', 'ANONYMOUS'],
       peerUid: this.options.uid,
+      ...(mapsTo !== undefined && { mapsTo }),
       canPassFds: hasUnixFds,
       randomBytes,
     });

@@ -372,6 +372,21 @@ describe('what is wrong with a role', () => {
     expect(config.policy.roles[0].conditions).toEqual({ user: [], group: [50] });
   });
 
+  test('lint: a bus that is no longer root cannot tell what others execute', () => {
+    const text = 'user: messagebus\nroles:\n  one: { for: { executable: /bin/true } }\n';
+    expect(lintConfig(good(text).config).map(formatDiagnostic)).toEqual([
+      expect.stringMatching(/^\/etc\/bus\.yaml:3:8: the bus runs as messagebus/u),
+    ]);
+  });
+
+  test.each(['unix:runtime=yes', 'systemd:', 'unix:path=/a;unix:path=/b'])(
+    'lint: who listens at %s, clients of another address may come to',
+    (listen) => {
+      const text = `listen: "${listen}"\nroles:\n  one: { for: { listener: unix:path=/b } }\n`;
+      expect(lintConfig(good(text).config)).toEqual([]);
+    },
+  );
+
   test('what lint finds', () => {
     const text = `listen: unix:path=/a
 roles:
