@@ -12,6 +12,7 @@ let pages: Map<string, string>;
 beforeAll(async () => {
   const { code, stdout, stderr } = await run(process.execPath, ['docs/site/build.mjs'], {
     cwd: ROOT,
+    timeoutMs: 240_000,
   });
   said = stdout + stderr;
   if (code !== 0) throw new Error(said);
