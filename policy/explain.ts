@@ -1,7 +1,16 @@
 import type { ClientPolicy } from './client-policy.js';
+import { judgeConfined } from './confinement.js';
+import type { ConfinementVerdict } from './confinement.js';
 import type { Party } from './facet.js';
-import { MISMATCH_TEXT, Mismatch, flowMismatch, messageMismatch, typeMismatch } from './match.js';
-import type { EncodedRule, Flow } from './match.js';
+import {
+  Flow,
+  MISMATCH_TEXT,
+  Mismatch,
+  flowMismatch,
+  messageMismatch,
+  typeMismatch,
+} from './match.js';
+import type { EncodedRule } from './match.js';
 import { policyMessage } from './message.js';
 import type { MessageFacts, PolicyMessage } from './message.js';
 import type { Verdict } from './policy-rules.js';
@@ -28,6 +37,8 @@ export interface Explanation {
   readonly allowed: boolean;
   readonly send: SideExplanation | undefined;
   readonly receive: SideExplanation | undefined;
+  /** of a client that a role confines; undefined: none of the two is */
+  readonly confinement?: ConfinementVerdict | undefined;
 }
 
 /** Judges one message as a facet would, and tells about every rule on the way. */
@@ -40,8 +51,28 @@ export function explainMessage(
   const message = policyMessage(facts);
   const send = sender.policy && explainSide(sender.policy, 'send', receiver, flow, message);
   const receive = receiver.policy && explainSide(receiver.policy, 'receive', sender, flow, message);
-  const allowed = (send?.allowed ?? true) && (receive?.allowed ?? true);
-  return { allowed, send, receive };
+  const confinement = confinementVerdict(sender, receiver, flow, facts);
+  const isShown = confinement === undefined || confinement.outcome === 'passes';
+  const allowed = isShown && (send?.allowed ?? true) && (receive?.allowed ?? true);
+  return { allowed, send, receive, ...(confinement !== undefined && { confinement }) };
+}
+
+/** Answers pass, and what is addressed to a client reaches it. */
+function confinementVerdict(
+  sender: Party,
+  receiver: Party,
+  flow: Flow,
+  facts: MessageFacts,
+): ConfinementVerdict | undefined {
+  const ofSender = sender.policy?.confinement;
+  const ofReceiver = receiver.policy?.confinement;
+  if (flow === Flow.Directed && ofSender !== undefined) {
+    return judgeConfined(ofSender, 'sends', receiver.names, facts);
+  }
+  if (flow === Flow.Broadcast && ofReceiver !== undefined) {
+    return judgeConfined(ofReceiver, 'hears', sender.names, facts);
+  }
+  return undefined;
 }
 
 function mismatch(
@@ -87,9 +118,20 @@ function explainSide(
 /** The explanation as lines of text; `all` lists the rules that did not match, too. */
 export function formatExplanation(explanation: Explanation, all = false): string[] {
   const lines = [explanation.allowed ? 'allowed' : 'denied'];
+  if (explanation.confinement !== undefined) lines.push(formatConfinement(explanation.confinement));
   for (const side of ['send', 'receive'] as const)
     lines.push(...formatSide(side, explanation[side], all));
   return lines;
+}
+
+const OUTCOMES: Readonly<Record<ConfinementVerdict['outcome'], string>> = {
+  hidden: 'the other side does not exist for it',
+  denied: 'no grant is about this message',
+  passes: 'a grant lets it pass',
+};
+
+function formatConfinement({ role, outcome, file, line }: ConfinementVerdict): string {
+  return `role "${role}" at ${file}:${line} confines the client: ${OUTCOMES[outcome]}`;
 }
 
 function formatSide(

@@ -51,6 +51,7 @@ export { RuleMessageType, describeRule, nameHasPrefix, ruleLocation } from './ru
 export type { ConnectRule, MessageRule, OwnRule, PolicyRule } from './rule.js';
 export { explainMessage, formatExplanation, formatVerdict } from './explain.js';
 export type { ConsideredRule, Explanation, SideExplanation } from './explain.js';
+export { mayOwnConfined } from './confinement.js';
 export { remediesFor, remedyForOwning } from './remedy.js';
 export type { JudgedMessage } from './remedy.js';
 export { lintConfig } from './lint.js';

@@ -1,3 +1,4 @@
+import type { ConfinementVerdict } from './confinement.js';
 import { type Explanation, type SideExplanation } from './explain.js';
 import type { Party } from './facet.js';
 import { Flow } from './match.js';
@@ -26,12 +27,14 @@ export interface JudgedMessage {
  * that is denied to the sender and to the receiver needs both.
  */
 export function remediesFor(explanation: Explanation, message: JudgedMessage): string[] {
-  const { allowed, send, receive } = explanation;
+  const { allowed, send, receive, confinement } = explanation;
   if (!allowed) {
-    return (['send', 'receive'] as const).flatMap((kind) => {
+    const grants = confinement === undefined ? [] : grantFor(confinement, message);
+    const rules = (['send', 'receive'] as const).flatMap((kind) => {
       const side = explanation[kind];
       return side === undefined || side.allowed ? [] : [remedy(kind, side, message)];
     });
+    return [...grants, ...rules];
   }
   if (send !== undefined) return [remedy('send', send, message)];
   return receive === undefined ? [] : [remedy('receive', receive, message)];
@@ -41,6 +44,18 @@ export function remediesFor(explanation: Explanation, message: JudgedMessage): s
 export function remedyForOwning(name: string, { allowed, rule }: Verdict<PolicyRule>): string {
   const wanted: OwnRule = { kind: 'own', allow: !allowed, name, file: '', line: 0, column: 0 };
   return placed(wanted, rule);
+}
+
+/** What to add to the role that confines the client. */
+function grantFor(
+  { role, outcome, file, line }: ConfinementVerdict,
+  { sender, receiver, flow }: JudgedMessage,
+): string[] {
+  if (outcome === 'passes') return [];
+  const { names } = flow === Flow.Broadcast ? sender : receiver;
+  const name = [...names].find((each) => !each.startsWith(':')) ?? 'NAME';
+  const key = flow === Flow.Broadcast ? 'hear' : 'call';
+  return [`to allow it: ${key}: [${name}] in role "${role}" at ${file}:${line}`];
 }
 
 function remedy(

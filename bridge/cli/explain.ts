@@ -11,11 +11,13 @@ import {
   explainMessage,
   formatExplanation,
   formatVerdict,
+  mayOwnConfined,
   remediesFor,
   remedyForOwning,
   ruleLocation,
   type BusConfig,
   type ClientIdentity,
+  type ClientPolicy,
   type Party,
   type PolicyRule,
   type Verdict,
@@ -137,8 +139,7 @@ function judge(config: BusConfig, options: ExplainOptions, roles: readonly strin
   }
   const policies = new ClientPolicies(config.policy);
   if (options.own !== undefined) {
-    const verdict = policies.for(user).canOwn(options.own);
-    return { ...judgementOf(verdict), remedies: [remedyForOwning(options.own, verdict)] };
+    return judgeOwning(policies.for(user), options.own);
   }
   const sender: Party = { policy: policies.for(user), names: new Set(options.from) };
   const receiver = receiverOf(policies, options);
@@ -156,6 +157,22 @@ function judge(config: BusConfig, options: ExplainOptions, roles: readonly strin
   const lines = formatExplanation(explanation, options.all);
   const remedies = remediesFor(explanation, { sender, receiver, flow, facts });
   return { allowed, rules, lines, remedies };
+}
+
+function judgeOwning(policy: ClientPolicy, name: string): Judgement {
+  const verdict = policy.canOwn(name);
+  const { confinement } = policy;
+  const judgement = { ...judgementOf(verdict), remedies: [remedyForOwning(name, verdict)] };
+  if (confinement === undefined || mayOwnConfined(confinement, name)) return judgement;
+  const { by } = confinement;
+  const at = `role "${by.name}" at ${by.file}:${by.line}`;
+  const lines = [`denied, ${at} confines the client and grants no such name`];
+  return {
+    ...judgement,
+    allowed: false,
+    lines,
+    remedies: [`to allow it: own: [${name}] in ${at}`],
+  };
 }
 
 function judgementOf(verdict: Verdict<PolicyRule>): Judgement {

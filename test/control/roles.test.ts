@@ -307,6 +307,30 @@ describe.each(['session', 'system'])('policy/%s.yaml, which comes with the progr
   });
 });
 
+describe('bus1-bridge explain', () => {
+  const place = policyFiles({
+    game: { for: { user: 65_533 }, see: 'org.example.Seen', own: 'org.example.Game' },
+    helper: { for: { user: 65_533 }, talk: 'org.example.Helped' },
+  });
+  const rows: readonly (readonly [words: string, code: number, said: RegExp])[] = [
+    ['--role helper --to org.example.Helped', 0, /^allowed\nsend: allowed by .* of role "helper"/u],
+    ['--from helper --to org.example.Helped', 0, /^allowed/u],
+    ['--to org.example.Helped', 1, /^denied\nsend: denied by <deny send_type="method_call"\/>/u],
+    ['--role helper game --to org.example.Helped', 0, /role "game" .*: a grant lets it pass/u],
+    ['--role game --to org.example.Helped', 1, /role "game" .*: the other side does not exist/u],
+    ['--role game --to org.example.Seen', 1, /role "game" .*: no grant is about this message/u],
+    ['--role game --own org.example.Game', 0, /^allowed by <allow own="org\.example\.Game"/u],
+    ['--role game --own org.example.Other', 1, /^denied, role "game" at .* grants no such name/u],
+    ['--role nobody --own org.example.Other', 2, /there is no role "nobody"/u],
+  ];
+  test.each(rows)('%s', async (words, code, said) => {
+    const args = [PROGRAM, 'explain', place.config, ...words.split(' ')];
+    const result = await run(NODE, args);
+    expect(result.stdout + result.stderr).toMatch(said);
+    expect(result.code).toBe(code);
+  });
+});
+
 function lineOf(path: string, text: string): number {
   return readFileSync(path, 'utf8').split('\n').indexOf(text) + 1;
 }

@@ -7,6 +7,7 @@ import {
   fitsRole,
   Flow,
   formatDiagnostic,
+  formatExplanation,
   lintConfig,
   policyMessage,
   readConfig,
@@ -301,6 +302,50 @@ roles:
     const policies = policiesWith('own: org.example.Service');
     const bob = { ...BOB, roles: ['app'] };
     expect(policies.for(bob).canOwn('org.example.Service').allowed).toBe(true);
+  });
+});
+
+describe('what is said of a role that confines', () => {
+  const text = `
+policies:
+  - context: default
+    rules: [{ allow: { own: '*' } }, { allow: { send: '*' } }, { allow: { receive: '*' } }]
+roles:
+  app:
+    for: { user: alice }
+    see: org.example.Seen
+    talk: org.example.Talk
+    call: [{ name: org.example.Called, interface: org.example.I, path: /a/* }]
+    hear: [org.example.Heard]
+`;
+  const policies = new ClientPolicies(good(text).config.policy);
+  const app: Party = { policy: policies.for(ALICE), names: new Set() };
+  const ROLE = `role "app" at ${FILE}:7`;
+  const rows: readonly (readonly [Flow, string, Partial<MessageFacts>, string])[] = [
+    [Flow.Directed, 'org.example.Hidden', {}, 'the other side does not exist for it'],
+    [Flow.Directed, 'org.example.Seen', {}, 'no grant is about this message'],
+    [Flow.Directed, 'org.example.Heard', {}, 'no grant is about this message'],
+    [Flow.Directed, 'org.example.Talk', {}, 'a grant lets it pass'],
+    [Flow.Directed, 'org.example.Called', {}, 'a grant lets it pass'],
+    [Flow.Directed, 'org.example.Called', { path: '/b' }, 'no grant is about this message'],
+    [Flow.Directed, 'org.freedesktop.DBus', {}, 'a grant lets it pass'],
+    [Flow.Broadcast, 'org.example.Heard', { type: 4 }, 'a grant lets it pass'],
+    [Flow.Broadcast, 'org.example.Talk', { type: 4 }, 'a grant lets it pass'],
+    [Flow.Broadcast, 'org.example.Called', { type: 4 }, 'no grant is about this message'],
+    [Flow.Broadcast, 'org.example.Hidden', { type: 4 }, 'the other side does not exist for it'],
+  ];
+  test.each(rows)('%s, %s %j: %s', (flow, name, facts, outcome) => {
+    const other: Party = { policy: undefined, names: new Set([name]) };
+    const [sender, receiver] = flow === Flow.Broadcast ? [other, app] : [app, other];
+    const message = { ...CALL, ...facts };
+    const explanation = explainMessage(sender, receiver, flow, message);
+    const passes = outcome === 'a grant lets it pass';
+    expect(explanation.allowed).toBe(passes);
+    expect(formatExplanation(explanation)[1]).toBe(`${ROLE} confines the client: ${outcome}`);
+    const [remedy] = remediesFor(explanation, { sender, receiver, flow, facts: message });
+    const key = flow === Flow.Broadcast ? 'hear' : 'call';
+    const added = `to allow it: ${key}: [${name}] in ${ROLE}`;
+    expect(remedy === added).toBe(!passes);
   });
 });
 

@@ -1,0 +1,51 @@
+import type { SourcePosition } from './diagnostic.js';
+import type { MessageFacts } from './message.js';
+import type { Confinement, GrantKind, RoleGrant } from './role.js';
+import { nameHasPrefix } from './rule.js';
+
+/** What the role that confines a client makes of a message. */
+export interface ConfinementVerdict extends SourcePosition {
+  readonly role: string;
+  /** hidden: the other side does not exist for the client */
+  readonly outcome: 'hidden' | 'denied' | 'passes';
+}
+
+const BUS = 'org.freedesktop.DBus';
+const CALLING: readonly GrantKind[] = ['talk', 'own', 'call'];
+const HEARING: readonly GrantKind[] = ['talk', 'own', 'hear'];
+
+/**
+ * Judges a message between a confined client and somebody who has `names`: one that it sends, or a broadcast that it
+ * would hear. For the bus itself, and for who has spoken to the client before, the session has more to say
+ * (bridge/sandbox).
+ */
+export function judgeConfined(
+  { grants, by }: Confinement,
+  direction: 'sends' | 'hears',
+  names: ReadonlySet<string>,
+  facts: MessageFacts,
+): ConfinementVerdict {
+  const { file, line, column, name: role } = by;
+  const about = grants.filter((grant) => [...names].some((name) => isAbout(grant, name)));
+  const kinds = direction === 'sends' ? CALLING : HEARING;
+  const isGranted = about.some((grant) => kinds.includes(grant.kind) && lets(grant, facts));
+  const outcome = isGranted || names.has(BUS) ? 'passes' : about.length === 0 ? 'hidden' : 'denied';
+  return { role, outcome, file, line, column };
+}
+
+/** Whether a confined client may own a name, as far as its roles are concerned. */
+export function mayOwnConfined({ grants }: Confinement, name: string): boolean {
+  return grants.some((grant) => grant.kind === 'own' && isAbout(grant, name));
+}
+
+function isAbout({ name, isSubtree }: RoleGrant, candidate: string): boolean {
+  return isSubtree ? nameHasPrefix(candidate, name) : candidate === name;
+}
+
+function lets(grant: RoleGrant, facts: MessageFacts): boolean {
+  const { path, isPathSubtree, interface: iface, member } = grant;
+  if (iface !== undefined && iface !== facts.interface) return false;
+  if (member !== undefined && member !== facts.member) return false;
+  if (path === undefined || path === facts.path) return true;
+  return isPathSubtree === true && facts.path?.startsWith(`${path}/`) === true;
+}
