@@ -39,7 +39,7 @@ export { DEFAULT_LIMITS, LIMIT_NAMES } from './limits.js';
 export type { BusLimits } from './limits.js';
 export { allRules, canConnect, emptyPolicyRules, rolesOf } from './policy-rules.js';
 export type { ClientIdentity, PolicyRules, Verdict } from './policy-rules.js';
-export { fitsRole, QUOTAS } from './role.js';
+export { fitsRole, mightConfine, QUOTAS } from './role.js';
 export type { ClientOrigin, Confinement, Quotas, Role, RoleConditions, RoleGrant } from './role.js';
 export { ClientPolicies, ClientPolicy } from './client-policy.js';
 export { DRIVER_PARTY, Facet, compileFacet, describeRefusal } from './facet.js';

@@ -8,8 +8,10 @@ import type { MessageRule, OwnRule, PolicyRule } from './rule.js';
  * a field that is undefined fits no condition.
  */
 export interface ClientOrigin {
-  /** of the executables that roles name, the one that the client's process runs */
-  readonly executable?: string | undefined;
+  /** of the executables that roles name, those that are the file which the client's process runs */
+  readonly executables?: readonly string[] | undefined;
+  /** nothing is known of its process, which has ended, or is out of sight */
+  readonly isProcessUnknown?: boolean | undefined;
   /** the path of its control group, as in /proc/PID/cgroup (cgroups(7)) */
   readonly cgroup?: string | undefined;
   /** of the security module (SO_PEERSEC, unix(7)) */
@@ -96,17 +98,38 @@ export interface RoleSubject {
 }
 
 /** Whether a role is for this client. */
-export function fitsRole({ conditions }: Role, { uid, gids, origin = {} }: RoleSubject): boolean {
-  const { user, group, executable, unit, userUnit, cgroup, label, listener } = conditions;
+export function fitsRole(role: Role, client: RoleSubject): boolean {
+  return fitsClient(role, client) && fitsProcess(role, client.origin);
+}
+
+/**
+ * Whether a role that confines would be for this client if its process were of a certain kind, which nobody can tell:
+ * it may have ended for that purpose.
+ */
+export function mightConfine(role: Role, client: RoleSubject): boolean {
+  const { origin } = client;
+  const isUnknown = origin === undefined || origin.isProcessUnknown === true;
+  return isUnknown && role.isConfined && asksForProcess(role) && fitsClient(role, client);
+}
+
+function asksForProcess({ conditions: { executable, unit, userUnit, cgroup } }: Role): boolean {
+  return [executable, unit, userUnit, cgroup].some((each) => each !== undefined);
+}
+
+function fitsClient({ conditions }: Role, { uid, gids, origin = {} }: RoleSubject): boolean {
+  const { user, group, label, listener } = conditions;
   if (user !== undefined && !user.some((each) => each === '*' || each === uid)) return false;
   if (group !== undefined && !group.some((each) => gids.includes(each))) return false;
+  return holds(label, origin.label) && holds(listener, origin.listener);
+}
+
+function fitsProcess({ conditions }: Role, origin: ClientOrigin = {}): boolean {
+  const { executable, unit, userUnit, cgroup } = conditions;
   const units = unitsOf(origin.cgroup);
   return (
-    holds(executable, origin.executable) &&
+    (executable === undefined || executable.some((each) => origin.executables?.includes(each))) &&
     holds(unit, units.system) &&
     holds(userUnit, units.user) &&
-    holds(label, origin.label) &&
-    holds(listener, origin.listener) &&
     (cgroup === undefined || cgroup.some((each) => isInCgroup(origin.cgroup, each)))
   );
 }

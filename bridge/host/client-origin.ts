@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { hasPeerPidFd } from '#core/linux/index.js';
 import type { Credentials } from '#bridge/registry/connection.js';
 import type { ClientOrigin, Role, RoleConditions } from '#policy/index.js';
 
@@ -16,31 +17,31 @@ export function originOf(
   const asksForGroup = asksFor('unit') || asksFor('userUnit') || asksFor('cgroup');
   const asksForProcess = asksForGroup || asksFor('executable');
   if (!asksForProcess && !asksFor('label') && !asksFor('listener')) return undefined;
-  const { pid } = credentials;
-  const hasProcess = asksForProcess && pid !== undefined;
-  const process = hasProcess && {
-    executable: asksFor('executable') ? executableAmong(roles, pid) : undefined,
-    cgroup: asksForGroup ? cgroupOf(pid) : undefined,
-  };
   return {
-    ...(process !== false && isStill(credentials) && process),
+    ...(asksForProcess && processOf(roles, credentials)),
     label: asksFor('label') ? textOf(credentials.securityLabel) : undefined,
     listener,
   };
 }
 
+function processOf(
+  roles: readonly Role[],
+  credentials: Pick<Credentials, 'pid' | 'pidFd'>,
+): ClientOrigin {
+  const { pid } = credentials;
+  if (pid === undefined) return { isProcessUnknown: true };
+  const found = { executables: executablesAmong(roles, pid), cgroup: cgroupOf(pid) };
+  return isStill(credentials) ? found : { isProcessUnknown: true };
+}
+
 /**
- * The path, of those that roles name, of the file that the process runs. Files are compared, not paths: in a mount
+ * The paths, of those that roles name, of the file that the process runs. Files are compared, not paths: in a mount
  * namespace of its own, a process shows any path that it likes (mount_namespaces(7), proc_pid_exe(5)).
  */
-function executableAmong(roles: readonly Role[], pid: number): string | undefined {
-  const running = fileAt(`/proc/${pid}/exe`);
-  if (running === undefined) return undefined;
-  for (const { conditions } of roles) {
-    const found = conditions.executable?.find((path) => fileAt(path) === running);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+function executablesAmong(roles: readonly Role[], pid: number): readonly string[] {
+  const paths = roles.flatMap(({ conditions }) => conditions.executable ?? []);
+  const running = paths.length === 0 ? undefined : fileAt(`/proc/${pid}/exe`);
+  return running === undefined ? [] : paths.filter((path) => fileAt(path) === running);
 }
 
 function fileAt(path: string): string | undefined {
@@ -65,9 +66,9 @@ function cgroupOf(pid: number): string | undefined {
   }
 }
 
-/** Without a descriptor for the process, which older kernels do not give, its number has to do. */
+/** A process that has ended has no descriptor. Where the kernel gives none at all, the number has to do. */
 function isStill({ pid, pidFd }: Pick<Credentials, 'pid' | 'pidFd'>): boolean {
-  if (pidFd === undefined) return true;
+  if (pidFd === undefined) return !hasPeerPidFd();
   try {
     const info = readFileSync(`/proc/self/fdinfo/${pidFd}`, 'utf8');
     return /^Pid:\s*(?<pid>-?\d+)$/mu.exec(info)?.groups?.['pid'] === String(pid);

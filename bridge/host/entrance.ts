@@ -29,6 +29,8 @@ const FREE_FDS_MIN = 64;
 
 const NOT_CONFINED =
   'its role limits what it sees of the bus, which is done for local clients that are who the kernel says';
+const NOT_KNOWN =
+  'a role may limit what it sees of the bus, but its process has ended, or is out of sight';
 const CONFINED_NOW =
   'a reload has given it a role that limits what it sees of the bus; it may come back';
 
@@ -102,11 +104,11 @@ export class Entrance {
     const { grants } = this.host;
     const credentials = credentialsOf(fd, client.isUnix);
     const { uid } = credentials;
-    if (uid !== undefined && sandboxes !== null && grants.rules.roles.length > 0) {
+    if (grants.rules.roles.length > 0) {
       credentials.origin = this.originOf(credentials, client.listener);
-      credentials.atConsole = this.sitsHere(uid);
-      const confinement = grants.confinementOf(credentials);
-      if (confinement !== undefined) {
+      credentials.atConsole = uid !== undefined && this.sitsHere(uid);
+      const confinement = uid === undefined ? undefined : grants.confinementOf(credentials);
+      if (confinement !== undefined && sandboxes !== null) {
         credentials.close();
         return sandboxes.confine(fd, confinement, client.listener);
       }
@@ -165,6 +167,9 @@ export class Entrance {
     }
     /* as another user than the kernel says, or from another machine */
     if (this.isToBeConfined(credentials)) return this.endHandshake(handshake, NOT_CONFINED);
+    if (!credentials.isConfined && this.host.grants.mightConfine(credentials)) {
+      return this.endHandshake(handshake, NOT_KNOWN);
+    }
     const shim = new Shim(host, handshake.fd, hasUnixFds, uid ?? NOBODY);
     shim.credentials = credentials;
     host.adopt(shim);

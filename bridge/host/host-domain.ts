@@ -112,7 +112,8 @@ function domainAccess(host: Host, authority: Authority, shared: () => SharedDoma
       return fd === undefined ? undefined : credentialsOf(fd, host);
     },
     refusal: (credentials) => refusal(host, identityOf(credentials)),
-    isConfined: (credentials) => host.grants.confinementOf(credentials) !== undefined,
+    isConfined: (credentials) =>
+      host.grants.confinementOf(credentials) !== undefined || host.grants.mightConfine(credentials),
   };
 }
 

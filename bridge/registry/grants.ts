@@ -4,6 +4,7 @@ import {
   compileFacet,
   DRIVER_PARTY,
   Flow,
+  mightConfine,
   nameHasPrefix,
   type ClientPolicy,
   type Confinement,
@@ -80,6 +81,12 @@ export class Grants {
     return policies.rules.roles.length === 0
       ? undefined
       : policies.for(identityOf(credentials)).confinement;
+  }
+
+  /** A role would confine it, if only its process were known. */
+  mightConfine(credentials: Credentials): boolean {
+    const { roles } = this.policies.rules;
+    return roles.some((role) => mightConfine(role, identityOf(credentials)));
   }
 
   /** Finds the rules that apply to a connection's user and groups. */

@@ -17,6 +17,8 @@ const SHORT_BYTES = 16 * 1024;
 export interface ConfinedClient {
   readonly session: Session;
   readonly credentials: SocketCredentials;
+  /** its connection; undefined before it has authenticated */
+  readonly shim: () => Shim | undefined;
 }
 
 /**
@@ -56,10 +58,11 @@ export class ConfinedClients {
       credentials.isConfined = true;
       const pair = socketPair();
       opened.push(...pair);
-      const session = this.newSession(fd, pair, credentials, options);
+      const shim = (): Shim | undefined => this.shimAt(pair[1], credentials!);
+      const session = this.newSession(fd, pair[0], credentials, options, shim);
       /* from now on the session closes its two */
       opened.splice(0, 2);
-      this.begin(session, pair[1], credentials);
+      this.begin({ session, credentials, shim }, pair[1]);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       credentials?.close();
@@ -68,33 +71,43 @@ export class ConfinedClients {
     }
   }
 
+  /** Ends one with its connection. */
+  close({ session, shim }: ConfinedClient, reason: string): void {
+    const own = shim();
+    if (own !== undefined) this.host.close(own, reason);
+    session.end();
+  }
+
   end(): void {
     for (const session of this.bySession.keys()) session.end();
   }
 
   /** The bus sees the client's own credentials. @throws SystemError: `theirs` is still the caller's */
-  private begin(session: Session, theirs: number, credentials: SocketCredentials): void {
+  private begin(client: ConfinedClient, theirs: number): void {
+    const { session, credentials } = client;
     try {
       this.host.entrance.greet(theirs, { isUnix: true }, credentials);
     } catch (error) {
       session.end();
       throw error;
     }
-    this.bySession.set(session, { session, credentials });
+    this.bySession.set(session, client);
     this.unknown.add(session);
     this.watch(session);
   }
 
+  private shimAt(fd: number, credentials: SocketCredentials): Shim | undefined {
+    const shim = this.host.poller.at(fd);
+    return shim instanceof Shim && shim.credentials === credentials ? shim : undefined;
+  }
+
   private newSession(
     clientFd: number,
-    [ours, theirs]: readonly [number, number],
+    ours: number,
     credentials: SocketCredentials,
     filter: FilterOptions,
+    shimOf: () => Shim | undefined,
   ): Session {
-    const shimAt = (): Shim | undefined => {
-      const shim = this.host.poller.at(theirs);
-      return shim instanceof Shim && shim.credentials === credentials ? shim : undefined;
-    };
     const options = {
       ...filter,
       log: false,
@@ -107,17 +120,17 @@ export class ConfinedClients {
       ended: (each) => this.forget(each),
       admitted: (each) => {
         this.known(each);
-        const shim = shimAt();
+        const shim = shimOf();
         if (shim !== undefined) shim.outbox.shortcut ??= this.shortcutTo(each, shim);
       },
       denied: ({ denial }, header) => {
-        const shim = shimAt();
+        const shim = shimOf();
         if (shim === undefined || denial === undefined) return;
         const fields = { ...denial, message: describeMessage(header) };
         noteDenial(this.host, shim.connection, fields);
       },
       deliver: ({ sentBytes }, header, fds) => {
-        const shim = shimAt();
+        const shim = shimOf();
         return shim !== undefined && deliverTo(shim, sentBytes, header, fds);
       },
     });

@@ -14,6 +14,8 @@ import { ConfinedClients } from './confined-clients.js';
 import { RestrictedListener } from './restricted-listener.js';
 import { filterOfRoles } from './role-filter.js';
 
+const NOT_CONFINED_NOW = 'after a reload, no role limits what it sees any more; it may come back';
+
 /**
  * Clients of this bus that see what xdg-dbus-proxy(1) would show them, without a process between them and the bus: by
  * their roles, or because they come in through a socket for a sandbox. For that, the caller brings the socket, which
@@ -49,17 +51,11 @@ export class RestrictedListeners implements Sandboxes {
   }
 
   review(): void {
-    const { grants, diagnostics } = this.host;
-    for (const { session, credentials } of this.confined.all()) {
-      const confinement = grants.confinementOf(credentials);
-      if (confinement === undefined) {
-        diagnostics.refused(
-          credentials,
-          'notice',
-          'no role confines it any more; it may come back',
-        );
-        session.end();
-      } else session.setFilter(filterOfRoles(confinement));
+    const { grants } = this.host;
+    for (const client of this.confined.all()) {
+      const confinement = grants.confinementOf(client.credentials);
+      if (confinement === undefined) this.confined.close(client, NOT_CONFINED_NOW);
+      else client.session.setFilter(filterOfRoles(confinement));
     }
   }
 

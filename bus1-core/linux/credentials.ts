@@ -1,5 +1,7 @@
 import { Errno, SystemError } from './errno.js';
+import { closeFd } from './fd.js';
 import { getsockopt, lastErrno } from './libc.js';
+import { socketPair } from './socket.js';
 
 // asm-generic/socket.h; see unix(7). powerpc numbers the first one differently (its asm/socket.h).
 const SOL_SOCKET = 1;
@@ -47,6 +49,19 @@ export function peerPidFd(fd: number): number | undefined {
   const length = new Uint32Array([4]);
   if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, value, length) === 0) return value[0];
   return undefinedUnlessBroken(fd, lastErrno(), 'getsockopt(SO_PEERPIDFD)');
+}
+
+let knowsPeerPidFd: boolean | undefined;
+
+/** Whether the kernel tells the process of a peer: if so, one for which `peerPidFd` has none has ended. */
+export function hasPeerPidFd(): boolean {
+  if (knowsPeerPidFd === undefined) {
+    const pair = socketPair();
+    const own = peerPidFd(pair[0]);
+    knowsPeerPidFd = own !== undefined;
+    for (const fd of [...pair, ...(own === undefined ? [] : [own])]) closeFd(fd);
+  }
+  return knowsPeerPidFd;
 }
 
 /**

@@ -14,7 +14,13 @@ export type { ListenOptions, TcpListenOptions } from './socket.js';
 export { ResolveError } from './tcp-address.js';
 export { closeFd, duplicate, isListening, isSocket, setCloseOnExec } from './fd.js';
 export { setNonBlocking, socketDomain } from './fd.js';
-export { peerCredentials, peerGroups, peerPidFd, peerSecurityLabel } from './credentials.js';
+export {
+  hasPeerPidFd,
+  peerCredentials,
+  peerGroups,
+  peerPidFd,
+  peerSecurityLabel,
+} from './credentials.js';
 export type { PeerCredentials } from './credentials.js';
 export { Doorbell } from './doorbell.js';
 export { Epoll, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './epoll.js';

@@ -1,14 +1,19 @@
 // Roles of a policy on a running bus: who is in one, what it sees, and what a reload changes.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { join } from '#bridge/client/index.js';
 import { loadConfiguration } from '#bridge/control/configuration.js';
 import type { DenialRow } from '#bridge/registry/denials.js';
+import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { BusWithHosts } from '../hosts/bus-with-hosts.js';
 import { openFolder, ROOT } from '../support/bus-command.js';
 import { output, run, startBus, type RunningBus } from '../support/bus.js';
+import { killAtExit } from '../support/process.js';
 import type { RawClient } from '../support/raw-client.js';
 import {
   BUS,
@@ -28,8 +33,8 @@ const CALL = { path: '/a', interface: 'org.example.I', member: 'M' };
 const isRoot = process.getuid!() === 0;
 
 function ownCgroup(): string {
-  const text = readFileSync('/proc/self/cgroup', 'utf8');
-  const line = /^\d+:name=systemd:(.*)$/mu.exec(text) ?? /^0::(.*)$/mu.exec(text);
+  const groups = readFileSync('/proc/self/cgroup', 'utf8');
+  const line = /^\d+:name=systemd:(.*)$/mu.exec(groups) ?? /^0::(.*)$/mu.exec(groups);
   return line![1];
 }
 
@@ -235,6 +240,41 @@ describe.each([1, 2])('with %i host(s)', (hosts) => {
     });
   });
 
+  describe('a process that ends before the bus has looked at it', () => {
+    /** Connects, and leaves the socket to a child: what the bus answers to that. */
+    const SCRIPT = `
+import os, socket, sys
+path, hello = sys.argv[1], bytes.fromhex(sys.argv[2])
+client = socket.socket(socket.AF_UNIX)
+client.connect(path)
+if os.fork():
+    os._exit(0)
+client.sendall(b'\\0AUTH EXTERNAL ' + str(os.getuid()).encode().hex().encode() + b'\\r\\n')
+client.recv(4096)
+client.sendall(b'BEGIN\\r\\n' + hello)
+print('greeted' if client.recv(4096) else 'turned away', flush=True)
+`;
+
+    test.each([
+      ['is turned away where a role would confine it', { see: [] }, 'turned away'],
+      ['has what no role gives', { own: 'org.example.A' }, 'greeted'],
+    ])('%s', async (_what, grants, outcome) => {
+      const place = policyFiles({ tool: { for: { executable: '/usr/bin/env' }, ...grants } });
+      const bus = await startBus({ config: place.config, env });
+      onTestFinished(() => bus.stop());
+      const member = { destination: BUS, path: '/', interface: BUS, member: 'Hello' };
+      const hello = encodeMessage({ ...member, type: MessageType.MethodCall, serial: 1 }, []);
+      process.kill(bus.pid, 'SIGSTOP');
+      const words = ['-c', SCRIPT, place.main, Buffer.from(hello).toString('hex')];
+      const child = spawn('python3', words, { stdio: ['ignore', 'pipe', 'inherit'] });
+      killAtExit(child);
+      const printed = text(child.stdout);
+      await once(child, 'exit');
+      process.kill(bus.pid, 'SIGCONT');
+      expect(await printed).toBe(`${outcome}\n`);
+    });
+  });
+
   describe('native peers', () => {
     const CONFINED = { node: { for: { executable: NODE }, see: 'org.example.Seen' } };
     const GRANTED = { node: { for: { executable: NODE }, own: 'org.example.*' } };
@@ -283,7 +323,7 @@ describe.each([1, 2])('with %i host(s)', (hosts) => {
 });
 
 describe.each(['session', 'system'])('policy/%s.yaml, which comes with the program', (name) => {
-  const text = readFileSync(joinPath(ROOT, `policy/${name}.yaml`), 'utf8');
+  const shipped = readFileSync(joinPath(ROOT, `policy/${name}.yaml`), 'utf8');
 
   test('says what the file of the distribution says', () => {
     const ours = loadConfiguration(joinPath(ROOT, `policy/${name}.yaml`));
@@ -293,7 +333,7 @@ describe.each(['session', 'system'])('policy/%s.yaml, which comes with the progr
   });
 
   test('has an example without a mistake', async () => {
-    const [before, example] = text.split('# roles:');
+    const [before, example] = shipped.split('# roles:');
     const file = joinPath(openFolder('example-'), 'bus.yaml');
     const uncommented = example.replaceAll('\n# ', '\n').replaceAll('\n#\n', '\n\n');
     writeFileSync(file, `${before}roles:${uncommented}`);

@@ -9,6 +9,7 @@ import {
   formatDiagnostic,
   formatExplanation,
   lintConfig,
+  mightConfine,
   policyMessage,
   readConfig,
   remediesFor,
@@ -53,9 +54,9 @@ describe('whom a role is for', () => {
     [{ group: [30] }, {}, false],
     [{ group: [] }, {}, false],
     [{ user: [1000], group: [30] }, {}, false],
-    [{ executable: ['/usr/bin/foo'] }, { executable: '/usr/bin/foo' }, true],
-    [{ executable: ['/usr/bin/bar', '/usr/bin/foo'] }, { executable: '/usr/bin/foo' }, true],
-    [{ executable: ['/usr/bin/foo'] }, { executable: '/usr/bin/foo2' }, false],
+    [{ executable: ['/usr/bin/foo'] }, { executables: ['/usr/bin/foo'] }, true],
+    [{ executable: ['/usr/bin/bar', '/usr/bin/foo'] }, { executables: ['/usr/bin/foo'] }, true],
+    [{ executable: ['/usr/bin/foo'] }, { executables: ['/usr/bin/foo2'] }, false],
     [{ executable: ['/usr/bin/foo'] }, {}, false],
     [{ unit: ['foo.service'] }, { cgroup: SERVICE }, true],
     [{ unit: ['foo.service'] }, { cgroup: `${SERVICE}/below` }, true],
@@ -94,6 +95,33 @@ describe('whom a role is for', () => {
   test.each(rows)('%j, of a client with %j: %s', (conditions, origin, fits) => {
     const client = { uid: 1000, gids: [29, 1000], origin };
     expect(fitsRole(roleFor(conditions), client)).toBe(fits);
+  });
+});
+
+describe('whom a role might confine, if only his process were known', () => {
+  const confines = (conditions: RoleConditions): Role => ({
+    ...roleFor(conditions),
+    isConfined: true,
+  });
+  const unknown = { isProcessUnknown: true };
+  const unit = { unit: ['foo.service'] };
+  const rows: readonly (readonly [Role, ClientOrigin | undefined, boolean])[] = [
+    [confines(unit), unknown, true],
+    [confines({ executable: ['/usr/bin/foo'] }), unknown, true],
+    [confines({ cgroup: ['/system.slice'] }), unknown, true],
+    [confines({ userUnit: ['foo.service'], user: [1000] }), unknown, true],
+    /* over TCP, for example */
+    [confines(unit), undefined, true],
+    [confines(unit), { cgroup: '/system.slice/bar.service' }, false],
+    [confines({ ...unit, user: [1001] }), unknown, false],
+    [confines({ ...unit, listener: ['unix:path=/a'] }), unknown, false],
+    [confines({ user: [1000] }), unknown, false],
+    [roleFor(unit), unknown, false],
+  ];
+  test.each(rows)('%j, of a client with %j: %s', (role, origin, might) => {
+    const client = { uid: 1000, gids: [1000], origin };
+    expect(mightConfine(role, client)).toBe(might);
+    expect(fitsRole(role, client)).toBe(role.conditions.user?.includes(1000) === true && !might);
   });
 });
 
