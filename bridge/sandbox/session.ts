@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { closeFd } from '#core/linux/index.js';
+import { closeFd, randomBytes } from '#core/linux/index.js';
 import { SaslServer } from '#bridge/sasl/server.js';
 import { clientSide, SocketClient } from '#bridge/socket/client.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
