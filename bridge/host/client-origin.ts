@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { hasPeerPidFd } from '#core/linux/index.js';
 import type { Credentials } from '#bridge/registry/connection.js';
 import type { ClientOrigin, Role, RoleConditions } from '#policy/index.js';
@@ -68,7 +68,7 @@ function cgroupOf(pid: number): string | undefined {
 
 /** A process that has ended has no descriptor. Where the kernel gives none at all, the number has to do. */
 function isStill({ pid, pidFd }: Pick<Credentials, 'pid' | 'pidFd'>): boolean {
-  if (pidFd === undefined) return !hasPeerPidFd();
+  if (pidFd === undefined) return !hasPeerPidFd() && existsSync(`/proc/${pid}`);
   try {
     const info = readFileSync(`/proc/self/fdinfo/${pidFd}`, 'utf8');
     return /^Pid:\s*(?<pid>-?\d+)$/mu.exec(info)?.groups?.['pid'] === String(pid);
