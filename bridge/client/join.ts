@@ -1,12 +1,11 @@
-import type { Handle, Message } from '#core/index.js';
-import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
+import type { Handle } from '#core/index.js';
+import { ControlCode, controlBytes } from '#bridge/registry/control-message.js';
+import { canUseSocket, PendingAdmission } from './admission.js';
 import { Bus, BusEvents } from './bus.js';
-import { Driver, DRIVER_NAME } from './driver.js';
-import { ClientError } from './errors.js';
+import type { Driver } from './driver.js';
 import { HeldHandle } from './held-handle.js';
 import { Inbox } from './inbox.js';
 import { Member, type MemberOptions } from './member.js';
-import { Pending } from './pending.js';
 import { reachBus, type BusChoice } from './reach.js';
 
 export interface JoinOptions extends MemberOptions, BusChoice {
@@ -78,18 +77,6 @@ function tryToJoinSync(options: JoinOptions): Bus {
   }
 }
 
-/** The policy shows this process a part of the bus, and its domain is not in that. */
-class ConfinedError extends ClientError {
-  constructor(why: string) {
-    super('JoinFailed', `the domain of the bus does not admit this process: ${why}`);
-    this.name = 'ConfinedError';
-  }
-}
-
-function canUseSocket(error: unknown, { transport }: JoinOptions): boolean {
-  return error instanceof ConfinedError && transport === undefined;
-}
-
 function connect(options: JoinOptions): Member {
   return reachBus(options, (way) => new Member(way, options));
 }
@@ -124,26 +111,5 @@ class Entrance {
   enter(driver: Driver, uniqueName: string): Bus {
     this.root.release();
     return Bus.create(driver, uniqueName, driver.target, this.events);
-  }
-}
-
-/** The bridge's answer: handles to the driver and to the registry, or why not. */
-class PendingAdmission extends Pending<Driver> {
-  readonly what = 'the request to be admitted to the bus';
-
-  protected read(message: Message): void {
-    const { code, text } = parseControl(message.copyBytes());
-    const [driver, registry] = message.received.slice(0, message.receivedCount);
-    if (code === ControlCode.Admitted && driver !== undefined && registry !== undefined) {
-      const held = new HeldHandle(this.member, driver, DRIVER_NAME);
-      this.value = new Driver(this.member, held, new HeldHandle(this.member, registry));
-      return;
-    }
-    if (code === ControlCode.Confined) {
-      this.error = new ConfinedError(text);
-      return;
-    }
-    const why = code === ControlCode.Refused ? text : 'the answer cannot be understood';
-    this.error = new ClientError('JoinFailed', `the bus does not admit this process: ${why}`);
   }
 }

@@ -5,6 +5,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { sessionBus } from '#bridge/client/dbus-next/index.js';
 import { join } from '#bridge/client/index.js';
 import { loadConfiguration } from '#bridge/control/configuration.js';
 import type { DenialRow } from '#bridge/registry/denials.js';
@@ -305,6 +306,15 @@ print('greeted' if client.recv(4096) else 'turned away', flush=True)
         code: 'JoinFailed',
         message: /a role limits what this process sees of the bus/u,
       });
+    });
+
+    test('written for dbus-next do so, too', async () => {
+      const { bridge } = await bridgeWith(CONFINED);
+      const bus = sessionBus({ busAddress: bridge.address });
+      const object = await bus.getProxyObject(BUS, '/org/freedesktop/DBus');
+      const listed = await object.getInterface(BUS)['ListNames']();
+      expect(listed.filter((name: string) => !name.startsWith(':'))).toEqual([BUS]);
+      bus.disconnect();
     });
 
     test('that a reload confines are disconnected', async () => {

@@ -1,11 +1,10 @@
-import type { Handle, Message } from '#core/index.js';
-import { Driver, DRIVER_NAME } from '#bridge/client/driver.js';
-import { ClientError } from '#bridge/client/errors.js';
+import type { Handle } from '#core/index.js';
+import { PendingAdmission } from '#bridge/client/admission.js';
+import type { Driver } from '#bridge/client/driver.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
 import type { Member } from '#bridge/client/member.js';
-import { Pending } from '#bridge/client/pending.js';
 import { reachBus, type BusChoice } from '#bridge/client/reach.js';
-import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
+import { ControlCode, controlBytes } from '#bridge/registry/control-message.js';
 import { BusMember } from './bus-member.js';
 
 const TIMEOUT_MS = 10_000;
@@ -41,22 +40,5 @@ export async function enter(
   } finally {
     root.release();
     if (member.isOpen) member.peer.release(inbox);
-  }
-}
-
-/** The bridge's answer: handles to the driver and to the registry, or why not. */
-class PendingAdmission extends Pending<Driver> {
-  readonly what = 'the request to be admitted to the bus';
-
-  protected read(message: Message): void {
-    const { code, text } = parseControl(message.copyBytes());
-    const [driver, registry] = message.received.slice(0, message.receivedCount);
-    if (code === ControlCode.Admitted && driver !== undefined && registry !== undefined) {
-      const held = new HeldHandle(this.member, driver, DRIVER_NAME);
-      this.value = new Driver(this.member, held, new HeldHandle(this.member, registry));
-      return;
-    }
-    const why = code === ControlCode.Refused ? text : 'the answer cannot be understood';
-    this.error = new ClientError('JoinFailed', `the bus does not admit this process: ${why}`);
   }
 }

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { debuglog } from 'node:util';
+import { canUseSocket } from '#bridge/client/admission.js';
 import { DRIVER_NAME } from '#bridge/client/driver.js';
 import { ClientError } from '#bridge/client/errors.js';
 import { Inbox } from '#bridge/client/inbox.js';
@@ -42,11 +43,10 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
   constructor(choice: BusChoice, takesDescriptors: boolean) {
     super();
     try {
-      const member = reachAuthority(choice, (text) => debug('%s', text));
-      this.member = member;
-      member.takesDescriptors = takesDescriptors;
-      member.hold();
-      this.open(member, takesDescriptors).catch((error: unknown) => this.fail(error));
+      const member = this.reach(choice, takesDescriptors);
+      this.open(member, takesDescriptors)
+        .catch((error: unknown) => this.openSocket(error, choice, takesDescriptors))
+        .catch((error: unknown) => this.fail(error));
     } catch (error) {
       this.fail(error);
     }
@@ -91,6 +91,24 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
     }
     const fields = { type, path, interface: iface, member, destination, sender, signature, body };
     this.deliver({ ...fields, serial: null, flags: MessageFlag.NoReplyExpected });
+  }
+
+  private reach(choice: BusChoice, takesDescriptors: boolean): BusMember {
+    const member = reachAuthority(choice, (text) => debug('%s', text));
+    this.member = member;
+    member.takesDescriptors = takesDescriptors;
+    member.hold();
+    return member;
+  }
+
+  /** Of the bus whose domain has no place for this process. @throws `error` where the socket is not wanted */
+  private openSocket(error: unknown, choice: BusChoice, takesDescriptors: boolean): Promise<void> {
+    if (!canUseSocket(error, choice)) throw error;
+    this.member?.close('this process could not join');
+    return this.open(
+      this.reach({ ...choice, transport: 'socket' }, takesDescriptors),
+      takesDescriptors,
+    );
   }
 
   private async open(member: BusMember, takesDescriptors: boolean): Promise<void> {

@@ -1,0 +1,41 @@
+import type { Message } from '#core/index.js';
+import { ControlCode, parseControl } from '#bridge/registry/control-message.js';
+import { Driver, DRIVER_NAME } from './driver.js';
+import { ClientError } from './errors.js';
+import { HeldHandle } from './held-handle.js';
+import { Pending } from './pending.js';
+import type { BusChoice } from './reach.js';
+
+/** The policy shows this process a part of the bus, and its domain is not in that. */
+class ConfinedError extends ClientError {
+  constructor(why: string) {
+    super('JoinFailed', `the domain of the bus does not admit this process: ${why}`);
+    this.name = 'ConfinedError';
+  }
+}
+
+/** Whether a process that could not join the domain of a bus may use its socket instead. */
+export function canUseSocket(error: unknown, { transport }: BusChoice): boolean {
+  return error instanceof ConfinedError && transport === undefined;
+}
+
+/** The bridge's answer: handles to the driver and to the registry, or why not. */
+export class PendingAdmission extends Pending<Driver> {
+  readonly what = 'the request to be admitted to the bus';
+
+  protected read(message: Message): void {
+    const { code, text } = parseControl(message.copyBytes());
+    const [driver, registry] = message.received.slice(0, message.receivedCount);
+    if (code === ControlCode.Admitted && driver !== undefined && registry !== undefined) {
+      const held = new HeldHandle(this.member, driver, DRIVER_NAME);
+      this.value = new Driver(this.member, held, new HeldHandle(this.member, registry));
+      return;
+    }
+    if (code === ControlCode.Confined) {
+      this.error = new ConfinedError(text);
+      return;
+    }
+    const why = code === ControlCode.Refused ? text : 'the answer cannot be understood';
+    this.error = new ClientError('JoinFailed', `the bus does not admit this process: ${why}`);
+  }
+}
