@@ -28,7 +28,7 @@ export function judgeConfined(
   const { file, line, column, name: role } = by;
   const about = grants.filter((grant) => [...names].some((name) => isAbout(grant, name)));
   const kinds = direction === 'sends' ? CALLING : HEARING;
-  const isGranted = about.some((grant) => kinds.includes(grant.kind) && lets(grant, facts));
+  const isGranted = about.some((grant) => kinds.includes(grant.kind) && isAmong(grant, facts));
   const outcome = isGranted || names.has(BUS) ? 'passes' : about.length === 0 ? 'hidden' : 'denied';
   return { role, outcome, file, line, column };
 }
@@ -42,10 +42,21 @@ function isAbout({ name, isSubtree }: RoleGrant, candidate: string): boolean {
   return isSubtree ? nameHasPrefix(candidate, name) : candidate === name;
 }
 
-function lets(grant: RoleGrant, facts: MessageFacts): boolean {
-  const { path, isPathSubtree, interface: iface, member } = grant;
-  if (iface !== undefined && iface !== facts.interface) return false;
-  if (member !== undefined && member !== facts.member) return false;
-  if (path === undefined || path === facts.path) return true;
-  return isPathSubtree === true && facts.path?.startsWith(`${path}/`) === true;
+/** Which messages a grant is about, or an option of a proxy: a field that is absent is about all. */
+export interface MessageCondition {
+  readonly path?: string | undefined;
+  readonly isPathSubtree?: boolean | undefined;
+  readonly interface?: string | undefined;
+  readonly member?: string | undefined;
+}
+
+/** Whether a message is among them; a field that it does not have is absent, or empty. */
+export function isAmong(
+  { path, isPathSubtree, interface: iface, member }: MessageCondition,
+  message: Pick<MessageFacts, 'path' | 'interface' | 'member'>,
+): boolean {
+  if (iface !== undefined && iface !== message.interface) return false;
+  if (member !== undefined && member !== message.member) return false;
+  if (path === undefined || path === message.path) return true;
+  return isPathSubtree === true && message.path?.startsWith(`${path}/`) === true;
 }

@@ -51,7 +51,8 @@ export { RuleMessageType, describeRule, nameHasPrefix, ruleLocation } from './ru
 export type { ConnectRule, MessageRule, OwnRule, PolicyRule } from './rule.js';
 export { explainMessage, formatExplanation, formatVerdict } from './explain.js';
 export type { ConsideredRule, Explanation, SideExplanation } from './explain.js';
-export { mayOwnConfined } from './confinement.js';
+export { isAmong, mayOwnConfined } from './confinement.js';
+export type { MessageCondition } from './confinement.js';
 export { remediesFor, remedyForOwning } from './remedy.js';
 export type { JudgedMessage } from './remedy.js';
 export { lintConfig } from './lint.js';

@@ -1,4 +1,5 @@
 import { parseBusName } from '#bridge/wire/names.js';
+import { isAmong, type MessageCondition } from '#policy/index.js';
 
 /** What a client may do with a name; each level includes those before it (xdg-dbus-proxy(1), "Policy"). */
 export const Access = { None: 0, See: 1, Talk: 2, Own: 3 } as const;
@@ -14,17 +15,13 @@ export interface RuleSubject {
 }
 
 /** One option of the command line: `--see`, `--talk`, `--own`, `--call` or `--broadcast`. */
-export interface NameRule {
+export interface NameRule extends MessageCondition {
   readonly name: string;
   /** the names below it are meant, too */
   readonly isSubtree: boolean;
   readonly access: Access;
   /** the messages that it lets through */
   readonly kinds: readonly MessageKind[];
-  readonly path?: string;
-  readonly isPathSubtree?: boolean;
-  readonly interface?: string;
-  readonly member?: string;
 }
 
 const EVERYTHING: readonly MessageKind[] = ['call', 'broadcast'];
@@ -116,11 +113,5 @@ export function lets(rules: readonly NameRule[], kind: MessageKind, subject: Rul
 
 function ruleLets(rule: NameRule, kind: MessageKind, subject: RuleSubject): boolean {
   if (rule.access < Access.Talk || !rule.kinds.includes(kind)) return false;
-  if (rule.path !== undefined && !pathFits(rule, subject.path)) return false;
-  if (rule.interface !== undefined && rule.interface !== subject.interface) return false;
-  return rule.member === undefined || rule.member === subject.member;
-}
-
-function pathFits({ path, isPathSubtree }: NameRule, actual: string): boolean {
-  return actual === path || (isPathSubtree === true && actual.startsWith(`${path}/`));
+  return isAmong(rule, subject);
 }
