@@ -34,7 +34,7 @@ export class MessageBatch {
   /** Gives the first `count` messages new serials and sends them with one write. */
   send(connection: Connection, count: number): void {
     for (let i = 0; i < count; i++) {
-      this.#view.setUint32(this.#offsets[i] + 8, connection.nextSerial(), true);
+      this.#view.setUint32(this.#offsets[i] + 8, connection.serials.next(), true);
     }
     connection.sendAll(this.#memory.address, this.#offsets[count]);
   }

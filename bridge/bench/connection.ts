@@ -17,6 +17,7 @@ import { frameLength } from '#bridge/wire/header.js';
 import { decodeMessage, encodeMessage } from '#bridge/wire/message.js';
 import type { DecodedMessage, MessageFields } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
+import { Serials } from '#bridge/wire/serials.js';
 
 // Room for two messages of the largest row, 1 MiB, and for many small ones. Mapped memory costs
 // nothing until used.
@@ -47,7 +48,7 @@ export class Connection {
   /** End of the current message and beginning of the next. */
   next = 0;
   #end = 0;
-  #serial = 0;
+  readonly serials = new Serials();
 
   constructor(fd: number, inputBytes = INPUT_BYTES) {
     const input = NativeMemory.map(inputBytes);
@@ -93,12 +94,6 @@ export class Connection {
 
   close(): void {
     closeFd(this.fd);
-  }
-
-  /** A serial that this connection has not used lately; never 0. */
-  nextSerial(): number {
-    this.#serial = this.#serial >= 0xffff_fffe ? 1 : this.#serial + 1;
-    return this.#serial;
   }
 
   /** Sends all of it; blocks while the other side does not read. */
@@ -163,7 +158,7 @@ export class Connection {
 
   /** A call at leisure: encodes, waits, decodes. Nothing else may be outstanding. */
   call(fields: Omit<MessageFields, 'type' | 'serial'>, body: unknown[] = []): DecodedMessage {
-    const serial = this.nextSerial();
+    const serial = this.serials.next();
     this.#send(encodeMessage({ ...fields, type: MessageType.MethodCall, serial }, body));
     this.awaitReturn();
     return decodeMessage(this.bytes.slice(this.frame, this.next));

@@ -129,7 +129,7 @@ export class EchoEnd {
     const view = this.#outputView;
     this.#output.set(header.bytes, at);
     view.setUint32(at + 4, bodyBytes, true);
-    view.setUint32(at + 8, this.#connection.nextSerial(), true);
+    view.setUint32(at + 8, this.#connection.serials.next(), true);
     view.setUint32(at + header.replySerialOffset, serial, true);
     this.#pending = at + header.bytes.length;
   }

@@ -10,6 +10,7 @@ import { closeFd, duplicate } from '#core/linux/index.js';
 import { WireError, WireFault } from '#bridge/wire/faults.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { Serials } from '#bridge/wire/serials.js';
 import { BodyWriter } from './body-writer.js';
 import { ClientError } from './errors.js';
 import type { HeldHandle } from './held-handle.js';
@@ -37,7 +38,7 @@ export class Calls {
   private readonly member: Member;
   private readonly message = new Message();
   private readonly body = new BodyWriter();
-  private lastSerial = 0;
+  private readonly serials = new Serials();
 
   constructor(member: Member) {
     this.member = member;
@@ -116,7 +117,7 @@ export class Calls {
       answer = this.replyHeader(header.sender, signature, unixFds);
       replaceHeader(message, answer);
     }
-    answer.patch(this.nextSerial(), message.lengthBytes - answer.bytes.length);
+    answer.patch(this.serials.next(), message.lengthBytes - answer.bytes.length);
     answer.patchReplySerial(call.serial);
     this.transmit(handle, message, call.member);
   }
@@ -138,7 +139,7 @@ export class Calls {
     const message = this.message.clear();
     message.addPiece(answer.bytes, 0, answer.bytes.length);
     this.body.write('s', [text], message);
-    answer.patch(this.nextSerial(), message.lengthBytes - answer.bytes.length);
+    answer.patch(this.serials.next(), message.lengthBytes - answer.bytes.length);
     answer.patchReplySerial(call.serial);
     this.transmit(handle, message, call.member);
   }
@@ -207,7 +208,7 @@ export class Calls {
       header = headers.find(type, flags, content, destination, sender, unixFds);
       replaceHeader(message, header);
     }
-    header.patch(this.nextSerial(), message.lengthBytes - header.bytes.length);
+    header.patch(this.serials.next(), message.lengthBytes - header.bytes.length);
   }
 
   /** @throws ClientError */
@@ -249,12 +250,6 @@ export class Calls {
       signature,
       unixFds,
     });
-  }
-
-  // hot
-  private nextSerial(): number {
-    this.lastSerial = (this.lastSerial % 0xffff_ffff) + 1;
-    return this.lastSerial;
   }
 }
 

@@ -22,6 +22,7 @@ import type { BusSocket } from '#bridge/socket/connect.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { Serials } from '#bridge/wire/serials.js';
 import { DRIVER_NAME, DRIVER_PATH } from './driver.js';
 import { ErrorName } from './errors.js';
 import { SocketOwnNames } from './socket-own-names.js';
@@ -71,7 +72,7 @@ export class SocketDomain implements Transport, Sink {
   private tasks: (() => void)[] = [];
   /** descriptors that the kernel may not have copies of yet */
   private readonly unsent: DescriptorSet[] = [];
-  private serial = 0;
+  private readonly serials = new Serials();
   /** something was sent in this turn */
   private hasSent = false;
   /** why the connection ended, until the program has been notified */
@@ -272,7 +273,7 @@ export class SocketDomain implements Transport, Sink {
   }
 
   private write(message: Message): number {
-    const serial = this.nextSerial();
+    const serial = this.serials.next();
     const set = message.descriptors?.retain() ?? null;
     const bytes = this.client.reserve(message.lengthBytes, set?.fds);
     let at = 0;
@@ -333,11 +334,6 @@ export class SocketDomain implements Transport, Sink {
     return tasks.length;
   }
 
-  private nextSerial(): number {
-    this.serial = (this.serial % 0xffff_ffff) + 1;
-    return this.serial;
-  }
-
   /** A message of our own to the bus; by default without waiting for an answer. */
   private tell(
     member: string,
@@ -365,7 +361,7 @@ export class SocketDomain implements Transport, Sink {
   }
 
   private post(fields: Omit<MessageFields, 'serial'>, body: readonly unknown[]): number {
-    const serial = this.nextSerial();
+    const serial = this.serials.next();
     if (!this.client.live) return serial;
     const bytes = encodeMessage({ ...fields, serial }, body);
     this.client.reserve(bytes.length).set(bytes);
@@ -378,7 +374,7 @@ export class SocketDomain implements Transport, Sink {
     const { Error: type } = MessageType;
     const flags = MessageFlag.NoReplyExpected;
     const fields = { type, flags, sender: DRIVER_NAME, replySerial: 1, errorName, signature: 's' };
-    const bytes = encodeMessage({ ...fields, serial: this.nextSerial() }, [text]);
+    const bytes = encodeMessage({ ...fields, serial: this.serials.next() }, [text]);
     this.message.clear();
     this.answer(replyTo, bytes);
   }

@@ -235,7 +235,7 @@ export class Driver {
   /** Sends a message of the driver's to one connection, whatever that has subscribed to. */
   sendTo(to: Connection, fields: OwnMessageFields, body: readonly unknown[]): void {
     const { facet } = this.registry.grants.fromDriver(to);
-    this.voice.post(to.driverInbox, body, { ...fields, serial: to.nextSerial() }, facet);
+    this.voice.post(to.driverInbox, body, { ...fields, serial: to.serials.next() }, facet);
   }
 
   /** Shows monitors a message of the driver's whose addressee has yet to come; then it is for `sendShown`. */
@@ -246,7 +246,7 @@ export class Driver {
   /** Like `sendTo`, for what monitors have seen already. */
   sendShown(to: Connection, fields: OwnMessageFields, body: readonly unknown[]): void {
     const { facet } = this.registry.grants.fromDriver(to);
-    this.voice.postUnseen(to.driverInbox, body, { ...fields, serial: to.nextSerial() }, facet);
+    this.voice.postUnseen(to.driverInbox, body, { ...fields, serial: to.serials.next() }, facet);
   }
 
   /** Sends a signal of the driver to every subscriber. */
@@ -282,7 +282,7 @@ export class Driver {
       {
         type: errorName === undefined ? MessageType.MethodReturn : MessageType.Error,
         flags: MessageFlag.NoReplyExpected,
-        serial: to.nextSerial(),
+        serial: to.serials.next(),
         replySerial,
         signature,
         errorName,

@@ -12,7 +12,7 @@ export function nameSignal(to: Connection, member: string): MessageFields {
   return {
     type: MessageType.Signal,
     flags: MessageFlag.NoReplyExpected,
-    serial: to.nextSerial(),
+    serial: to.serials.next(),
     path: DRIVER_PATH,
     interface: DRIVER_NAME,
     member,

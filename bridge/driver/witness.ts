@@ -3,6 +3,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME, type Directory } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
+import { Serials } from '#bridge/wire/serials.js';
 import { describeRefusal, type Facet } from '#policy/index.js';
 
 import { ErrorName } from './driver-error.js';
@@ -13,7 +14,7 @@ export class Witness {
   private readonly directory: () => Directory;
   private readonly message = new Message();
   private readonly envelope = new Envelope();
-  private serial = 0;
+  private readonly serials = new Serials();
 
   constructor(directory: () => Directory) {
     this.directory = directory;
@@ -35,10 +36,8 @@ export class Witness {
    */
   showRefusal({ serial }: MessageHeader, sender: Connection | undefined, facet: Facet): void {
     if (this.directory().monitors.count === 0) return;
-    this.serial = (this.serial % 0xffffffff) + 1;
     const to = sender?.uniqueName ?? DRIVER_NAME;
-    this.show(
-      errorMessage(this.serial, serial, to, ErrorName.AccessDenied, describeRefusal(facet)),
-    );
+    const text = describeRefusal(facet);
+    this.show(errorMessage(this.serials.next(), serial, to, ErrorName.AccessDenied, text));
   }
 }

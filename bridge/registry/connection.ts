@@ -9,6 +9,7 @@ import type {
 
 import type { Grant } from './grants.js';
 import { NO_STANDING, type Standing, type Subject } from './standing.js';
+import { Serials } from '#bridge/wire/serials.js';
 
 /** Who is at the other end, as the kernel noted when the socket was connected (SO_PEERCRED and relatives). */
 export interface Credentials {
@@ -137,7 +138,8 @@ export class Connection implements Subject {
   payer: Peer | null = null;
   live = true;
 
-  private serial = 0;
+  /** of the driver's messages to this connection */
+  readonly serials = new Serials();
 
   constructor(credentials: Credentials, figures: () => ConnectionFigures) {
     this.credentials = credentials;
@@ -157,11 +159,5 @@ export class Connection implements Subject {
 
   get isActive(): boolean {
     return this.number >= 0;
-  }
-
-  /** Serial of the driver's next message to this connection. */
-  nextSerial(): number {
-    this.serial = this.serial === 0xffffffff ? 1 : this.serial + 1;
-    return this.serial;
   }
 }

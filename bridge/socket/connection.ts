@@ -9,6 +9,7 @@ import {
 import { ErrorName } from '#bridge/wire/standard-errors.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { Serials } from '#bridge/wire/serials.js';
 import { SocketClient, type SocketEvents } from './client.js';
 import { connectToBus } from './connect.js';
 
@@ -46,7 +47,7 @@ export class BusConnection implements SocketEvents {
   private readonly client: SocketClient;
   private readonly watch: LoopWatch;
   private readonly waiting = new Map<number, Waiting>();
-  private lastSerial = 0;
+  private readonly serials = new Serials();
   private isMonitor = false;
   private fail!: (error: Error) => void;
   private announce!: () => void;
@@ -93,7 +94,7 @@ export class BusConnection implements SocketEvents {
     { body = [], fds = [], ...fields }: CallFields,
     timeoutMs = REPLY_TIMEOUT_MS,
   ): Promise<readonly unknown[]> {
-    const serial = ++this.lastSerial;
+    const serial = this.serials.next();
     const to = { destination: DRIVER_NAME, path: DRIVER_PATH, interface: DRIVER_NAME, ...fields };
     const answer = new Promise<DecodedMessage>((resolve, reject) =>
       this.waiting.set(serial, { resolve, reject }),
@@ -165,7 +166,7 @@ export class BusConnection implements SocketEvents {
     const error = {
       type: MessageType.Error,
       flags: MessageFlag.NoReplyExpected,
-      serial: ++this.lastSerial,
+      serial: this.serials.next(),
       replySerial: serial,
       destination: sender,
       errorName: ErrorName.UnknownMethod,

@@ -15,6 +15,7 @@ import { wantsReply } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
+import { Serials } from '#bridge/wire/serials.js';
 import type { Facet } from '#policy/index.js';
 
 import { Answer } from './answer.js';
@@ -53,7 +54,7 @@ export class Client implements Sink, HandleContext {
   private inbox: Handle | null;
   private readonly returnNodes = new Set<Node>();
   private offerCount = 0;
-  private errorSerial = 0x80000000;
+  private readonly errorSerials = new Serials(0x8000_0000);
 
   constructor(translator: Translator, connection: Connection) {
     const { host } = translator;
@@ -143,8 +144,7 @@ export class Client implements Sink, HandleContext {
   refuse(call: DecodedMessage, reply: Handle | null, errorName: string, text: string): void {
     if (reply === null || !wantsReply(call)) return;
     const { sender = this.connection.uniqueName, serial } = call;
-    this.errorSerial = this.errorSerial === 0xffffffff ? 0x80000000 : this.errorSerial + 1;
-    const bytes = errorMessage(this.errorSerial, serial, sender, errorName, text);
+    const bytes = errorMessage(this.errorSerials.next(), serial, sender, errorName, text);
     const status = this.send(reply, { bytes, sender: DRIVER_NUMBER });
     if (status !== SendStatus.Sent && reply.live) this.peer.release(reply);
   }

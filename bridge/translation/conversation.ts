@@ -187,7 +187,7 @@ export class Conversation implements HandleContext {
     const bytes = encodeMessage({
       type: MessageType.MethodCall,
       flags: MessageFlag.NoReplyExpected | MessageFlag.NoAutoStart,
-      serial: this.client.translator.nextSerial(),
+      serial: this.client.translator.serials.next(),
       path,
       ...release,
       destination: this.service.name,

@@ -224,7 +224,7 @@ class NativeCall {
     const fields = {
       type: MessageType.MethodReturn,
       flags: MessageFlag.NoReplyExpected,
-      serial: client.translator.nextSerial(),
+      serial: client.translator.serials.next(),
       replySerial,
       sender: DRIVER_NAME,
       destination,

@@ -7,6 +7,7 @@ import { Envelope } from '#bridge/registry/envelope.js';
 import type { Registry } from '#bridge/registry/registry.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
+import { Serials } from '#bridge/wire/serials.js';
 import { denialText } from '#bridge/registry/denial.js';
 import type { Facet } from '#policy/index.js';
 import type { Mapping } from '#mappings/index.js';
@@ -34,7 +35,7 @@ export class Translator implements ObjectTranslator {
   private readonly message = new Message();
   private readonly envelope = new Envelope();
   private readonly scanned = new MessageHeader();
-  private serial = 0;
+  readonly serials = new Serials();
 
   constructor(host: Host, mappings: readonly Mapping[]) {
     this.host = host;
@@ -179,11 +180,6 @@ export class Translator implements ObjectTranslator {
     for (const service of this.services.values()) {
       if (service.owner === said.sender) service.heard(said, to);
     }
-  }
-
-  nextSerial(): number {
-    this.serial = (this.serial % 0xffffffff) + 1;
-    return this.serial;
   }
 
   /** A service that a mapping speaks of may call an object that a native peer has offered to it. */
