@@ -47,7 +47,7 @@ export class Backlog {
   addOwn(lengthBytes: number): void {
     this.ownBytes += lengthBytes;
     const { shim } = this;
-    if (!shim.isBlocked) return;
+    if (!shim.output.isBlocked) return;
     this.review();
     const { bytes } = this.limits();
     if (!shim.peer.isFull || this.ownBytes <= bytes) return;
@@ -59,8 +59,8 @@ export class Backlog {
 
   /** The limit, with its value, that keeps the sender with this trace from adding a message; undefined: none does. */
   limitReached(trace: Trace, lengthBytes: number): string | undefined {
-    const { outbox, isBlocked } = this.shim;
-    if (!isBlocked) return undefined;
+    const { outbox, output } = this.shim;
+    if (!output.isBlocked) return undefined;
     const { pendingBytes: bytes, pendingDescriptors: descriptors } = outbox;
     const limits = this.limits();
     const slot = outbox.shares.limitReached(trace, lengthBytes, limits, { bytes, descriptors });

@@ -44,6 +44,7 @@ import { ReloadRequests } from './reload-requests.js';
 import { Shim } from './shim.js';
 import { Spreader } from './spreader.js';
 import type { HostRequest } from './thread-messages.js';
+import { Effort } from './turn-share.js';
 import { Users } from './users.js';
 import { Waking } from './waking.js';
 
@@ -75,6 +76,7 @@ export class Host {
   readonly reloads = new ReloadRequests();
   readonly denials = new Denials();
   readonly deadlines = new Deadlines();
+  readonly effort = new Effort();
   private readonly memoryReturn = new MemoryReturn(() => this.arena, this.deadlines);
   private readonly patience: Patience;
   readonly entrance: Entrance;
@@ -188,6 +190,7 @@ export class Host {
   // hot
   private turn(): void {
     const { deadlines, waking } = this;
+    this.effort.turn++;
     if (this.hasWork) this.poller.turn(0);
     else if (!this.look()) this.sleep();
     if (!deadlines.isEmpty) deadlines.runDue(performance.now());
@@ -444,12 +447,6 @@ export class Host {
     this.registry.left(shim);
     this.poller.close(shim.fd);
     shim.credentials.close();
-  }
-
-  /** While a socket takes less than there is, epoll is asked to say when it takes more. */
-  setBlocked(shim: Shim, isBlocked: boolean): void {
-    shim.isBlocked = isBlocked;
-    this.poller.setWriting(shim.fd, isBlocked);
   }
 
   log(level: LogLevel, message: string, fields: LogFields = {}): void {

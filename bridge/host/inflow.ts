@@ -13,8 +13,8 @@ const LARGE_FIRST_BYTES = 4 * 1024 * 1024;
 
 /** Takes the messages of a stream. */
 export interface MessageHandler {
-  /** whether it takes no more for now */
-  readonly isWaiting: boolean;
+  /** false: what comes next is kept until `Inflow.resume` */
+  readonly takesMore: boolean;
   /** Something has been read: what is complete follows. */
   begin(): void;
   /** One whole message, not checked yet. False: read no further. */
@@ -41,6 +41,8 @@ export class Inflow {
   /** the same in memory of its own, when the arena is full */
   private partCopy: Uint8Array | null = null;
   private partBytes = 0;
+  /** what is kept was not cut into messages, because the handler took no more */
+  hasRest = false;
 
   /** a large message: memory for all of it, of which `largeFilled` bytes are there */
   private large: LargeBuffer | null = null;
@@ -80,10 +82,12 @@ export class Inflow {
   }
 
   /**
-   * One system call, and everything that is complete after it. A `ReadStatus`, or a `WireFault`.
+   * One system call, and everything that is complete after it; or what was kept, if there is something. A
+   * `ReadStatus`, or a `WireFault`.
    */
   // hot
   read(handler: MessageHandler): number {
+    if (this.hasRest) return this.resume(handler);
     if (this.large !== null) return this.readLarge(this.large, handler);
     const { window } = this;
     const { arena } = window;
@@ -109,9 +113,11 @@ export class Inflow {
     return this.cut(handler, at, at + bytes.length);
   }
 
-  /** What was kept because the handler waited. */
+  /** What was kept because the handler took no more. */
   resume(handler: MessageHandler): number {
-    if (this.partBytes === 0 || this.large !== null) return ReadStatus.Ok;
+    if (!this.hasRest) return ReadStatus.Ok;
+    this.hasRest = false;
+    this.isDrained = false;
     const start = this.window.open(READ_BYTES + this.partBytes);
     const end = start + this.partBytes;
     this.restorePart(start);
@@ -137,8 +143,9 @@ export class Inflow {
     const { bytes, view } = this.window.arena;
     let at = start;
     while (at < end) {
-      if (handler.isWaiting) {
+      if (!handler.takesMore) {
         this.keepPart(at, end);
+        this.hasRest = true;
         return ReadStatus.Ok;
       }
       const length = frameLength(bytes, view, at, end);

@@ -17,6 +17,7 @@ import { Rejection, type Rejected } from './foreign-messages.js';
 import { ReadStatus } from './inflow.js';
 import type { LogFields } from './log-budget.js';
 import type { Shim } from './shim.js';
+import { EffortOf } from './turn-share.js';
 
 /** The error that a client gets when its message is not delivered. Never on the hot path. */
 export function sendError(
@@ -26,8 +27,10 @@ export function sendError(
   text: string,
 ): void {
   const { uniqueName } = shim.connection;
-  const bytes = errorMessage(shim.nextErrorSerial(), header.serial, uniqueName, errorName, text);
+  const serial = shim.errorSerials.next();
+  const bytes = errorMessage(serial, header.serial, uniqueName, errorName, text);
   shim.refusals++;
+  shim.host.effort.spent += EffortOf.Error;
   shim.host.sendOwn(shim, bytes);
 }
 
@@ -74,7 +77,7 @@ export function brokenPipe(shim: Shim, errno: number): void {
     host.close(shim, `writing failed with ${errnoName(errno)}`);
     return;
   }
-  shim.hangUp();
+  shim.output.hangUp();
   host.deadlines.add(performance.now() + LAST_WORDS_MS, () => endOfStream(shim, ReadStatus.Closed));
 }
 
@@ -219,7 +222,7 @@ export function refuseForeign(
     ],
   }[rejection as 2 | 3 | 4];
   const to = uniqueName(sender);
-  const bytes = errorMessage(shim.nextErrorSerial(), serial, to, errorName, text);
+  const bytes = errorMessage(shim.errorSerials.next(), serial, to, errorName, text);
   const message = shim.host.control.clear();
   message.addPiece(bytes, 0, bytes.length);
   shim.peer.send(reply, message);
@@ -228,14 +231,14 @@ export function refuseForeign(
 /** The callee has gone, or let go of the reply handle. */
 export function noReply(shim: Shim, serial: number): void {
   const { uniqueName } = shim.connection;
-  shim.host.sendOwn(shim, noReplyError(shim.nextErrorSerial(), serial, uniqueName));
+  shim.host.sendOwn(shim, noReplyError(shim.errorSerials.next(), serial, uniqueName));
 }
 
 /** reply_timeout has passed. */
 export function replyTimedOut(shim: Shim, serial: number): void {
   const text = ErrorText.replyTimedOut;
   const { uniqueName } = shim.connection;
-  const bytes = errorMessage(shim.nextErrorSerial(), serial, uniqueName, ErrorName.NoReply, text);
+  const bytes = errorMessage(shim.errorSerials.next(), serial, uniqueName, ErrorName.NoReply, text);
   shim.host.sendOwn(shim, bytes);
 }
 

@@ -9,12 +9,14 @@ import type { Lookup } from './node-contexts.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { sendError, unexpectedReply } from './refusals.js';
 import type { Shim } from './shim.js';
+import { EffortOf } from './turn-share.js';
 
 /**
  * First contact with a name: asks the registry, which answers with a handle. Null: either there is no owner and the
  * client has got the error, or the message is held until the answer comes.
  */
 export function resolve(shim: Shim, header: MessageHeader): Destination | null {
+  shim.host.effort.spent += EffortOf.Lookup;
   const lookup = shim.host.registry.resolve(shim, headerText(header, 'destination'), header);
   return lookup === null ? null : adopt(shim, lookup, header);
 }

@@ -13,12 +13,14 @@ import { CAPTURE, NAME_NODE, type Lookup } from './node-contexts.js';
 import { adopt } from './resolving.js';
 import { denied, notSent, speaksOutOfTurn, unknownType } from './refusals.js';
 import type { Shim } from './shim.js';
+import { EffortOf } from './turn-share.js';
 import { INTROSPECTABLE, PEER } from '#bridge/wire/standard-names.js';
 
 /** Ways off the hot path: to the driver, to everybody, and of messages that have to be rewritten. */
 
 /** A message to org.freedesktop.DBus. */
 export function sendToDriver(shim: Shim, header: MessageHeader): void {
+  shim.host.effort.spent += EffortOf.DriverMessage;
   const { facet } = driverDestination(shim);
   if (shim.isMonitor) return speaksOutOfTurn(shim);
   if (header.type > MessageType.Signal) return unknownType(shim, header);
@@ -125,11 +127,12 @@ function answer(
   body: readonly [] | readonly [string],
   errorName?: string,
 ): void {
+  shim.host.effort.spent += EffortOf.Error;
   const bytes = encodeMessage(
     {
       type: errorName === undefined ? MessageType.MethodReturn : MessageType.Error,
       flags: MessageFlag.NoReplyExpected,
-      serial: shim.nextErrorSerial(),
+      serial: shim.errorSerials.next(),
       replySerial: header.serial,
       errorName,
       signature: body.length === 0 ? undefined : 's',

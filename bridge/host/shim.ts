@@ -1,6 +1,5 @@
 import { NewNode, SendStatus } from '#core/index.js';
 import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
-import { Errno } from '#core/linux/index.js';
 import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -9,6 +8,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
+import { Serials } from '#bridge/wire/serials.js';
 
 import { Backlog } from './backlog.js';
 import { DescriptorClaims } from './descriptor-claims.js';
@@ -32,20 +32,24 @@ import {
 } from './routes.js';
 import { ReplyTable } from './reply-table.js';
 import { FIELDS_MAX_BYTES, SENDER_FIELD_MAX_BYTES, SenderField } from './sender-field.js';
+import { TurnShare } from './turn-share.js';
 import type { SocketCredentials } from './socket-credentials.js';
+import { SocketOutput, type OutputOwner } from './socket-output.js';
 
 /**
  * The peer that stands for one D-Bus connection: a socket on one side, handles on the other. What the client sends
  * is checked once, then goes through the handle that its destination leads to; what others send is appended to the
  * outbox, which is this peer's queue.
  */
-export class Shim implements Sink, MessageHandler {
+export class Shim implements Sink, MessageHandler, OutputOwner {
   readonly host: Host;
   readonly fd: number;
   readonly peer: Peer;
   readonly outbox: Outbox;
+  readonly output: SocketOutput;
   readonly backlog = new Backlog(this);
   private readonly claims = new DescriptorClaims(this);
+  private readonly share: TurnShare;
   readonly inflow: Inflow;
   readonly hasUnixFds: boolean;
   readonly destinations = new Destinations();
@@ -63,8 +67,6 @@ export class Shim implements Sink, MessageHandler {
   becomingSerial = -1;
   isWatching = false;
   isDirty = false;
-  /** the socket took less than there was: epoll tells when it takes more */
-  isBlocked = false;
   /** a question to the registry or driver has not been answered */
   private isAwaiting = false;
   /** the connections of the client's process; null: no others are known */
@@ -78,8 +80,6 @@ export class Shim implements Sink, MessageHandler {
   private isEnding = false;
   /** the message that has to be routed then */
   private held: HeldMessage | null = null;
-  /** the client has hung up: nothing that is written arrives */
-  private isGone = false;
 
   incomingMessages = 0;
   incomingBytes = 0;
@@ -90,15 +90,18 @@ export class Shim implements Sink, MessageHandler {
   /** method calls of this connection that wait for their reply */
   pendingCalls = 0;
 
-  private errorSerial = 0x80000000;
+  /** of errors that are made here, apart from the driver's own */
+  readonly errorSerials = new Serials(0x8000_0000);
 
   constructor(host: Host, fd: number, hasUnixFds: boolean, uid: number) {
     this.host = host;
+    this.share = new TurnShare(host.effort);
     this.fd = fd;
     this.hasUnixFds = hasUnixFds;
     this.peer = host.domain.openPeer({ user: host.userOf(uid), sink: this });
     this.peer.takesDescriptors = hasUnixFds;
     this.outbox = new Outbox(host.outboxes);
+    this.output = new SocketOutput(this, host.poller, host.deadlines);
     const { maxMessageBytes, maxIncomingUnixFds } = host.limits;
     this.inflow = new Inflow(
       fd,
@@ -133,6 +136,7 @@ export class Shim implements Sink, MessageHandler {
     if (fault !== 0) return refusals.malformed(this, fault);
     this.incomingMessages++;
     this.incomingBytes += end - start;
+    host.effort.spent++;
     if (header.unixFds > 0 && !this.claims.claim(header.unixFds)) return false;
     host.envelope.senderNumber = this.connection.number;
     if (header.senderFieldStart !== 0 || header.hasUnknownFields) routeCleaned(this, header);
@@ -282,9 +286,10 @@ export class Shim implements Sink, MessageHandler {
     }
     this.outgoingMessages++;
     this.outgoingBytes += message.lengthBytes;
+    this.host.effort.spent++;
     if (message.origin === 0) this.outbox.append(message, trace);
     else this.outbox.appendForeign(message, trace);
-    if (this.isBlocked) this.backlog.review();
+    if (this.output.isBlocked) this.backlog.review();
     if (!this.isDirty) this.host.markDirty(this);
   }
 
@@ -337,6 +342,11 @@ export class Shim implements Sink, MessageHandler {
     return this.isAwaiting || this.held !== null || this.program?.isSettling === true;
   }
 
+  // hot
+  get takesMore(): boolean {
+    return !this.share.isUsedUp && !this.isWaiting;
+  }
+
   /** Takes nothing more from the client until `answered`. */
   wait(): void {
     this.isAwaiting = true;
@@ -374,7 +384,9 @@ export class Shim implements Sink, MessageHandler {
       if (host.isUnsettled) host.settle();
     }
     if (!this.live || this.isWaiting) return;
+    this.share.open();
     this.readUntil(this.inflow.resume(this));
+    if (this.inflow.hasRest && !this.isWaiting) host.poller.again(this);
   }
 
   /** A name leads somewhere else. */
@@ -396,20 +408,25 @@ export class Shim implements Sink, MessageHandler {
     if (isEnding) this.isEnding = true;
     const { inflow, host } = this;
     if (this.isWaiting || this.isWoken) return host.waking.noteUnread(this);
+    if (!this.share.open()) return host.poller.again(this);
     const messages = this.incomingMessages;
     this.unreadAt = 0;
     this.readUntil(inflow.read(this));
     /* one message is what we were woken for; of more, some may have come after that */
     if (this.incomingMessages - messages !== 1 || inflow.waitingBytes > 0)
       host.poller.isStale = true;
-    if (!this.live || (inflow.isDrained && !this.isEnding)) return;
-    if (this.isWaiting) host.waking.noteUnread(this);
-    else host.poller.again(this);
+    if (!this.live) return;
+    const isAllRead = inflow.isDrained && !this.isEnding;
+    if (this.isWaiting) {
+      if (!isAllRead) host.waking.noteUnread(this);
+    } else if (inflow.hasRest || !isAllRead) host.poller.again(this);
   }
 
   /** Bytes and descriptors that came together with the end of the handshake. */
   feed(bytes: Uint8Array, descriptors: readonly number[]): void {
+    this.share.open();
     this.readUntil(this.inflow.feed(this, bytes, descriptors));
+    if (this.inflow.hasRest && !this.isWaiting) this.host.poller.again(this);
   }
 
   // hot
@@ -418,56 +435,26 @@ export class Shim implements Sink, MessageHandler {
     this.claims.review();
   }
 
-  /** The socket takes more. */
   writable(): void {
-    this.isBlocked = false;
-    this.write();
-    if (this.live && !this.isBlocked) this.host.setBlocked(this, false);
+    this.output.writable();
   }
 
-  /** The end of a turn in which the outbox grew. */
   // hot
   flush(): void {
-    if (this.isBlocked) this.stayBlocked();
-    else this.write();
+    this.output.flush();
   }
 
   // hot
-  private write(): void {
-    const errno = this.outbox.flush(this.fd);
-    if (errno === 0) this.backlog.clear();
-    else if (errno === Errno.EAGAIN) this.waitForReader();
-    else if (errno === Errno.ETOOMANYREFS) this.waitForArrivals();
-    else refusals.brokenPipe(this, errno);
+  drained(): void {
+    this.backlog.clear();
   }
 
-  /** The client reads more slowly than others send: its outbox has to wait for the socket. */
-  private waitForReader(): void {
-    this.host.setBlocked(this, true);
-    this.stayBlocked();
-  }
-
-  private stayBlocked(): void {
-    if (this.isGone) this.outbox.close();
-    this.outbox.keepBorrowed();
+  heldUp(): void {
     this.backlog.review();
   }
 
-  /** Too many descriptors are on their way to clients of this user (unix(7)); no event tells when they are there. */
-  private waitForArrivals(): void {
-    this.isBlocked = true;
-    this.stayBlocked();
-    this.host.deadlines.add(performance.now() + ARRIVAL_RETRY_MS, () => {
-      if (this.live) this.writable();
-    });
-  }
-
-  /** The client no longer reads: what is queued, and what comes until the connection is closed, is discarded. */
-  hangUp(): void {
-    this.host.setBlocked(this, false);
-    this.isGone = true;
-    this.isBlocked = true;
-    this.stayBlocked();
+  brokenPipe(errno: number): void {
+    refusals.brokenPipe(this, errno);
   }
 
   /** Puts bytes of our own into the client's outbox that no monitor gets to see. */
@@ -488,13 +475,4 @@ export class Shim implements Sink, MessageHandler {
     this.inflow.close();
     this.senderField.close();
   }
-
-  /** A serial for an error that is made here, apart from the driver's own. */
-  nextErrorSerial(): number {
-    this.errorSerial = this.errorSerial >= 0xfffffffe ? 0x80000000 : this.errorSerial + 1;
-    return this.errorSerial;
-  }
 }
-
-/** Long enough not to be busy with it, short enough to go unnoticed. */
-const ARRIVAL_RETRY_MS = 10;

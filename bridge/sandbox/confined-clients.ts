@@ -206,7 +206,7 @@ function deliverTo(
   { bytes, start, end }: MessageHeader,
   fds: readonly number[],
 ): boolean {
-  const isNext = shim.incomingBytes === sentBytes && !shim.isWaiting && !shim.isWoken;
+  const isNext = shim.incomingBytes === sentBytes && shim.takesMore && !shim.isWoken;
   if (!isNext || end - start > SHORT_BYTES) return false;
   shim.begin();
   shim.feed(bytes.subarray(start, end), fds);

@@ -3,6 +3,7 @@ import { closeFd, Errno, errnoName, randomBytes, sendBytes } from '#core/linux/i
 import type { Host } from '#bridge/host/host.js';
 import { scratch } from '#bridge/host/scratch.js';
 import { Inflow, ReadStatus, type MessageHandler } from '#bridge/host/inflow.js';
+import { SocketOutput, type OutputOwner } from '#bridge/host/socket-output.js';
 import { Outbox } from '#bridge/host/outbox.js';
 import type { Endpoint } from '#bridge/host/poller.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
@@ -21,12 +22,11 @@ import {
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
 import { PEER } from '#bridge/wire/standard-names.js';
+import { Serials } from '#bridge/wire/serials.js';
 
 const HANDSHAKE_BYTES = 4096;
 /** Descriptors of messages whose end has not come yet. */
 const WAITING_FDS_MAX = 4 * UNIX_FDS_MAX;
-/** As for clients: too many descriptors are on their way (unix(7)), and no event tells when they have arrived. */
-const ARRIVAL_RETRY_MS = 10;
 const DEAF = 'it does not read during the authentication';
 
 /** What the other bus says to a call of our own; undefined: it went away before. */
@@ -46,11 +46,12 @@ export interface LinkEvents {
 }
 
 /** A connection to the existing bus, which lives in the host's loop like those of clients. */
-export class Link implements Endpoint, MessageHandler {
+export class Link implements Endpoint, MessageHandler, OutputOwner {
   readonly fd: number;
   /** never pauses reading: consumers buffer */
-  readonly isWaiting = false;
+  readonly takesMore = true;
   readonly outbox: Outbox;
+  private readonly output: SocketOutput;
   readonly envelope = new Envelope();
   uniqueName = '';
   guid = '';
@@ -65,14 +66,14 @@ export class Link implements Endpoint, MessageHandler {
   private readonly inflow: Inflow;
   private readonly calls = new Map<number, ReplyTaker>();
   private sasl: SaslClient | null;
-  private serial = 0;
-  private isBlocked = false;
+  readonly serials = new Serials();
 
   constructor(host: Host, { fd, guid }: BusSocket, events: LinkEvents) {
     this.host = host;
     this.fd = fd;
     this.events = events;
     this.outbox = new Outbox(host.outboxes);
+    this.output = new SocketOutput(this, host.poller, host.deadlines);
     this.inflow = new Inflow(
       fd,
       host.window,
@@ -90,13 +91,6 @@ export class Link implements Endpoint, MessageHandler {
     host.poller.watch(this);
     /* Whoever makes this link does not have it yet, so the end of a bus that dies right now is told afterwards. */
     if (!this.sendsLines(this.sasl)) host.at(performance.now(), () => this.fail(DEAF));
-  }
-
-  /** A serial that no call of this connection waits with. */
-  // hot
-  nextSerial(): number {
-    this.serial = this.serial === 0xffffffff ? 1 : this.serial + 1;
-    return this.serial;
   }
 
   /** Calls a method of the other bus itself. */
@@ -119,7 +113,7 @@ export class Link implements Endpoint, MessageHandler {
     taker: ReplyTaker,
   ): void {
     if (!this.live) return taker(undefined, null);
-    const serial = this.nextSerial();
+    const serial = this.serials.next();
     this.calls.set(serial, taker);
     this.sendOwn(encodeMessage({ ...fields, type: MessageType.MethodCall, serial }, body));
   }
@@ -128,7 +122,7 @@ export class Link implements Endpoint, MessageHandler {
   sendError(to: string, replySerial: number, errorName: string, text: string): void {
     const type = MessageType.Error;
     const flags = MessageFlag.NoReplyExpected;
-    const serial = this.nextSerial();
+    const serial = this.serials.next();
     this.sendOwn(
       encodeMessage(
         { type, flags, serial, replySerial, errorName, destination: to, signature: 's' },
@@ -165,16 +159,16 @@ export class Link implements Endpoint, MessageHandler {
   }
 
   writable(): void {
-    this.isBlocked = false;
-    this.write();
-    if (this.live && !this.isBlocked) this.host.poller.setWriting(this.fd, false);
+    this.output.writable();
   }
 
-  /** The end of a turn in which the outbox grew. */
   // hot
   flush(): void {
-    if (this.isBlocked) this.outbox.keepBorrowed();
-    else this.write();
+    this.output.flush();
+  }
+
+  drained(): void {
+    this.events.drained?.();
   }
 
   /** What caused this may stand in the ring of another process. */
@@ -271,31 +265,12 @@ export class Link implements Endpoint, MessageHandler {
     });
   }
 
-  private write(): void {
-    const errno = this.outbox.flush(this.fd);
-    if (errno === 0) return this.events.drained?.();
-    if (errno === Errno.EAGAIN) {
-      this.isBlocked = true;
-      this.host.poller.setWriting(this.fd, true);
-      this.outbox.keepBorrowed();
-    } else if (errno === Errno.ETOOMANYREFS) this.waitForArrivals();
-    else this.brokenPipe(errno);
-  }
-
   /** The last messages of the other bus can still be read; the end of input closes the connection. */
-  private brokenPipe(errno: number): void {
+  brokenPipe(errno: number): void {
     if (errno !== Errno.EPIPE && errno !== Errno.ECONNRESET) {
       return this.fail(`writing failed with ${errnoName(errno)}`);
     }
     this.outbox.close();
-  }
-
-  private waitForArrivals(): void {
-    this.isBlocked = true;
-    this.outbox.keepBorrowed();
-    this.host.at(performance.now() + ARRIVAL_RETRY_MS, () => {
-      if (this.live) this.writable();
-    });
   }
 
   private endText(status: number): string {

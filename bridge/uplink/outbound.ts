@@ -196,7 +196,7 @@ export class Outbound {
     const { attachment } = this.uplink;
     const link = this.uplink.link!;
     const message = attachment.outgoing.clear();
-    const serial = link.nextSerial();
+    const serial = link.serials.next();
     attachment.rewriter.rewrite(message, header, serial, replySerial, destination, NO_FIELD);
     message.descriptors = descriptors;
     /* what is paid back has to be what was charged: the message as it came */

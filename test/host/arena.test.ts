@@ -66,7 +66,7 @@ describe('without any memory left', () => {
     );
     const got: Uint8Array[] = [];
     const handler = {
-      isWaiting: false,
+      takesMore: false,
       begin: () => {},
       message: (bytes: Uint8Array, _: DataView, start: number, end: number) =>
         got.push(bytes.slice(start, end)) > 0,
