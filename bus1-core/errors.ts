@@ -21,7 +21,7 @@ export const Bus1Code = {
 
 export type Bus1Code = (typeof Bus1Code)[keyof typeof Bus1Code];
 
-/** A refused operation. It has had no effect that anybody can see. */
+/** A refused operation. It had no visible effect. */
 export class Bus1Error extends Error {
   readonly code: Bus1Code;
 

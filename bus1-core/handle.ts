@@ -4,18 +4,18 @@ import type { Trace } from './quota.js';
 
 /**
  * A sending end of a channel (bus1.7, "Handles"): the right to send to one node, held by one peer.
- * There are no two ways to the same handle: a copy is another handle with another ID.
+ * A handle is never shared: a copy is another handle with another ID.
  */
 export class Handle {
   /** unique among the nodes and handles of its owner, never used again */
   id = 0;
   owner: Peer;
   node: Node;
-  /** false once released, consumed, or told of its node's release */
+  /** false once released, consumed, or notified of its node's release */
   live = true;
-  /** whatever the holder wants to find again when the node is released */
+  /** the holder's own data, for use when the node is released */
   context: unknown = null;
-  /** whom this handle was charged to when it arrived in a message */
+  /** the trace that this handle was charged to when it arrived in a message */
   charge: Trace | null = null;
 
   previousOfNode: Handle | null = null;

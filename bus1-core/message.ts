@@ -91,7 +91,7 @@ export class Message {
     this.transfers[this.transferCount++] = handle;
   }
 
-  /** Whether an answer through the last handle reaches who has sent this; what else it leads to may be anybody's. */
+  /** Whether the last handle, if any, leads to the sending process; otherwise a reply may reach another process. */
   get isLastOwn(): boolean {
     return this.receivedCount === 0 || this.ownFrom < this.receivedCount;
   }

@@ -15,7 +15,7 @@ export class Node {
   oneShot: boolean;
   /** an extension: released, but what was sent to it from other processes may still arrive (`Peer.drain`) */
   isDraining = false;
-  /** whatever the owner wants to find again when something arrives here */
+  /** the owner's own data, for use when something arrives here */
   context: unknown = null;
 
   /** handles to this node, those in flight included */

@@ -94,8 +94,8 @@ export class PeerById {
   }
 
   /**
-   * For each entry a new handle in `to`. Returns the IDs as the two arrays of the ioctl would read afterwards. All or
-   * nothing.
+   * Gives `to` a new handle for each entry, or for none. Returns the IDs as the two arrays of the ioctl would read
+   * afterwards.
    *
    * @throws Bus1Error EINVAL, EBADRQC, EBADF, EOPNOTSUPP
    */
@@ -146,7 +146,7 @@ export class PeerById {
 
   /**
    * Releases nodes in one transaction, and still receives what was sent before (`Peer.drain`). Their IDs end with the
-   * HANDLE_RELEASE that says that nothing more comes.
+   * HANDLE_RELEASE after which nothing more arrives.
    *
    * @throws Bus1Error EINVAL; EBADRQC when any ID is no node of this peer: then nothing was released
    */

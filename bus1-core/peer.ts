@@ -20,7 +20,7 @@ export const SendStatus = {
 export type SendStatus = (typeof SendStatus)[keyof typeof SendStatus];
 
 export interface PeerOptions {
-  /** user that what this peer receives and holds is charged to */
+  /** the user who is charged for what this peer receives and holds */
   readonly user: ResourceUser;
   /** receives at once instead of queueing (see `Sink`) */
   readonly sink?: Sink;
@@ -42,11 +42,11 @@ export class Peer {
   sink: Sink;
   readonly queue: Queue | null;
   live = true;
-  /** set by the owner of the sink while that has more waiting than it wants: senders get OverQuota (`refuses`) */
+  /** set by the sink's owner while too much waits in the sink: senders get OverQuota (`refuses`) */
   isFull = false;
-  /** messages with descriptors are refused, instead of arriving without them */
+  /** false: messages with descriptors are refused, instead of arriving without them */
   takesDescriptors = true;
-  /** its sink has a `reserve` that must be asked */
+  /** its sink has a `reserve`, which must be called before a transaction */
   asksForRoom = false;
 
   firstNode: Node | null = null;
@@ -157,7 +157,7 @@ export class Peer {
     return SendStatus.Sent;
   }
 
-  /** Releases nodes and handles of this peer in one transaction: nodes first. What is dead already is passed over. */
+  /** Releases nodes and handles of this peer in one transaction: nodes first. Dead objects are skipped. */
   release(...objects: readonly (Node | Handle)[]): void {
     this.mustOwn(objects);
     this.domain.begin();
@@ -206,7 +206,7 @@ export class Peer {
     return this.isFull && this.sink.takesWhenFull?.(firstByte, trace, lengthBytes) !== true;
   }
 
-  /** Whether its sink can take `message`, which brings so many handles. */
+  /** Whether its sink can take `message`, which carries `handles` handles. */
   // hot
   hasRoom(message: Message, handles: number): boolean {
     return !this.asksForRoom || this.sink.reserve!(message, handles);
@@ -277,7 +277,7 @@ export class Peer {
     return SendStatus.Sent;
   }
 
-  /** After all were delivered, so that no handle that is still to be used is dead, or in use for something else. */
+  /** Runs after all deliveries, so that no handle that is still needed is dead, or reused for something else. */
   private consumeOneShots(handles: readonly Handle[], count: number): void {
     for (let i = 0; i < count; i++) {
       const handle = handles[i];

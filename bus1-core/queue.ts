@@ -80,7 +80,7 @@ export class Queue implements Sink {
     this.push({ type: ReceivedType.HandleRelease, node });
   }
 
-  /** Takes out what has lost its meaning because `object`, a node or a handle of this peer, was released. */
+  /** Removes entries that are void because `object`, a node or a handle of this peer, was released. */
   purge(object: Node | Handle): readonly Received[] {
     if (this.length === 0) return NOTHING;
     const waiting = this.drain();

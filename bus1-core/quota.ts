@@ -115,7 +115,7 @@ export class Claim {
     return new Trace(this);
   }
 
-  /** An actor is gone and owes nothing. */
+  /** An actor is gone, and nothing is charged to its trace. */
   untrace(): void {
     this.traces--;
     if (this.traces === 0) this.user.forget(this);
@@ -161,7 +161,7 @@ export class Claim {
   }
 }
 
-/** Called for what is given back to a trace: a domain across processes passes it on to the sender's process. */
+/** Notified of what is given back to a trace: a domain across processes reports it to the sender's process. */
 export interface DischargeListener {
   discharged(objects: number, bytes: number, descriptors: number): void;
 }
@@ -217,13 +217,13 @@ export class Trace {
     return this.share[0] === 0 && this.share[1] === 0 && this.share[2] === 0;
   }
 
-  /** The actor is gone: the trace goes with the last thing that is charged to it. */
+  /** The actor is gone: the trace ends once nothing is charged to it any more. */
   abandon(): void {
     this.abandoned = true;
     if (this.isIdle()) this.claim.untrace();
   }
 
-  /** Its actor is gone. */
+  /** Whether its actor is gone. */
   get isAbandoned(): boolean {
     return this.abandoned;
   }

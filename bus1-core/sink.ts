@@ -6,8 +6,8 @@ import type { Trace } from './quota.js';
 /**
  * A receiver that takes what arrives at the very moment of the commit, instead of having it queued: its own store is
  * the BUS1 queue (for a D-Bus connection: the outbox, in wire format). It may not start an operation
- * of the core from within these calls, and must not throw: a transaction cannot be half undone. What has to follow is
- * done when the operation has returned.
+ * of the core from within these calls, and must not throw: a transaction cannot be half undone. Follow-up work is done
+ * when the operation has returned.
  *
  * One-shot nodes, and handles to them, are used again for later messages once they are dead. A peer with a sink
  * forgets such a node with the `accept` or `handleReleased` that names it, and such a handle with the `send`, `release`
@@ -24,9 +24,9 @@ export interface Sink {
   /** HANDLE_RELEASE: nobody can reach `node` any more; it is dead from now on. */
   handleReleased(node: Node): void;
   /**
-   * The node behind `handle` drains (`Peer.drain`). True: the holder stands for others, who may have sent something
-   * that is still to arrive; it has told them, and releases the handle when all that has arrived. Where this is missing
-   * the handle is dead, and `nodeReleased` says so.
+   * The node behind `handle` drains (`Peer.drain`). True: the holder acts for others, who may have sent something that
+   * is still to arrive; it has notified them, and releases the handle when all of that has arrived. Without this method
+   * the handle is dead, and `nodeReleased` is called.
    */
   nodeDraining?(handle: Handle): boolean;
   /**
@@ -44,7 +44,7 @@ export interface Sink {
   onRefused?(): void;
 }
 
-/** What a closed peer is left with, so that a node or handle that still names it does not keep its sink in memory. */
+/** The sink of a closed peer, so that a node or handle that still refers to it does not keep its sink in memory. */
 export const CLOSED_SINK: Sink = {
   accept() {},
   nodeReleased() {},

@@ -1,4 +1,4 @@
-/** The candidate that a typing error leads to `word` from, if there is one. */
+/** The candidate that `word` may be a misspelling of, if there is one. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))

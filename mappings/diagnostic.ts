@@ -24,7 +24,7 @@ export type DiagnosticCode =
   | 'not-introspected'
   | 'wrong-type';
 
-/** Something wrong in a mapping (an error), or hardly meant (advice). */
+/** Something wrong in a mapping (an error), or probably not meant (advice). */
 export interface Diagnostic extends SourcePosition {
   readonly severity: 'error' | 'advice';
   readonly code: DiagnosticCode;
@@ -39,7 +39,7 @@ export function adviceAt(at: SourcePosition, code: DiagnosticCode, message: stri
   return { ...at, severity: 'advice', code, message };
 }
 
-/** The order in which a reader meets them. */
+/** Compares positions, for the order in the file. */
 export function byPosition(one: SourcePosition, other: SourcePosition): number {
   return one.line - other.line || one.column - other.column;
 }

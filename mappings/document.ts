@@ -25,7 +25,7 @@ export class MappingDocument {
     });
   }
 
-  /** The values, or what keeps the text from being a mapping file. */
+  /** The values, or the reasons why the text is not a mapping file. */
   read(): { readonly file: MappingFile } | { readonly diagnostics: readonly Diagnostic[] } {
     const malformed = this.#document.errors.map(({ pos, message }) =>
       errorAt(this.#position(pos[0]), 'malformed', `malformed YAML: ${message}`),
@@ -99,7 +99,7 @@ interface Issue {
   readonly issues?: readonly Issue[] | undefined;
 }
 
-/** How much of a value is shown. */
+/** Longest value that a diagnostic quotes, in characters. */
 const SHOWN_MAX = 40;
 
 /** What a schema expects, in the words of YAML. */
@@ -111,7 +111,7 @@ function complaintOf({ message, expected, received: found = 'something else' }: 
   return expected ? `${expected} is expected here, not ${received}` : message;
 }
 
-/** Of the alternatives of a union, the complaint that got furthest says most. */
+/** Of the issues of a union's alternatives, the one at the deepest path is the most specific. */
 function deepestIssue(issue: Issue): Issue {
   const depth = (one: Issue): number => one.path?.length ?? 0;
   const inner = (issue.issues ?? []).map((nested) => deepestIssue(nested));

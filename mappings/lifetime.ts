@@ -24,7 +24,7 @@ export function endedObjects(
   return pathsAt(mapped?.methods.get(message.member)?.ends, message.call ?? [], self);
 }
 
-/** Whether a signal waits for holders of the object that could not ask for it yet. */
+/** Whether a signal is kept for holders of the object that could not subscribe yet. */
 export function isKept({ interfaces }: Mapping, message: MappedMessage): boolean {
   const { part, interface: name, member } = message;
   return part === 'signal' && interfaces.get(name)?.signals.get(member)?.isKept === true;

@@ -4,7 +4,7 @@ import type { MappedInterface, Mapping, ObjectKind, ObjectPlace } from './mappin
 import { patternsOverlap } from './names.js';
 import { STANDARD_INTERFACES } from './members.js';
 
-/** What is wrong, or hardly meant, in one mapping and between several. */
+/** Finds what is wrong, or probably not meant, in one mapping and between several. */
 export function lintMappings(mappings: readonly Mapping[]): Diagnostic[] {
   return [...mappings.flatMap((mapping) => lintMapping(mapping)), ...lintNames(mappings)];
 }
@@ -45,7 +45,7 @@ function placesIn({ methods, signals, properties }: MappedInterface): ObjectPlac
   ];
 }
 
-/** Such an object is reached by a fixed path, as the standard ObjectManager is, without a place. */
+/** Whether such objects have fixed paths, as the standard ObjectManager has: they are reached without a place. */
 function hasFixedPath({ owner, paths }: ObjectKind): boolean {
   return owner === 'service' && paths.every(({ variables }) => variables.length === 0);
 }
@@ -102,7 +102,7 @@ function unknownMembers({ interfaces }: Mapping): Diagnostic[] {
   });
 }
 
-/** Kept signals of what callers offer: handles lead to objects of the service, and only these are listened to. */
+/** Kept signals of objects that callers offer: only signals of the service's own objects are ever received. */
 function neverKept({ objects, interfaces }: Mapping): Diagnostic[] {
   const ofService = [...objects.values()].filter(({ owner }) => owner === 'service');
   const heard = new Set(ofService.flatMap((kind) => kind.interfaces));

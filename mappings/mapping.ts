@@ -2,7 +2,7 @@ import type { SourcePosition } from './diagnostic.js';
 import type { PathPattern } from './path-pattern.js';
 import type { Place } from './place.js';
 
-/** `accessibility` is the bus whose address org.a11y.Bus.GetAddress tells. */
+/** `accessibility` is the bus whose address org.a11y.Bus.GetAddress returns. */
 export type BusKind = 'session' | 'system' | 'accessibility';
 
 /** `import`: from the old bus to the bridge; `export`: from the bridge to the old bus. */
@@ -91,7 +91,7 @@ export interface MappedName {
   readonly at: SourcePosition;
 }
 
-/** Why the bridge holds a client to be confined. */
+/** Why the bridge considers a client confined. */
 export type Confinement = 'uid' | 'root' | 'flatpak' | 'snap';
 
 /** A confined client that gets an uplink all the same. */

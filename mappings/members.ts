@@ -65,7 +65,7 @@ export function isVisible(mapping: Mapping, { interface: name, member }: MemberR
 
 /**
  * Whether a handle to an object of this kind lets a call through; the names are those of the
- * service. Which property a call of org.freedesktop.DBus.Properties is about, its body says.
+ * service. For a call of org.freedesktop.DBus.Properties the body names the property.
  */
 export function permits(
   mapping: Mapping,
@@ -78,11 +78,11 @@ export function permits(
   if (call.member !== 'GetAll') {
     return permitsMember(mapping, kind, { interface: name, member: property });
   }
-  // What is not for this handle, translating the reply leaves out.
+  // Translating the reply leaves out properties that are not for this handle.
   return kind.only === undefined || kind.only.has(name);
 }
 
-/** The same for one member or property. */
+/** Like `permits`, for one member or property. */
 export function permitsMember(
   mapping: Mapping,
   { only }: ObjectKind,

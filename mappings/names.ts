@@ -27,7 +27,7 @@ export function isNamePattern(text: string): boolean {
 }
 
 /**
- * Whether a well-known name is meant by a pattern. As with xdg-dbus-proxy(1), `org.example.*` is
+ * Whether a pattern matches a well-known name. As with xdg-dbus-proxy(1), `org.example.*` is
  * `org.example` itself and all names below it; `*` is every well-known name.
  */
 export function matchName(pattern: string, name: string): boolean {

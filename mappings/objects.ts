@@ -20,7 +20,7 @@ export function objectFor(mapping: Mapping, path: string): MappedObject | undefi
   );
 }
 
-/** The same among some kinds. */
+/** Like `objectFor`, among the given kinds. */
 export function mostSpecific(kinds: readonly ObjectKind[], path: string): MappedObject | undefined {
   let best: MappedObject | undefined;
   let bestSpecificity = -1;

@@ -45,8 +45,8 @@ function isVariant(value: unknown): value is VariantLike {
 /**
  * A copy of `value` in which `change` has been applied to the value at the place; where it
  * has no such place, it is unchanged. Arrays and structures are JavaScript arrays, dictionaries
- * are maps. Variants on the way are looked into and keep their class; and their signature, but that a
- * text which is changed becomes a path: portals name sessions so.
+ * are maps. Variants on the way are unpacked and keep their class. They keep their signature as well,
+ * except that a changed string becomes a path: portals name sessions by strings.
  */
 export function changeAt(
   value: unknown,
@@ -63,7 +63,7 @@ export function changeAt(
 
 type Change = (value: unknown) => unknown;
 
-/** The same variant with another value of the same type; a text that is changed becomes a path. */
+/** The same variant with another value of the same type; a string that is changed becomes a path. */
 export function changeVariant(variant: unknown, change: Change): unknown {
   if (!isVariant(variant)) return change(variant);
   const copy: object = Object.create(Object.getPrototypeOf(variant) as object | null);

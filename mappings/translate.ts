@@ -20,17 +20,17 @@ export interface MappedMessage {
   readonly member: string;
   /** For a return: the arguments of the call, with the service's names for interfaces. */
   readonly call?: readonly unknown[];
-  /** What the handle leads to that the message goes through; for a kind with `only`. */
+  /** The kind of object behind the handle that the message goes through; for a kind with `only`. */
   readonly object?: ObjectKind;
 }
 
-/** What stands at a place instead of a path: a handle, in whatever form the caller has them. */
+/** Returns what replaces a path at a place: a handle, in the form that the caller uses. */
 export type ToHandle = (path: string, kind: ObjectKind, busName: string | undefined) => unknown;
 
 /**
- * The path for a handle. What is no handle is handed back as it is, but for a path that one of the
- * kinds matches: a native peer has no right to an object that it was not given, and this throws.
- * `busName` is whose object it is said to be; absent: the service's.
+ * The path for a handle. Any other value is returned as it is, except a path that one of the kinds
+ * matches: this throws, since a native peer has no right to an object that it was not given.
+ * `busName`: the connection that the object is said to belong to; absent: the service.
  */
 export type ToPath = (
   handle: unknown,
@@ -71,7 +71,7 @@ export function toNative(
 }
 
 /**
- * The body as the service gets it, or as a legacy caller gets what a native service says: handles
+ * The body as the service gets it, or as a legacy caller gets it from a native service: handles
  * have become paths, and interfaces have the service's names.
  */
 export function toLegacy(
@@ -108,7 +108,7 @@ interface Translation {
 /** A bus name and a path or handle, by which one connection names an object of another. */
 function isReference(value: unknown): value is [string, unknown] {
   if (!Array.isArray(value) || value.length !== 2) return false;
-  // Two paths of an array would look alike otherwise.
+  // Without this, an array of two paths would look like a reference.
   return typeof value[0] === 'string' && !value[0].startsWith('/');
 }
 

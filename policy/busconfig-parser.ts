@@ -50,7 +50,7 @@ interface OpenElement {
 /**
  * Parses busconfig XML, dbus-daemon(1) "CONFIGURATION FILE", into `builder`. Throws
  * ConfigSyntaxError where the file as a whole cannot be trusted: malformed XML, an element or
- * attribute that does not belong, text where none or none where some is expected.
+ * attribute that does not belong, text where none is expected, or none where some is.
  */
 export function parseBusconfig(source: SourceText, builder: ConfigFileBuilder): void {
   const { file, text } = source;
@@ -168,7 +168,7 @@ class BusconfigParser {
     const { name, at } = element;
     if (text === '') {
       const message = `<${name}> is empty`;
-      // Blanks are a text to dbus-daemon, if one that leads nowhere.
+      // dbus-daemon accepts blanks as text, to no effect.
       const isBlank = element.text !== '' && name !== 'include' && name !== 'limit';
       if (isBlank) return this.#builder.warn('missing-text', at, `${message}; it is ignored`);
       throw new ConfigSyntaxError('missing-text', at, message);

@@ -6,7 +6,7 @@ import type { Confinement, Quotas, Role } from './role.js';
 import { RuleMessageType, nameHasPrefix } from './rule.js';
 import type { MessageRule, OwnRule, PolicyRule } from './rule.js';
 
-/** A rule that never counts because `by`, a later one without conditions, puts it out of force. */
+/** A rule that never applies because `by`, a later rule without conditions, overrides it. */
 export interface DiscardedRule {
   readonly rule: MessageRule;
   readonly by: MessageRule;
@@ -19,7 +19,7 @@ export class ClientPolicy {
   readonly receive: readonly EncodedRule[];
   readonly discarded: readonly DiscardedRule[];
   readonly roles: readonly Role[];
-  /** what it sees of the bus; undefined: everything */
+  /** the part of the bus that it sees; undefined: everything */
   readonly confinement: Confinement | undefined;
   /** limits that its roles set */
   readonly quotas: Quotas;
@@ -74,7 +74,7 @@ function effective(rules: readonly MessageRule[], discarded: DiscardedRule[]): E
   return rules.slice(from).map(encodeOnce);
 }
 
-/** True if the rule puts every earlier rule of its kind out of force. */
+/** True if the rule overrides every earlier rule of its kind. */
 export function overridesAllBefore(rule: MessageRule): boolean {
   const { messageType, path, member, errorName, peerName, peerPrefix } = rule;
   return (
@@ -110,7 +110,7 @@ export class ClientPolicies {
 
   for(client: ClientIdentity): ClientPolicy {
     const { byGroup } = this.rules;
-    /* groups that no rule is about are not even asked for */
+    /* without rules about groups, `client.gids` is not even read */
     const gids = byGroup.size === 0 ? [] : client.gids.filter((gid) => byGroup.has(gid));
     const roles = rolesOf(this.rules, client);
     const which = roles.map((role) => this.rules.roles.indexOf(role)).join();

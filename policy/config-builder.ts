@@ -49,7 +49,7 @@ export type FlagElement = (typeof FLAG_ELEMENTS)[number];
 
 const APPARMOR_MODES: readonly AppArmorMode[] = ['required', 'enabled', 'disabled'];
 
-/** Collects what one file says, in file order; the XML and the YAML parser both speak to it. */
+/** Collects the settings of one file, in file order, from the XML or the YAML parser. */
 export class ConfigFileBuilder {
   readonly config: BusConfig = emptyConfig();
   /** What is wrong in the file itself, in file order. With any of it, nothing of the file may apply. */

@@ -9,7 +9,7 @@ import type { Diagnostic, SourcePosition } from './diagnostic.js';
 import type { IoFailure, PolicyIo } from './io.js';
 import { parsePolicyYaml } from './yaml.js';
 
-/** A configuration, or why the main file (or a file it cannot do without) makes none. */
+/** A configuration, or why there is none: errors in the main file, or in a file that it cannot do without. */
 export type ConfigResult =
   | { readonly ok: true; readonly config: BusConfig; readonly diagnostics: readonly Diagnostic[] }
   | {
@@ -18,7 +18,7 @@ export type ConfigResult =
       readonly error: Diagnostic;
       /** Why there is no configuration. */
       readonly errors: readonly Diagnostic[];
-      /** Whatever else was found until then. */
+      /** All other diagnostics until then. */
       readonly diagnostics: readonly Diagnostic[];
     };
 
@@ -55,7 +55,7 @@ class ConfigReader implements Includer {
     this.io = io;
   }
 
-  /** Reads one file; `from` is where it was asked for. Throws UnusableFile. */
+  /** Reads one file; `from` is the place that refers to it. Throws UnusableFile. */
   read(path: string, from: SourcePosition): BusConfig {
     const text = this.io.readFile(path);
     if (typeof text !== 'string') throw new UnusableFile([unreadable(path, text, from)]);
@@ -134,7 +134,7 @@ class ConfigReader implements Includer {
   }
 
   /**
-   * Includes a file that the bus can do without: whatever is wrong with it, it is only reported.
+   * Includes a file that the bus can do without: errors in it are only reported.
    */
   #includeListed(target: BusConfig, path: string, at: SourcePosition): void {
     const reported = this.diagnostics.length;

@@ -17,7 +17,7 @@ export interface SelinuxAssociation extends SourcePosition {
   readonly context: string;
 }
 
-/** What a file and everything it includes say. Plain data: it survives a structured clone. */
+/** The settings of a file and of everything that it includes. Plain data: it survives a structured clone. */
 export interface BusConfig {
   busType?: string;
   user?: string;
@@ -70,7 +70,7 @@ export function addServiceDirectory(config: BusConfig, directory: ServiceDirecto
   config.serviceDirectories.push(directory);
 }
 
-/** Puts what an included file says where the including file stands: scalars win, lists grow. */
+/** Adds an included file's settings to those read so far: its scalars replace earlier ones, its lists are appended. */
 export function appendConfig(target: BusConfig, source: BusConfig): void {
   const { busType, user, pidFile, serviceHelper, appArmorMode } = source;
   if (busType !== undefined) target.busType = busType;

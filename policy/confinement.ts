@@ -3,7 +3,7 @@ import type { MessageFacts } from './message.js';
 import type { Confinement, GrantKind, RoleGrant } from './role.js';
 import { nameHasPrefix } from './rule.js';
 
-/** What the role that confines a client makes of a message. */
+/** The verdict on a message by the role that confines a client. */
 export interface ConfinementVerdict extends SourcePosition {
   readonly role: string;
   /** hidden: the other side does not exist for the client */
@@ -15,9 +15,9 @@ const CALLING: readonly GrantKind[] = ['talk', 'own', 'call'];
 const HEARING: readonly GrantKind[] = ['talk', 'own', 'hear'];
 
 /**
- * Judges a message between a confined client and somebody who has `names`: one that it sends, or a broadcast that it
- * would hear. For the bus itself, and for who has spoken to the client before, the session has more to say
- * (bridge/sandbox).
+ * Judges a message between a confined client and a peer that has `names`: one that the client sends, or a broadcast
+ * that it would receive. For the bus itself, and for peers that have sent to the client before, the session has
+ * further rules (bridge/sandbox).
  */
 export function judgeConfined(
   { grants, by }: Confinement,
@@ -42,7 +42,7 @@ function isAbout({ name, isSubtree }: RoleGrant, candidate: string): boolean {
   return isSubtree ? nameHasPrefix(candidate, name) : candidate === name;
 }
 
-/** Which messages a grant is about, or an option of a proxy: a field that is absent is about all. */
+/** The messages that a grant, or an option of a proxy, is about: an absent field matches all. */
 export interface MessageCondition {
   readonly path?: string | undefined;
   readonly isPathSubtree?: boolean | undefined;
@@ -50,7 +50,7 @@ export interface MessageCondition {
   readonly member?: string | undefined;
 }
 
-/** Whether a message is among them; a field that it does not have is absent, or empty. */
+/** Whether a message matches the condition; a field that the message does not have is absent, or empty. */
 export function isAmong(
   { path, isPathSubtree, interface: iface, member }: MessageCondition,
   message: Pick<MessageFacts, 'path' | 'interface' | 'member'>,

@@ -14,7 +14,7 @@ interface Element {
   text: string;
 }
 
-/** What stands in a file in an order that YAML cannot keep, and that means something. */
+/** The file has elements in an order that matters and that YAML cannot keep. */
 export class OrderError extends Error {
   readonly code = 'conversion-order';
 
@@ -27,7 +27,7 @@ export class OrderError extends Error {
 }
 
 /**
- * Policy YAML (docs/policy.md) that says what this busconfig XML says, comments included. The text must be valid: it
+ * Policy YAML (docs/policy.md) that is equivalent to this busconfig XML, comments included. The text must be valid: it
  * has been read without an error. @throws OrderError
  */
 export function convertBusconfig(xml: string): string {
@@ -69,7 +69,7 @@ function setting(name: string, elements: readonly Element[]): string[] {
   const comments = elements.flatMap((element) => commentLines(element.comments, ''));
   const texts = elements.map(({ text }) => scalar(text));
   if (TEXT_ELEMENTS.some((each) => each === name)) {
-    // An element that can stand once only: the last one counts.
+    // An element that may occur only once: the last one counts.
     const isList = ['listen', 'auth', 'servicedir'].includes(name);
     return [...comments, `${name}: ${isList ? `[${texts.join(', ')}]` : texts.at(-1)}`];
   }
@@ -94,7 +94,7 @@ function limitLines({ comments, attributes, text }: Element, indent: string): st
   return [...commentLines(comments, indent), `${indent}${attributes['name']}: ${value}`];
 }
 
-/** What is kept in the order of the file. */
+/** An element that is kept in the order of the file. */
 function orderedItem(element: Element): string[] {
   const { name, attributes, comments, text } = element;
   const before = commentLines(comments, '  ');
@@ -146,7 +146,7 @@ function inBraces(parts: readonly string[]): string {
   return `{ ${parts.join(', ')} }`;
 }
 
-/** Texts that YAML takes for a text as they are; all others are quoted as in JSON. */
+/** Texts that YAML reads as strings without quotes; all others are quoted as in JSON. */
 const PLAIN = /^[A-Za-z/][\w./-]*$/u;
 const NOT_TEXT = /^(?:y|n|yes|no|on|off|null)$/iu;
 
@@ -179,7 +179,7 @@ function parse(xml: string): Element {
     element.lastComments = comments;
     comments = [];
   });
-  // It has been read before, so its entities do not make more than is allowed.
+  // It has been read before, so its expanded entities are known to stay within the limit.
   parser.write(expandEntities(xml, Infinity) ?? xml).close();
   const [root] = stack[0].children;
   return { ...root, lastComments: [...root.lastComments, ...comments] };

@@ -17,7 +17,7 @@ import type { Verdict } from './policy-rules.js';
 import { describeRule, ruleLocation } from './rule.js';
 import type { MessageRule, PolicyRule } from './rule.js';
 
-/** What became of one rule while a message was judged. */
+/** The outcome of one rule for the message that was judged. */
 export interface ConsideredRule {
   readonly rule: MessageRule;
   readonly outcome: 'decides' | 'overridden' | 'does not match' | 'out of force';
@@ -37,11 +37,11 @@ export interface Explanation {
   readonly allowed: boolean;
   readonly send: SideExplanation | undefined;
   readonly receive: SideExplanation | undefined;
-  /** of a client that a role confines; undefined: none of the two is */
+  /** the verdict of the role that confines one of the two; undefined: none does */
   readonly confinement?: ConfinementVerdict | undefined;
 }
 
-/** Judges one message as a facet would, and tells about every rule on the way. */
+/** Judges one message as a facet would, and reports on every rule on the way. */
 export function explainMessage(
   sender: Party,
   receiver: Party,
@@ -57,7 +57,7 @@ export function explainMessage(
   return { allowed, send, receive, ...(confinement !== undefined && { confinement }) };
 }
 
-/** Answers pass, and what is addressed to a client reaches it. */
+/** Replies pass, and so does what is addressed to a confined client. */
 function confinementVerdict(
   sender: Party,
   receiver: Party,

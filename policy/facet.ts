@@ -25,7 +25,7 @@ export interface Party {
 /** The bus itself, as sender or receiver. */
 export const DRIVER_PARTY: Party = { policy: undefined, names: new Set(['org.freedesktop.DBus']) };
 
-/** Fewer rules are gone through faster than found by the member. */
+/** Below this number of rules a linear search is faster than an index by member. */
 const INDEXED_MIN = 6;
 
 /** A power of two: how many lists an index has. */
@@ -35,7 +35,7 @@ const INDEX_LISTS = 64;
 class RuleChain {
   readonly rules: readonly EncodedRule[];
   readonly fallback: EncodedRule | undefined;
-  /** Lists of grants are lists of members: the rules that a member can match, by `memberList`. Null: too few. */
+  /** The rules that a member can match, by `memberList`, as grants mostly differ in members. Null: too few rules. */
   readonly #byMember: readonly (readonly EncodedRule[])[] | null;
 
   constructor(rules: readonly EncodedRule[], fallback: EncodedRule | undefined) {

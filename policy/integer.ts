@@ -1,7 +1,7 @@
-/** A number at the beginning of a text, as strtol(3) finds it with base 0, and what stands behind it. */
+/** A number at the beginning of a text, as strtol(3) finds it with base 0, and the rest of the text. */
 export interface LeadingInteger {
   readonly value: number;
-  /** Empty for a text that is a number; dbus-daemon takes no notice of it in limits and numbers of descriptors. */
+  /** Empty for a text that is a number; dbus-daemon ignores it in limits and numbers of descriptors. */
   readonly rest: string;
 }
 

@@ -22,7 +22,7 @@ export interface PolicyIo {
   readonly selinuxPolicyRoot?: string;
 }
 
-/** The last that a uid_t or gid_t can be; 2^32 - 1 stands for none. */
+/** The greatest valid uid or gid; 2^32 - 1 stands for none. */
 const ID_MAX = 2 ** 32 - 2;
 
 /** A uid from a user name or a number. */

@@ -82,14 +82,14 @@ export const LIMIT_NAMES: Readonly<Record<string, keyof BusLimits>> = {
 const LONG_LIMITS = /_bytes$|_unix_fds$|^max_message_size$/;
 const INT_MAX = 2 ** 31 - 1;
 
-/** What a <limit> says: `oddly` how it was read, if it is not plain what was meant. */
+/** The value of a <limit>; `oddly`: a remark on how its text was read, unless that is obvious. */
 export interface LimitReading {
   readonly key: keyof BusLimits;
   readonly value: number;
   readonly oddly?: string | undefined;
 }
 
-/** Reads one <limit>; a string is the reason why it is no limit. */
+/** Reads one <limit>; returns a string, the reason, if it is not valid. */
 export function parseLimit(name: string, text: string): LimitReading | string {
   const key = Object.hasOwn(LIMIT_NAMES, name) ? LIMIT_NAMES[name] : undefined;
   if (key === undefined) return `there is no limit called "${name}"`;

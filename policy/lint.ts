@@ -30,7 +30,7 @@ export type LintCode =
   | 'anonymous'
   | 'broker-differs';
 
-/** Something that is valid, but hardly what its author wants. */
+/** Something that is valid, but probably not what its author wants. */
 export interface Finding extends SourcePosition {
   readonly code: LintCode;
   readonly message: string;
@@ -82,10 +82,10 @@ function lintRule(
   lintBroker(rule, say);
 }
 
-/** Others are only known when the bus runs: `unix:runtime=yes`, what systemd passes, alternatives. */
+/** Addresses that are known in advance. Not so `unix:runtime=yes`, what systemd passes, and alternatives. */
 const FIXED_PATH = /^unix:(?:path|abstract)=[^,;]+$/u;
 
-/** Conditions that nobody can fulfil, and grants that are there twice. */
+/** Conditions that nobody can fulfil, and repeated grants. */
 function lintRole(
   { conditions, grants, ...at }: Role,
   config: BusConfig,
@@ -204,7 +204,7 @@ function lintReach(rule: MessageRule, say: Say): void {
   }
 }
 
-/** What dbus-broker 33 reads in another way: it says so in its own log when it starts. */
+/** Rules that dbus-broker 33 reads differently, which it logs itself when it starts. */
 function lintBroker(rule: MessageRule, say: Say): void {
   if (rule.peerPrefix !== undefined) {
     say(

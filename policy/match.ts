@@ -145,7 +145,7 @@ export function messageMismatch(rule: EncodedRule, message: PolicyMessage): Mism
   return fds < rule.minFds || fds > rule.maxFds ? Mismatch.UnixFds : Mismatch.None;
 }
 
-/** Why a rule says nothing about a whole flow to (or from) a peer; undefined if it may. */
+/** Why a rule cannot apply to a whole flow to (or from) a peer; undefined if it can. */
 export function flowMismatch(
   rule: MessageRule,
   flow: Flow,
@@ -188,7 +188,7 @@ function replyMismatch(rule: MessageRule, flow: Flow): string | undefined {
   return undefined;
 }
 
-/** The same for one message type; replies count as unrequested when they are eavesdropped. */
+/** Like `flowMismatch`, for one message type; replies count as unrequested when they are eavesdropped. */
 export function typeMismatch(rule: MessageRule, flow: Flow, type: number): string | undefined {
   if (rule.messageType !== RuleMessageType.Any && rule.messageType !== type) {
     return 'other message type';

@@ -2,8 +2,8 @@ import type { BusConfig } from './config.js';
 import { diagnosticAt, type Diagnostic } from './diagnostic.js';
 
 /**
- * What a configuration asks of AppArmor and SELinux, which this bus does not ask. An error for what it must not be
- * without, as in a dbus-daemon on a kernel without AppArmor; otherwise warnings.
+ * Diagnostics about settings for AppArmor and SELinux, which this bus does not consult. Required mediation is an error,
+ * as in a dbus-daemon on a kernel without AppArmor; all else is a warning.
  */
 export function mediationDiagnostics(config: BusConfig): Diagnostic[] {
   const { appArmorMode, selinuxAssociations, files } = config;

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import type { IoFailure, PolicyIo } from './io.js';
 import { readRegularFile } from './regular-file.js';
 
-/** What dbus-daemon reads at most: _dbus_file_get_contents. */
+/** The largest file that dbus-daemon reads: _dbus_file_get_contents. */
 const FILE_BYTES_MAX = 1024 * 1024;
 
 function failure(error: unknown): IoFailure {

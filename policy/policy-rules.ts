@@ -24,7 +24,7 @@ export interface PolicyRules {
   readonly roles: Role[];
 }
 
-/** Who a connection is: `gids` holds the primary and all supplementary groups. */
+/** The identity of a connection: `gids` holds the primary and all supplementary groups. */
 export interface ClientIdentity {
   readonly uid: number;
   readonly gids: readonly number[];
@@ -90,7 +90,7 @@ export function appendPolicyRules(target: PolicyRules, source: PolicyRules): voi
   target.roles.push(...source.roles);
 }
 
-/** All rules there are. */
+/** All rules, including those of roles. */
 export function* allRules(rules: PolicyRules): Generator<PolicyRule> {
   for (const [, list] of audiencesOf(rules)) yield* list;
   for (const role of rules.roles) yield* role.rules;

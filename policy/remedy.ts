@@ -14,7 +14,7 @@ import {
   type PolicyRule,
 } from './rule.js';
 
-/** What was judged. */
+/** The message that was judged. */
 export interface JudgedMessage {
   readonly sender: Party;
   readonly receiver: Party;
@@ -23,7 +23,7 @@ export interface JudgedMessage {
 }
 
 /**
- * The smallest changes of the configuration that turn the verdict round, each as a rule and where to put it. A message
+ * The smallest changes of the configuration that reverse the verdict, each as a rule and where to put it. A message
  * that is denied to the sender and to the receiver needs both.
  */
 export function remediesFor(explanation: Explanation, message: JudgedMessage): string[] {
@@ -40,7 +40,7 @@ export function remediesFor(explanation: Explanation, message: JudgedMessage): s
   return receive === undefined ? [] : [remedy('receive', receive, message)];
 }
 
-/** The same for the right to own a name. */
+/** Like `remediesFor`, for the right to own a name. */
 export function remedyForOwning(name: string, { allowed, rule }: Verdict<PolicyRule>): string {
   const wanted: OwnRule = { kind: 'own', allow: !allowed, name, file: '', line: 0, column: 0 };
   return placed(wanted, rule);
@@ -71,14 +71,14 @@ function placed(rule: PolicyRule, behind: PolicyRule | undefined): string {
   return `to ${rule.allow ? 'allow' : 'deny'} it: ${describeRule(rule)}, ${where}`;
 }
 
-/** A role can only grant: what is to overrule it is mandatory. */
+/** A role can only grant, so a rule that is to override it has to be mandatory. */
 function whereTo(behind: PolicyRule | undefined): string {
   if (behind === undefined) return 'in <policy context="default">';
   if (behind.role !== undefined) return 'in <policy context="mandatory">';
   return `behind ${ruleLocation(behind)}`;
 }
 
-/** A rule that matches this message, and as few others as the configuration language can say. */
+/** A rule that matches this message, and as few others as the configuration language can express. */
 function ruleFor(
   kind: 'send' | 'receive',
   allow: boolean,

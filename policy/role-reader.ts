@@ -56,7 +56,7 @@ export interface RoleSource {
   report(diagnostic: Diagnostic): void;
 }
 
-/** The roles of a file, in its order. What is wrong is reported as an error, and makes the file unusable. */
+/** The roles of a file, in its order. Mistakes are reported as errors, which make the file unusable. */
 export function readRoles(roles: v.InferOutput<typeof Roles>, source: RoleSource): Role[] {
   return Object.entries(roles).map(([name, body]) => new RoleReader(name, body, source).read());
 }
@@ -130,7 +130,7 @@ class RoleReader {
     return this.ids('group', given).filter((each) => each !== '*');
   }
 
-  /** Users or groups by number. Of those that do not exist, a warning is all that is left, as in a policy. */
+  /** Users or groups by number. Those that do not exist are left out with a warning, as in a policy. */
   private ids(kind: 'user' | 'group', given: v.InferOutput<typeof Ids>): (number | '*')[] {
     const { io } = this.source;
     return listOf<string | number>(given).flatMap((each, index): (number | '*')[] => {

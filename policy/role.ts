@@ -4,23 +4,23 @@ import { MAX_FDS_ANY, RuleMessageType } from './rule.js';
 import type { MessageRule, OwnRule, PolicyRule } from './rule.js';
 
 /**
- * Where a client comes from, as the bus found it when the client connected. Only what some role asks for is looked up;
+ * The origin of a client, as the bus found it when the client connected. Only what some role asks for is looked up;
  * a field that is undefined fits no condition.
  */
 export interface ClientOrigin {
-  /** of the executables that roles name, those that are the file which the client's process runs */
+  /** those of the executables named by roles that are the file which the client's process runs */
   readonly executables?: readonly string[] | undefined;
-  /** nothing is known of its process, which has ended, or is out of sight */
+  /** nothing is known of its process, which has ended, or which the bus cannot see */
   readonly isProcessUnknown?: boolean | undefined;
   /** the path of its control group, as in /proc/PID/cgroup (cgroups(7)) */
   readonly cgroup?: string | undefined;
-  /** of the security module (SO_PEERSEC, unix(7)) */
+  /** the label by the security module (SO_PEERSEC, unix(7)) */
   readonly label?: string | undefined;
   /** the address on which the bus accepted it, without guid */
   readonly listener?: string | undefined;
 }
 
-/** Whom a role is for: each condition that is there has to hold, by one of its values. An empty one never holds. */
+/** The clients that a role is for: each condition present must hold for one of its values. An empty one never holds. */
 export interface RoleConditions {
   /** '*': everybody */
   readonly user?: readonly (number | '*')[];
@@ -70,27 +70,27 @@ export interface Role extends SourcePosition {
   readonly name: string;
   readonly conditions: RoleConditions;
   readonly grants: readonly RoleGrant[];
-  /** the same for the policy */
+  /** the grants as rules of the policy */
   readonly rules: readonly PolicyRule[];
-  /** names that no grant is about do not exist for it */
+  /** for its clients, names that no grant is about do not exist */
   readonly isConfined: boolean;
   readonly quotas: Quotas;
 }
 
-/** A part of the bus: what a client may see of it. */
+/** The part of the bus that a client may see. */
 export interface Confinement {
   readonly grants: readonly RoleGrant[];
-  /** the role that wants it */
+  /** the role that confines the client */
   readonly by: Role;
 }
 
-/** What the roles of a client show it; undefined: everything. */
+/** The part of the bus that a client's roles show it; undefined: everything. */
 export function confinementBy(roles: readonly Role[]): Confinement | undefined {
   const by = roles.find(({ isConfined }) => isConfined);
   return by && { grants: roles.flatMap(({ grants }) => grants), by };
 }
 
-/** What roles want to know of a client. */
+/** What role conditions have to know of a client. */
 export interface RoleSubject {
   readonly uid: number;
   readonly gids: readonly number[];
@@ -103,8 +103,8 @@ export function fitsRole(role: Role, client: RoleSubject): boolean {
 }
 
 /**
- * Whether a role that confines would be for this client if its process were of a certain kind, which nobody can tell:
- * it may have ended for that purpose.
+ * Whether a role that confines might be for this client, depending on its process, which is unknown: it may have ended
+ * on purpose.
  */
 export function mightConfine(role: Role, client: RoleSubject): boolean {
   const { origin } = client;
@@ -144,13 +144,13 @@ function isInCgroup(actual: string | undefined, wanted: string): boolean {
   return actual === wanted || actual.startsWith(above);
 }
 
-/** A component of the path of a control group that is a unit, but a slice (systemd.unit(5)). */
+/** A component of the path of a control group that is a unit, but not a slice (systemd.unit(5)). */
 const UNIT = /\.(?:service|scope|socket|mount|swap)$/u;
 const USER_MANAGER = /^user@\d+\.service$/u;
 
 /**
- * The units that a control group belongs to. The first unit below the slices is the system's: what follows is up to
- * whom systemd has delegated it to, who can call it as he likes; below `user@UID.service`, to that user's manager.
+ * The units that a control group belongs to. The first unit below the slices is the system's. What follows is delegated
+ * by systemd, and the delegate can name it at will; below `user@UID.service`, the delegate is that user's manager.
  */
 function unitsOf(cgroup: string | undefined): { system?: string; user?: string } {
   const parts = (cgroup ?? '').split('/').slice(1).map(unescaped);
@@ -173,12 +173,12 @@ function unescaped(part: string): string {
   return part.startsWith('_') ? part.slice(1) : part;
 }
 
-/** What the limits of these roles say; of two that set the same, the later one counts. */
+/** The limits that these roles set; of two that set the same, the later one counts. */
 export function quotasOf(roles: readonly Role[]): Quotas {
   return Object.assign({}, ...roles.map(({ quotas }) => quotas)) as Quotas;
 }
 
-/** What the policy allows because of one grant. */
+/** The rules of the policy that follow from one grant. */
 export function rulesOfGrant(grant: RoleGrant, role: string): PolicyRule[] {
   const sends = send(grant, role);
   const receives = receive(grant, role);

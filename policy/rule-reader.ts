@@ -57,8 +57,8 @@ const MESSAGE_TYPES: Readonly<Record<string, RuleMessageType>> = {
 };
 
 /**
- * Reads one rule, with the checks of dbus-daemon 1.14. One that fails a check comes with an error and
- * makes no rule. Rules about unknown users are dropped with a warning, as dbus-daemon does.
+ * Reads one rule, with the checks of dbus-daemon 1.14. A text that fails a check yields an error and no
+ * rule. Rules about unknown users are dropped with a warning, as dbus-daemon does.
  */
 export function readRule(text: RuleText, io: PolicyIo): RuleReading {
   return new RuleReader(text, io).read();

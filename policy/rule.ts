@@ -15,7 +15,7 @@ export const MAX_FDS_ANY = 33_554_432;
 
 interface RuleBase extends SourcePosition {
   readonly allow: boolean;
-  /** of which it is a grant */
+  /** the role that it is a grant of */
   readonly role?: string;
 }
 
@@ -87,7 +87,7 @@ function messageAttributes(rule: MessageRule): [string, string | number | boolea
     [`${side}_member`, rule.member],
     [`${side}_error`, rule.errorName],
     ['send_broadcast', rule.broadcast],
-    // Allow rules default to true, deny rules to false: shown only where it says something.
+    // Allow rules default to true, deny rules to false: shown only where it differs from that.
     [`${side}_requested_reply`, rule.requestedReply === rule.allow ? undefined : !rule.allow],
     ['eavesdrop', rule.eavesdrop ? true : undefined],
     ['min_fds', rule.minFds === 0 ? undefined : rule.minFds],

@@ -20,7 +20,7 @@ export function expandEntities(text: string, maxLength: number): string | undefi
 const INTERNAL_SUBSET = /<!DOCTYPE[^<>[\]]*\[((?:"[^"]*"|'[^']*'|<!--[^]*?-->|[^\]"'])*)\]\s*>/;
 const ENTITY_OR_COMMENT = /<!--[^]*?-->|<!ENTITY\s+([\w:.-]+)\s+(?:"([^"]*)"|'([^']*)')\s*>/g;
 
-/** Comments, CDATA sections and the document type have no references; they are matched to be passed over. */
+/** Comments, CDATA sections and the document type have no references; they are matched to be skipped. */
 const REFERENCE = /<!--[^]*?-->|<!\[CDATA\[[^]*?\]\]>|<!DOCTYPE[^[>]*\[[^]*?\]\s*>|&([\w:.-]+);/g;
 
 function replaceReferences(

@@ -45,7 +45,7 @@ const Policy = v.strictObject({
 });
 type Policy = v.InferOutput<typeof Policy>;
 
-/** What else counts where it stands among the policies. */
+/** Other items whose position among the policies matters. */
 const InOrder = v.strictObject({
   include: v.optional(Include),
   includedir: v.optional(v.string()),
@@ -70,8 +70,8 @@ type PolicyFile = v.InferOutput<typeof PolicyFile>;
 const MODIFIERS = new Set(['eavesdrop', 'min_fds', 'max_fds', 'log']);
 
 /**
- * Parses the policy YAML described in docs/policy.md into `builder`; it says what busconfig XML
- * says. Includes come first and the file's own policies after them, whatever their order in the
+ * Parses the policy YAML described in docs/policy.md into `builder`; it can express what busconfig
+ * XML can. Includes come first and the file's own policies after them, whatever their order in the
  * file. Throws ConfigSyntaxError where the file as a whole cannot be trusted.
  */
 export function parsePolicyYaml(source: SourceText, builder: ConfigFileBuilder): void {
@@ -244,7 +244,7 @@ function complaint(issue: Issue): string {
   return issue.expected === 'never' ? 'there is no such key' : issue.message;
 }
 
-/** Of the alternatives of a union, the complaint that got furthest says most. */
+/** Of the issues of a union's alternatives, the one at the deepest path is the most specific. */
 function deepestIssue(issue: Issue): Issue {
   const inner = (issue.issues ?? []).map((nested) => deepestIssue(nested));
   const deepest = inner.toSorted((a, b) => (b.path?.length ?? 0) - (a.path?.length ?? 0))[0];

@@ -4,8 +4,8 @@ export type Environment = Readonly<Record<string, string>>;
 export type BusType = 'session' | 'system';
 
 /**
- * What the service manager tells the bus about the bus itself (systemd.exec(5)); a service that
- * inherited it would believe it was meant.
+ * Variables with which the service manager describes the bus's own unit (systemd.exec(5)); a service
+ * that inherited them would take them for its own.
  */
 const ABOUT_THE_BUS_ITSELF = [
   'INVOCATION_ID',
@@ -16,7 +16,7 @@ const ABOUT_THE_BUS_ITSELF = [
   'NOTIFY_SOCKET',
 ];
 
-/** The environment in which the bus starts services, which clients may add to and take from. */
+/** The environment in which the bus starts services; clients may set and unset its variables. */
 export class ActivationEnvironment {
   readonly #variables = new Map<string, string>();
 
@@ -55,7 +55,7 @@ export class ActivationEnvironment {
     return refused;
   }
 
-  /** The environment for a service, with the variables that tell it which bus wants it. */
+  /** The environment for a service, with the variables that tell it which bus has started it. */
   forService(busAddress: string, busType: BusType | undefined): Environment {
     return { ...Object.fromEntries(this.#variables), ...starterVariables(busAddress, busType) };
   }

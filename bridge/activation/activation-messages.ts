@@ -7,7 +7,7 @@ export interface ActivationFacts {
   readonly table: ServiceTableData;
   /** --systemd-activation */
   readonly usesSystemd: boolean;
-  /** Whether clients may change the environment of services: not where these run as other users. */
+  /** Whether clients may change the environment of services; they may not where services run as other users. */
   readonly isEnvironmentOpen: boolean;
 }
 
@@ -27,6 +27,6 @@ export type ActivationRequest =
   /** The directories may have changed since the list of services was sent: asks about one name. */
   | { readonly type: 'look-up-service'; readonly name: string }
   | { readonly type: 'start-service'; readonly name: string }
-  /** It let its deadline pass. */
+  /** The service has not taken its name before the deadline. */
   | { readonly type: 'kill-service'; readonly name: string }
   | { readonly type: 'change-environment'; readonly change: EnvironmentChange };

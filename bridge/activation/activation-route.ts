@@ -1,7 +1,7 @@
 import { SYSTEMD_NAME } from './systemd.js';
 import type { Service } from './service-file.js';
 
-/** How a name that has no owner comes into being. */
+/** How a name that has no owner can be activated. */
 export type ActivationRoute =
   | { readonly kind: 'unknown' }
   /** Start the program named by the service file. */

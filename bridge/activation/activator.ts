@@ -43,11 +43,11 @@ export interface ActivatorHost {
   /** Asks the control plane for something. */
   ask(request: ActivationRequest): void;
   log(level: 'info' | 'notice' | 'warn', message: string, fields: Record<string, unknown>): void;
-  /** Other services can be started from now on. */
+  /** The set of services that can be started has changed. */
   servicesChanged?(): void;
 }
 
-/** Somebody waits for a look at the disk, which another thread takes. */
+/** A client that waits until the control plane has looked on disk for the service file of a name. */
 interface Look {
   readonly name: string;
   readonly asker: Connection;
@@ -80,8 +80,8 @@ export class Activator implements ServiceStarter {
   private looks: Look[] = [];
 
   /**
-   * @param user is charged, on behalf of the senders, with what waits
-   * @param onArrival takes note that `run` has something to do
+   * @param user is charged, on behalf of the senders, for the messages that wait
+   * @param onArrival is called when `run` has something to do
    */
   constructor(host: ActivatorHost, driver: Driver, user: ResourceUser, onArrival: () => void) {
     this.host = host;
@@ -128,7 +128,7 @@ export class Activator implements ServiceStarter {
     }
   }
 
-  /** Deals with messages that have been parked. */
+  /** Processes the messages that have been parked since the last call. */
   run(): void {
     for (const parked of this.parking.takeArrivals()) {
       const { waiter } = parked;
@@ -151,7 +151,7 @@ export class Activator implements ServiceStarter {
     return isPossible && !name.startsWith(':') ? this.parking.open(name, sender) : undefined;
   }
 
-  /** Has `waiting` wait for `name`, and starts what provides it unless that is under way. */
+  /** Parks `waiting` until `name` appears, and starts the service unless that is under way. */
   request(name: string, waiting: Waiting): void {
     const route = this.routeTo(name);
     const isCurrent = route.kind === 'await-systemd' || this.table.isCurrent(name);
@@ -197,7 +197,7 @@ export class Activator implements ServiceStarter {
     }
   }
 
-  /** A signal was sent to the bus itself: systemd reports in this way what it could not start. */
+  /** A signal was sent to the driver: with ActivationFailure systemd reports a unit that it could not start. */
   signalReceived(sender: Connection, message: DecodedMessage): void {
     if (message.interface !== ACTIVATOR_INTERFACE || message.member !== 'ActivationFailure') return;
     if (!this.usesSystemd) return;
@@ -209,7 +209,7 @@ export class Activator implements ServiceStarter {
     else this.conclude(this.pending.failUnit(found.unit, found.failure));
   }
 
-  /** For services that are started from now on, by us or by systemd. */
+  /** Applies to services that are started from now on, by the bridge or by systemd. */
   changeEnvironment(change: EnvironmentChange): void {
     this.host.ask({ type: 'change-environment', change });
     if (!this.usesSystemd) return;
@@ -218,7 +218,7 @@ export class Activator implements ServiceStarter {
         ? composeSetEnvironment(change.variables)
         : composeUnsetEnvironment(change.names);
     const owner = this.driver.registry.owner(SYSTEMD_NAME);
-    /* as in the reference daemon, such a call names the connection if that is known */
+    /* as in the reference daemon, the destination is the unique name of the owner if there is one */
     const to = owner?.uniqueName;
     this.sendToSystemd(to === undefined ? message : { ...message, destination: to });
   }
@@ -249,7 +249,7 @@ export class Activator implements ServiceStarter {
 
   private arrived(parked: ParkedMessage): void {
     const { name, waiter } = parked;
-    /* it was on its way when the wait for the name was over */
+    /* the message was on its way when the wait for the name ended */
     const owner = this.driver.registry.owner(name);
     if (!waiter.live) parked.drop();
     else if (owner !== undefined && this.pending.get(name) === undefined) parked.deliver(owner);
@@ -281,7 +281,7 @@ export class Activator implements ServiceStarter {
     this.begin(name, route, activation.parked[0]?.waiter);
   }
 
-  /** `unit` is what fails if systemd does not come in time to hear of it. */
+  /** If systemd does not connect in time, the activation of `unit` fails. */
   private sendToSystemd(message: SystemdMessage, unit?: string): void {
     const { driver } = this;
     const fields = fieldsOf(message);
@@ -302,7 +302,7 @@ export class Activator implements ServiceStarter {
     for (const { name, failure, parked } of failed) {
       const asker = this.askers.get(name);
       this.askers.delete(name);
-      /* as in dbus-daemon, a name without a file is worth no line */
+      /* as in dbus-daemon, a failure for a name without a .service file is not logged */
       if (asker !== undefined) {
         const why = failure.message;
         this.host.log('warn', 'a service could not be activated', { name, why, ...asker });
@@ -356,7 +356,7 @@ function targetOf(route: ActivationRoute): ActivationTarget {
   };
 }
 
-/** What dbus-daemon says to a message with NO_AUTO_START (`bus/dispatch.c`). */
+/** The error with which dbus-daemon answers a message with NO_AUTO_START (`bus/dispatch.c`). */
 function noSuchName(name: string): ActivationFailure {
   return { errorName: ErrorName.NameHasNoOwner, message: ErrorText.nameHasNoOwner(name) };
 }

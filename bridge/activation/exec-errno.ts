@@ -1,4 +1,4 @@
-/** How the C library words the reasons for which a program cannot be started (strerror(3)). */
+/** The texts of strerror(3) for the errors with which starting a program fails. */
 const TEXTS: Readonly<Record<string, string>> = {
   E2BIG: 'Argument list too long',
   EACCES: 'Permission denied',
@@ -24,7 +24,7 @@ export function execErrnoText(code: string): string {
 }
 
 /**
- * Whether a code says that no process could be made, as opposed to that the program cannot be run.
+ * Whether a code means that no process could be created, rather than that the program cannot run.
  */
 export function isForkErrno(code: string): boolean {
   return ['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'].includes(code);

@@ -5,7 +5,7 @@ import { execErrnoText } from './exec-errno.js';
 import { parseExecLine } from './exec-line.js';
 import type { Service } from './service-file.js';
 
-/** How the processes of a bus come by their user. */
+/** Which user services run as, and who changes to that user. */
 export type LaunchIdentity =
   /** Services run as the bus's own user, and User is ignored, as on a session bus. */
   | { readonly kind: 'same-user' }

@@ -26,7 +26,7 @@ export interface Launch {
   readonly service: Service;
   /** Replays what has happened so far to every subscriber. */
   readonly events: Observable<LaunchEvent>;
-  /** Ends the process, if there is one: for a service that lets its deadline pass. */
+  /** Ends the process, if there is one: for a service that misses its deadline. */
   kill(): void;
 }
 
@@ -52,7 +52,7 @@ export class Launcher {
     this.#options = options;
   }
 
-  /** Starts the service at once. Never throws: what goes wrong is an event. */
+  /** Starts the service at once. Never throws: a failure is an event. */
   start(service: Service, environment: Environment): Launch {
     const events = new ReplaySubject<LaunchEvent>();
     const end = (event: LaunchEvent): void => {

@@ -26,7 +26,7 @@ export class ParkedMessage implements Waiting {
   reply: Handle | null;
   readonly #parking: Parking;
 
-  /** Takes what has arrived out of `message`; `trace` is paid back when it leaves again. */
+  /** Copies what has arrived out of `message`; `trace` is discharged when it leaves again. */
   constructor(
     parking: Parking,
     { name, sender }: ParkingSpot,

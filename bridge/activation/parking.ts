@@ -34,14 +34,14 @@ export class Parking implements Sink {
   private readonly nodes = new Map<string, Set<Node>>();
   private arrivals: ParkedMessage[] = [];
   private readonly foreign = new Envelope();
-  /** handles that came with what is not passed on */
+  /** handles that came with messages that are not passed on */
   private readonly refused: Handle[] = [];
   private readonly message = new Message();
   private readonly envelope = new Envelope();
 
   /**
-   * @param user is charged, on behalf of the senders, with what waits
-   * @param onArrival takes note that `takeArrivals` would return something
+   * @param user is charged, on behalf of the senders, for the messages that wait
+   * @param onArrival is called when `takeArrivals` would return something
    */
   constructor(domain: LocalDomain, user: ResourceUser, driver: Driver, onArrival: () => void) {
     this.peer = domain.openPeer({ user, sink: this });
@@ -49,7 +49,7 @@ export class Parking implements Sink {
     this.onArrival = onArrival;
   }
 
-  /** Makes a node where messages of `sender` for `name` wait; the handle to it is the registry's. */
+  /** Makes a node where messages of `sender` for `name` wait, and returns the registry's handle to it. */
   open(name: string, sender: Connection): Handle {
     const { node, handle } = this.peer.createNode(this.driver.registry.peer);
     const spot: ParkingSpot = { name, sender };
@@ -60,12 +60,12 @@ export class Parking implements Sink {
     return handle;
   }
 
-  /** Names to whose nodes a handle is held. */
+  /** Names with a node that some handle leads to. */
   get names(): string[] {
     return [...this.nodes.keys()];
   }
 
-  /** The wait for `name` is over: senders ask anew. What they have sent before they know arrives all the same. */
+  /** The wait for `name` is over: senders resolve it anew. Messages that they have sent before that still arrive. */
   close(name: string): void {
     const nodes = this.nodes.get(name);
     if (nodes === undefined) return;
@@ -73,7 +73,7 @@ export class Parking implements Sink {
     this.peer.drain(...nodes);
   }
 
-  /** What has come in since the last time, oldest first. */
+  /** The messages that have arrived since the last call, oldest first. */
   takeArrivals(): readonly ParkedMessage[] {
     if (this.refused.length > 0) {
       this.peer.release(...this.refused.splice(0).filter(({ live }) => live));
@@ -115,7 +115,7 @@ export class Parking implements Sink {
     if (handle.context instanceof ParkedMessage) handle.context.reply = null;
   }
 
-  /** A sender has no use for its node any more. */
+  /** A sender has released its handle to its node. */
   handleReleased(node: Node): void {
     const { name } = node.context as ParkingSpot;
     const nodes = this.nodes.get(name);
@@ -124,8 +124,8 @@ export class Parking implements Sink {
   }
 
   /**
-   * Whether a service may be started for this message. The host of a client has asked the policy already; a native
-   * peer, which nobody has asked, gets the error.
+   * Whether a service may be started for this message. The host of a client has checked the policy already; a native
+   * peer is checked here, and gets the error.
    */
   admits(parked: ParkedMessage): boolean {
     const { waiter, name } = parked;
@@ -153,8 +153,8 @@ export class Parking implements Sink {
   }
 
   /**
-   * Answers with an error, to a signal as well: nothing else would tell that it went nowhere. Only a call that wants
-   * no reply gets none.
+   * Answers with an error, to a signal as well, whose sender would not learn of the failure otherwise. Only a call
+   * that expects no reply gets none.
    */
   fail(parked: ParkedMessage, failure: ActivationFailure): void {
     if (parked.reply !== null || parked.isSignal) this.tell(parked, failure);
@@ -173,7 +173,7 @@ export class Parking implements Sink {
 
   private send(parked: ParkedMessage, owner: Connection): SendStatus {
     const isUnique = parked.name.startsWith(':');
-    /* an owner whose node for the name is on its way is reached all the same */
+    /* an owner whose name node has not arrived yet is reached through its inbox */
     const named = isUnique ? undefined : owner.nameHandles.get(parked.name);
     const name = named?.live === true ? named : owner.inbox;
     const message = this.message.clear();
@@ -193,7 +193,7 @@ export class Parking implements Sink {
     this.refuse(parked, { errorName: ErrorName.AccessDenied, message: denial.why });
   }
 
-  /** The message had been accepted: its sender gets the error in any case, as if it had been sent just now. */
+  /** The message had been accepted: its sender gets the error even if it expects no reply, as if sent just now. */
   private refuse(parked: ParkedMessage, failure: ActivationFailure): void {
     this.tell(parked, failure);
     this.free(parked);
@@ -206,7 +206,7 @@ export class Parking implements Sink {
     this.driver.reply(waiter, through, serial, 's', [failure.message], failure.errorName);
   }
 
-  /** Pays back what it was charged, and lets go of what it brought. */
+  /** Discharges the message, and releases its descriptors and reply handle. */
   private free(parked: ParkedMessage): void {
     const { bytes, descriptors, trace, reply } = parked;
     trace.discharge(1, bytes.length, descriptors?.count ?? 0);

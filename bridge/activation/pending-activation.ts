@@ -42,8 +42,8 @@ interface Activation<Parked> extends PendingActivation<Parked> {
 }
 
 /**
- * The names that are being activated. Holds no timer and no process: time is handed in, and what is
- * parked is handed back, in the order in which it came, to be delivered or answered.
+ * The names that are being activated. Holds no timer and no process: the caller passes in the time,
+ * and gets back what is parked, in the order of its arrival, to deliver or answer it.
  *
  * A name leaves this table exactly once, by appearing or by failing; a later request starts anew.
  */
@@ -56,7 +56,7 @@ export class PendingActivations<Parked> {
     this.#limits = limits;
   }
 
-  /** New limits hold for requests to come. */
+  /** New limits apply to later requests. */
   setLimits(limits: PendingActivationLimits): void {
     this.#limits = limits;
   }
@@ -86,7 +86,7 @@ export class PendingActivations<Parked> {
     return { kind: 'started' };
   }
 
-  /** It has turned out, or changed, what is being started for a name. */
+  /** Sets the target of a name that is being activated, once it is known or has changed. */
   retarget(name: string, target: ActivationTarget): void {
     const underWay = this.#activations.get(name);
     if (underWay !== undefined) underWay.target = target;
@@ -97,13 +97,13 @@ export class PendingActivations<Parked> {
     return this.#remove(name)?.parked ?? [];
   }
 
-  /** This one name cannot be had; empty if it is not being activated (any more). */
+  /** Fails this one name; returns nothing if it is not being activated (any more). */
   fail(name: string, failure: ActivationFailure): FailedActivation<Parked>[] {
     return this.#failAll([this.#activations.get(name)], failure);
   }
 
   /**
-   * The process started for a name ended badly. Other names that are to be provided by the very
+   * The process started for a name has failed. Other names that are to be provided by the very
    * same command line fail with it, as they do in dbus-daemon: one program often provides several
    * names.
    */

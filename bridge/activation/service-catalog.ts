@@ -13,7 +13,7 @@ import { ensureTransientDirectory } from './transient-directory.js';
 export interface CatalogChange {
   readonly added: readonly string[];
   readonly removed: readonly string[];
-  /** Names whose service file says something new. */
+  /** Names whose service has changed. */
   readonly changed: readonly string[];
   /** Diagnostics about the files, each of them once for as long as it stays true. */
   readonly diagnostics: readonly Diagnostic[];
@@ -24,8 +24,8 @@ const SETTLE_MS = 50;
 
 /**
  * The activatable names of a bus and the service files that provide them, kept in step with the
- * disk. The earlier directory wins, and within a directory the file that it lists first, whatever that is called: so
- * does the reference daemon, and two buses beside each other have to start the same program.
+ * disk. The earlier directory wins, and within a directory the file that it lists first, whatever its name: the
+ * reference daemon does the same, and two buses side by side have to start the same program.
  */
 export class ServiceCatalog {
   #directories: readonly ServiceDirectory[];
@@ -98,7 +98,7 @@ export class ServiceCatalog {
     return this.load();
   }
 
-  /** Starts to follow the disk. This alone keeps no process alive. */
+  /** Starts to watch the directories. The watches do not keep the process alive. */
   watch(): void {
     const touched = this.#directories
       .filter((directory) => directory.watched)
@@ -155,7 +155,7 @@ function mergeDirectories(
 }
 
 /**
- * Overriding a vendor's file is how service files are meant to be changed: no reason for a warning.
+ * No warning, because overriding a vendor's file is the intended way to change a service file.
  */
 function shadowed(service: Service, winner: Service): Diagnostic {
   return {

@@ -6,8 +6,8 @@ export interface ServiceDirectory {
   /** Whether a file must be called after the name it provides to count at all. */
   readonly strictNaming: boolean;
   /**
-   * Whether changes are noticed by themselves; otherwise on reload and when an unknown name is
-   * asked for.
+   * Whether changes are noticed at once; otherwise on reload and when an unknown name is
+   * requested.
    */
   readonly watched: boolean;
   /** Whether the bus makes this directory itself, in the user's runtime directory. */
@@ -20,7 +20,7 @@ export type ServiceDirectorySource =
   | { readonly kind: 'standard-system' }
   | { readonly kind: 'directory'; readonly path: string };
 
-/** The environment variables that have a say; HOME must be the home directory of the bus's user. */
+/** The environment variables that are used; HOME must be the home directory of the bus's user. */
 export type DirectoryEnvironment = Readonly<
   Partial<Record<'HOME' | 'XDG_RUNTIME_DIR' | 'XDG_DATA_HOME' | 'XDG_DATA_DIRS', string>>
 >;
@@ -62,7 +62,7 @@ function standardSessionDirectories(environment: DirectoryEnvironment): ServiceD
   const bases = [dataHome ?? '', ...dataDirectories, DATA_DIRECTORY]
     .map((path) => path.trim())
     .filter((path) => path !== '')
-    // The XDG Base Directory Specification has relative paths ignored; the reference daemon uses them all the same.
+    // The XDG Base Directory Specification says to ignore relative paths, but the reference daemon uses them.
     .map((path) => resolve(path));
   const transient = { strictNaming: true, watched: false, transient: true };
   return [

@@ -20,14 +20,14 @@ export interface FileStamp {
 export interface DirectoryScan {
   /** In the order in which the directory lists their files. */
   readonly services: readonly ScannedService[];
-  /** files that provide nothing as they are, with their stamps: one may have been read while it was written */
+  /** files without a usable service, with their stamps: one may have been read while it was being written */
   readonly useless: readonly FileStamp[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
 const EXTENSION = '.service';
 
-/** Reads every .service file of a directory. One that does not exist is as good as an empty one. */
+/** Reads every .service file of a directory. A missing directory counts as empty. */
 export function scanServiceDirectory(directory: ServiceDirectory): DirectoryScan {
   const services: ScannedService[] = [];
   const useless: FileStamp[] = [];
@@ -56,7 +56,7 @@ function readService(
   return complaint === undefined ? service : undefined;
 }
 
-/** Tells whether a file or directory is still the same; empty when it does not exist. */
+/** Identifies the version of a file or directory; empty when it does not exist. */
 export function fileStamp(path: string): string {
   try {
     const status = statSync(path, { bigint: true });
@@ -80,7 +80,7 @@ export function settledStamp(path: string): string {
   return ageMs < TICKS_MS ? `${stamp}:unsettled` : stamp;
 }
 
-/** As readdir(3) has them, whose order decides; `readdirSync` sorts. */
+/** File names in the order of readdir(3), which decides between files for one name; `readdirSync` sorts. */
 function entriesOf(path: string): string[] {
   const directory = opendirSync(path);
   const names: string[] = [];
@@ -102,12 +102,12 @@ function listServiceFiles(path: string, diagnostics: Diagnostic[]): string[] {
   }
 }
 
-/** Anything but a regular file is left alone: to open a FIFO would stop the bus. */
+/** Reads nothing but regular files: opening a FIFO would block the bus. */
 function readRegularFile(file: string, diagnostics: Diagnostic[]): Uint8Array | undefined {
   try {
     const status = statSync(file);
     if (!status.isFile()) throw new Error('not a regular file');
-    // Too large a file is refused by its size; reading one byte too many is enough to see that.
+    // `parseServiceFile` refuses content of this length, so the file itself need not be read.
     if (status.size > SERVICE_FILE_MAX_BYTES) return new Uint8Array(SERVICE_FILE_MAX_BYTES + 1);
     return readFileSync(file);
   } catch (error) {

@@ -10,7 +10,7 @@ export const SERVICE_FILE_MAX_BYTES = 128 * 1024;
 
 const SECTION = 'D-BUS Service';
 
-/** What a .service file says about how a well-known name comes into being. */
+/** How a well-known name is activated, as its .service file defines it. */
 export interface Service {
   readonly name: WellKnownName;
   /** The command line as written; `parseExecLine` splits it. */

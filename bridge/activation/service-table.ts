@@ -2,11 +2,11 @@ import { fileStamp, settledStamp } from './service-directory-scan.js';
 import type { FileStamp, ScannedService } from './service-directory-scan.js';
 import type { Service } from './service-file.js';
 
-/** The activatable names, and of when that is: plain data, which can be sent to another thread. */
+/** The activatable names, with the stamps of what was read; plain data, which can be sent to another thread. */
 export interface ServiceTableData {
   readonly services: readonly ScannedService[];
   readonly directories: readonly FileStamp[];
-  /** files that provide nothing as they are */
+  /** files without a usable service */
   readonly useless: readonly FileStamp[];
 }
 

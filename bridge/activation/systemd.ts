@@ -49,8 +49,8 @@ export function composeActivationRequest(unit: string): SystemdMessage {
 }
 
 /**
- * Hands variables set by UpdateActivationEnvironment on to systemd, which starts services from now
- * on.
+ * Passes variables set by UpdateActivationEnvironment to systemd, for services that it starts from
+ * now on.
  */
 export function composeSetEnvironment(
   entries: Iterable<readonly [name: string, value: string]>,
@@ -59,7 +59,7 @@ export function composeSetEnvironment(
   return composeManagerCall('SetEnvironment', assignments);
 }
 
-/** Tells systemd to forget variables. */
+/** Unsets variables in the environment of systemd. */
 export function composeUnsetEnvironment(names: Iterable<string>): SystemdMessage {
   return composeManagerCall('UnsetEnvironment', [...names]);
 }
@@ -83,7 +83,7 @@ export interface UnitFailure {
 
 /**
  * Reads an ActivationFailure signal (unit, error name, text) sent to the driver. Undefined when it
- * is malformed. Only the owner of SYSTEMD_NAME may be believed; that is for the caller to check.
+ * is malformed. The caller must check that the sender owns SYSTEMD_NAME.
  */
 export function parseActivationFailure(
   signature: string,

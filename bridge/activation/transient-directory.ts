@@ -6,7 +6,7 @@ const WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * Makes the directory for transient services below the user's runtime directory, as the D-Bus specification asks of
- * a session bus ("Transient Session Services"). Returns what keeps it from being used, if anything.
+ * a session bus ("Transient Session Services"). Returns the reason why it cannot be used, if any.
  *
  * A user that can write there can make the bus run programs: the directory and its parents must belong to `uid`,
  * and only that user may write to them.

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Something that is compared with us is not installed: that column is left out, and nothing is wrong. */
+/** Something to compare with is not installed: its column is left out, which is no error. */
 export class Absent extends Error {}
 
 /** @throws Absent when no such program is on PATH */

@@ -13,7 +13,7 @@ const DURATION_MS = 250;
 const QUICK_ROUNDS = 3;
 const QUICK_DURATION_MS = 100;
 const HEAP_CALLS = 1_000_000;
-/** What is measured unless somebody asks for more: the buses themselves. */
+/** The tables that are measured by default: the buses themselves. */
 const DEFAULT_TABLES: readonly TableId[] = ['buses'];
 const AGAINST = ['dbus-daemon', 'dbus-broker'] as const;
 

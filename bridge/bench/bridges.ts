@@ -8,7 +8,7 @@ import { BENCH_INTERFACE, BENCH_PATH, NAME_PATTERN, serviceName } from './names.
 import { busOf } from './running-bus.js';
 import type { RunningBus, StartBus } from './running-bus.js';
 
-/** `bus1-bridge run`, with so many processes that carry connections. */
+/** `bus1-bridge run`, with `hosts` processes that carry connections. */
 export function bridge(hosts: number): StartBus {
   return async ({ directory }) => {
     const path = join(directory, 'bridge');
@@ -47,7 +47,7 @@ export function exporting(startOld: StartBus): StartBus {
   return inFrontOf(startOld, 'services', (old, path) => startAttached(old, path, '--export'));
 }
 
-/** The caller connects to xdg-dbus-proxy, which shows it no more than the service: so sandboxes do it. */
+/** The caller connects to xdg-dbus-proxy, which shows it no more than the service, as in a sandbox. */
 export function callerProxied(startOld: StartBus): StartBus {
   return inFrontOf(startOld, 'callers', (old, path) => startProxy(old, path, '--talk'));
 }
@@ -75,7 +75,7 @@ export function sandboxed(users: 'caller' | 'service'): StartBus {
   };
 }
 
-/** Returns the descriptor that keeps the sandbox's socket alive; what was started to ask for it has ended. */
+/** Returns the descriptor that keeps the sandbox's socket alive; the process that requested it has ended. */
 async function openSandbox(
   bus: RunningBus,
   path: string,

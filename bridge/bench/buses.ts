@@ -18,12 +18,12 @@ export function dropIn(place: Place): Promise<RunningBus> {
   return startDropIn(place, 'ours');
 }
 
-/** The same with the policies of a whole system. */
+/** Like `dropIn`, with the policies of a whole system. */
 export function dropInWithPolicies({ directory }: Place): Promise<RunningBus> {
   return startDropIn({ directory, configFile: policiesFile(directory) }, 'ours-system-d');
 }
 
-/** A configuration of those alone. */
+/** A configuration with only these policies. */
 function policiesFile(directory: string): string {
   const file = join(directory, 'policies.conf');
   writeFileSync(file, `<busconfig><includedir>${SYSTEM_POLICIES}</includedir></busconfig>\n`);
@@ -35,7 +35,7 @@ export function sessionWithPolicies(directory: string): string {
   return extendedConfig(join(directory, 'session'), policiesFile(directory));
 }
 
-/** Callers may do what fifty grants of their role name, and what the bench does is the one that is looked at last. */
+/** Callers have fifty grants by their role, and the grant that the bench needs is the one that is checked last. */
 export function dropInWithGrants({ directory }: Place): Promise<RunningBus> {
   const configFile = join(directory, 'grants.yaml');
   const members = ['Echo', ...Array.from({ length: 49 }, (_, i) => `Member${i}`)];

@@ -6,7 +6,7 @@ import { Absent, needProgram } from './absent.js';
 
 const run = promisify(execFile);
 
-/** It stands in the repository alone: nothing of ours that is installed is written in C. */
+/** It exists only in the repository: no installed part of this package is written in C. */
 const SOURCE = resolve(import.meta.dirname, '../../../test/bench/socket-pair.c');
 
 /** Compiles socket-pair.c into `directory`; returns the program. @throws Absent */

@@ -26,7 +26,7 @@ const OPTIONS: BenchOptions = {
   heapCalls: 0,
 };
 
-/** A machine that is shared moves ratios by as much from one run to the next, whatever the interval within one. */
+/** On a shared machine, ratios vary by this much from one run to the next, whatever the interval within a run. */
 const NOISE = 0.35;
 
 interface Expected {

@@ -23,7 +23,7 @@ export function killChildren(): void {
   for (const child of running) child.kill();
 }
 
-/** A process that we have started: lines in, lines out, and a sure end. */
+/** A process that we have started: lines in, lines out, and a reliable end. */
 export class Child {
   readonly title: string;
   readonly #process: ChildProcess;
@@ -74,7 +74,7 @@ export class Child {
     await this.#wait(timeoutMs);
   }
 
-  /** SIGTERM, and SIGKILL for one that does not mind. Resolves when it has gone. */
+  /** Sends SIGTERM, and SIGKILL to a process that ignores it. Resolves when the process has gone. */
   async stop(): Promise<void> {
     this.#process.kill('SIGTERM');
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_TIMEOUT_MS);
@@ -106,7 +106,7 @@ export class Child {
 
   #listen(): void {
     const { stdin, stdout, stderr } = this.#process;
-    stdin?.on('error', () => undefined); // it has ended: readLine says so
+    stdin?.on('error', () => undefined); // it has ended: readLine reports that
     stderr?.on('data', (text: Buffer) => {
       this.#stderr = (this.#stderr + text.toString()).slice(-STDERR_KEPT_CHARS);
     });

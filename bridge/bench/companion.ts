@@ -7,7 +7,7 @@ import { MessageBatch } from './batch.js';
 import { Connection } from './connection.js';
 import type { CompanionKind } from './programs.js';
 
-// What a bus has to bear beside the conversation that is measured: see programs.ts.
+// Additional load on a bus, beside the conversation that is measured: see programs.ts.
 
 const SIGKILL = 9;
 const IDLE_CONNECTIONS = 1000;
@@ -32,7 +32,7 @@ const COMPANIONS: Record<CompanionKind, (path: string, ready: () => void) => voi
     keep(connections, ready);
   },
   flooder: (path, ready) => {
-    /* the service does not read: what the bus keeps for it, and on whose account, is the point */
+    /* the service does not read: this shows what the bus keeps for it, and whom it charges */
     const service = Connection.openBus(path);
     service.callBus('RequestName', 'su', [FLOOD_NAME, 0]);
     flood(path, callOf(FLOOD_NAME), ready);
@@ -54,14 +54,14 @@ function openMany(path: string, count: number): Connection[] {
 
 const SMALL_INPUT_BYTES = 256 << 10;
 
-/** Keeps what is there until this process is ended. */
+/** Keeps the connections open until this process is ended. */
 function keep(connections: readonly Connection[], ready: () => void): void {
   ready();
   setInterval(() => connections.length, 1 << 30);
 }
 
 /**
- * Sends without an end. The bus answers with errors, which are read, or closes the connection, which is opened again.
+ * Sends forever. The bus answers with errors, which are read, or closes the connection, which is opened again.
  */
 function flood(path: string, message: Uint8Array, ready: () => void): never {
   const batch = MessageBatch.repeat(message, FLOOD_MESSAGES);

@@ -2,7 +2,7 @@ import type { ContenderId } from './contenders.js';
 import { FIGURES, mainFigure, ROWS, unitOf, type Row, type Unit } from './figures.js';
 import { estimateOf, medianOf, ratioOf, type Estimate, type TableResult } from './result.js';
 
-/** What is known of one contender in one row. */
+/** The results of one contender in one row. */
 export interface Line {
   readonly row: Row;
   readonly contender: ContenderId;
@@ -48,7 +48,7 @@ function lineOf(
   };
 }
 
-/** How many times as good one is as another: of what should be short the ratio is turned round. */
+/** How many times as good one is as another: where less is better, the ratio is inverted. */
 export function advantageOf(
   result: TableResult,
   contender: ContenderId,

@@ -42,7 +42,7 @@ export class Connection {
   readonly inputAddress: number;
   readonly output = NativeMemory.map(OUTPUT_BYTES);
   readonly #inputBytes: number;
-  /** what the bus calls this connection; '' without a bus */
+  /** the unique name; '' without a bus */
   uniqueName = '';
   frame = 0;
   /** End of the current message and beginning of the next. */
@@ -60,7 +60,7 @@ export class Connection {
     this.inputAddress = input.address;
   }
 
-  /** Connects to a bus at a socket path, authenticates and says Hello. */
+  /** Connects to a bus at a socket path, authenticates and calls Hello. */
   static openBus(path: string, inputBytes = INPUT_BYTES): Connection {
     const connection = new Connection(connectUnix(path), inputBytes);
     connection.#authenticate();
@@ -68,12 +68,12 @@ export class Connection {
     return connection;
   }
 
-  /** One that is given its sockets later. */
+  /** A connection that gets its sockets later. */
   static unconnected(): Connection {
     return new Connection(-1);
   }
 
-  /** Goes on with a new socket, which blocks; nothing of the last one is left. */
+  /** Continues with a new, blocking socket; all state of the last one is reset. */
   attach(fd: number): void {
     this.fd = fd;
     this.frame = 0;
@@ -81,7 +81,7 @@ export class Connection {
     this.#end = 0;
   }
 
-  /** Blocks until a line of the authentication has come, and passes it over. */
+  /** Blocks until a line of the authentication has come, and skips it. */
   skipLine(): void {
     do this.fill();
     while (this.bytes[this.#end - 1] !== LINE_FEED);
@@ -141,7 +141,7 @@ export class Connection {
     return true;
   }
 
-  /** Blocks until the next method return. Signals are passed over; an error reply is thrown. */
+  /** Blocks until the next method return. Signals are skipped; an error reply is thrown. */
   awaitReturn(): void {
     for (;;) {
       if (!this.nextFrame()) this.fill();
@@ -156,7 +156,7 @@ export class Connection {
     return type === MessageType.MethodReturn;
   }
 
-  /** A call at leisure: encodes, waits, decodes. Nothing else may be outstanding. */
+  /** A call that is not measured: encodes, waits, decodes. Nothing else may be outstanding. */
   call(fields: Omit<MessageFields, 'type' | 'serial'>, body: unknown[] = []): DecodedMessage {
     const serial = this.serials.next();
     this.#send(encodeMessage({ ...fields, type: MessageType.MethodCall, serial }, body));

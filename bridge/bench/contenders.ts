@@ -39,7 +39,7 @@ const CONVERSATION = ROWS.filter((row) => !START_ROWS.includes(row));
 const WITHOUT_SIGNALS = CONVERSATION.filter((row) => !SIGNAL_ROWS.includes(row));
 const WITHOUT_BUS = WITHOUT_SIGNALS.filter((row) => !BUS_ROWS.includes(row));
 const ROUND_TRIPS = CONVERSATION.filter((row) => roundTripBytes(row) !== undefined);
-/** The service does not count what it has not been asked to answer. */
+/** Without the row of one-way calls, which some services do not count. */
 const CALLS: readonly Row[] = [...ROUND_TRIPS, 'outstanding-64', 'idle'];
 
 const OURS = [process.execPath, commandPath('bus1-dbus-daemon')] as const;
@@ -74,7 +74,7 @@ function starting(title: string, startBus: StartBus, ...version: CommandLine): C
   };
 }
 
-/** A conversation on a bus that has to bear something else at the same time. */
+/** A conversation on a bus that carries other load at the same time. */
 function beside(
   title: string,
   startBus: StartBus,
@@ -193,7 +193,7 @@ export const CONTENDERS = {
   'start-two-hosts': starting('run --hosts 2', bridge(2), ...BRIDGE, '--version'),
   'start-dbus-broker': starting('dbus-broker', dbusBroker, 'dbus-broker-launch', '--version'),
   'start-dbus-daemon': starting('dbus-daemon', dbusDaemon, 'dbus-daemon', '--version'),
-  /* what Node needs for nothing */
+  /* what Node needs for an empty program */
   'start-node': {
     title: 'node -e 0',
     rows: ['version'],

@@ -5,7 +5,7 @@ import { holdJournal } from './journal.js';
 import type { RunningBus } from './running-bus.js';
 
 // dbus-broker-launch(1) takes its listening socket as sd_listen_fds(3) says, and logs to the
-// journal alone: without anybody at that socket it does not start.
+// journal alone: without a process at the journal's socket it does not start.
 
 /**
  * Starts dbus-broker on a session configuration, with or without systemd. Throws when it cannot be.

@@ -7,7 +7,7 @@ import type { Connection } from './connection.js';
 
 /** Longer bodies are sent from where they were received. */
 const COPY_MAX_BYTES = 1024;
-/** More answers than this are not kept back for one write. */
+/** Answers are collected for one write up to this size. */
 const FLUSH_BYTES = 512 << 10;
 const REPLY_SERIAL_MARK = 0x1234_5678;
 
@@ -52,7 +52,7 @@ export class EchoEnd {
   #echo = new ReplyHeader(undefined, 'ay', [new Uint8Array(0)]);
   #sync = new ReplyHeader(undefined, 'u', [0]);
 
-  // Who called last, and where in a header of that length its name stands.
+  // The last caller, and the offset of its name in a header of that length.
   #caller = '';
   #callerBytes = new Uint8Array(0);
   #callerOffset = 0;

@@ -9,7 +9,7 @@ interface RowKind {
   readonly unit: Unit;
   /** of a round trip to the service: the length of the body that goes there and back */
   readonly bodyBytes?: number;
-  /** of a broadcast: how many connections have asked for it */
+  /** of a broadcast: how many connections subscribe to it */
   readonly subscribers?: Subscribers;
 }
 
@@ -72,7 +72,7 @@ export interface Figure {
   readonly unit: Unit;
 }
 
-/** All figures in the order of the report; which of them exist depends on the row and on who was measured. */
+/** All figures in the order of the report; which of them exist depends on the row and on the contender. */
 export const FIGURES: readonly Figure[] = ROWS.flatMap((row): Figure[] => {
   const { title, unit } = ROW_KINDS[row];
   const cpu: Figure = { id: `${row}-cpu`, row, title: `${title}, CPU a message`, unit: 'us' };

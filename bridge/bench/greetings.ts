@@ -11,7 +11,7 @@ import { timeEach } from './timing.js';
 const GREETING_MESSAGES = 3;
 const CALL_MESSAGES = 2;
 
-/** New connections, one after the other: how long it takes until they have said Hello, or called somebody. */
+/** New connections, one after the other: how long until Hello, or a first call to a service, has been answered. */
 export class Greetings {
   readonly #path: string;
   readonly #memory = NativeMemory.map(4096);

@@ -6,7 +6,7 @@ import { Variant } from '#bridge/wire/types.js';
 const WARM_UP_CALLS = 50_000;
 const HEAP_KEY = 'org.bus1.Heap.UsedBytes';
 
-/** How the bus's heap was before and after `calls` calls; null where the bus does not tell. */
+/** The size of the bus's heap before and after `calls` calls; null where the bus does not report it. */
 export interface HeapGrowth {
   readonly calls: number;
   readonly beforeBytes: number | null;

@@ -7,7 +7,7 @@ const DRAIN_INTERVAL_MS = 20;
 const DATAGRAM_MAX_BYTES = 256 << 10;
 
 /**
- * Stands in for systemd-journald where it does not run: reads what is logged, and forgets it. Takes over
+ * Stands in for systemd-journald where it does not run: reads log messages and discards them. Takes over
  * from another stand-in that ends.
  */
 class Journal {
@@ -54,7 +54,7 @@ class Journal {
 let journal: Journal | undefined;
 let users = 0;
 
-/** Sees to it that there is a journal, until the function that this returns is called. */
+/** Makes sure that there is a journal, until the function that this returns is called. */
 export function holdJournal(): () => void {
   journal ??= new Journal();
   users++;

@@ -14,9 +14,9 @@ import type { Measured, Row, Subscribers } from './figures.js';
 import { BENCH_INTERFACE, BENCH_PATH, serviceName, signalInterface } from './names.js';
 import { perSecond, timeEach, warmly } from './timing.js';
 
-// Without replies nothing holds a sender back, and a bus may end a receiver that it has to keep too
-// much for. So each batch ends in a call that is answered, and only so many batches are under way:
-// about 100 KiB, in the reach of every bus's limits, and far more than a bus needs to keep busy.
+// Without replies nothing holds a sender back, and a bus may disconnect a receiver with too much
+// queued. So each batch ends in a call that is answered, and only this many batches are under way:
+// about 100 KiB, within every bus's limits, and far more than a bus needs to keep busy.
 const BATCH_MESSAGES = 128;
 const BATCHES_UNDER_WAY = 6;
 
@@ -67,7 +67,7 @@ function echoCall(bodyBytes: number): Uint8Array {
 }
 
 /**
- * Asks the service's connection `index` how many one-way messages it has had: answered in order
+ * Asks the service's connection `index` how many one-way messages it has received: answered in order
  * with them.
  */
 function syncCall(index: number): Uint8Array {
@@ -253,7 +253,7 @@ function ticks(
   return rateFigure(row, rate, sent * receivers + 2 * batches * receivers);
 }
 
-/** How many one-way messages each receiver has had. */
+/** How many one-way messages each receiver has received. */
 function ticksSeen(connection: Connection, syncs: readonly Uint8Array[]): number[] {
   return syncs.map((sync) => {
     const call = new MessageBatch([sync]);

@@ -4,7 +4,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 
 import { versionText as ownVersion } from '#bridge/control/version.js';
 
-/** What somebody needs who wants to repeat a run, or to compare it with another. */
+/** What is needed to repeat a run, or to compare it with another. */
 export interface Machine {
   readonly date: string;
   /** name and version of everything that takes part; what is not installed is missing */
@@ -41,9 +41,9 @@ export function describeMachine(now: Date): Machine {
   };
 }
 
-/** A machine that does something else lets the scheduler decide who is faster. */
+/** On a machine that is busy with something else, the scheduler decides who is faster. */
 export function busyWarning({ cores, loadBefore }: Machine, loadAfter: number): string | undefined {
-  /* a run keeps a caller, a service and a bus busy, so that the load afterwards says less */
+  /* a run keeps a caller, a service and a bus busy, so the load afterwards is no evidence */
   if (loadBefore <= cores / 4) return undefined;
   return (
     `warning: the machine was busy with something else: load ${loadBefore.toFixed(2)} before the run ` +

@@ -8,7 +8,7 @@ export const BENCH_INTERFACE = 'org.bus1.Bench';
 /** Connections of the echo service where signals are measured; the first one also answers the calls. */
 export const SUBSCRIBERS_MAX = Math.max(...SUBSCRIBER_COUNTS);
 
-/** The interface of signals for which the first so many connections have asked. */
+/** The interface of the signals that the first `subscribers` connections have subscribed to. */
 export function signalInterface(subscribers: Subscribers): string {
   return `org.bus1.Bench.To${subscribers}`;
 }

@@ -23,7 +23,7 @@ export function readProc(path: string): string {
 export interface CpuTime {
   /** from the scheduler's own account (/proc/PID/schedstat), in nanoseconds */
   readonly totalNs: number;
-  /** clock ticks in user mode and in the kernel (proc_pid_stat(5)): coarse, but told apart */
+  /** clock ticks in user mode and in the kernel (proc_pid_stat(5)): coarse, but separate */
   readonly userTicks: number;
   readonly systemTicks: number;
 }

@@ -42,20 +42,20 @@ export const SERVICE_KINDS = [
 
 export type ServiceKind = (typeof SERVICE_KINDS)[number];
 
-/** What there is beside a conversation. */
+/** Other load beside a conversation. */
 export const COMPANION_KINDS = [
   'idle-connections',
   'match-rules',
   /** sends to a service that does not read */
   'flooder',
-  /** has asked for signals and does not read them */
+  /** subscribes to signals and does not read them */
   'deaf-subscriber',
   'busy-loop',
 ] as const;
 
 export type CompanionKind = (typeof COMPANION_KINDS)[number];
 
-/** What a caller is asked for. */
+/** A request to a caller. */
 export type Command =
   | { readonly kind: 'row'; readonly row: Row; readonly durationMs: number }
   | { readonly kind: 'heap'; readonly calls: number };
@@ -70,7 +70,7 @@ export interface Answer {
 export interface Caller {
   /** Yields no figures for a row that it cannot do. */
   measure(row: Row, durationMs: number): Measured | Promise<Measured>;
-  /** How the bus's heap grows over so many calls, where the caller knows how to ask for that. */
+  /** How the bus's heap grows over `calls` calls, for callers that can ask the bus for it. */
   heapGrowth?(calls: number): HeapGrowth;
   close(): void;
 }

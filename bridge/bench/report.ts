@@ -61,7 +61,7 @@ export function advantageText(advantage: Estimate): string {
   return `${value} (${low} - ${high})${isUndecided(advantage) ? ' no difference' : ''}`;
 }
 
-/** From here on it is told in milliseconds. */
+/** From this value on, times are shown in milliseconds. */
 const LONG_US = 100_000;
 
 export function formatValue(unit: Line['unit'], value: number): string {
@@ -70,7 +70,7 @@ export function formatValue(unit: Line['unit'], value: number): string {
   return `${formatNumber(value)} ${unit}`;
 }
 
-/** As many digits as say something. */
+/** Shows significant digits only. */
 function formatNumber(value: number): string {
   if (value >= 100) return String(Math.round(value));
   return Number(value.toFixed(value < 10 ? 2 : 1)).toString();

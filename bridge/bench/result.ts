@@ -54,7 +54,7 @@ export function estimateOf(
 
 /**
  * How `contender` compares with `reference`: its median divided by the other's. The rounds of both are drawn together,
- * since what else the machine did in a round has hit both.
+ * since other load on the machine in a round has affected both.
  */
 export function ratioOf(
   result: TableResult,

@@ -11,7 +11,7 @@ export interface RunningBus {
   close(): Promise<void>;
 }
 
-/** Where a bus may put its files, and what it is told beyond its usual configuration. */
+/** Where a bus may put its files, and a configuration file in addition to its usual one. */
 export interface Place {
   readonly directory: string;
   readonly configFile?: string | undefined;

@@ -6,7 +6,7 @@ import type { ServiceKind } from './programs.js';
 
 const SIGKILL = 9;
 
-/** Serves; calls `ready` once it can be called. Those who block do not return. */
+/** Serves; calls `ready` once it can be called. Kinds that block do not return. */
 type Serve = (path: string, ready: () => void) => Promise<void>;
 
 const SERVICES: Record<ServiceKind, Serve> = {

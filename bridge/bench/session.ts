@@ -8,10 +8,10 @@ import type { Place, RunningBus, StartBus } from './running-bus.js';
 import { wakeUpsPerSecond } from './wake-ups.js';
 
 const READY_TIMEOUT_MS = 20_000;
-/** A bus may be this much slower than planned, and no more. */
+/** A bus may take at most this many times as long as planned. */
 const PATIENCE = 5;
 const HEAP_CALLS_PER_SECOND_MIN = 5000;
-/** Sleeping is watched for longer than other rows are measured: 2 s by default. */
+/** The idle row is measured this many times as long as other rows: 2 s by default. */
 const IDLE_SHARE = 8;
 /** V8 collects garbage once more, 8 s after the last work (--gc-memory-reducer-start-delay-ms): 12 s by default. */
 const SETTLE_SHARE = 6;
@@ -20,7 +20,7 @@ const SETTLE_SHARE = 6;
 export interface Measurable {
   /** Measures one row. Rejects when what is measured fails or is stuck. */
   measure(row: Row, durationMs: number): Promise<Measured>;
-  /** What the processes of the bus have used so far; undefined where there is none all the time. */
+  /** What the processes of the bus have used so far; undefined where no bus runs all the time. */
   cpuTime(): CpuTime | undefined;
   /** Resident memory of the processes of the bus; undefined likewise. */
   residentBytes(): number | undefined;
@@ -61,7 +61,7 @@ export class Session implements Measurable {
     return new Session(startProgram('caller', callerKind, bus.path), service, bus);
   }
 
-  /** A program that takes the commands for a caller, and calls whom it has started itself. */
+  /** A program that takes the commands for a caller, and calls a service that it has started itself. */
   static ofProgram(title: string, program: string): Session {
     return new Session(new Child(title, program, []));
   }
@@ -111,7 +111,7 @@ export class Session implements Measurable {
     return wakeUpsPerSecond(pids, durationMs);
   }
 
-  /** Everybody talks to everybody, and goes to sleep. */
+  /** Makes caller, bus and service communicate once, and waits until they are asleep. */
   async #settle(durationMs: number): Promise<void> {
     await this.measure('round-trip-32', 1);
     await new Promise((resolve) => setTimeout(resolve, durationMs));

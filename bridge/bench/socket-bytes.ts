@@ -9,7 +9,7 @@ export function sendWhole(fd: number, address: number, lengthBytes: number): voi
   }
 }
 
-/** Blocks until so many bytes have arrived, or the other side has ended; returns how many have. */
+/** Blocks until `lengthBytes` bytes have arrived, or the other side has ended; returns how many have. */
 export function receiveWhole(fd: number, address: number, lengthBytes: number): number {
   let received = 0;
   while (received < lengthBytes) {

@@ -7,7 +7,7 @@ import { cpuTime, residentBytes, withDescendants } from './process-tree.js';
 import type { Place, StartBus } from './running-bus.js';
 import type { Measurable } from './session.js';
 
-/** A program and its words. */
+/** A program and its arguments. */
 export type CommandLine = readonly [string, ...string[]];
 
 const VERSION_TIMEOUT_MS = 10_000;
@@ -23,7 +23,7 @@ export class StartSession implements Measurable {
   /** what prints a version, or does as little as its runtime can */
   readonly #version: CommandLine;
   #starts = 0;
-  /** figures of the last life that no row has had: one life tells for all rows of a round */
+  /** figures of the last life that no row has used: one life of a bus serves all rows of a round */
   #left: readonly Entry[] = [];
 
   constructor(place: Place, startBus: StartBus | undefined, version: CommandLine) {

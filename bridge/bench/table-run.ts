@@ -22,7 +22,7 @@ export interface TablePlan {
 }
 
 /**
- * Measures the contenders in turn, row by row: what else the machine does in some second hits them
+ * Measures the contenders in turn, row by row: other load on the machine at some time affects them
  * alike. All are started first and stay; an idle one costs nothing. One that fails is left out from
  * there on, with the reason.
  */
@@ -50,7 +50,7 @@ export class TableRun {
   }
 
   async #round(round: number): Promise<void> {
-    /* each is the first of a round in its turn: the first one finds the processors idle */
+    /* the rounds begin with each contender in turn, since the first one finds the processors idle */
     const ids = [...this.#sessions.keys()];
     const first = round % ids.length;
     const order = [...ids.slice(first), ...ids.slice(0, first)];

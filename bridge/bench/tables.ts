@@ -8,7 +8,7 @@ export interface Table {
   readonly rows: readonly Row[];
   /** the column that all are compared with */
   readonly reference: ContenderId;
-  /** where few rounds say enough */
+  /** where few rounds suffice */
   readonly roundsMax?: number;
 }
 
@@ -34,7 +34,7 @@ export const TABLE_IDS = [
 
 export type TableId = (typeof TABLE_IDS)[number];
 
-/** Rows that show what something beside the conversation costs it. */
+/** Rows that show what other load costs a conversation. */
 const BESIDE: readonly Row[] = ['round-trip-32', 'outstanding-64'];
 
 export const TABLES: Record<TableId, Table> = {
@@ -156,7 +156,7 @@ export const TABLES: Record<TableId, Table> = {
   },
 };
 
-/** A conversation with something beside it. */
+/** A conversation with other load beside it. */
 function besideTable(what: string, columns: readonly ContenderId[]): Table {
   const reference = columns.find((column) => column.startsWith('dbus-broker'))!;
   return { title: `${what}, beside a conversation`, columns, rows: BESIDE, reference };

@@ -1,7 +1,7 @@
 import type { Measured } from './figures.js';
 
 const SAMPLES_MAX = 1 << 18;
-/** Even a row that is cut very short gives a median of something. */
+/** Samples that even a very short row takes, so that there is a median. */
 const SAMPLES_MIN = 5;
 
 const WARM_UP_SHARE = 0.2;
@@ -16,7 +16,7 @@ export function warmly(durationMs: number, run: (durationMs: number) => Measured
   return { figures, messages: messages + warmUp.messages };
 }
 
-/** The same for what ends later. */
+/** Like `warmly`, for an asynchronous `run`. */
 export async function warmlyAsync(
   durationMs: number,
   run: (durationMs: number) => Promise<Measured>,
@@ -26,7 +26,7 @@ export async function warmlyAsync(
   return { figures, messages: messages + warmUp.messages };
 }
 
-/** `step` again and again for `durationMs`: how long each took, in microseconds, ascending. */
+/** Repeats `step` for `durationMs`; returns how long each took, in microseconds, ascending. */
 export function timeEach(durationMs: number, step: () => void): Float64Array {
   const samples = new Float64Array(SAMPLES_MAX);
   let now = performance.now();
@@ -41,7 +41,7 @@ export function timeEach(durationMs: number, step: () => void): Float64Array {
   return samples.subarray(0, count).toSorted();
 }
 
-/** The same where each step ends later. */
+/** Like `timeEach`, for an asynchronous `step`. */
 export async function timeEachAsync(
   durationMs: number,
   step: () => Promise<unknown>,

@@ -1,6 +1,6 @@
 import { readProc, threadsOf, withDescendants } from './process-tree.js';
 
-/** How often a thread has gone to sleep of its own accord: as often it was woken. By thread ID. */
+/** How often each thread has gone to sleep voluntarily, and so was woken, by thread ID. */
 type SleepCounts = ReadonlyMap<number, number>;
 
 /**

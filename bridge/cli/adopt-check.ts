@@ -72,7 +72,7 @@ function linkTarget(path: string): string | undefined {
   }
 }
 
-/** Security modules judge messages by way of dbus-daemon; this bus tells them nothing. */
+/** Security modules judge messages through dbus-daemon; this bus does not ask them. */
 function checkMediation(root: string): AdoptionFinding[] {
   if (root !== '/') return [];
   const findings: AdoptionFinding[] = [];
@@ -96,7 +96,7 @@ function readText(path: string): string | undefined {
   }
 }
 
-/** The files have the paths of the running system, so those of an image are read when it has started. */
+/** The files name paths of the running system, so those of an image can be checked only once it has booted. */
 function checkConfiguration(place: Place, root: string): AdoptionFinding[] {
   const path = place === 'system' ? SYSTEM_CONFIG : SESSION_CONFIG;
   if (root !== '/') return [];

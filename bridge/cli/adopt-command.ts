@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { AdoptOptions } from './adopt.js';
 
-/** `bus1-bridge adopt`: the words of the command line; adopt.ts does the work. */
+/** `bus1-bridge adopt`: declares the command line; adopt.ts does the work. */
 export function adoptCommand(finish: (status: number) => void): Command {
   return new Command('adopt')
     .description(

@@ -25,7 +25,7 @@ export interface AdoptOptions {
   readonly root: string;
 }
 
-/** What is asked for: one file of systemd's configuration each. */
+/** What can be adopted: each is one file of systemd's configuration. */
 export type Place = 'system' | 'user' | 'attach';
 
 interface DropIn {
@@ -81,7 +81,7 @@ export function adopt(options: AdoptOptions, say: (text: string) => void): Adopt
   return { status: 0, findings, files: places.map((place) => put(dropIn(place, options), say)) };
 }
 
-/** Without a choice: everything that this user can decide about. */
+/** The chosen places; by default everything that this user may change. */
 function placesOf(options: AdoptOptions): Place[] {
   const asked: Place[] = [];
   if (options.system === true) asked.push('system');
@@ -129,7 +129,7 @@ function checkedPattern(pattern: string): string {
   throw new UsageError(`"${pattern}" is neither a bus name nor a pattern such as org.example.*`);
 }
 
-/** The command of an installed package, or this program as it is, by way of this Node. */
+/** The command of an installed package, or else this Node with this program. */
 function daemonCommand(root: string): string {
   const here = fileURLToPath(new URL('../cli/bus1-dbus-daemon.js', import.meta.url));
   const installed = '/usr/bin/bus1-dbus-daemon';
@@ -153,7 +153,7 @@ function put({ place, path, text }: DropIn, say: (text: string) => void): FileRe
   }
   say(`${path}:\n${text.replace(/^(?=.)/gm, '    ')}`);
   mkdirSync(dirname(path), { recursive: true });
-  // Whole or not at all, whenever it is interrupted; systemd reads no file with another ending.
+  // Written as a whole or not at all, even if interrupted: systemd ignores files with another ending.
   const temporary = `${path}.new`;
   writeFileSync(temporary, text, { mode: 0o644, flush: true });
   renameSync(temporary, path);

@@ -7,7 +7,7 @@ const TIMEOUT_MS = 10_000;
 
 /**
  * The values that a method of `org.bus1.Status` returns, from the bus at `address`, by default the session bus. `what`
- * says in the error for another bus what only ours do. @throws Error when it is another bus, or does not answer
+ * ends the error for another kind of bus. @throws Error when it is another kind of bus, or does not answer
  */
 export async function askBus(
   address: string | undefined,

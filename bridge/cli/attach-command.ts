@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { AttachOptions } from './attach.js';
 
-/** `bus1-bridge attach`: the words of the command line; attach.ts does the work. */
+/** `bus1-bridge attach`: declares the command line; attach.ts does the work. */
 export function attachCommand(finish: (status: number) => void): Command {
   return new Command('attach')
     .description(

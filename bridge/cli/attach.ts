@@ -51,7 +51,7 @@ export async function attach(command: readonly string[], options: AttachOptions)
   return serve(bus, { listening: ({ address }) => print(address) });
 }
 
-/** A bridge waits for the other bus; a program that is run on it would run without. */
+/** A bridge waits for the other bus, but a program that runs on the bridge would start without it. */
 function refuseUnreachable(address: string): void {
   const reason = whyUnreachable(address);
   if (reason === undefined) return;
@@ -102,7 +102,7 @@ function allowed(clients: readonly string[]): ConfinedGrant[] {
   });
 }
 
-/** One that a mapping names may reach what the mapping is about. */
+/** A client that a mapping names may reach the names in the mapping. */
 function grantsOf({ uplinks, names }: Mapping): ConfinedGrant[] {
   const patterns = names.map(({ pattern }) => pattern);
   return uplinks.map(({ confinement, id }) => ({

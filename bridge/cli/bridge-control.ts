@@ -13,7 +13,7 @@ export interface MoveOptions {
   readonly timeoutMs: number;
   readonly start: boolean;
   readonly release: boolean;
-  /** the old owner is ended by us once it is told to be `queued` */
+  /** this program ends the old owner at the step `queued` */
   readonly endsOld: boolean;
   readonly together: number;
 }
@@ -60,7 +60,7 @@ export class BridgeControl {
     return (await this.#call('Move', 'sa{sv}', [name, given])) as MigrationResult;
   }
 
-  /** Who owns a name on the bridge, for people. */
+  /** Describes the owner of a name on the bridge to the user. */
   async ownerText(name: string): Promise<string> {
     const ask = async (member: string): Promise<unknown> =>
       (await this.#bus.call({ member, signature: 's', body: [name] }))[0];
@@ -77,7 +77,7 @@ export class BridgeControl {
   }
 
   async #call(member: string, signature: string, body: unknown[]): Promise<unknown> {
-    /* the bridge keeps to the time limit of a migration itself */
+    /* the bridge enforces the time limit of a migration itself */
     const timeoutMs = 2 ** 31 - 1;
     try {
       const reply = await this.#bus.call({ interface: UPLINK, member, signature, body }, timeoutMs);

@@ -17,7 +17,7 @@ export async function main(): Promise<number> {
 }
 
 function usageError(error: CommanderError, words: readonly string[]): UsageError {
-  // Help that was printed because there is no command has said everything.
+  // Without a command, commander has printed the help already.
   if (error.code === 'commander.help') return new UsageError('name a command');
   const text = error.message
     .replace(/^error: /, '')

@@ -14,7 +14,7 @@ import { runCommand } from './run-command.js';
 import { sandboxCommand } from './sandbox-command.js';
 import { statusCommand } from './status-command.js';
 
-/** The command line of bus1-bridge: --help, the manual pages and the completions are made of it. */
+/** The command line of bus1-bridge: --help, the manual pages and the completions are generated from it. */
 export function bridgeProgram(finish: (status: number) => void): Command {
   const program = new Command('bus1-bridge')
     .description('A D-Bus message bus on a BUS1 capability core.')
@@ -43,7 +43,7 @@ export function bridgeProgram(finish: (status: number) => void): Command {
   return program;
 }
 
-/** A command that was built separately does not inherit the error handling of its parent by itself. */
+/** A command that was built separately does not inherit the error handling of its parent automatically. */
 function inherit(command: Command, parent: Command): void {
   command.copyInheritedSettings(parent);
   for (const child of command.commands) inherit(child, command);

@@ -59,7 +59,7 @@ const DESCRIPTORS: Readonly<Record<string, 'printAddress' | 'printPid'>> = {
 export function parseDaemonArguments(words: readonly string[]): DaemonArguments {
   const result: Mutable = { pidFile: true, log: 'configured', systemdActivation: false };
   const rest = [...words];
-  /* an empty address or descriptor is none, as for the reference daemon */
+  /* an empty address or descriptor counts as not given, as in the reference daemon */
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const [, name, value] = /^(--[^=]*)(?:=(.*))?$/s.exec(word) ?? ['', word, undefined];
     const next = rest[0];

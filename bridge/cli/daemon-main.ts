@@ -40,7 +40,7 @@ function logsToSystem(options: DaemonArguments, { config }: Configuration): bool
 }
 
 function busOptions(options: DaemonArguments, configuration: Configuration) {
-  /* dbus-daemon(1) has no option for it */
+  /* from the environment, because dbus-daemon(1) has no option for it */
   const hosts = hostCount(process.env['BUS1_HOSTS'], 'BUS1_HOSTS');
   return {
     configuration,

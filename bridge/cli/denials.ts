@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DenialRow } from '#bridge/registry/denials.js';
 import { askBus } from './ask-bus.js';
 
-/** Between two questions of --follow. */
+/** The interval at which --follow asks the bus. */
 const PERIOD_MS = 1000;
 
 /** What the policy of the bus at `address`, by default the session bus, has refused. @throws Error */

@@ -4,7 +4,7 @@ import { askBus } from './ask-bus.js';
 import type { ExplainOptions } from './explain.js';
 import { UsageError } from './usage-error.js';
 
-/** Of what the configuration, and no connection, says. */
+/** Options about a configuration, which do not apply to connections of a running bus. */
 const OF_FILES = ['user', 'connect', 'own', 'toUser'] as const;
 
 export interface LiveVerdict {
@@ -12,7 +12,7 @@ export interface LiveVerdict {
   readonly lines: readonly string[];
 }
 
-/** Has a running bus judge a message from one of its connections to another. @throws Error, UsageError */
+/** Asks a running bus to judge a message from one of its connections to another. @throws Error, UsageError */
 export async function explainLive(
   address: string,
   options: ExplainOptions,

@@ -80,7 +80,7 @@ function print(
   return allowed ? 0 : 1;
 }
 
-/** Of those that the sender is, or owns, some may be roles: no name of a service looks like these. */
+/** Separates roles from bus names in --from: a role counts there only if its name is not a bus name. */
 function rolesNamed(
   { policy }: BusConfig,
   options: ExplainOptions,
@@ -97,7 +97,7 @@ function rolesNamed(
   };
 }
 
-/** Each asks about a message. */
+/** Options that ask about a message. */
 const ABOUT_MESSAGE = ['from', 'to', 'path', 'interface', 'member', 'error', 'broadcast'] as const;
 
 /** @throws UsageError if the question is missing, ambiguous, or about an impossible name */
@@ -120,10 +120,10 @@ function refuseUnclear(options: ExplainOptions): void {
 
 interface Judgement {
   readonly allowed: boolean;
-  /** those that decide: one, or that of the sender and that of the receiver */
+  /** the deciding rules: one, or that of the sender and that of the receiver */
   readonly rules: readonly (PolicyRule | undefined)[];
   readonly lines: readonly string[];
-  /** what would turn it round */
+  /** changes that would reverse the verdict */
   readonly remedies: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { LintOptions } from './lint.js';
 
-/** `bus1-bridge lint`: what is wrong, or hardly meant, in a configuration. */
+/** `bus1-bridge lint`: what is wrong, or probably a mistake, in a configuration. */
 export function lintCommand(finish: (status: number) => void): Command {
   return new Command('lint')
     .description('Checks a configuration and all that it includes.')

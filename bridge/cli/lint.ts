@@ -42,7 +42,7 @@ function lintLines(path: string): LintLine[] {
   ];
 }
 
-/** A role for a program that is not there is for nobody, until it is installed. */
+/** A role for a program that does not exist applies to nobody until the program is installed. */
 function missingExecutables({ policy }: BusConfig): LintLine[] {
   return policy.roles.flatMap(({ name, conditions, file, line, column }) =>
     (conditions.executable ?? [])

@@ -1,7 +1,7 @@
 import { parseLookUs } from '#core/shared/index.js';
 import { UsageError } from './usage-error.js';
 
-/** What BUS1_LOOK_US says of the hosts of a bus. */
+/** How long hosts spin before they sleep, in µs, from BUS1_LOOK_US. */
 export function lookTimeUs(environment: NodeJS.ProcessEnv): number | undefined {
   try {
     return parseLookUs(environment['BUS1_LOOK_US']);

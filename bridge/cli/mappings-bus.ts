@@ -28,7 +28,7 @@ export class OldBus {
     return [...names].filter((name) => !name.startsWith(':')).toSorted();
   }
 
-  /** What an object tells about itself. */
+  /** The introspection data of an object. */
   async introspect(destination: string, path: string): Promise<IntrospectedNode> {
     const [xml] = await this.#call({
       destination,

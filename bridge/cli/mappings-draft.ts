@@ -9,9 +9,9 @@ import { pathOfName } from './mappings-survey.js';
 import type { Survey } from './mappings-survey.js';
 
 /**
- * A mapping as far as introspection tells: which objects there are, and which arguments and results
- * are paths. Of which kind an object is that a path leads to, it does not tell: where the names
- * suggest one it is taken, and the rest stands there as comments. Throws if there are no objects.
+ * Drafts a mapping from introspection data, which says which objects there are, and which arguments
+ * and results are paths. It does not say to which kind of object a path leads: the kind is guessed
+ * from names, and where they suggest none, the line is a comment. Throws if there are no objects.
  */
 export function draftMapping(seen: Survey, bus: 'session' | 'system'): string {
   const kinds = draftKinds(seen.name, seen.objects, rootPath(seen));
@@ -65,7 +65,7 @@ function list(key: string, values: readonly string[]): string[] {
   return [`    ${key}:`, ...values.map((value) => `      - ${value}`)];
 }
 
-/** What one interface has to say about paths; nothing if it has none. */
+/** The section of an interface that has paths; empty if it has none. */
 function interfaceSection(known: IntrospectedInterface, kinds: readonly DraftKind[]): string[] {
   const methods = known.methods.flatMap((method) => {
     const entries = [

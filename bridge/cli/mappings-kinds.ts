@@ -15,7 +15,7 @@ export interface DraftKind {
 
 const OBJECT_MANAGER = 'org.freedesktop.DBus.ObjectManager';
 
-/** Whether an object has more than what every object has. */
+/** Whether an object has more than the interfaces that every object has. */
 export function hasMore({ node }: SeenObject): boolean {
   return node.interfaces.some(
     ({ name }) => name === OBJECT_MANAGER || !STANDARD_INTERFACES.has(name),
@@ -74,7 +74,7 @@ function draftKind(
   const interfaces = new Set(objects.flatMap((object) => ownInterfaces(object)));
   const count = (name: string): number =>
     objects.filter((object) => ownInterfaces(object).includes(name)).length;
-  // First the one that tells what the objects are: when an object loses it, it has ended.
+  // First the one that characterises the objects: when an object loses it, it has ended.
   const ordered = [...interfaces].toSorted(
     (a, b) =>
       Number(general.has(a)) - Number(general.has(b)) ||
@@ -121,7 +121,7 @@ export function snakeCase(text: string): string {
     .toLowerCase();
 }
 
-/** The paths with variables for what differs between those that have equally many elements. */
+/** One pattern for all paths with equally many elements, with variables where they differ. */
 export function pathPatterns(paths: readonly string[]): string[] {
   const byDepth = new Map<number, string[][]>();
   for (const path of paths) {
@@ -154,7 +154,7 @@ function commonPrefix(elements: readonly string[]): string {
   return elements.every((one) => one.startsWith(prefix) && one.length > end) ? prefix : '';
 }
 
-/** A variable is called after what stands before it: `devices` -> `device`. */
+/** A variable is named after the element before it: `devices` -> `device`. */
 function unusedVariable(before: string, taken: Set<string>): string {
   const word = snakeCase(before).replace(/s$/, '');
   const base = /^[a-z_]+$/.test(word) ? word : 'id';

@@ -8,7 +8,7 @@ import { MessageType, type Variant } from '#bridge/wire/types.js';
 import { reach } from './another-bus.js';
 import { Traffic } from './mappings-plan-traffic.js';
 
-/** Methods of the bus that say who is behind a name. */
+/** Methods of the bus that return the credentials of a name's owner. */
 const IDENTIFYING = new Set([
   'GetConnectionCredentials',
   'GetConnectionUnixProcessID',
@@ -59,7 +59,7 @@ export class BusMonitor {
     return monitor;
   }
 
-  /** Whom a unique name belongs to. */
+  /** The client that a unique name belongs to. */
   client(uniqueName: string): Promise<Client> {
     let client = this.clients.get(uniqueName);
     if (client === undefined) this.clients.set(uniqueName, (client = this.identify(uniqueName)));
@@ -162,5 +162,5 @@ function unitOf(pid: number | undefined): string | undefined {
   }
 }
 
-/** What holds whole sessions says nothing about a program. */
+/** Units that hold whole sessions, which say nothing about a program. */
 const IS_SESSION = /^(?:session-.*|init)\.scope$|^user@.*\.service$/u;

@@ -48,7 +48,7 @@ export interface Plan {
   readonly steps: readonly Step[];
 }
 
-/** What a plan is made of. */
+/** What a plan is made from. */
 export interface Seen {
   readonly bus: string;
   readonly seconds: number;

@@ -1,7 +1,7 @@
 import type { Client } from './mappings-plan-monitor.js';
 import type { Plan, Step } from './mappings-plan-report.js';
 
-/** A plan for people. */
+/** Formats a plan for the user. */
 export function planText({ bus, seconds, calls, dealings, steps }: Plan): string {
   const lines = [`${seconds} s on the bus at ${bus}: ${count(calls, 'call')}`, ''];
   lines.push('Who talks to what:');
@@ -32,7 +32,7 @@ function programOf({ unit, executable, isGone }: Client): string {
   return isGone === true ? GONE : (unit ?? executable ?? UNKNOWN);
 }
 
-/** What many short-lived connections of one program do is one thing. */
+/** Merges the traffic of many short-lived connections of one program. */
 function byProgram(dealings: Plan['dealings']): Map<string, Program> {
   const programs = new Map<string, Program>();
   for (const { from, to, calls, listens } of dealings) {
@@ -79,7 +79,7 @@ function stepLines(step: Step, number: number): string[] {
   return lines;
 }
 
-/** Each program once. */
+/** Names each program once. */
 function callersText(clients: readonly Client[]): string {
   const programs = new Map<string, Client[]>();
   for (const client of clients) {

@@ -1,13 +1,13 @@
 import { MatchRuleFault, parseMatchRule } from '#bridge/registry/match-rule.js';
 
-/** What one connection has to do with one destination. */
+/** The traffic from one connection to one destination. */
 export interface Dealings {
   /** unique name of the caller */
   readonly from: string;
   /** the name that is called: well-known if the owner has one, otherwise unique */
   readonly to: string;
   readonly calls: number;
-  /** has asked for its signals */
+  /** has subscribed to its signals */
   readonly listens: boolean;
 }
 

@@ -5,27 +5,27 @@ import type { Mapping } from '#mappings/index.js';
 import { textOf } from '#bridge/control/startup-error.js';
 import type { OldBus } from './mappings-bus.js';
 
-/** A service may have an object for each of a great many things; the kinds show long before. */
+/** A service may have a great many objects; far fewer are enough to see their kinds. */
 const OBJECTS_MAX = 1000;
 
-/** What one service has been seen to have. */
+/** What was found out about one service. */
 export interface Survey {
   readonly name: string;
   readonly objects: readonly SeenObject[];
   /** True if there are more objects than were read. */
   readonly isCut: boolean;
-  /** Objects that did not say what they are, and why. */
+  /** Objects that could not be introspected, and why. */
   readonly failures: readonly string[];
 }
 
 const OBJECT_MANAGER = 'org.freedesktop.DBus.ObjectManager';
 
-/** The path that a service has by convention where its name leads to. */
+/** The path that the main object of a service has by convention. */
 export function pathOfName(name: string): string {
   return `/${name.replaceAll('.', '/').replaceAll('-', '_')}`;
 }
 
-/** The interfaces of services. What several objects say about one is put together. */
+/** The interfaces of services. What several objects report about one interface is merged. */
 export async function surveyInterfaces(
   bus: OldBus,
   names: readonly string[],
@@ -36,7 +36,7 @@ export async function surveyInterfaces(
   return [...interfacesIn(nodes).values()];
 }
 
-/** Where objects of the service are that always have the same path. */
+/** The paths of the service's objects that always have the same path. */
 export function fixedPaths(mapping: Mapping): string[] {
   return [...mapping.objects.values()]
     .flatMap(({ owner, paths }) => (owner === 'service' ? paths : []))

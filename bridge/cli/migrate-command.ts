@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { MigrateOptions } from './migrate.js';
 
-/** `bus1-bridge migrate`: the words of the command line; migrate.ts does the work. */
+/** `bus1-bridge migrate`: declares the command line; migrate.ts does the work. */
 export function migrateCommand(finish: (status: number) => void): Command {
   return new Command('migrate')
     .description('Moves names between an existing bus and the bridge beside it, while both run.')

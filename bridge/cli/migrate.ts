@@ -139,7 +139,7 @@ class Run {
     return 'failed';
   }
 
-  /** Who has the names when it came to nothing for a reason that the bridge does not know. */
+  /** Who owns the names after a failure that the bridge does not know of. */
   async #ownersText(): Promise<string> {
     const texts = await Promise.all(
       this.#names.map(
@@ -149,7 +149,7 @@ class Run {
     return texts.join('; ');
   }
 
-  /** What is going to happen, for people. */
+  /** Describes to the user what is going to happen. */
   #planText(command: readonly string[]): string {
     const starts =
       command.length > 0

@@ -1,9 +1,9 @@
-/** Which of these depend on which. */
+/** Which names depend on which. */
 export type Dependencies = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * An order in which everything comes before what it depends on, as groups: what depends on each other is in one group.
- * Within these rules it is alphabetical.
+ * Groups of names, in an order in which each comes before those that it depends on; names that depend on each other
+ * are in one group. Otherwise the order is alphabetical.
  */
 export function movingOrder(dependencies: Dependencies): string[][] {
   const groups = groupsOf(dependencies);

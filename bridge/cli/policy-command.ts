@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 
-/** `bus1-bridge policy`: what there is to do with policy files beside checking them. */
+/** `bus1-bridge policy`: work on policy files other than checking them. */
 export function policyCommand(finish: (status: number) => void): Command {
   return new Command('policy')
     .description('Works on policy files.')

@@ -12,7 +12,7 @@ export class ProgressBar {
   show(fraction: number, text: string): void {
     if (!this.#stream.isTTY) return;
     const bar = '#'.repeat(Math.floor(fraction * BAR_COLUMNS)).padEnd(BAR_COLUMNS, '.');
-    // A terminal that does not know how wide it is says 0.
+    // A terminal that does not know its width reports 0 columns.
     const line = `[${bar}] ${text}`.slice(0, (this.#stream.columns || Infinity) - 1);
     this.#stream.write(`\r\x1b[K${line}`);
   }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { RunOptions } from './run.js';
 
-/** `bus1-bridge run`: the words of the command line; run.ts does the work. */
+/** `bus1-bridge run`: declares the command line; run.ts does the work. */
 export function runCommand(finish: (status: number) => void): Command {
   return new Command('run')
     .description('Runs a bus: a private session bus, unless the options say otherwise.')

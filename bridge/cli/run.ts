@@ -62,7 +62,7 @@ export async function runWith(
       print(bus.address);
       companion = new Companion(command, bus);
       void companion.ended.then(() => bus.stop());
-      // A bus that fails takes the program with it, which would wait for answers for ever.
+      // A bus that fails ends the program, which would wait for replies for ever.
       void bus.ended.then(() => companion?.signal('SIGTERM'));
     },
     interrupted: (signal) => {

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 
-/** `bus1-bridge sandbox`: the words of the command line, which is that of xdg-dbus-proxy(1). */
+/** `bus1-bridge sandbox`: declares the command line, which is that of xdg-dbus-proxy(1). */
 export function sandboxCommand(finish: (status: number) => void): Command {
   const command = new Command('sandbox')
     .description('Shows a sandbox those names of a bus that it may see, as xdg-dbus-proxy does.')
@@ -21,7 +21,7 @@ export function sandboxCommand(finish: (status: number) => void): Command {
     .passThroughOptions();
   return command.action(async () => {
     const { sandbox } = await import('./sandbox.js');
-    // The order of the words matters, also of those before ADDRESS: it is sandbox.ts that reads them.
+    // The order of the words matters, also of those before ADDRESS: so sandbox.ts reads them.
     const words = process.argv.slice(process.argv.indexOf('sandbox') + 1);
     finish(await sandbox(words, command.helpInformation()));
   });

@@ -6,7 +6,7 @@ import { HeldHandle } from './held-handle.js';
 import { Pending } from './pending.js';
 import type { BusChoice } from './reach.js';
 
-/** The policy shows this process a part of the bus, and its domain is not in that. */
+/** The policy confines this process to a part of the bus, which does not include the domain. */
 class ConfinedError extends ClientError {
   constructor(why: string) {
     super('JoinFailed', `the domain of the bus does not admit this process: ${why}`);
@@ -19,7 +19,7 @@ export function canUseSocket(error: unknown, { transport }: BusChoice): boolean 
   return error instanceof ConfinedError && transport === undefined;
 }
 
-/** The bridge's answer: handles to the driver and to the registry, or why not. */
+/** Awaits the bridge's reply: handles to the driver and to the registry, or the reason for a refusal. */
 export class PendingAdmission extends Pending<Driver> {
   readonly what = 'the request to be admitted to the bus';
 

@@ -1,17 +1,17 @@
 import type { Handle, Message, Node, Sink, Trace } from '#core/index.js';
 import type { Arrival, HandleContext, NodeContext } from './contexts.js';
 
-/** In place of what was dealt with. */
+/** Takes the place of an item that was dealt with. */
 const NOTHING: Arrival = { isReply: false, deal() {} };
-/** Places that are kept for what arrives next. */
+/** Array slots that are kept for later arrivals. */
 const KEPT_MAX = 4096;
 
 /**
- * The sink of this process's peer: whatever arrives is noted during the transaction that brings it, and dealt with
- * when that is over, in order.
+ * The sink of this process's peer: notes each arrival during the transaction that brings it, and deals with it when
+ * that is over, in order.
  */
 export class Arrivals implements Sink {
-  /** set while a caller will call `deal` by itself: nothing has to be scheduled meanwhile */
+  /** set while a blocking caller is going to call `deal`: nothing has to be scheduled meanwhile */
   isAttended = false;
   private readonly onFault: (error: unknown) => void;
   private readonly items: Arrival[] = [];
@@ -19,7 +19,7 @@ export class Arrivals implements Sink {
   private head = 0;
   private tail = 0;
   private isScheduled = false;
-  /** a promise was settled, and what waits for it has not run yet */
+  /** a promise was settled, and its continuations have not run yet */
   private hasSettled = false;
   private readonly dealLater = (): void => {
     this.isScheduled = false;
@@ -64,8 +64,8 @@ export class Arrivals implements Sink {
   }
 
   /**
-   * Deals with all that has arrived. What comes after a reply waits for a microtask, so that a signal which was sent
-   * after a reply is seen after it; with `isBlocking` no microtask can run, and nothing waits for one.
+   * Deals with all that has arrived. Arrivals after a reply wait for a microtask, so that the program sees a signal
+   * after the reply that was sent before it; with `isBlocking` no microtask can run, and nothing waits for one.
    */
   // hot
   deal(isBlocking = false): void {

@@ -8,7 +8,7 @@ import { mayRefer, replaceReferences } from './body-values.js';
 import { BYTE_ARRAY, flatCodes } from './flat-signature.js';
 import { handleIndex } from './handle-path.js';
 
-/** What came with a message beside its bytes, for the values that name it. */
+/** Handles and descriptors that came with a message, for the values of its body that refer to them. */
 export interface MessageReferences {
   /** undefined when the message has no such handle */
   capability(index: number): unknown;
@@ -19,12 +19,12 @@ export interface MessageReferences {
 const NO_BYTES = new Uint8Array(0);
 const NO_BUFFER = Buffer.from(NO_BYTES.buffer);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
-/** Shorter arrays are cheaply copied, into memory that is theirs alone. */
+/** Shorter arrays are cheap to copy into memory of their own. */
 const VIEW_MIN_BYTES = 16_384;
 
 /**
  * Reads bodies from memory that the next message overwrites: no value of a result refers to it, unless it is owned.
- * Simple bodies are read here; `decodeBody` reads all others, and explains what is wrong with one.
+ * Simple bodies are read here; `decodeBody` reads all others, and reports what is wrong with one.
  */
 export class BodyReader {
   private bytes: Uint8Array = NO_BYTES;
@@ -63,7 +63,7 @@ export class BodyReader {
     return mayRefer(text) ? resolve(signature, decoded, references) : decoded;
   }
 
-  /** Keeps no memory of a message. */
+  /** Drops the reference to the memory of the last message. */
   forgetBytes(): void {
     this.bytes = NO_BYTES;
     this.buffer = NO_BUFFER;
@@ -82,7 +82,7 @@ export class BodyReader {
     this.at = start;
   }
 
-  /** Undefined for anything out of the ordinary. */
+  /** Undefined for bodies that `decodeBody` has to read or to report. */
   // hot
   private readFlat(codes: Uint8Array): unknown[] | undefined {
     if (codes.length === 1) {
@@ -176,7 +176,7 @@ export class BodyReader {
   }
 }
 
-/** Shorter ones are copied sooner than the engine has found out how to. */
+/** Shorter arrays are copied byte by byte: that takes less time than a call of the built-in copy. */
 const BYTEWISE_MAX_BYTES = 64;
 /** Longer arrays are in memory that was not filled with zeros first. */
 const ZEROED_MAX_BYTES = 4096;
@@ -208,7 +208,7 @@ function resolve(
   });
 }
 
-/** Memory that is the receiver's to keep: as it is. */
+/** A view of memory that the receiver may keep. */
 function viewOf(bytes: Uint8Array, offset: number, length: number): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length);
 }

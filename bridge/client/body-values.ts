@@ -9,7 +9,7 @@ export function mayRefer(signature: string): boolean {
   return /[ohv]/.test(signature);
 }
 
-/** What becomes of one value of type `o` or `h`. */
+/** Returns what replaces one value of type `o` or `h`. */
 export type Replacement = (code: number, value: unknown) => unknown;
 
 /** A copy of a body in which each value of type `o` and `h`, at any depth, is replaced. */
@@ -23,7 +23,7 @@ export function replaceReferences(
   );
 }
 
-/** What is not of its type is left as it is: marshalling it tells what is wrong. */
+/** A value that is not of its type is left as it is: marshalling reports what is wrong. */
 function replace(type: CompleteType, value: unknown, replacement: Replacement): unknown {
   if (type.code === TypeCode.ObjectPath || type.code === TypeCode.UnixFd) {
     return replacement(type.code, value);

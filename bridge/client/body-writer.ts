@@ -24,17 +24,17 @@ const SCRATCH_BYTES = 1 << 16;
 const SHORT_TEXT_LENGTH = 64;
 /** Byte arrays from here on are not copied, but sent from where they are. */
 const OWN_PIECE_MIN_BYTES = 1024;
-/** With a header and the pieces between them, they fit into a message. */
+/** Most such pieces in one body: with a header and the pieces between them, they fit into a message. */
 const OWN_PIECES_MAX = 3;
 /** A lone surrogate has no UTF-8, and NUL ends a string. */
 const NOT_MARSHALLABLE = /[\0\p{Surrogate}]/u;
 
 /**
  * Writes the bodies of messages, one at a time, into memory that is used again: the core has copied a message when
- * `send` returns. Simple bodies are written here, whatever else by the marshaller, which also explains what is wrong.
+ * `send` returns. Simple bodies are written here, all others by the marshaller, which also reports what is wrong.
  */
 export class BodyWriter {
-  /** what the values of type `h` in the last body were */
+  /** the values of type `h` in the last body, in order */
   readonly descriptors: number[] = [];
   private readonly bytes = new Uint8Array(SCRATCH_BYTES);
   private readonly buffer = Buffer.from(this.bytes.buffer);

@@ -34,7 +34,7 @@ import { Stream } from './stream.js';
 import { Subscriptions } from './subscriptions.js';
 import type { TransportKind } from './transport.js';
 
-/** Signals of the bus whose first argument is a name that has another owner now. */
+/** Signals by which the bus announces that the name in their first argument has changed its owner. */
 const OWNER_SIGNALS: readonly string[] = ['NameOwnerChanged', 'NameAcquired', 'NameLost'];
 
 /**
@@ -56,7 +56,7 @@ export class Bus {
   readonly #socketNames: SocketNames | undefined;
   readonly #own: OwnNames;
   readonly #subscriptions: Subscriptions;
-  /** of one bus; made with the inbox, before there is a bus */
+  /** events of this bus; made with the inbox, before the bus */
   readonly #events: BusEvents;
 
   /** @internal */
@@ -108,7 +108,7 @@ export class Bus {
     return this.#callFor(call.destination, call, (reply) => reply);
   }
 
-  /** The same, blocking the thread for `timeoutMs` at most, 25 s by default; -1 without end. */
+  /** Like `call`, blocking the thread for `timeoutMs` at most, 25 s by default; -1 without end. */
   callSync(call: NamedCall): Reply {
     const target =
       this.#names.find(call.destination) ??
@@ -116,7 +116,7 @@ export class Bus {
     return this.#member.calls.callSync(target, call);
   }
 
-  /** The owner of a name, or what starts it. @throws DBusError `ServiceUnknown`, ClientError */
+  /** A capability to the owner of a name, or to what starts it. @throws DBusError `ServiceUnknown`, ClientError */
   async resolve(name: string, options: CallOptions = {}): Promise<Capability> {
     await this.#socketNames?.look(name, options);
     return this.#names.capability(await this.#names.resolve(name, options));
@@ -189,14 +189,14 @@ export class Bus {
     return waitForName(this, name, options);
   }
 
-  /** Who is behind a name, as the bus says. @throws DBusError `NameHasNoOwner` */
+  /** The credentials of a name's owner, as the bus reports them. @throws DBusError `NameHasNoOwner` */
   credentials(name: string, options: CallOptions = {}): Promise<Credentials> {
     return credentialsOf(this, name, options);
   }
 
   /**
    * Serves an object at a path, under all names of this process. Its interfaces are made by `implement`; the standard
-   * ones (Introspectable, Properties, Peer) come by themselves.
+   * ones (Introspectable, Properties, Peer) are added to them.
    *
    * @throws TypeError when the path is taken or not valid
    */
@@ -231,7 +231,7 @@ export class Bus {
     return object;
   }
 
-  /** Takes calls to paths at which nothing is served; a handler that returns false leaves one alone. */
+  /** Takes calls to paths at which nothing is served; a handler returns false for a call that it does not take. */
   serveElsewhere(handler: ((call: IncomingCall) => boolean) | undefined): void {
     if ((handler === undefined) !== (this.#objects.fallback === undefined)) {
       if (handler === undefined) this.#member.unhold();
@@ -311,7 +311,7 @@ export class Bus {
     this.#driver.emit(signal);
   }
 
-  /** Resolves when the bus has dealt with all that was sent to it: from then on subscriptions count everywhere. */
+  /** Resolves when the bus has processed all that was sent to it: then subscriptions are in effect everywhere. */
   settled(): Promise<void> {
     return this.#driver.call('GetId', '', [], () => {});
   }
@@ -343,7 +343,7 @@ export class Bus {
     const { signal, timeoutMs } = call;
     const site = this.#member.tellsCallSites ? callSite() : undefined;
     const replied = this.#names.resolve(name, { signal, timeoutMs }).then((held) => {
-      // The name may have got another owner in between.
+      // The name may have changed its owner in between.
       const isLost = held.handle === undefined && this.#member.isOpen;
       return isLost ? this.#callFor(name, call, convert) : calls.callFor(held, call, convert);
     });

@@ -1,6 +1,6 @@
 import { ClientError, DBusError } from './errors.js';
 
-/** The stack of a call that was sent: noting it costs microseconds, so only who asks for `callSites` has it. */
+/** The stack of a call that was sent: capturing it costs microseconds, so it is there only with `callSites`. */
 export interface CallSite {
   readonly stack?: string;
 }
@@ -18,7 +18,7 @@ export function callSite(): CallSite {
   return site;
 }
 
-/** An answer comes out of the loop: what an error has to tell is where the call was made. */
+/** Gives an error the stack of its call: its own is that of the loop, which has taken the reply. */
 export function tellCallSite(error: unknown, { stack }: CallSite): void {
   if (!isOurs(error) || stack === undefined) return;
   const frames = stack.slice(stack.indexOf('\n') + 1);
@@ -26,9 +26,9 @@ export function tellCallSite(error: unknown, { stack }: CallSite): void {
 }
 
 /**
- * For the promise of a call that has failed to be resolved with: it is rejected with `error`, whose stack tells which
- * functions await the call. V8 finds these when a stack is captured in a job that their promises wait for, so a call
- * that succeeds pays nothing (https://v8.dev/blog/fast-async, "Improved developer experience").
+ * Returns a promise with which to resolve that of a failed call: it is rejected with `error`, whose stack then shows
+ * the functions that await the call. V8 finds these when a stack is captured in a job that their promises wait for, so
+ * a call that succeeds pays nothing (https://v8.dev/blog/fast-async, "Improved developer experience").
  */
 export async function failure(error: unknown): Promise<never> {
   if (isOurs(error)) {

@@ -26,14 +26,14 @@ import { OutgoingHeader } from './outgoing-header.js';
 import { PendingReply } from './pending.js';
 import type { IncomingCall } from './incoming-call.js';
 
-/** How long a synchronous call waits unless told otherwise: as long as with the reference implementation of D-Bus. */
+/** How long a synchronous call waits by default: as long as with the reference implementation of D-Bus. */
 export const SYNC_TIMEOUT_MS = 25_000;
 
 const NO_VALUES: readonly unknown[] = [];
 
 /** Sends calls, replies and signals, as D-Bus messages to their nodes. */
 export class Calls {
-  /** own unique name: sender of all that is sent; undefined without a bus */
+  /** own unique name, the sender of all messages; undefined without a bus */
   sender: string | undefined;
   private readonly member: Member;
   private readonly message = new Message();
@@ -48,7 +48,7 @@ export class Calls {
     return this.callFor(target, call, (reply) => reply);
   }
 
-  /** Resolves with what `convert` makes of the reply, at once when that is there. `handles` travel with the call. */
+  /** Resolves with what `convert` makes of the reply, as soon as that arrives. `handles` travel with the call. */
   // hot
   callFor<T>(
     target: HeldHandle,
@@ -82,7 +82,7 @@ export class Calls {
     return pending.result();
   }
 
-  /** To one receiver. */
+  /** Sends a signal to one receiver. */
   signal(target: HeldHandle, signal: Content & { readonly interface: string }): void {
     this.sendSignal(target, signal, target.destination);
   }
@@ -224,7 +224,7 @@ export class Calls {
     try {
       let status = peer.send(handle, message);
       if (status === SendStatus.OverQuota) {
-        // What was given back meanwhile is known after the input has been read.
+        // Quota that was given back meanwhile is known only after the input has been read.
         this.member.lookAround();
         status = peer.send(handle, message);
       }
@@ -253,7 +253,7 @@ export class Calls {
   }
 }
 
-/** The first piece of a message, now that it is known how many descriptors come with it. */
+/** Replaces the first piece of a message, once it is known how many descriptors come with it. */
 function replaceHeader(message: Message, { bytes }: OutgoingHeader): void {
   message.lengthBytes += bytes.length - message.lengths[0];
   message.pieces[0] = bytes;

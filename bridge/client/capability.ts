@@ -37,14 +37,14 @@ export class Capability {
   /**
    * Calls a method.
    *
-   * @throws DBusError what it was answered with; `NoReply` at once when the other side is gone
-   * @throws ClientError when it could not be sent, or the time is over; and the reason of an aborted `signal`
+   * @throws DBusError the error reply; `NoReply` at once when the other side is gone
+   * @throws ClientError when it could not be sent, or the timeout expired; and the reason of an aborted `signal`
    */
   call(call: MethodCall): Promise<Reply> {
     return this.#held.member.calls.call(this.#held, call);
   }
 
-  /** The same, blocking the thread for `timeoutMs` at most, 25 s by default; -1 without end. */
+  /** Like `call`, blocking the thread for `timeoutMs` at most, 25 s by default; -1 without end. */
   callSync(call: MethodCall): Reply {
     return this.#held.member.calls.callSync(this.#held, call);
   }
@@ -55,21 +55,21 @@ export class Capability {
   }
 
   /**
-   * Calls `listener` once if the object goes away, or has gone already; returns how to take that back. Not after
-   * `release`.
+   * Calls `listener` once if the object goes away, or has gone already, but not after `release`; returns a function
+   * that cancels this.
    */
   onRelease(listener: () => void): () => void {
     return this.#held.listen(listener, this);
   }
 
-  /** Gives the handle back. The last one of all that is released ends the object. */
+  /** Gives the handle back. The object ends when the last of all handles to it has been released. */
   release(): void {
     dropped.unregister(this);
     this.#held.release();
   }
 
   /**
-   * Whether both lead to the same object. False also when that cannot be known here: when they came by way of two
+   * Whether both lead to the same object. Also false where this process cannot know: when they came by way of two
    * different processes.
    */
   equals(other: Capability): boolean {
@@ -105,6 +105,6 @@ declare const interfaces: unique symbol;
 
 /** A capability to an object that has these interfaces, as far as the compiler can know: no other passes for it. */
 export interface CapabilityTo<Interfaces extends InterfaceDescription> extends Capability {
-  /** Never there. */
+  /** Never present at run time. */
   readonly [interfaces]?: Interfaces;
 }

@@ -1,8 +1,8 @@
 import type { Message, Trace } from '#core/index.js';
 
 /**
- * What stands behind a node of this process (`Node.context`). Both methods run inside a transaction of the core: no
- * operation may be started, and nothing may be thrown.
+ * The context of a node of this process (`Node.context`). Both methods run inside a transaction of the core: they must
+ * not start an operation, and must not throw.
  */
 export interface NodeContext {
   /** A message came in; bytes and handles must be taken now, and `trace` is discharged when they are gone. */
@@ -11,7 +11,7 @@ export interface NodeContext {
   unreachable(): void;
 }
 
-/** What stands behind a handle that this process holds (`Handle.context`); runs inside a transaction, too. */
+/** The context of a handle that this process holds (`Handle.context`); runs inside a transaction, too. */
 export interface HandleContext {
   /** The node is gone, and the handle with it. */
   lost(): void;
@@ -19,7 +19,7 @@ export interface HandleContext {
 
 /** Something that has arrived, to be dealt with outside of transactions, in the order of arrival. */
 export interface Arrival {
-  /** settles a promise: what was written behind it runs before any later arrival is dealt with */
+  /** settles a promise, whose continuations run before any later arrival is dealt with */
   readonly isReply: boolean;
   deal(): void;
 }

@@ -125,7 +125,7 @@ export class Domain {
     return this.#member.wait(timeoutMs);
   }
 
-  /** Leaves the domain. In the process that created it this is the end of introductions: conversations go on. */
+  /** Leaves the domain. In the process that created it this also ends introductions: existing channels go on. */
   close(): void {
     this.#member.close('close() was called');
     this.#host?.close();

@@ -9,7 +9,7 @@ import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 
 export { DRIVER_NAME, DRIVER_PATH };
 
-/** Of the description of a message: a path may have megabytes. */
+/** Longest description of a message in a report: a path may have megabytes. */
 const REPORTED_MAX_LENGTH = 512;
 
 /** `org.freedesktop.DBus` and the registry of names, as this connection reaches them. */
@@ -68,7 +68,7 @@ export class Driver {
     this.driver.listen(listener, this);
   }
 
-  /** `bus1-bridge denials` counts it. What finds no room, or no bus any more, is not counted. */
+  /** Reports a denial, which `bus1-bridge denials` counts. Without room, or without a bus, it is dropped. */
   private report(sender: string | undefined, { fields }: Denial): void {
     const { handle } = this.driver;
     if (handle === undefined || sender === undefined || !this.member.isOpen) return;

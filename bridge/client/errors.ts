@@ -1,8 +1,8 @@
 export { ErrorName } from '#bridge/wire/standard-errors.js';
 
 /**
- * What a call was answered with instead of a reply. A handler throws one to answer a call with it: `name` is the name
- * of the D-Bus error, such as `org.example.Error.NotFound`.
+ * An error reply to a call. A handler throws one to answer a call with it: `name` is the name of the D-Bus error, such
+ * as `org.example.Error.NotFound`.
  */
 export class DBusError extends Error {
   readonly code = 'DBusError';
@@ -21,7 +21,7 @@ export class DBusError extends Error {
   }
 }
 
-/** Why something could not be done that is not an answer of the other side; `code` is stable. */
+/** A failure other than an error reply of the other side; `code` is stable. */
 export class ClientError extends Error {
   readonly code: ClientErrorCode;
 
@@ -33,7 +33,7 @@ export class ClientError extends Error {
 }
 
 export type ClientErrorCode =
-  /** nothing listens at the address, or it does not let this process in */
+  /** nothing listens at the address, or it does not admit this process */
   | 'JoinFailed'
   /** the bus or domain was closed in this process */
   | 'BusClosed'

@@ -8,7 +8,7 @@ import { ServedObject } from './served-object.js';
 import type { ServedInterface } from './served-interface.js';
 import type { Signal } from './signal.js';
 
-/** What the maker of an object wants to know. */
+/** Callbacks for the maker of an object. */
 export interface ExportOptions {
   /** gets signals that are sent to this object (`Capability.signal`) */
   readonly onSignal?: ((signal: Signal) => void) | undefined;
@@ -16,7 +16,7 @@ export interface ExportOptions {
   readonly onEnd?: (() => void) | undefined;
 }
 
-/** Stands behind a node that is an object by itself: whatever path a call has, it is for this object. */
+/** The context of a node that represents one object: every call is for this object, whatever its path. */
 class ExportedNode extends ReceivingNode {
   readonly object: ServedObject;
   private readonly listeners: Listeners;
@@ -85,7 +85,7 @@ export function unexportObject(member: Member, capability: Capability): void {
   objectOf(member, capability).close();
 }
 
-/** What stands behind a capability that `exportObject` made. @throws TypeError for any other */
+/** The object behind a capability that `exportObject` made. @throws TypeError for any other */
 export function objectOf(member: Member, capability: Capability): ServedObject {
   const { node } = capability.handleToSend();
   if (node.context instanceof ExportedNode && node.owner === member.peer)

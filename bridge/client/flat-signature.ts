@@ -15,7 +15,7 @@ const NOT_FLAT: readonly number[] = [
 /** Signatures that are remembered. */
 const SIGNATURES_MAX = 1024;
 const known = new Map<string, Uint8Array | null>();
-/** what was asked for last, and mostly is asked for next */
+/** the signature of the last call, which is mostly that of the next one, too */
 let lastSignature = '';
 let lastCodes: Uint8Array | null = new Uint8Array(0);
 

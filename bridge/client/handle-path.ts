@@ -1,4 +1,4 @@
-/** An argument of type `o` that is a capability: the index of its handle among those that the message carries. */
+/** Begins a path that stands for a capability; then comes the index of its handle among those of the message. */
 const PREFIX = '/org/bus1/handle/';
 
 export function handlePath(index: number): string {

@@ -34,7 +34,7 @@ export class HeardObject {
     );
   }
 
-  /** Returns how to leave. */
+  /** Returns a function that unsubscribes. */
   add(observer: Observer<Signal>): () => void {
     this.observers.add(observer);
     return () => {
@@ -61,7 +61,7 @@ export class HeardObject {
     for (const observer of this.end()) observer.error(error);
   }
 
-  /** Returns who has been listening until now. */
+  /** Ends the subscription; returns the observers that it had. */
   private end(): readonly Observer<Signal>[] {
     const left = Array.from(this.observers);
     this.observers.clear();

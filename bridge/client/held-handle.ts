@@ -5,18 +5,18 @@ import { OutgoingHeaders } from './outgoing-header.js';
 import type { Member } from './member.js';
 
 /**
- * A handle that this process holds, without the `Capability` that programs see: that one can be dropped, and the
- * handle is given back.
+ * A handle that this process holds. The `Capability` that programs see is another object: when that is
+ * garbage-collected, the handle is released.
  */
 export class HeldHandle implements HandleContext {
   readonly isReply = false;
   readonly member: Member;
-  /** how calls through it are addressed, for a handle that was found by name */
+  /** the destination of calls through it, for a handle that was found by name */
   readonly destination: string | undefined;
   readonly headers = new OutgoingHeaders();
   /**
-   * Called once when the node is gone; with each its capability, which must not be released just because nothing
-   * else refers to it.
+   * Called once when the node is gone; each with its capability, which must not be garbage-collected, and so
+   * released, meanwhile.
    */
   private readonly listeners = new Map<() => void, unknown>();
   private current: Handle | null;
@@ -52,8 +52,8 @@ export class HeldHandle implements HandleContext {
   }
 
   /**
-   * Calls `listener` once when the node is gone, soon if it is already, and keeps `keeper` until then; returns how to
-   * take that back.
+   * Calls `listener` once when the node is gone, soon if it is already, and keeps `keeper` until then; returns a
+   * function that cancels this.
    */
   listen(listener: () => void, keeper: unknown): () => void {
     const once = (): void => listener(); // the same function may listen twice

@@ -6,7 +6,7 @@ import type { Member } from './member.js';
 import { ReceivingNode } from './receiving-node.js';
 import type { SignalTaker } from './signal.js';
 
-/** Stands behind the node at which this process's unique name is reached. */
+/** The context of the node at which this process's unique name is reached. */
 export class Inbox extends ReceivingNode {
   protected override readonly isName = true;
   private readonly onDisconnect: (reason: string) => void;
@@ -20,7 +20,7 @@ export class Inbox extends ReceivingNode {
     this.onDisconnect = onDisconnect;
   }
 
-  /** What the bridge has to say. From anybody else it means nothing. */
+  /** A control message of the bridge. From any other process it has no effect. */
   protected override acceptControl(message: Message, trace: Trace): void {
     const { code, text } = parseControl(message.copyBytes());
     super.acceptControl(message, trace);

@@ -12,15 +12,15 @@ export interface CallTaker {
   take(call: IncomingCall): void;
 }
 
-/** The process that a message came from, as the kernel says. */
+/** The process that a message came from, as reported by the kernel. */
 export interface CallerProcess {
   readonly pid: number;
   readonly uid: number;
 }
 
-/** What a handler gets to know about a call. */
+/** What a handler learns about a call. */
 export interface Call {
-  /** unique name; undefined without a bus, or when that claim was not backed by the bus */
+  /** unique name; undefined without a bus, or when the bus does not back the claim to that name */
   readonly sender: string | undefined;
   readonly path: string;
   readonly interface: string | undefined;
@@ -39,7 +39,7 @@ export interface Call {
   giveAway(fd: number): number;
 }
 
-/** A method call that has arrived. It is answered once; what is never answered ends for the caller with NoReply. */
+/** A method call that has arrived. It is answered once; if it never is, the caller gets NoReply. */
 export class IncomingCall implements Call {
   /** @internal */
   readonly isReply = false;
@@ -149,7 +149,7 @@ export class IncomingCall implements Call {
     return new Error(`the caller of ${this.member} is gone, or no longer waits`);
   }
 
-  /** Answers with values of this signature. What cannot be sent is answered with an error, and thrown. */
+  /** Answers with values of this signature. If they cannot be sent, it answers with an error and throws it. */
   // hot
   reply(signature = '', values: readonly unknown[] = []): void {
     const handle = this.replyTo;
@@ -180,7 +180,7 @@ export class IncomingCall implements Call {
     try {
       this.home.calls.fail(this, handle, name, text);
     } catch (problem) {
-      // There is no room even for that: to the caller it is as if this process had dropped the call.
+      // There is no room even for the error: the caller sees this as a dropped call.
       this.home.diagnose(problem);
       handle.context = null;
       if (handle.live) this.home.peer.release(handle);

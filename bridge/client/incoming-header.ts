@@ -8,7 +8,7 @@ const FIXED_HEADER_BYTES = 16;
 const REPLY_SERIAL_PROLOGUE = FieldCode.ReplySerial | (1 << 8) | (0x75 /* u */ << 16);
 const NO_WORDS = new Int32Array(0);
 
-/** What the headers of many messages have in common: all but serials and the length of the body. */
+/** What the headers of many messages have in common: all except serials and the length of the body. */
 export class IncomingHeader {
   readonly littleEndian: boolean;
   readonly type: number;
@@ -23,15 +23,15 @@ export class IncomingHeader {
   readonly unixFds: number;
   /** where the body begins */
   readonly length: number;
-  /** of one that can be recognised: the words of its fields, without a leading REPLY_SERIAL */
+  /** for a header that can be recognised: the words of its fields, without a leading REPLY_SERIAL */
   readonly words: Int32Array;
-  /** process whose claim to be `sender` was found right; -1: none yet */
+  /** process whose claim to be `sender` was verified; -1: none yet */
   rightfulOrigin = -1;
   /** why the policy refuses messages with this header (`Senders.refusal`), for which process, and as of when */
   refusal: Denial | undefined = undefined;
   judgedOrigin = -1;
   judgedVersion = -1;
-  /** of a call: the header that its last reply had */
+  /** for a call: the header of the last reply to such a call */
   replyHeader: OutgoingHeader | null = null;
 
   constructor(header: MessageHeader, words: Int32Array) {

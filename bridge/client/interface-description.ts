@@ -4,7 +4,7 @@ import type { WatchedProperties } from './watched-properties.js';
 
 /*
  * A D-Bus interface as a value that is there at run time, and as types that are there at compile
- * time. `bus1-bridge generate` writes both; what calls or serves an interface takes them together.
+ * time. `bus1-bridge generate` writes both; functions that call or serve an interface take them together.
  *
  * D-Bus types are the JavaScript types that bus1-bridge marshals and unmarshals:
  *
@@ -20,7 +20,7 @@ export type ObjectReference = string | Capability;
 /** An open file descriptor. */
 export type FileDescriptor = number;
 
-/** What introspection data tell beside names and types. */
+/** What introspection data contain beside names and types. */
 export interface Described {
   /** for people; in introspection data the annotation `org.gtk.GDBus.DocString` */
   readonly doc?: string;
@@ -54,8 +54,8 @@ export interface PropertyDescription extends Described {
   readonly access: PropertyAccess;
   /**
    * `org.freedesktop.DBus.Property.EmitsChangedSignal`, where it is not `true`: PropertiesChanged says
-   * only that the value is another (`invalidates`), or nothing, as it may be another any time
-   * (`false`) or never is (`const`).
+   * only that the value has changed (`invalidates`), or is not sent, as the value may change any time
+   * (`false`) or never changes (`const`).
    */
   readonly emitsChanged?: 'invalidates' | 'const' | 'false';
 }
@@ -65,10 +65,10 @@ declare const types: unique symbol;
 /**
  * A D-Bus interface. The type parameters exist at compile time only:
  *
- * - `Methods`: of each method a function type, `(name: string) => number`. What is returned is void
- *   for no value, the value for one, and a tuple for more;
- * - `Signals`: of each signal the tuple of its arguments;
- * - `Properties`: of each property {@link ReadOnly}, {@link WriteOnly} or {@link ReadWrite} of its type.
+ * - `Methods`: for each method a function type, `(name: string) => number`. The result is void for no
+ *   value, the value for one, and a tuple for more;
+ * - `Signals`: for each signal the tuple of its arguments;
+ * - `Properties`: for each property {@link ReadOnly}, {@link WriteOnly} or {@link ReadWrite} of its type.
  *
  * `unknown`, for each of them, stands for members that are known at run time only. Names that come from
  * elsewhere must be looked up by {@link memberNamed}.
@@ -82,11 +82,11 @@ export interface InterfaceDescription<
   readonly methods: Readonly<Record<string, MethodDescription>>;
   readonly signals: Readonly<Record<string, SignalDescription>>;
   readonly properties: Readonly<Record<string, PropertyDescription>>;
-  /** Never there. */
+  /** Never present at run time. */
   readonly [types]?: readonly [Methods, Signals, Properties];
 }
 
-/** In place of `Methods`, `Signals` or `Properties`: there are none. */
+/** For `Methods`, `Signals` or `Properties` of an interface that has none. */
 export type NoMembers = object;
 
 /** What is described under this name; undefined when nothing is, as for 'constructor'. */
@@ -112,7 +112,7 @@ export type SignalsOf<D> = D extends InterfaceDescription<infer _M, infer S, inf
 export type PropertiesOf<D> =
   D extends InterfaceDescription<infer _M, infer _S, infer P> ? P : never;
 
-/** What a caller can say about one call. */
+/** Options of one call. */
 export interface CallOptions {
   /** Aborting it ends the call: the promise is rejected, and a reply that still comes is dropped. */
   readonly signal?: AbortSignal | undefined;

@@ -61,7 +61,7 @@ function argLines(signature: string, names: readonly string[] = [], direction: s
   });
 }
 
-/** Annotations, those that are said otherwise among them. */
+/** Annotations, including those that the description has fields for (`said`). */
 function notes({ doc, annotations = {} }: Described, said: Record<string, string>): string[] {
   const documented = doc === undefined ? {} : { 'org.gtk.GDBus.DocString': doc };
   return Object.entries({ ...annotations, ...documented, ...said }).map(

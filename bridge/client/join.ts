@@ -81,7 +81,7 @@ function connect(options: JoinOptions): Member {
   return reachBus(options, (way) => new Member(way, options));
 }
 
-/** The way from a member of a domain to a connection of its bus. */
+/** Turns a member of a domain into a connection of its bus. */
 class Entrance {
   private readonly member: Member;
   private readonly events: BusEvents;

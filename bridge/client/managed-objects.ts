@@ -96,7 +96,7 @@ export class ManagedObjects {
     return this.#open(path, description);
   }
 
-  /** Keeps them no longer. */
+  /** Stops following changes. */
   close(): void {
     for (const stop of this.#stops.splice(0)) stop();
     this.#changed.complete();

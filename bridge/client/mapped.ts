@@ -6,7 +6,7 @@ import { DRIVER_NAME } from '#bridge/wire/standard-names.js';
 
 /**
  * What the names of mapped services lead to. Modules that `bus1-bridge generate --mapping` has written add to it:
- * whoever imports one gets `bus.mapped` typed.
+ * importing one types `bus.mapped`.
  */
 export interface MappedNames {
   /** The bus itself is no mapped service, and never will be. */
@@ -43,6 +43,6 @@ export async function mustBeMapped(
     if (!(error instanceof DBusError) || !UNKNOWN.includes(error.name)) throw error;
     throw new ClientError('NotMapped', why, { cause: error });
   });
-  /* Some services answer whatever they are asked; for a mapped one it is the bus that answers. */
+  /* Some services answer any call; for a mapped one it is the bus that answers. */
   if (sender !== DRIVER_NAME) throw new ClientError('NotMapped', why);
 }

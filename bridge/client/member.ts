@@ -30,11 +30,11 @@ export interface MemberOptions {
    */
   readonly lookUs?: number | undefined;
   /**
-   * whether the `stack` of an error tells every function that led to the call, and not only those that await it; false
+   * whether the `stack` of an error shows every function that led to the call, and not only those that await it; false
    * by default, since it costs some microseconds for each asynchronous call
    */
   readonly callSites?: boolean | undefined;
-  /** told why a channel to another process was closed, a message was dropped, or a handler's error went nowhere */
+  /** called with the reason why a channel was closed or a message was dropped, and with unhandled errors of handlers */
   readonly onDiagnostic?: ((text: string) => void) | undefined;
 }
 
@@ -60,7 +60,7 @@ export class Member {
   readonly closed: Promise<string>;
   /** the bodies of broadcasts by a rule; without a bus there are none */
   signals: (rule: SignalRule) => SignalStream<readonly unknown[]> = noSignals;
-  /** Tells the bus, if there is one, of a message that its policy did not let in. */
+  /** Reports to the bus, if there is one, a message that its policy has refused here. */
   denied: (sender: string | undefined, denial: Denial) => void = () => {};
   /** signals by way of capabilities; given by the bus or the domain that this is a member for */
   objectSignals: ObjectSignals | undefined;
@@ -76,8 +76,8 @@ export class Member {
   private readonly turns: Turns;
 
   /**
-   * Asks the authority at a path, or behind a socket, to be admitted, or goes another way; `awaitAdmission` waits for
-   * that. `makeRoot`: of the process of the authority.
+   * Asks the authority at a path, or behind a socket, for admission, or opens another transport; `awaitAdmission` waits
+   * for that. `makeRoot`: only in the process of the authority.
    *
    * @throws SystemError
    */
@@ -179,7 +179,7 @@ export class Member {
     }
   }
 
-  /** What has come meanwhile is dealt with in Node's loop again, unless a caller further out still does. */
+  /** From now on Node's loop deals with arrivals again, unless an outer blocking call still does. */
   // hot
   private unattend(wasAttended: boolean): void {
     this.arrivals.isAttended = wasAttended;
@@ -209,7 +209,7 @@ export class Member {
     }
   }
 
-  /** Takes what has arrived, to be dealt with later: quota may have been given back. */
+  /** Reads the input, to be dealt with later: quota may have been given back. */
   lookAround(): void {
     const { arrivals } = this;
     const wasAttended = arrivals.isAttended;
@@ -261,7 +261,7 @@ export class Member {
   }
 
   // hot
-  /** The policy did not let an answer in: nothing is sent while it is being delivered. */
+  /** The policy has refused a reply: reports that later, since nothing may be sent while it is being delivered. */
   keptBack(sender: string | undefined, denial: Denial): void {
     this.arrivals.push({ isReply: false, deal: () => this.denied(sender, denial) });
   }

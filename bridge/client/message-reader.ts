@@ -14,7 +14,7 @@ export class MessageReader {
   header!: IncomingHeader;
   serial = 0;
   body: unknown[] = [];
-  /** what came with it beside its bytes; null for nothing */
+  /** handles and descriptors that came with it; null for none */
   references: ReceivedReferences | null = null;
   /** what is wrong with it, when `read` returned false */
   fault = '';
@@ -71,7 +71,7 @@ export class MessageReader {
     return true;
   }
 
-  /** Memory that is not used again goes with what was read out of it. */
+  /** Drops memory that no later message uses: only the values that were read may keep it. */
   private forgetBytes(): void {
     this.bytes = NO_BYTES;
     this.view = NO_VIEW;

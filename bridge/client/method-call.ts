@@ -1,8 +1,8 @@
 import type { CallOptions } from './interface-description.js';
 
-/** What a method call or a signal says. */
+/** The contents of a method call or a signal. */
 export interface Content {
-  /** the object; '/' by default, which is right for an object that is a capability by itself */
+  /** the object; '/' by default, which is right for an object that a capability leads to */
   readonly path?: string | undefined;
   readonly interface?: string | undefined;
   readonly member: string;
@@ -27,17 +27,17 @@ export interface NamedCall extends MethodCall {
   readonly destination: string;
 }
 
-/** A signal that is not for one receiver only: both fields are needed to be matched. */
+/** A signal to all subscribers: match rules need both fields. */
 export interface Broadcast extends Content {
   readonly path: string;
   readonly interface: string;
 }
 
-/** What a call was answered with. */
+/** The reply to a call. */
 export class Reply {
   readonly body: readonly unknown[];
   readonly signature: string;
-  /** unique name of the sender of the answer; undefined without a bus, or when that claim was not backed by the bus */
+  /** unique name of the replying process; undefined without a bus, or when the bus does not back the claim to it */
   readonly sender: string | undefined;
 
   constructor(body: readonly unknown[], signature: string, sender: string | undefined) {

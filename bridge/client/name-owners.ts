@@ -7,7 +7,7 @@ interface Watched {
   owner: string | undefined;
 }
 
-/** Who owns the names that rules name as sender: signals carry unique names. */
+/** The owners of the well-known names in the senders of rules: signals carry unique names. */
 export class NameOwners {
   private readonly driver: Driver;
   private readonly watched = new Map<string, Watched>();
@@ -18,7 +18,7 @@ export class NameOwners {
 
   readonly ownerOf = (name: string): string | undefined => this.watched.get(name)?.owner;
 
-  /** From when the promise resolves on, `ownerOf(name)` is right. */
+  /** Once the promise has resolved, `ownerOf(name)` is right. */
   async watch(name: string): Promise<void> {
     const known = this.watched.get(name);
     if (known !== undefined) {

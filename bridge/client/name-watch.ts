@@ -6,13 +6,13 @@ import type { CallOptions } from './interface-description.js';
 import type { NamedCall } from './method-call.js';
 import { Stream } from './stream.js';
 
-/** Who is behind a name: D-Bus Specification, "org.freedesktop.DBus.GetConnectionCredentials". */
+/** Credentials of a name's owner: D-Bus Specification, "org.freedesktop.DBus.GetConnectionCredentials". */
 export interface Credentials {
   readonly pid: number | undefined;
   readonly uid: number | undefined;
   readonly gids: readonly number[] | undefined;
   readonly securityLabel: string | undefined;
-  /** all that the bus says, by its own words; an open `ProcessFD` is the caller's to close */
+  /** all that the bus reports, by its own keys; an open `ProcessFD` is the caller's to close */
   readonly all: ReadonlyMap<string, unknown>;
 }
 
@@ -30,7 +30,7 @@ async function ownerOf(bus: Bus, name: string): Promise<string | undefined> {
   }
 }
 
-/** The owner now, and each after that. A change that overtakes the first answer tells as well who it was before. */
+/** The owner now, and each later one. A change that overtakes the first reply carries the previous owner as well. */
 export function watchName(bus: Bus, name: string): Stream<string | undefined> {
   const rule = {
     sender: DRIVER_NAME,

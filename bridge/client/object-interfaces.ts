@@ -134,7 +134,7 @@ function machineId(): string {
   throw new DBusError(ErrorName.Failed, 'this machine has no machine-id');
 }
 
-/** The changed properties of an interface, as PropertiesChanged tells them; a promise if a getter gives one. */
+/** The changed properties of an interface, as PropertiesChanged has them; a promise if a getter returns one. */
 export function changes(
   { name, properties: known }: ServedInterface,
   names: readonly string[],

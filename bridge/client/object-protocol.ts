@@ -1,6 +1,6 @@
 /*
- * Interfaces that an object answers to whoever has a capability to it, beside those that it was made with. Paths mean
- * nothing in them.
+ * Interfaces that an object has for every holder of a capability to it, beside those that it was made with. Paths have
+ * no meaning in them.
  */
 
 /** `Subscribe(o listener)`: the signals of the object are sent to the listener, as long as it is there. */

@@ -6,14 +6,14 @@ import type { Member } from './member.js';
 import { PEER } from './object-interfaces.js';
 import { Stream } from './stream.js';
 
-/** What a proxy wants to hear of its object. */
+/** Which signals of its object a proxy subscribes to. */
 export interface ObjectSignalRule {
   readonly path: string;
   readonly interface: string;
   readonly member: string;
 }
 
-/** The objects that this process hears through capabilities, by `org.bus1.Signals`: no bus is needed for that. */
+/** The objects whose signals this process gets through capabilities, by `org.bus1.Signals`: that needs no bus. */
 export class ObjectSignals {
   private readonly member: Member;
   /** by path, for a handle to a service leads to all of its objects */
@@ -30,7 +30,7 @@ export class ObjectSignals {
     { path, interface: iface, member }: ObjectSignalRule,
   ): Stream<readonly unknown[]> {
     const isHeard = async (): Promise<void> => {
-      // Behind what has asked for the signals, to the same process.
+      // Follows the subscription to the same process: the reply means that the object has taken both.
       await capability.call({ path, interface: PEER, member: 'Ping' });
     };
     const subscribe = (observer: Observer<readonly unknown[]>): (() => void) =>

@@ -9,7 +9,7 @@ import { ServedObject, type ObjectHome } from './served-object.js';
 
 /** The objects that are served at paths, under every name of this process. */
 export class ObjectTree implements CallTaker {
-  /** takes calls to paths at which there is nothing; false: it does not want this one */
+  /** takes calls to paths at which there is nothing; false: it does not take this one */
   fallback: ((call: IncomingCall) => boolean) | undefined;
   private readonly objects = new Map<string, ServedObject>();
   /** object managers, by path */

@@ -3,7 +3,7 @@ import { MessageHeader } from '#bridge/wire/header.js';
 import { EndianMark, FieldCode, MessageType } from '#bridge/wire/types.js';
 import { ByteWriter } from '#bridge/wire/writer.js';
 
-/** All of a header but what differs from one message to the next: serials and the length of the body. */
+/** All of a header except what differs from one message to the next: serials and the length of the body. */
 export interface OutgoingFields {
   readonly type: number;
   readonly flags: number;
@@ -17,7 +17,7 @@ export interface OutgoingFields {
   readonly unixFds: number;
 }
 
-/** What a call or a signal says, in so far as its header says it too. */
+/** The contents of a call or a signal that its header contains. */
 export interface SaidInHeader {
   readonly path?: string | undefined;
   readonly interface?: string | undefined;
@@ -25,14 +25,14 @@ export interface SaidInHeader {
   readonly signature?: string | undefined;
 }
 
-/** What it says when these are left out. */
+/** Defaults of fields that are left out. */
 const ROOT_PATH = '/';
 const NO_SIGNATURE = '';
 const PROTOCOL_VERSION = 1;
 const BODY_LENGTH_OFFSET = 4;
 const SERIAL_OFFSET = 8;
 const FIELDS_LENGTH_OFFSET = 12;
-/** Of replies, whose first field it is: code, signature, NUL, then the word. */
+/** In replies REPLY_SERIAL is the first field: code, signature, NUL, then the word. */
 const REPLY_SERIAL_OFFSET = 20;
 
 /** The header of many messages, encoded once and patched for each of them. */
@@ -81,7 +81,7 @@ export class OutgoingHeader {
     this.view.setUint32(SERIAL_OFFSET, serial, true);
   }
 
-  /** Of a method return or an error: which call it answers. */
+  /** Sets the call that a method return or an error answers. */
   // hot
   patchReplySerial(serial: number): void {
     this.view.setUint32(REPLY_SERIAL_OFFSET, serial, true);
@@ -148,11 +148,11 @@ function describe({
   return `message '${place.join(' ')}' with signature '${signature}'`;
 }
 
-/** Members whose headers are kept, and headers kept for one member; what is beyond that is encoded again. */
+/** Members whose headers are kept, and headers kept for one member; headers beyond that are encoded again. */
 const MEMBERS_MAX = 256;
 const HEADERS_PER_MEMBER_MAX = 16;
 
-/** The headers of calls and signals that go one way, by what they say. */
+/** The headers of calls and signals that go through one handle, by their contents. */
 export class OutgoingHeaders {
   private readonly byMember = new Map<string | undefined, OutgoingHeader[]>();
   private last: OutgoingHeader | undefined;

@@ -15,7 +15,7 @@ export interface NameFlags {
   readonly doNotQueue?: boolean | undefined;
 }
 
-/** What came of asking: the values of the D-Bus Specification. */
+/** Results of RequestName: the values of the D-Bus Specification. */
 export const RequestNameReply = {
   PrimaryOwner: 1,
   InQueue: 2,
@@ -24,11 +24,11 @@ export const RequestNameReply = {
 } as const;
 export type RequestNameReply = (typeof RequestNameReply)[keyof typeof RequestNameReply];
 
-/** What came of giving a name back: the values of the D-Bus Specification. */
+/** Results of ReleaseName: the values of the D-Bus Specification. */
 export const ReleaseNameReply = { Released: 1, NonExistent: 2, NotOwner: 3 } as const;
 export type ReleaseNameReply = (typeof ReleaseNameReply)[keyof typeof ReleaseNameReply];
 
-/** The names that this process has asked for. Each has a node, at which what is sent to the name arrives. */
+/** The names that this process has requested. Each has a node, at which messages to the name arrive. */
 export class OwnNames {
   /** names that this process has become the owner of, and names that it has lost */
   readonly acquired = new Subject<string>();
@@ -95,11 +95,11 @@ export class OwnNames {
     this.lost.complete();
   }
 
-  /** `argument` of ReleaseName: whether a node for a later turn is wanted in exchange, and the name. */
+  /** `argument` of ReleaseName: '1' if the bus wants a new node for a later ownership, then the name. */
   exchange(node: Node, argument: string): void {
     const { member } = this.driver;
     if (!member.isOpen) return;
-    /* what was sent while the name led here is still to come */
+    /* messages that were sent while the name led here may still arrive */
     if (node.live) member.peer.drain(node);
     if (!argument.startsWith('1')) return;
     const { handle } = this.openNode();

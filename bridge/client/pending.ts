@@ -16,7 +16,7 @@ export interface Awaited {
 
 const unchanged = (value: unknown): unknown => value;
 
-/** Something that was asked: it stands behind the one-shot node at which the answer arrives. */
+/** A request: the context of the one-shot node at which the answer arrives. */
 export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   readonly isReply = true;
   /** no answer yet */
@@ -32,7 +32,7 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   private timer: NodeJS.Timeout | null = null;
   private signal: AbortSignal | null = null;
   private callSite: CallSite | null = null;
-  /** `resolve` is that of a promise: an error can tell who awaits it */
+  /** `resolve` is that of a promise: the stack of an error can show the functions that await it */
   isPromised = false;
   private onAbort: (() => void) | null = null;
 
@@ -57,7 +57,7 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
     this.reject = reject;
   }
 
-  /** Errors are to tell where the call is made. */
+  /** Captures the stack of the call, for errors. */
   noteCallSite(): void {
     this.callSite = callSite();
   }
@@ -138,7 +138,7 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
     if (this.resolve !== null) this.deal();
   }
 
-  /** Of a synchronous call that is over. @throws whatever it ended with */
+  /** The result of a synchronous call that has ended. @throws the error that it ended with */
   result(): T {
     if (this.error !== undefined) throw this.error;
     return this.value as T;

@@ -7,7 +7,7 @@ import { ClientError } from './errors.js';
 import { SocketDomain } from './socket-domain.js';
 import type { OpenTransport, TransportKind } from './transport.js';
 
-/** Which bus is meant, and how to get there. */
+/** Which bus is meant, and how to reach it. */
 export interface BusChoice {
   /** by default the session bus */
   readonly bus?: 'session' | 'system' | 'starter' | undefined;
@@ -20,7 +20,7 @@ export interface BusChoice {
   readonly transport?: TransportKind | undefined;
 }
 
-/** Opens the first way to a bus that leads there. @throws ClientError `JoinFailed` */
+/** Opens the first transport by which the bus can be reached. @throws ClientError `JoinFailed` */
 export function reachBus<T>(
   { bus = 'session', address, transport }: BusChoice,
   open: (way: string | OpenTransport) => T,

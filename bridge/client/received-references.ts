@@ -6,7 +6,7 @@ import type { Arrival } from './contexts.js';
 import { HeldHandle } from './held-handle.js';
 import type { Member } from './member.js';
 
-/** Handles and descriptors that came with a message. What its body does not name is given back. */
+/** Handles and descriptors that came with a message. Those that its body does not refer to are given back. */
 export class ReceivedReferences implements MessageReferences, Arrival {
   readonly isReply = false;
   private readonly member: Member;
@@ -30,13 +30,13 @@ export class ReceivedReferences implements MessageReferences, Arrival {
     ));
   }
 
-  /** A descriptor of the receiver's own: the core closes the others when the message is gone. */
+  /** A duplicate for the receiver: the core closes the original when the message is gone. */
   descriptor(index: number): number {
     if (index >= this.fds.length) throw new Error(`descriptor ${index} of ${this.fds.length}`);
     return (this.duplicates[index] ??= duplicate(this.fds[index]));
   }
 
-  /** The body is not going to be read by anybody. */
+  /** Closes the duplicates: no handler will get the body. */
   closeDescriptors(): void {
     for (const fd of this.duplicates.splice(0)) if (fd !== undefined) closeFd(fd);
   }

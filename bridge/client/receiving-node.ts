@@ -7,7 +7,7 @@ import { IncomingCall, type CallTaker } from './incoming-call.js';
 import type { Member } from './member.js';
 import { Signal, SignalArrival, type SignalTaker } from './signal.js';
 
-/** Stands behind a node at which calls and signals arrive: an inbox, a name, an object by itself. */
+/** The context of a node at which calls and signals arrive: an inbox, a name, or one object. */
 export class ReceivingNode implements NodeContext {
   protected readonly member: Member;
   /** It is reached by a name of the bus: the policy says who may send what to it. */
@@ -79,7 +79,7 @@ export class ReceivingNode implements NodeContext {
   }
 }
 
-/** Takes what the policy refuses: a caller gets to know why. */
+/** Takes messages that the policy refuses: a caller gets an error with the reason. */
 class Refusing implements CallTaker, SignalTaker {
   private readonly member: Member;
   private readonly denial: Denial;

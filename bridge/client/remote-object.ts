@@ -78,7 +78,8 @@ export class RemoteObject {
 }
 
 /**
- * An interface as introspection data tell it. Of two methods with one name the first counts: D-Bus has no overloading.
+ * An interface as introspection data describe it. Of two methods with one name the first counts: D-Bus has no
+ * overloading.
  */
 export function describe(described: IntrospectedInterface): InterfaceDescription {
   const { name, annotations } = described;

@@ -8,7 +8,7 @@ import { Facet } from '#policy/facet.js';
 import type { IncomingHeader } from './incoming-header.js';
 import type { Transport } from './transport.js';
 
-/** What the policy leaves to decide of what one sender says. */
+/** What the policy leaves to be decided for each message of one sender. */
 interface Rights {
   readonly facet: Facet | null;
   readonly replyFacet: Facet | null;
@@ -24,7 +24,7 @@ export class Senders {
   private readonly rightsOf = new Map<number, Map<string, Rights>>();
   /** processes that the bridge has not introduced may send to names of this one */
   private takesStrangers = true;
-  /** verdicts about headers that were given before the last change count no more */
+  /** counts changes: verdicts about headers from before the last one are void */
   private version = 0;
   private readonly scanned = new MessageHeader();
 
@@ -32,7 +32,7 @@ export class Senders {
     this.shared = shared;
   }
 
-  /** `process` may speak as `name`, within what the policy allows. */
+  /** `process` may send as `name`, within what the policy allows. */
   introduce({ name, process, facet, replyFacet }: Introduction): void {
     const rights = {
       facet: facet && Facet.of(facet),
@@ -50,7 +50,7 @@ export class Senders {
     this.version++;
   }
 
-  /** The sender of a message that came from process `origin` (0: this one); undefined if it only claims to be. */
+  /** The sender of a message from process `origin` (0: this one); undefined if that has no right to the name. */
   // hot
   of(header: IncomingHeader, origin: number): string | undefined {
     const { sender } = header;
@@ -61,7 +61,7 @@ export class Senders {
     return sender;
   }
 
-  /** Why the policy keeps a message to a name of this process, or an answer, from it; undefined: it does not. */
+  /** Why the policy refuses a message to a name of this process, or a reply to it; undefined: it does not. */
   // hot
   refusal(header: IncomingHeader, origin: number): Denial | undefined {
     if (header.judgedVersion !== this.version || header.judgedOrigin !== origin) {
@@ -76,7 +76,7 @@ export class Senders {
     return origin === 0 || this.shared.identityOf(origin)?.isTrusted === true;
   }
 
-  /** A process that does not say truly which of its names is speaking has to do with what all of them may. */
+  /** A process that does not send as one of its own names may send only what all of them may. */
   private judge(header: IncomingHeader, origin: number): Denial | undefined {
     const isAnswer = isAnswerType(header.type);
     const known = this.rightsOf.get(origin);
@@ -118,7 +118,7 @@ export class Senders {
   }
 }
 
-/** The type alone says by which facet a message is judged, so that a verdict belongs to its header. */
+/** The type alone decides by which facet a message is judged, so that a verdict belongs to its header. */
 function isAnswerType(type: number): boolean {
   return type === MessageType.MethodReturn || type === MessageType.Error;
 }

@@ -15,7 +15,7 @@ export interface ServedProperty extends PropertyDescription {
   readonly set: ((value: unknown, call: Call) => unknown) | undefined;
 }
 
-/** A method of an interface, together with what does it. */
+/** A method of an interface, together with its handler. */
 export class ServedMethod {
   readonly in: string;
   readonly out: string;
@@ -53,7 +53,7 @@ export class ServedMethod {
 
 const NOTHING: readonly unknown[] = [];
 
-/** An interface with what implements it: made by `implement`, given to `serve` and `export`. */
+/** An interface with its implementation: made by `implement`, given to `serve` and `export`. */
 export class ServedInterface {
   readonly description: InterfaceDescription;
   /** @internal */
@@ -104,9 +104,9 @@ interface LooseProperty {
 }
 
 /**
- * An interface with what implements it. Handlers get the arguments and, behind them, the `Call`; they return the
- * value (several: an array), or a promise of it, and throw a `DBusError` for any other answer. Descriptors among the
- * arguments are the handler's to close.
+ * An interface with its implementation. Handlers get the arguments and, behind them, the `Call`; they return the value
+ * (several: an array), or a promise of it, and throw a `DBusError` for an error reply. Descriptors among the arguments
+ * are the handler's to close.
  *
  * @throws TypeError when something that is described is not implemented
  */

@@ -6,9 +6,9 @@ import { changes, introspectable, peer, properties, PROPERTIES } from './object-
 import type { ServedInterface, ServedMethod } from './served-interface.js';
 import type { Signal } from './signal.js';
 
-/** What an object needs of where it is served. */
+/** What an object needs of the place at which it is served. */
 export interface ObjectHome {
-  /** where its signals come from: '/' for an object that is a capability by itself */
+  /** the path in its signals: '/' for an object that is reached by a capability */
   readonly path: string;
   children(): Iterable<string>;
   /** whether there may be subscribers: otherwise the signal need not be composed */
@@ -81,7 +81,7 @@ export class ServedObject {
     this.home.diagnose(error);
   }
 
-  /** Serves it no longer. */
+  /** Stops serving it. */
   close(): void {
     this.home.close();
   }

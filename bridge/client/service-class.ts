@@ -39,7 +39,7 @@ function membersOf(instance: object): Members {
   return members;
 }
 
-/** Whatever may be decorated as a method. */
+/** Any function that may be decorated as a method. */
 export type AnyMethod = (this: never, ...args: never[]) => unknown;
 
 /** A method of the interface, with the signatures of its arguments and of what it returns. */
@@ -115,7 +115,7 @@ export function serviceOf(name: string, instance: object): ServedInterface {
   });
 }
 
-/** Leads the signals of an object to where it is served. */
+/** Sends the signals of an object from the place at which it is served. */
 export function attachSignals(name: string, instance: object, served: ServedObject): void {
   const members = membersOf(instance);
   const emitter = served.emitter(describe(name, members)) as Record<

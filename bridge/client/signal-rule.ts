@@ -21,7 +21,7 @@ export interface SignalRule {
   readonly pathNamespace?: string | undefined;
   /** strings among the arguments, by index up to 63 */
   readonly args?: Readonly<Record<number, string>> | undefined;
-  /** paths among the arguments, or the beginnings of such, by index */
+  /** paths, or prefixes of paths, among the arguments, by index */
   readonly argPaths?: Readonly<Record<number, string>> | undefined;
   /** the first argument is this bus name, or one below it */
   readonly arg0Namespace?: string | undefined;
@@ -60,7 +60,7 @@ function textOf(rule: SignalRule): string {
   return parts.join(',');
 }
 
-/** The sender of a rule whose owner has to be known to tell whether a signal is meant. */
+/** The sender of a rule, if it is a well-known name: its owner has to be known to match signals. */
 export function wellKnownSender({ sender }: MatchRule): string | undefined {
   const isName = sender !== undefined && !isUniqueName(sender) && sender !== DRIVER;
   return isName ? sender : undefined;

@@ -11,7 +11,7 @@ export interface SignalTaker {
 
 /** A signal that was received. */
 export class Signal {
-  /** unique name; undefined without a bus, or when that claim was not backed by the bus */
+  /** unique name; undefined without a bus, or when the bus does not back the claim to that name */
   readonly sender: string | undefined;
   /** descriptors in it are closed when the signal has been delivered: `duplicate` what is needed longer */
   readonly body: readonly unknown[];
@@ -50,7 +50,7 @@ export class Signal {
   }
 }
 
-/** A signal on its way to its subscribers: its charge is given back when they have got it. */
+/** A signal on its way to its subscribers: its charge is given back when they have received it. */
 export class SignalArrival implements Arrival {
   readonly isReply = false;
   private readonly signal: Signal;

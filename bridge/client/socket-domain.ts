@@ -38,7 +38,7 @@ import {
 import { ownerRule } from './socket-names.js';
 import type { ProcessIdentity, Transport, TransportOptions } from './transport.js';
 
-/** As the process that messages come from: the bus. */
+/** The process number under which messages of the bus arrive. */
 const BUS_PROCESS = 1;
 /** From this size of the bus's unread input on, senders are refused as over quota. */
 const WAITING_MAX_BYTES = 1 << 27;
@@ -56,19 +56,19 @@ export class SocketDomain implements Transport, Sink {
   private readonly message = new Message();
   private readonly identity: ProcessIdentity;
   private readonly root: Handle;
-  /** to which calls and signals from the bus are sent */
+  /** where calls and signals from the bus are sent to */
   private inbox: Handle | undefined;
   /** reply handles of calls that were sent, by serial */
   private readonly calls = new Map<number, Handle>();
   /** by name, the handle that keeps its node */
   private readonly names = new Map<string, Handle>();
   private readonly own = new SocketOwnNames((handles) => this.release(handles));
-  /** questions of our own to the bus, by serial */
+  /** callbacks for replies to our own calls to the bus, by serial */
   private readonly questions = new Map<number, (body: readonly unknown[]) => void>();
-  /** callers whose end matters here, with the nodes that wait for replies to them */
+  /** callers that wait for replies, with the nodes at which the program's replies to them arrive */
   private readonly callers = new Map<string, Set<Node>>();
   private readonly watched = new Set<string>();
-  /** what must not happen inside the transaction that has caused it */
+  /** work that must not be done inside the transaction that has caused it */
   private tasks: (() => void)[] = [];
   /** descriptors that the kernel may not have copies of yet */
   private readonly unsent: DescriptorSet[] = [];
@@ -197,7 +197,7 @@ export class SocketDomain implements Transport, Sink {
     if (context?.kind !== 'caller') return;
     this.forgetCaller(context, node);
     this.later(() => {
-      /* The bus answers for a service that leaves. */
+      /* When this service leaves, the bus itself answers the calls. */
       if (!this.isClosing) this.sendError(context, ErrorName.NoReply, DROPPED);
     });
   }

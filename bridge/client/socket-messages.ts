@@ -19,7 +19,7 @@ export interface Caller {
 }
 export type Context = typeof Root | typeof Registry | Destination | Caller;
 
-/** The name that a message to the bus asks for. */
+/** The name that a message to the bus requests, if it is a call of RequestName. */
 export function requestedName(message: Message): string | undefined {
   const { member, body } = decodeMessage(message.copyBytes());
   return member === 'RequestName' ? String(body[0]) : undefined;

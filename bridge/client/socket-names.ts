@@ -63,7 +63,7 @@ function unowned(name: string): DBusError {
   return new DBusError(ErrorName.ServiceUnknown, `nobody owns the name '${name}', and ${why}`);
 }
 
-/** The rule by which the bus tells that a name has another owner. */
+/** The match rule for changes of a name's owner. */
 export function ownerRule(name: string): string {
   return `type='signal',sender='${DRIVER_NAME}',interface='${DRIVER_NAME}',member='NameOwnerChanged',arg0='${name}'`;
 }

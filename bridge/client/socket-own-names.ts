@@ -12,8 +12,8 @@ interface Request {
 const RELEASE_MAX_BYTES = 1024;
 
 /**
- * The nodes that this process receives at under its own names, on a bus behind a socket: handles to them are held as
- * long as it has a name, or is in its queue.
+ * The nodes at which this process receives messages to its own names, on a bus behind a socket: holds handles to them
+ * as long as this process owns the name or waits in its queue.
  */
 export class SocketOwnNames {
   private readonly release: (handles: readonly Handle[]) => void;

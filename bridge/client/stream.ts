@@ -1,7 +1,7 @@
 import { Observable, type Observer, type TeardownLogic } from 'rxjs';
 import { ClientError } from './errors.js';
 
-/** What an iterator keeps for a reader that is busy. */
+/** Items that an iterator keeps for a busy reader. */
 export const BUFFER_MAX = 1024;
 
 /** An Observable that can be read by `for await`, too. Each subscriber and each loop gets all from its start on. */
@@ -10,7 +10,7 @@ export class Stream<T> extends Observable<T> implements AsyncIterable<T> {
 
   private readonly whenReady: () => Promise<void>;
 
-  /** `whenReady`: resolves when what was asked for before counts. */
+  /** `whenReady`: resolves when earlier subscriptions are in effect. */
   constructor(
     subscribe: (observer: Observer<T>) => TeardownLogic,
     bufferMax = BUFFER_MAX,
@@ -51,7 +51,7 @@ interface Reader<T> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Keeps what has come until it is asked for, up to a limit: beyond that it would be a lie to go on. */
+/** Keeps items until they are read, up to a limit: beyond that it ends with an error, rather than leave out items. */
 class StreamIterator<T> implements AsyncIterableIterator<T, undefined> {
   private readonly waiting: T[] = [];
   private readonly readers: Reader<T>[] = [];
@@ -68,7 +68,7 @@ class StreamIterator<T> implements AsyncIterableIterator<T, undefined> {
       complete: () => this.finish(undefined),
     });
     this.unsubscribe = () => subscription.unsubscribe();
-    if (this.isDone) this.unsubscribe(); // it was over before there was anything to leave
+    if (this.isDone) this.unsubscribe(); // the source ended while this was subscribing
   }
 
   [Symbol.asyncIterator](): this {

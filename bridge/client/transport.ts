@@ -4,7 +4,7 @@ import { SharedDomain } from '#core/shared/index.js';
 /** How a process is connected to a bus: as a member of its domain, or over a socket. */
 export type TransportKind = 'domain' | 'socket';
 
-/** Who has sent a message, as the kernel says. */
+/** The process that has sent a message, as reported by the kernel. */
 export interface ProcessIdentity {
   readonly pid: number;
   readonly uid: number;
@@ -12,7 +12,7 @@ export interface ProcessIdentity {
   readonly isTrusted: boolean;
 }
 
-/** What brings messages to the peer of this process, and takes its own; `SharedDomain` is one. */
+/** Delivers messages to the peer of this process, and takes those that it sends; `SharedDomain` is one. */
 export interface Transport {
   /** readable when `dispatch` has something to do */
   readonly fd: number;
@@ -24,7 +24,7 @@ export interface Transport {
   awaitReady(timeoutMs: number): boolean;
   /** Takes what has arrived, without waiting; returns how much that was. */
   dispatch(): number;
-  /** The same after a turn that has taken something. */
+  /** Like `dispatch`, for a turn after one that has taken something. */
   catchUp(): number;
   /** The process is about to sleep. True when `dispatch` must be called again first. */
   beforeSleep(): boolean;
@@ -32,7 +32,7 @@ export interface Transport {
   wait(timeoutMs: number): number;
   flush(isBusy?: boolean): void;
   identityOf(process: number): ProcessIdentity | undefined;
-  /** Has the handle of a call to its caller released when the caller leaves the bus, where that is not so by itself. */
+  /** Where that is not automatic: releases the reply handles of calls from a caller when it leaves the bus. */
   watchCaller?(uniqueName: string): void;
   close(): void;
 }
@@ -43,7 +43,7 @@ export interface TransportOptions {
   readonly maxima: Maxima;
   readonly lookUs: number | undefined;
   readonly onDiagnostic: (text: string) => void;
-  /** has `dispatch` called soon */
+  /** makes the owner call `dispatch` soon */
   readonly schedule: () => void;
   readonly user: ResourceUser;
   /** only in the process of an authority: its root node */
@@ -52,7 +52,7 @@ export interface TransportOptions {
 
 export type OpenTransport = (options: TransportOptions) => Transport;
 
-/** The way to the domain whose authority listens at a path, or is at the other end of a socket. */
+/** The transport of the domain whose authority listens at a path, or is at the other end of a socket. */
 export function domainAt(pathOrFd: string | number): OpenTransport {
   return (options) => SharedDomain.join(pathOrFd, options);
 }

@@ -1,7 +1,7 @@
 import { yieldProcessor } from '#core/linux/index.js';
 import { Patience } from '#core/shared/index.js';
 
-/** After so many turns without a pause Node's loop gets its turn. */
+/** After this many turns without a pause Node's loop gets its turn. */
 const ROUNDS_MAX = 32;
 
 /**
@@ -36,7 +36,7 @@ export class Turns {
     return this.lookEndMs >= 0;
   }
 
-  /** A turn is over in which so much has been found. True when there will be another: the process stays awake. */
+  /** Ends a turn that has found `found` entries. True when there will be another: the process stays awake. */
   // hot
   end(found: number): boolean {
     if (found > 0) {
@@ -58,7 +58,7 @@ export class Turns {
     return false;
   }
 
-  /** Another turn, after what waits for replies of this one has run. */
+  /** Schedules another turn, after the continuations of this turn's replies have run. */
   // hot
   schedule(): void {
     if (this.isScheduled) return;

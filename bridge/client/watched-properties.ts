@@ -15,8 +15,8 @@ export interface PropertySource {
 export type PropertyChanges = ReadonlyMap<string, unknown>;
 
 /**
- * The properties of one interface of an object, kept as they are there: all values once, and then every change. No
- * change is missed in between, as the changes are asked for first.
+ * The properties of one interface of an object, kept up to date: all values once, and then every change. No change is
+ * missed in between, as the subscription comes first.
  */
 export class WatchedProperties {
   /** every change, from now on */
@@ -66,7 +66,7 @@ export class WatchedProperties {
     return this.#values.get(name);
   }
 
-  /** All that are known now. */
+  /** All values that are known now. */
   get values(): ReadonlyMap<string, unknown> {
     return this.#values;
   }
@@ -83,7 +83,7 @@ export class WatchedProperties {
     });
   }
 
-  /** Keeps them no longer. */
+  /** Stops following changes. */
   close(): void {
     this.#stop();
     this.#changed.complete();

@@ -9,16 +9,16 @@ import type { BusConfig } from '#policy/index.js';
 import { callerEnvironment } from './caller-environment.js';
 import { originalOpenFilesLimit } from './open-files-limit.js';
 
-/** What starting services needs to know about the bus that wants them. */
+/** The settings of a bus that concern the services it starts. */
 export interface ActivationSettings {
   readonly directories: readonly ServiceDirectory[];
   readonly environment: ActivationEnvironment;
   readonly identity: LaunchIdentity;
-  /** What DBUS_STARTER_BUS_TYPE says; undefined for a bus of another <type>, or of none. */
+  /** The value of DBUS_STARTER_BUS_TYPE; undefined for a bus of another <type>, or of none. */
   readonly busType: BusType | undefined;
   /** --systemd-activation: services that systemd knows are started by it. */
   readonly usesSystemd: boolean;
-  /** For the services: that of the bus is raised. */
+  /** The limit that services get; the bus raises its own. */
   readonly openFilesLimit: OpenFilesLimit;
 }
 

@@ -12,10 +12,10 @@ import { textOf } from './startup-error.js';
 
 export interface ActivationOptions {
   readonly settings: ActivationSettings;
-  /** For DBUS_STARTER_ADDRESS: what clients of the bus connect to. */
+  /** For DBUS_STARTER_ADDRESS: the address that clients connect to. */
   readonly address: string;
   readonly logger: Logger;
-  /** Tells the host something. */
+  /** Posts a command to the host. */
   readonly post: (command: HostCommand) => void;
 }
 
@@ -24,7 +24,7 @@ interface RunningLaunch {
   readonly events: Subscription;
 }
 
-/** The files that describe services, and the processes that come of them. */
+/** The files that describe services, and the processes that are started from them. */
 export class Activation {
   readonly #options: ActivationOptions;
   readonly #catalog: ServiceCatalog;
@@ -71,7 +71,7 @@ export class Activation {
     }
   }
 
-  /** Follows nothing any more. The services go on. */
+  /** Stops watching directories and processes. The services keep running. */
   close(): void {
     this.#catalog.close();
     for (const { events } of this.#launches.values()) events.unsubscribe();
@@ -110,7 +110,7 @@ export class Activation {
     this.#options.post({ type: 'services', facts });
   }
 
-  /** The table goes along even if it is the same but for its date. */
+  /** Sends the table even if only its stamps have changed. */
   #lookUp(name: string): void {
     this.#catalog.find(name);
     this.#tellServices();
@@ -133,7 +133,7 @@ export class Activation {
     if (!events.closed) this.#launches.set(name, { launch, events });
   }
 
-  /** What becomes of an earlier process has no bearing on a later one. */
+  /** Ignores a process from now on: the end of an earlier one must not affect a later one. */
   #forget(name: string): RunningLaunch | undefined {
     const running = this.#launches.get(name);
     this.#launches.delete(name);

@@ -8,20 +8,20 @@ import { becomeUser, daemonUser } from './privileges.js';
 export interface ResourceOptions {
   readonly addresses: readonly string[];
   readonly pidFile: string | undefined;
-  /** Whom to become, once all that needs privileges is done. */
+  /** The user to become once everything that needs privileges is done. */
   readonly user: string | undefined;
   /** Whether programs can join as native peers. */
   readonly hasDomain: boolean;
 }
 
-/** What a bus has in the world outside its process: sockets and files. */
+/** The sockets and files that a bus has outside its process. */
 export class BusResources {
   readonly sockets: readonly ListeningSocket[];
   /** Where native peers join. */
   readonly domainSockets: readonly ListeningSocket[] = [];
   readonly #removePidFile: () => void = () => {};
 
-  /** Takes everything, and gives privileges up. Throws StartupError and leaves nothing behind. */
+  /** Opens everything, and gives up privileges. Throws StartupError, and leaves nothing behind then. */
   constructor({ addresses, pidFile, user, hasDomain }: ResourceOptions) {
     const account = user === undefined ? undefined : daemonUser(user);
     if (pidFile !== undefined) refuseExistingPidFile(pidFile);
@@ -36,14 +36,14 @@ export class BusResources {
     }
   }
 
-  /** By listening descriptor, for a host: what clients have to send first. */
+  /** For a host: the nonces that clients have to send first, by listening descriptor. */
   get nonces(): Map<number, Uint8Array> {
     return new Map(
       this.sockets.flatMap(({ fd, nonce }) => (nonce === undefined ? [] : [[fd, nonce]])),
     );
   }
 
-  /** By listening descriptor, for a host: what roles know it by. */
+  /** For a host: the addresses by which roles name the sockets, by listening descriptor. */
   get addresses(): Map<number, string> {
     return new Map(
       this.sockets.flatMap(({ fd, address }) =>

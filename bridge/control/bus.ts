@@ -47,13 +47,13 @@ export interface BusOptions {
   readonly logger: Logger;
 }
 
-/** A running bus: what it has in the world, and the thread that carries its messages. */
+/** A running bus: its sockets and files, and the thread that carries its messages. */
 export class Bus {
   readonly guid = newUuid();
-  /** What clients connect to, as dbus-daemon prints it. */
+  /** The address that clients connect to, as dbus-daemon prints it. */
   readonly address: string;
   readonly activation: ActivationSettings;
-  /** Resolves when the bus has ended: undefined, or why it did so by itself. */
+  /** Resolves when the bus has ended: with undefined, or with the reason if it has failed. */
   readonly ended: Promise<string | undefined>;
   readonly #logger: Logger;
   readonly #configPath: string;
@@ -190,7 +190,7 @@ export class Bus {
     return generated;
   }
 
-  /** What is asked concerns the whole bus, and only the host with the registry asks. */
+  /** Requests concern the whole bus, and only the host with the registry makes them. */
   #takeFromProcess(event: HostEvent): void {
     if (event.type === 'log' || event.type === 'failed') this.#take(event);
   }

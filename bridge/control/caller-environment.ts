@@ -1,13 +1,13 @@
 /**
- * Has what the caller's environment held and this process must not see: `name=value` in base64, with a NUL behind each.
+ * Holds variables of the caller that this process must not see: `name=value` with a NUL behind each, in base64.
  * Children of the bus inherit it, so that services get it whichever process starts them.
  */
 export const CALLER_ENVIRONMENT = 'BUS1_CALLER_ENVIRONMENT';
 
-/** What Node, libuv and OpenSSL read: "Environment variables" of node(1), and of their manuals. */
+/** Variables that Node, libuv and OpenSSL read: "Environment variables" of node(1), and of their manuals. */
 const STEERING = /^(?:NODE_|UV_|OPENSSL_|SSL_CERT_|V8_|WATCH_REPORT_DEPENDENCIES$)/;
 
-/** Words of other programs, or about what a bus never does: TLS, a prompt, colours. */
+/** Variables of other programs, or about what a bus never does: TLS, a prompt, colours. */
 const HARMLESS = new Set([
   'NODE_DISABLE_COLORS',
   'NODE_ENV',
@@ -26,7 +26,7 @@ export function steersNode(name: string): boolean {
   return STEERING.test(name) && !HARMLESS.has(name);
 }
 
-/** Set by the launcher, which is a shell: what a shell sets is there only if it is among the entries. */
+/** Set by the launcher, which is a shell: variables that a shell sets count only if they are among the entries. */
 const LAUNCHER = 'BUS1_LAUNCHER';
 const SHELL_VARIABLES = ['OLDPWD', 'PWD', 'SHLVL', '_'];
 

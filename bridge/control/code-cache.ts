@@ -15,21 +15,21 @@ import {
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { Script } from 'node:vm';
 
-/** A program whose code is not kept yet. */
+/** A program whose compiled code is not in the cache yet. */
 interface Unsaved {
   readonly script: Script;
   readonly folder: string;
   readonly name: string;
 }
 
-/** Each file of dist/ has this module inside: they share what they know. */
+/** Each file of dist/ contains a copy of this module: the copies share their state. */
 const SHARED = Symbol.for('bus1-bridge.programs');
 const realm = globalThis as { [SHARED]?: { unsaved: Unsaved[]; loaded: Map<string, object> } };
 const { unsaved, loaded } = (realm[SHARED] ??= { unsaved: [], loaded: new Map() });
 
 /**
  * Runs one of the CommonJS files of dist/, and returns what it exports. Half of the time that a bus takes to start goes
- * into V8's first look at its code, so what V8 made of it is kept from one start to the next: see saveCode.
+ * into V8's compilation of its code, so the result is cached from one start to the next: see saveCode.
  */
 export function loadProgram(file: string, require: NodeJS.Require): unknown {
   const known = loaded.get(file);
@@ -48,7 +48,7 @@ export function loadProgram(file: string, require: NodeJS.Require): unknown {
   return module.exports;
 }
 
-/** Keeps what V8 has compiled so far. To be called once a program has started, when it has shown what it needs. */
+/** Caches what V8 has compiled so far. Call it once a program has started, and the functions it needs have run. */
 export function saveCode(): void {
   for (const { script, folder, name } of unsaved.splice(0)) {
     const before = join(folder, `.${name}.${process.pid}`);
@@ -57,13 +57,13 @@ export function saveCode(): void {
       renameSync(before, join(folder, name));
       removeOlder(folder, name);
     } catch {
-      // A full or read-only disk: the next start takes its time as this one did.
+      // A full or read-only disk: the next start is as slow as this one.
       rmSync(before, { force: true });
     }
   }
 }
 
-/** Code of another version must not be taken for this one: the last line has a hash of it (packaging/bundle.mjs). */
+/** Contains the hash in the last line (packaging/bundle.mjs), so that code of another version is not used. */
 function entryName(file: string, text: string): string {
   const hash = text.slice(text.lastIndexOf('\n', text.length - 2) + 1).replace(/[^0-9a-f]/g, '');
   return `${programName(file)}-${process.version}-${process.arch}-${hash}`;

@@ -10,7 +10,7 @@ const STATUS_NOT_FOUND = 127;
 const STATUS_NOT_EXECUTABLE = 126;
 export const STATUS_SIGNAL = 128;
 
-/** What is about another bus, or about this process only: the program is not to see it. */
+/** Variables about another bus, or about this process only, which the program must not see. */
 const NOT_PASSED_ON = [
   'DBUS_SESSION_BUS_PID',
   'DBUS_SESSION_BUS_WINDOWID',
@@ -24,7 +24,7 @@ const NOT_PASSED_ON = [
 
 /** The program for which a bus was started, and with which it ends. */
 export class Companion {
-  /** Resolves with its exit status, 128 and the signal's number, or what a shell would say. */
+  /** Resolves with its exit status, 128 plus the signal's number, or a shell's status if it cannot be run. */
   readonly ended: Promise<number>;
   readonly #child: ChildProcess;
 

@@ -27,12 +27,12 @@ export interface Configuration {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** The distribution's file, or what comes with the program where D-Bus is not installed. */
+/** The distribution's file, or the built-in configuration where D-Bus is not installed. */
 export function sessionConfigPath(): string {
   return existsSync(SESSION_CONFIG) ? SESSION_CONFIG : BUILT_IN;
 }
 
-/** Reads a configuration and all that it includes; whatever is wrong is in the result. */
+/** Reads a configuration and all that it includes; errors are part of the result. */
 export function readConfiguration(path: string): ConfigResult {
   const io = nodePolicyIo({
     lookupUser: (name) => lookupUser(name)?.uid,
@@ -65,7 +65,7 @@ export function loadConfiguration(file: string): Configuration {
   throw new StartupError('bad-configuration', `cannot use the configuration: ${why}; ${todo}`);
 }
 
-/** What a configuration lost when it was read, and what it may not have meant. */
+/** Logs what was left out when a configuration was read, and what is probably a mistake in it. */
 export function logDiagnostics({ diagnostics }: Configuration, logger: Logger): void {
   for (const diagnostic of diagnostics) {
     const level = diagnostic.severity === 'error' ? 'error' : 'warn';

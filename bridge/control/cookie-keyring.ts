@@ -28,7 +28,7 @@ const COOKIES_MAX = 256;
 const SECRET_BYTES = 24;
 /** libdbus takes a lock file for abandoned after waiting 32 times 250 ms for it. */
 const LOCK_STALE_SECONDS = 8;
-/** The event loop stands still meanwhile, so it is asked for little patience. */
+/** The event loop is blocked while it waits for the lock, so it gives up soon. */
 const LOCK_ATTEMPTS = 10;
 const LOCK_PAUSE_MS = 10;
 

@@ -8,7 +8,7 @@ import { textOf } from './startup-error.js';
 /** The umask of a daemon that does not keep that of its parent. */
 const UMASK = 0o022;
 
-/** The background's side of `daemonise`. Resolves with the exit status. */
+/** The background process of `daemonise`. Resolves with the exit status. */
 export async function runDaemon(): Promise<number> {
   const [job]: DaemonJob[] = await once(process, 'message');
   const { configuration, addresses, writesPidFile, usesSystemd, hasDomain, hosts, lookUs } = job;
@@ -24,7 +24,7 @@ export async function runDaemon(): Promise<number> {
       { configuration, addresses, writesPidFile, usesSystemd, hasDomain, hosts, lookUs, logger },
       {
         listening: ({ address }) => {
-          // Addresses and files may be relative to where the bus was started; nothing is from here on.
+          // Addresses and files may be relative to the first working directory; no path is from here on.
           process.chdir('/');
           report({ kind: 'listening', address, pid: process.pid });
         },

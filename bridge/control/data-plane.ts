@@ -16,7 +16,7 @@ import type { KeyringLocation } from './keyring.js';
 export interface HostThreadData {
   readonly port: MessagePort;
   readonly options: HostOptions;
-  /** absent: DBUS_COOKIE_SHA1 is not on offer */
+  /** absent: DBUS_COOKIE_SHA1 is not offered */
   readonly keyring?: KeyringLocation | undefined;
   /** an existing bus that this one is attached to */
   readonly uplink?: UplinkOptions | undefined;
@@ -62,7 +62,7 @@ function carryOut(host: Host, command: HostCommand): void {
   }
 }
 
-/** What few buses have is loaded by those alone. */
+/** Loads parts that few buses have only where they are needed. */
 async function parts(): Promise<HostParts> {
   const nowSeconds = (): number => Date.now() / 1000;
   const { Attachment } = uplink ? await import('#bridge/uplink/attachment.js') : {};
@@ -87,7 +87,7 @@ export async function run(started: () => void): Promise<void> {
   try {
     const host = new Host(options, await parts(), output);
     post({ type: 'ready', wakeupFd: host.wakeupFd });
-    /* what was posted before there was a host to wake */
+    /* carries out what was posted before the host could be woken */
     output.commands(host);
     started();
     host.run();

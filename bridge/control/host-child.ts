@@ -8,7 +8,7 @@ import { HostThread } from './host-thread.js';
  * handles that they have; the host ends with the last of them. Resolves with the exit status.
  */
 export async function runHostChild(): Promise<number> {
-  /* a terminal interrupts the whole group: the parent says what is to happen */
+  /* a terminal signals the whole process group: the parent decides what happens */
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
   closeAllOnExec();

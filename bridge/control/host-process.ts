@@ -5,7 +5,7 @@ import type { HostThreadData } from './data-plane.js';
 import { closeFd, socketPair } from '#core/linux/index.js';
 import { nodeArguments } from './node-child.js';
 
-/** The first descriptor behind the standard streams and the channel to the parent. */
+/** The first descriptor after the standard streams and the channel to the parent. */
 const MEMBER_FD = 4;
 
 /** What a host in a process of its own is started with; descriptors are numbers of the child's. */
@@ -17,13 +17,13 @@ export interface HostProcessHooks {
   readonly ended: (how: string) => void;
 }
 
-/** A host in a process of its own, which is handed its clients by that of the registry. */
+/** A host in a process of its own, which gets its clients from the host with the registry. */
 export class HostProcess {
-  /** The end of its connection to the authority that is ours to hand over. */
+  /** The other end of its connection, to be handed to the authority. */
   readonly memberFd: number;
   readonly #child: ChildProcess;
 
-  /** @param number for people: of several hosts, the first is 1 */
+  /** @param number shown to users; the first host is 1 */
   constructor(number: number, job: HostProcessJob, hooks: HostProcessHooks) {
     const [ours, theirs] = socketPair();
     this.memberFd = ours;
@@ -38,7 +38,7 @@ export class HostProcess {
       ...job,
       options: {
         ...job.options,
-        /* that of the registry accepts for all */
+        /* the host with the registry accepts for all */
         listenFds: [],
         nonces: new Map(),
         addresses: new Map(),
@@ -54,7 +54,7 @@ export class HostProcess {
     return this.#child.pid;
   }
 
-  /** It ends when it has closed its connections. */
+  /** Asks the host to end; it first closes its connections. */
   stop(): void {
     if (this.#child.connected) this.#child.send({ type: 'stop' });
   }

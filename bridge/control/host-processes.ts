@@ -4,12 +4,12 @@ import { HostProcess, type HostProcessJob } from './host-process.js';
 import type { Logger } from './logger.js';
 import { StartupError } from './startup-error.js';
 
-/** A host that ends by itself gets a successor after this long: longer than it takes to see why in the log. */
+/** A host that dies is replaced after this time, which is longer than it takes to see the reason in the log. */
 const RESTART_DELAY_MS = 500;
 
 export interface HostProcessesOptions {
   readonly count: number;
-  /** asked for each host that is started: the rules may have changed since the last */
+  /** called for each host that is started, because the rules may have changed since the last */
   readonly job: () => HostProcessJob;
   /** makes a connected socket a member of the domain, as a host that is trusted */
   readonly admit: (memberFd: number) => void;
@@ -17,7 +17,7 @@ export interface HostProcessesOptions {
   readonly logger: Logger;
 }
 
-/** The hosts of a bus that are processes of their own: started together, and each anew when it dies. */
+/** The hosts of a bus that are processes of their own: started together, and each restarted when it dies. */
 export class HostProcesses {
   /** Resolves when clients of all hosts can connect; rejects with StartupError. */
   readonly ready: Promise<void>;

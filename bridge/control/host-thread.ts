@@ -20,7 +20,7 @@ export class HostThread {
   readonly events: Observable<HostEvent>;
   /** Resolves when clients can connect; rejects with StartupError. */
   readonly ready: Promise<void>;
-  /** Resolves when the thread has ended: undefined, or why it did so by itself. */
+  /** Resolves when the thread has ended: with undefined, or with the reason if it has failed. */
   readonly ended: Promise<string | undefined>;
   readonly #events = new Subject<HostEvent>();
   readonly #port: MessagePort;
@@ -49,7 +49,7 @@ export class HostThread {
     worker.once('exit', () => this.#end());
   }
 
-  /** Carried out at the thread's next turn; one that has not come so far yet finds it waiting. */
+  /** The thread carries the command out in its next turn; if it has not started yet, once it has. */
   post(command: HostCommand): void {
     this.#port.postMessage(command, []);
     this.#wake();
@@ -60,7 +60,7 @@ export class HostThread {
       this.#wakeupFd = event.wakeupFd;
       this.#wake();
     }
-    // From here on the number may belong to another file.
+    // From here on the descriptor's number may belong to another file.
     if (event.type === 'stopped' || event.type === 'failed') this.#wakeupFd = undefined;
     if (event.type === 'failed') this.#failure = event.message;
     this.#events.next(event);
@@ -89,16 +89,16 @@ export class HostThread {
   }
 }
 
-/** What V8 reserves for machine code is 128 MiB or more, and of no use before it is full: a bus has 2 MiB of it. */
+/** V8 reserves 128 MiB or more of address space for machine code, of which a bus uses 2 MiB. */
 const CODE_RANGE_MIB = 16;
 
-/** The smallest limit of address space under which a thread of Node has started, and what messages need. */
+/** The least free address space with which a thread of Node has started, plus what messages need. */
 const THREAD_MIN_MIB = 100;
 
 /**
- * Where address space is limited, V8 and malloc get less of it.
+ * Where address space is limited, makes V8 and malloc reserve less of it.
  *
- * @throws StartupError where a thread would not start: V8 would end the process, and say why in its own terms
+ * @throws StartupError where a thread would not start: V8 would end the process with a message of its own
  */
 function threadLimits(): { codeRangeSizeMb: number } | undefined {
   const spareMib = spareAddressSpace() / 2 ** 20;

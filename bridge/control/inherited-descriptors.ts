@@ -11,7 +11,7 @@ export function closeAllOnExec(): void {
   for (const fd of descriptors()) if (fd > STDERR) tryCloseOnExec(fd);
 }
 
-/** Without /proc: the highest number of a descriptor that is closed. */
+/** Without /proc, only descriptors below this number are handled. */
 const USUAL_DESCRIPTORS = 1024;
 
 function descriptors(): number[] {
@@ -26,6 +26,6 @@ function tryCloseOnExec(fd: number): void {
   try {
     setCloseOnExec(fd, true);
   } catch {
-    // The one by which the directory was read is closed by now.
+    // The descriptor through which the directory was read is closed by now.
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { getuid, lookupUser } from '#core/linux/index.js';
 
-/** Where the cookies of DBUS_COOKIE_SHA1 are, and whom they prove. */
+/** Where the cookies of DBUS_COOKIE_SHA1 are, and which user they prove. */
 export interface KeyringLocation {
   readonly directory: string;
   readonly uid: number;
@@ -10,7 +10,7 @@ export interface KeyringLocation {
 
 /**
  * The keyring of the user that runs this process: D-Bus specification, "DBUS_COOKIE_SHA1". Like
- * libdbus it believes HOME, unless `hasChangedUser`. Undefined for a user without an entry.
+ * libdbus it uses HOME, unless `hasChangedUser`. Undefined for a user without an entry.
  */
 export function ownKeyring(hasChangedUser: boolean): KeyringLocation | undefined {
   const user = lookupUser(getuid());

@@ -2,10 +2,10 @@ import { listenUnix } from '#core/linux/index.js';
 import { addressOf, cannotListen, removalOf, type ListeningSocket } from './listening-socket.js';
 import { BACKLOG, removeStaleSocket, SOCKET_MODE } from './listen-unix.js';
 
-/** What is put behind a bus's own path or abstract name, where programs join its domain as native peers. */
+/** Ends the path or abstract name of the socket on which programs join a bus's domain as native peers. */
 const SUFFIX = '.bus1';
 
-/** Opens, beside each unix socket of a bus, the one where native peers join. */
+/** Opens, beside each unix socket of a bus, the one on which native peers join. */
 export function listenForNativePeers(sockets: readonly ListeningSocket[]): ListeningSocket[] {
   return sockets.flatMap(({ address }) => {
     const path = address?.options.get('path');

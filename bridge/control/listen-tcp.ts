@@ -36,7 +36,7 @@ export function listenOnTcp(address: Address): ListeningSocket {
   }
 }
 
-/** A listening bus makes the file itself: `noncefile` counts in addresses to connect to only. */
+/** The bus creates the file itself: `noncefile` in an address to listen on is ignored. */
 function withNonce(bound: Record<string, string>): Omit<ListeningSocket, 'fd'> {
   const nonce = randomBytes(NONCE_BYTES);
   const noncefile = join(mkdtempSync(join(tmpdir(), 'dbus_nonce-')), 'nonce');
@@ -46,7 +46,7 @@ function withNonce(bound: Record<string, string>): Omit<ListeningSocket, 'fd'> {
       unlinkSync(noncefile);
       rmdirSync(dirname(noncefile));
     } catch {
-      // A cleaner of the directory for temporary files was faster.
+      // A cleaner of the directory for temporary files has removed it already.
     }
   };
   return { address: addressOf('nonce-tcp', { ...bound, noncefile }), nonce, remove };

@@ -27,7 +27,7 @@ export function listenOnAll(
   }
 }
 
-/** What clients connect to, as dbus-daemon prints it. */
+/** The address that clients connect to, as dbus-daemon prints it. */
 export function printedAddress(sockets: readonly ListeningSocket[], guid: string): string {
   return sockets
     .flatMap(({ address }) => (address === undefined ? [] : [address]))

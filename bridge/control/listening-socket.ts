@@ -6,9 +6,9 @@ import { StartupError, errnoOf, textOf } from './startup-error.js';
 /** A socket on which the bus listens. The control plane opens it, a host accepts on it. */
 export interface ListeningSocket {
   readonly fd: number;
-  /** What clients connect to, without the guid; undefined if that is not known. */
+  /** The address that clients connect to, without the guid; undefined if it is not known. */
   readonly address: Address | undefined;
-  /** What a client of nonce-tcp has to send before all else. */
+  /** What a client of nonce-tcp has to send before anything else. */
   readonly nonce?: Uint8Array;
   /** Removes the files that belong to the socket, if they are still its own. */
   remove(): void;
@@ -27,7 +27,7 @@ export function removalOf(file: string): () => void {
       const now = lstatSync(path, { bigint: true, throwIfNoEntry: false });
       if (now?.ino === mine.ino && now.dev === mine.dev) unlinkSync(path);
     } catch {
-      // After the bus gave up its privileges it may not remove the file; the next one replaces it.
+      // After giving up its privileges, the bus may not remove the file; the next bus replaces it.
     }
   };
 }
@@ -42,7 +42,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: 'choose a directory on a file system that can be written to',
 };
 
-/** The one line for an address that cannot be listened on; `todo` if more is known than the errno. */
+/** The error for an address that cannot be listened on; `todo`: advice, if more is known than the errno. */
 export function cannotListen(address: string, why: unknown, todo?: string): StartupError {
   const advice = todo ?? ADVICE[errnoOf(why) ?? ''] ?? 'correct it, or choose another address';
   const message = `cannot listen on "${address}": ${textOf(why)}; ${advice}`;

@@ -4,14 +4,14 @@ import { waitWritable } from '#core/linux/index.js';
 /** A pipe that poll(2) calls writable takes this much at once (pipe(7), PIPE_BUF). */
 const CHUNK_BYTES = 4096;
 
-/** What may wait for a reader of the log that does not keep up; more is counted and left out. */
+/** The most that is buffered for a slow reader of the log; further lines are counted and left out. */
 const WAITING_MAX_BYTES = 256 * 1024;
 
 const RETRY_MS = 100;
 
 /**
- * Standard error as a place for log lines. A reader that has stopped neither blocks the bus nor makes it grow: the
- * descriptor is shared with other processes, so it is not made non-blocking but asked before each write.
+ * Writes log lines to standard error. A reader that has stopped neither blocks the bus nor makes it grow. The
+ * descriptor is shared with other processes, so it is not made non-blocking but polled before each write.
  */
 export class LogStream {
   private readonly fd: number;
@@ -56,7 +56,7 @@ export class LogStream {
     }, RETRY_MS).unref();
   }
 
-  /** False: the reader takes nothing now. */
+  /** False: nothing can be written now. */
   private writeSome(): boolean {
     const [first] = this.waiting;
     const chunk = first.subarray(0, CHUNK_BYTES);

@@ -5,7 +5,7 @@ import { humanLine } from './human-line.js';
 import { isJournalStream, LogStream } from './log-stream.js';
 import { lossLine, openSystemLog, prefixedLine } from './syslog.js';
 
-/** pino's, and `notice`: what a client was refused. */
+/** A logger of pino with one more level, `notice`, for what a client was refused. */
 export type Logger = PinoLogger<'notice'>;
 
 export const LOG_LEVELS = [

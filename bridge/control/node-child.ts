@@ -1,6 +1,6 @@
 /**
- * How a Node process of the bus is started: with this program, and none of the options that this process happens to
- * have, which may open a debugger or load what the caller wanted to debug.
+ * The arguments for a Node process of the bus: this program, and none of the options of the present process, which may
+ * open a debugger or load what the caller wanted to debug.
  */
 export function nodeArguments(program: string): string[] {
   const noDebugger = '--disable-sigusr1';

@@ -22,8 +22,8 @@ export function raiseOpenFilesLimit(logger: Logger): void {
 
 /**
  * The limit for programs that the bus starts. Node raises the soft limit before any code of ours
- * runs, so what it was has to be inferred: a shell has the same as this process had; a service
- * manager keeps a high one for itself.
+ * runs, so its former value has to be inferred: a parent shell has the same one; a service manager
+ * has a higher one for itself.
  */
 export function originalOpenFilesLimit(environment: NodeJS.ProcessEnv): OpenFilesLimit {
   if (known !== undefined) return known;
@@ -50,7 +50,7 @@ function softLimitOf(pid: number): number | undefined {
   }
 }
 
-/** Starts a program with `limit`. For few open files only: `start` may need descriptors below it. */
+/** Starts a program with `limit`. Only while few files are open: `start` may need descriptors below the limit. */
 export function withOpenFilesLimit<T>(limit: OpenFilesLimit, start: () => T): T {
   const own = getOpenFilesLimit();
   setOpenFilesLimit({ soft: limit.soft, hard: own.hard });

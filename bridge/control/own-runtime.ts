@@ -11,13 +11,13 @@ const NODE_MIN = [20, 19];
 /** Architectures of 64 bits; the rings and structures of the core are little-endian. */
 const ARCHITECTURES = ['arm64', 'loong64', 'ppc64', 'riscv64', 'x64'];
 
-/** Loads what the program is made of. */
+/** Loads the modules of the program. */
 type Main = () => Promise<{ readonly main: () => Promise<number> }>;
 
 /**
- * Runs a program of this package to its exit status; what it throws becomes one line, and status 1, or 2 for a mistake
- * in its command line. Before the first module of it is loaded, this process is made its own: nothing by which Node
- * can be steered from outside steers it.
+ * Runs a program of this package to its exit status; an error becomes one line, and status 1, or 2 for a mistake in the
+ * command line. Before the program's first module is loaded, this process shuts out everything by which Node can be
+ * steered from outside: environment variables and the debugger.
  *
  * @param name of the process
  */
@@ -49,7 +49,7 @@ const STATUS_USAGE = 2;
 /** By then a bus listens. */
 const STARTED_MS = 1000;
 
-/** The one question that is answered before anything is loaded: scripts ask it again and again. */
+/** The version is printed before anything is loaded, because scripts ask for it again and again. */
 function asksForVersion(): boolean {
   return process.argv.length === 3 && process.argv[2] === '--version';
 }
@@ -57,7 +57,7 @@ function asksForVersion(): boolean {
 /** SIGUSR1 would open Node's debugger to everybody on this machine. */
 function ignore(): void {}
 
-/** A signal that came before the listener did has opened it already. Whoever gives --inspect means it. */
+/** Closes a debugger that SIGUSR1 opened before the listener was there, but not one opened by --inspect. */
 function closeDebugger(): void {
   const isWanted = process.execArgv.some((word) => word.startsWith('--inspect'));
   if (isWanted || !process.features.inspector) return;
@@ -74,7 +74,7 @@ function nameProcess(name: string): void {
   }
 }
 
-/** @throws Error on a machine, or a Node, on which nothing of this works */
+/** @throws Error on a machine, or with a version of Node, that is not supported */
 function refuseMachine(): void {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const [needsMajor, needsMinor] = NODE_MIN;
@@ -88,7 +88,7 @@ function refuseMachine(): void {
   throw new Error(`this needs a 64-bit little-endian Linux, and this is ${found}`);
 }
 
-/** Node asks where it is at every turn, and fails in a directory that has been removed. */
+/** Node asks for its working directory often, and fails if that has been removed: changes to `/` then. */
 function leaveLostDirectory(): void {
   try {
     process.cwd();
@@ -98,8 +98,8 @@ function leaveLostDirectory(): void {
 }
 
 /**
- * Starts over without the variables that steer Node, if there are any: what they ask for has begun before the first
- * line of ours runs. The same process goes on as another program image (execve(2)).
+ * Starts over without the variables that steer Node, if there are any: Node has acted on them before our first line
+ * runs. The same process goes on with a new program image (execve(2)).
  */
 async function leaveSteeringBehind(): Promise<void> {
   const { env } = process;
@@ -112,7 +112,7 @@ async function leaveSteeringBehind(): Promise<void> {
     try {
       setCloseOnExec(fd, false);
     } catch {
-      // It was not passed, which the part that wants it will say.
+      // It was not passed; the code that uses it will report that.
     }
   }
   replaceProcess(

@@ -19,7 +19,7 @@ export async function serve(options: BusOptions, hooks: ServeHooks): Promise<num
     isStopping = true;
     bus?.stop();
   };
-  // Before there is a socket: a signal must not leave its file behind.
+  // Installed before there is a socket: a signal must not leave the socket's file behind.
   process.on('SIGTERM', interrupted);
   process.on('SIGINT', interrupted);
   process.on('SIGHUP', () => bus?.reload('SIGHUP'));
@@ -33,7 +33,7 @@ export async function serve(options: BusOptions, hooks: ServeHooks): Promise<num
   } catch (error) {
     bus.stop();
     await bus.ended;
-    // A host that was stopped before it was ready is no failure.
+    // A host that was stopped before it was ready has not failed.
     if (isStopping) return 0;
     throw error;
   }

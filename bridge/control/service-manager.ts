@@ -1,6 +1,6 @@
 import { sdNotify } from '#core/linux/index.js';
 
-/** Tells the service manager, if there is one that listens, how the bus is: sd_notify(3). */
+/** Notifies the service manager, if there is one, of the state of the bus: sd_notify(3). */
 export const serviceManager = {
   ready(): void {
     notify(`READY=1\nSTATUS=Serving clients.`);

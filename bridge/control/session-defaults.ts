@@ -1,6 +1,6 @@
 /**
- * What a session bus allows when no file says otherwise: everything, to everybody who is let in, as the
- * stock session.conf does. Limits are there to notice a leak before the machine does.
+ * What a session bus allows when no file says otherwise: everything, to every client that authenticates, as the
+ * stock session.conf does. The limits stop a leak before it exhausts the machine.
  */
 export const SESSION_DEFAULTS = `<busconfig>
   <type>session</type>

@@ -18,7 +18,7 @@ const SEVERITY: Readonly<Record<string, number>> = {
   trace: 7,
 };
 
-/** Longer texts are cut: one datagram takes them, whatever the limits of its reader. */
+/** Longer texts are cut, so that they fit into one datagram, whatever the limits of its reader. */
 const TEXT_MAX_CHARACTERS = 8192;
 
 /** Where log lines go besides standard error. */
@@ -39,7 +39,7 @@ export function openSystemLog(tag: string): LogSink | undefined {
   return openJournal(tag) ?? openSyslog(tag);
 }
 
-/** The journal's native protocol (systemd.io, JOURNAL_NATIVE_PROTOCOL): each field is one to search for. */
+/** The journal's native protocol (systemd.io, JOURNAL_NATIVE_PROTOCOL): each field can be searched for. */
 export function openJournal(
   tag: string,
   socketPath = '/run/systemd/journal/socket',
@@ -78,7 +78,7 @@ export function lossLine(count: number): string {
   return `${JSON.stringify({ level: 'warn', time, msg })}\n`;
 }
 
-/** sd-daemon(3): what is read from standard error has its severity in front. */
+/** sd-daemon(3): a line on standard error begins with its severity. */
 export function prefixedLine(json: string): string {
   const { level, message, details } = logFields(json);
   return `<${severityOf(level)}>${oneLine(message + details)}\n`;
@@ -109,7 +109,7 @@ function journalEntry(tag: string, json: string): Uint8Array {
   for (const [name, value] of Object.entries(fields as Record<string, unknown>)) {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
     entry.push([journalField(name, text), text]);
-    /* the journal looks up what it knows of that process (systemd.journal-fields(7)) */
+    /* the journal adds what it knows of that process (systemd.journal-fields(7)) */
     if (name === 'pid') entry.push(['OBJECT_PID', text]);
   }
   return Buffer.concat(entry.map(([name, text]) => fieldBytes(name, text)));

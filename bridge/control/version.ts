@@ -12,7 +12,7 @@ export function versionText(): string {
   return commit === '' ? version : `${version} (${commit})`;
 }
 
-/** What a program says to --version; that of a daemon is worded as dbus-daemon's. */
+/** What a program prints for --version; a daemon words it as dbus-daemon does. */
 export function versionLine(program: string): string {
   const version = versionText();
   return program === 'bus1-bridge'

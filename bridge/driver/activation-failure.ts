@@ -55,7 +55,7 @@ export const ActivationFailures = {
   },
 } as const;
 
-/** Exit statuses by which the launch helper says what it could not do. */
+/** Exit statuses with which the launch helper reports what failed. */
 export const HelperStatus = { SetupFailed: 4, ExecFailed: 9 } as const;
 
 const HELPER_FAILURES: Readonly<Record<number, readonly [error: string, message: string]>> = {

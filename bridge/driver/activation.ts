@@ -93,11 +93,11 @@ export const activationMethods: readonly Method[] = [
     canonicalPath: true,
     run: updateActivationEnvironment,
   },
-  /* for everybody, as in the reference daemon: who may call it is for the policy to say */
+  /* not privileged, as in the reference daemon: the policy decides who may call it */
   { name: 'ReloadConfig', in: [], out: [], run: reloadConfig },
 ];
 
-/** What other buses do not have: variables can also be taken back. */
+/** An extension that other buses do not have: variables can also be unset. */
 export const activation: DriverInterface = {
   name: 'org.bus1.DBus.Activation',
   isAdvertised: true,

@@ -8,9 +8,9 @@ import type { DriverError } from './driver-error.js';
 /** Called when the other bus has decided: with the refusal, if there is one. */
 export type Decided = (refusal: DriverError | undefined) => void;
 
-/** What becomes of a RequestName that the other bus has a say in: either `grant` or `refuse` is called, once. */
+/** A RequestName that also depends on the other bus: either `grant` or `refuse` is called, once. */
 export interface NameClaim {
-  /** Gives the name out as RequestName does, with these flags instead of the client's. */
+  /** Grants the name as RequestName does, with these flags instead of the client's. */
   grant(flags?: number): void;
   /** Tells the client that it owns the name, before `grant`; if `refuse` follows, the client gets NameLost. */
   promise(): void;
@@ -31,9 +31,9 @@ export interface AttachedBus {
    * that name exists here, or when the other bus has no such connection. False: there can be none.
    */
   lookUp(name: string, asker: Connection, done: () => void): boolean;
-  /** RequestName: false: the other bus has no say in this name, and `claim` is left alone. */
+  /** RequestName. False: the name does not depend on the other bus, and `claim` is not used. */
   claim(connection: Connection, name: string, flags: number, claim: NameClaim): boolean;
-  /** A connection does not stand in the queue for this name any more. */
+  /** A connection has left the queue for this name. */
   nameLeft(name: string, connection: Connection): void;
   /** A native peer's broadcast: passed on to the other bus if the peer owns an exported name. */
   emitted(connection: Connection, message: Message): void;
@@ -42,7 +42,7 @@ export interface AttachedBus {
   subscribe(rule: MatchRule, connection: Connection, decided: Decided): boolean;
   /** RemoveMatch. False: the other bus does not have the rule, and `removed` is not called. */
   unsubscribe(rule: MatchRule, connection: Connection, removed: () => void): boolean;
-  /** Whether the other bus is the one that starts this service, even if it could be started here, too. */
+  /** Whether the other bus starts this service, even if it could be started here, too. */
   startsThere(name: string): boolean;
   /** StartServiceByName of a name without owner; false: the name is not imported. `started`: the code of the reply. */
   start(
@@ -51,7 +51,7 @@ export interface AttachedBus {
     started: (code: number) => void,
     failed: (error: DriverError) => void,
   ): boolean;
-  /** Where messages of `sender` for an unowned name go; undefined: it is not imported. The handle is the registry's. */
+  /** A handle of the registry's for messages of `sender` to an unowned name; undefined: the name is not imported. */
   gateFor(name: string, sender: Connection): Handle | undefined;
   connectionGone(connection: Connection): void;
 }

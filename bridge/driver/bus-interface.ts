@@ -30,7 +30,7 @@ const hello: Method = {
   },
 };
 
-/** The other bus has given the connection its number; -1: it did not, and this one does. */
+/** Completes Hello once the other bus has given the connection its number; -1: this bus chooses one. */
 function enterLater(call: Call, number: number): void {
   const { driver, connection } = call;
   try {
@@ -71,7 +71,7 @@ function checkConnectionLimits({ driver, connection }: Call): void {
   }
 }
 
-/** How many active connections count: all of the user, or those that are in the role which sets the limit. */
+/** The number of active connections that count: all of the user, or those that have the role which sets the limit. */
 function connectionsOf(driver: Driver, { policy }: Connection, uid: number): number {
   const role = policy?.roles.findLast(({ quotas }) => quotas.maxConnectionsPerUser !== undefined);
   if (role === undefined) return driver.perUser.get(uid) ?? 0;

@@ -13,7 +13,7 @@ export interface OwnDenial {
   readonly text: string;
 }
 
-/** What the driver gets from outside: settings, and functions of the control plane. */
+/** What its host supplies to the driver: settings and functions. */
 export interface BusSettings {
   /** 32 hexadecimal digits (D-Bus specification, "UUIDs") */
   readonly guid: string;
@@ -28,30 +28,30 @@ export interface BusSettings {
   mayOwn(connection: Connection, name: string): OwnDenial | undefined;
   /** Counts and logs a message of a connection that the policy has refused. */
   denied(connection: Connection, denial: Denial): void;
-  /** The same without the log, which is for what this bus has refused itself. */
+  /** Only counts: the log is for messages that this bus has refused itself. */
   counted(connection: Connection, denial: Denial['fields']): void;
   /** what the host that the driver runs in has refused */
   denials(): readonly DenialRow[];
   /** A broadcast of `sender` found no room at `inbox`. */
   missed(inbox: Handle, sender: Connection, message: Message): void;
-  /** What a process of the domain (0: this one), or a connection, has asked for came upon a fault of ours. */
+  /** A request of a process of the domain (0: this one), or of a connection, failed with an internal error. */
   blame(origin: number, connection: Connection | undefined, error: unknown): void;
   isPrivileged(connection: Connection): boolean;
   readonly activator: ServiceStarter;
   /** the other bus that this one is attached to */
   readonly attached: AttachedBus | undefined;
-  /** has the configuration read again */
+  /** makes the control plane reread the configuration */
   reloadConfig(done: (failure: string | undefined) => void): void;
   incompleteConnections(): number;
-  /** what there is in the host that the driver runs in */
+  /** counts of the host that the driver runs in */
   status(): HostStatus;
   /** counters of the core and of the host, by their names in Debug.Stats */
   figures(): Readonly<Record<string, number>>;
-  /** uid, objects, bytes and descriptors charged to each user, and to whom of them on whose behalf */
+  /** uid, objects, bytes and descriptors charged to each user, in total and for each user on whose behalf */
   userAccounting(): readonly unknown[];
-  /** runs `action` when so much time has passed */
+  /** runs `action` after `delayMs` */
   after(delayMs: number, action: () => void): void;
-  /** a copy of a descriptor, for a message; undefined when there are too many */
+  /** a copy of a descriptor, for a message; undefined when too many are open */
   duplicateDescriptor(fd: number): number | undefined;
   closeDescriptor(this: void, fd: number): void;
 }

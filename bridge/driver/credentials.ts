@@ -78,7 +78,7 @@ function adtAuditSessionData(call: Call): never {
   );
 }
 
-/** Only where SELinux made the label: an AppArmor confinement is no SELinux context. */
+/** Only where SELinux made the label: an AppArmor confinement is not an SELinux context. */
 function seLinuxSecurityContext(call: Call): readonly [Uint8Array] {
   const connection = subject(call, 'security context');
   const label = connection?.credentials.securityLabel;

@@ -8,7 +8,7 @@ import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
 import { LATER, signatureOf, type Call, type Method } from './method.js';
 
-/** Answers one method call: with what the method returns, or with the error that it throws; then it returns false. */
+/** Answers one method call with what the method returns, or with the error that it throws: then returns false. */
 export function dispatch(
   driver: Driver,
   connection: Connection,
@@ -95,7 +95,7 @@ function refuse(
   driver.reply(connection, replyHandle, message.serial, 's', [error.message], error.errorName);
 }
 
-/** Without an interface, the first that has the method is meant (D-Bus specification, "Header Fields"). */
+/** A call without an interface goes to the first one that has the method (D-Bus specification, "Header Fields"). */
 function findMethod(driver: Driver, message: DecodedMessage): Method {
   let interfaceKnown = false;
   for (const { name, methods, canonicalPath } of driver.interfaces) {
@@ -111,13 +111,13 @@ function findMethod(driver: Driver, message: DecodedMessage): Method {
   );
 }
 
-/** The one message that the driver takes from everybody. */
+/** The only message that the driver accepts from a connection without a unique name. */
 export function isHello({ type, interface: name, member }: DecodedMessage): boolean {
   const isOfBus = name === undefined || name === DRIVER_NAME;
   return type === MessageType.MethodCall && isOfBus && member === 'Hello';
 }
 
-/** Whatever else comes before Hello. */
+/** Refuses any other message that comes before Hello. */
 export function refuseUnregistered(
   driver: Driver,
   connection: Connection,

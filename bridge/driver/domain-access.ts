@@ -6,7 +6,7 @@ export interface DomainAccess {
   isTrusted(process: number): boolean;
   /** the process's credentials, from the kernel; undefined when it is gone */
   credentialsOf(process: number): Credentials | undefined;
-  /** why the policy does not let it connect; undefined: it may */
+  /** why the policy does not allow it to connect; undefined: it may */
   refusal(credentials: Credentials): string | undefined;
   /** whether a role limits what it sees of the bus */
   isConfined(credentials: Credentials): boolean;

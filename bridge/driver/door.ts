@@ -18,7 +18,7 @@ import { ControlCode, controlMessage, parseControl } from '#bridge/registry/cont
 import type { DomainAccess } from './domain-access.js';
 import type { Driver } from './driver.js';
 
-/** What a host says about a client, as JSON; a descriptor that comes with it refers to the client's process. */
+/** A host's description of a client, as JSON; a descriptor that comes with it is the pidfd of the client's process. */
 export interface AdmissionRequest {
   readonly takesDescriptors: boolean;
   readonly credentials?: Omit<Credentials, 'pidFd' | 'securityLabel'> & {
@@ -26,7 +26,7 @@ export interface AdmissionRequest {
   };
 }
 
-/** A peer that only pays receives nothing. */
+/** Maxima of a peer that only pays, and receives nothing. */
 const NOTHING = { objects: 0, bytes: 0, descriptors: 0 };
 
 const CONFINED = 'a role limits what this process sees of the bus, which its socket can do';
@@ -39,7 +39,7 @@ type Arrival = Extract<Received, { type: 0 }>;
  */
 export class Door {
   readonly node: Node;
-  /** the driver's own: what the domain makes copies of for its members */
+  /** the driver's own handle, of which the domain makes copies for its members */
   readonly handle: Handle;
   private readonly driver: Driver;
   private readonly domain: DomainAccess;
@@ -53,7 +53,7 @@ export class Door {
     this.handle = handle;
   }
 
-  /** Deals with a message that came in on the root node. */
+  /** Processes a message that has arrived at the root node. */
   take(entry: Arrival): void {
     const { code, text } = parseControl(entry.bytes);
     const [object, reply] = entry.handles;
@@ -70,7 +70,7 @@ export class Door {
     entry.descriptors?.drop();
   }
 
-  /** Releases the handles once everything has been sent that was due when they arrived. */
+  /** Releases the handles once everything that was due when they arrived has been sent. */
   private synchronise({ handles, origin }: Arrival): void {
     const { peer, mirrors } = this.driver;
     const letGo = (): void => peer.release(...handles.filter(({ live }) => live));

@@ -47,7 +47,7 @@ import type { DriverInterface } from './method.js';
 import { noteReportedDenial } from './reported-denial.js';
 import { Voice } from './voice.js';
 
-/** The header of a message of the driver's; it knows the rest. */
+/** The header of a message of the driver's, which adds serial and sender. */
 export type OwnMessageFields = Omit<MessageFields, 'serial' | 'sender'>;
 
 /** What a shim gets when it is admitted. */
@@ -58,8 +58,8 @@ export interface Admission {
 }
 
 /**
- * The peer that answers as org.freedesktop.DBus. Every connection has a node of its own here, so that a message says by
- * the node it comes in on who sent it. Names change hands when name nodes are released; the driver then says so.
+ * The peer that answers as org.freedesktop.DBus. Every connection has a node of its own here, so the node at which a
+ * message arrives tells its sender. Names change hands when name nodes are released; the driver then announces it.
  */
 export class Driver {
   readonly peer: Peer;
@@ -67,9 +67,9 @@ export class Driver {
   readonly settings: BusSettings;
   readonly interfaces: readonly DriverInterface[];
   readonly connections = new Set<Connection>();
-  /** connections that said Hello, of each user */
+  /** by uid, the number of connections that have said Hello */
   readonly perUser = new Map<number, number>();
-  /** answers of Debug.Stats are numbered */
+  /** number of the next answer of Debug.Stats */
   statsSerial = 0;
 
   private readonly voice: Voice;
@@ -80,7 +80,7 @@ export class Driver {
 
   /**
    * @param onArrival is called when `run` has something to do
-   * @param settleShims makes shims carry out the control messages that they have got
+   * @param settleShims makes shims carry out the control messages that they have received
    */
   constructor(
     domain: LocalDomain,
@@ -108,7 +108,7 @@ export class Driver {
     });
   }
 
-  /** Lets processes of a domain in. Returns the door, whose handle is to be the domain's root. */
+  /** Starts to admit processes of a domain. Returns the door, whose handle must become the domain's root. */
   openDoor(domain: DomainAccess): Door {
     this.door = new Door(this, domain);
     return this.door;
@@ -124,7 +124,7 @@ export class Driver {
     return this.registry.mirrors;
   }
 
-  /** Takes a new connection in: `shim` gets a handle to a driver node and a registry node of its own. */
+  /** Admits a new connection: `shim` gets a handle to a driver node and a registry node of its own. */
   admit(shim: Peer, inbox: Handle, connection: Connection): Admission {
     connection.driverInbox = inbox;
     connection.inbox = this.peer.copyHandle(inbox, this.registry.peer);
@@ -139,7 +139,7 @@ export class Driver {
     return { connection, driver: driver.handle, registry: registry.handle };
   }
 
-  /** Deals with everything that has arrived. */
+  /** Processes everything that has arrived. */
   run(): void {
     this.registry.run();
     for (let entry = this.peer.receive(); entry !== undefined; entry = this.peer.receive()) {
@@ -184,7 +184,7 @@ export class Driver {
 
   /**
    * A name has got, lost or changed its owner: NameLost, NameOwnerChanged, NameAcquired, in dbus-daemon's order
-   * (`bus/services.c`). Names that an owner lost are unreachable before anybody hears of it.
+   * (`bus/services.c`). The old owner can no longer be reached by the name when these signals arrive.
    */
   announce(change: NameChange<Connection>): void {
     const { name, oldOwner, newOwner } = change;
@@ -199,7 +199,7 @@ export class Driver {
     this.broadcast('NameOwnerChanged', 'sss', [name, oldOwner, newOwner]);
   }
 
-  /** Has `connection` release its node for `name`; with `requeue` it gives us another for a later turn. */
+  /** Makes `connection` release its node for `name`; with `requeue` it sends another for its place in the queue. */
   withdrawName(name: string, connection: Connection, requeue: boolean): void {
     if (!requeue) this.settings.attached?.nameLeft(name, connection);
     const handle = connection.nameHandles.get(name);
@@ -218,7 +218,7 @@ export class Driver {
     this.settings.after(WITHDRAWAL_MAX_MS, giveUp);
   }
 
-  /** Takes a connection out of the queue for a name, in which it stands. */
+  /** Removes a connection from the queue for a name, which it must be in. */
   takeName(name: string, connection: Connection): void {
     const { change } = this.registry.names.release(name, connection);
     if (change !== undefined) this.registry.noteOwnership(change);
@@ -232,18 +232,18 @@ export class Driver {
     this.voice.post(to.driverInbox, body, nameSignal(to, member), facet);
   }
 
-  /** Sends a message of the driver's to one connection, whatever that has subscribed to. */
+  /** Sends a message of the driver's to one connection, regardless of its subscriptions. */
   sendTo(to: Connection, fields: OwnMessageFields, body: readonly unknown[]): void {
     const { facet } = this.registry.grants.fromDriver(to);
     this.voice.post(to.driverInbox, body, { ...fields, serial: to.serials.next() }, facet);
   }
 
-  /** Shows monitors a message of the driver's whose addressee has yet to come; then it is for `sendShown`. */
+  /** Shows monitors a message of the driver's whose receiver has yet to connect; `sendShown` sends it then. */
   showEarly(fields: OwnMessageFields, body: readonly unknown[]): void {
     this.voice.show(body, { ...fields, serial: this.voice.nextBroadcastSerial() });
   }
 
-  /** Like `sendTo`, for what monitors have seen already. */
+  /** Like `sendTo`, for a message that monitors have seen already. */
   sendShown(to: Connection, fields: OwnMessageFields, body: readonly unknown[]): void {
     const { facet } = this.registry.grants.fromDriver(to);
     this.voice.postUnseen(to.driverInbox, body, { ...fields, serial: to.serials.next() }, facet);
@@ -255,8 +255,8 @@ export class Driver {
   }
 
   /**
-   * Answers a call through its reply handle. A call that wants no answer has none; what there is to tell its caller
-   * all the same (an error, or a result: the reference daemon leaves out nothing but empty returns) goes to the inbox.
+   * Answers a call through its reply handle. A call with NO_REPLY_EXPECTED has none: errors and results go to the
+   * caller's inbox all the same, since the reference daemon omits only empty returns.
    */
   reply(
     to: Connection,
@@ -293,7 +293,7 @@ export class Driver {
       attached,
     );
     attached?.drop();
-    /* a caller without room for the answer sees the end of its reply handle instead */
+    /* a caller without room for the answer gets HANDLE_RELEASE at its reply node instead */
     const isLater = this.registry.mirrors.isBehind;
     if (!isLater && handle.live && handle.node.oneShot) this.peer.release(handle);
   }
@@ -314,13 +314,13 @@ export class Driver {
     registry.watch(capture, rules, connection);
   }
 
-  /** Shows monitors what a connection in another process has sent. */
+  /** Shows monitors a message that a connection in another process has sent. */
   showFrom(connection: Connection, bytes: Uint8Array): void {
     if (this.registry.monitors.count === 0) return;
     this.voice.showFrom(connection, bytes);
   }
 
-  /** Shows monitors what came before a connection was known: a Hello with the name that it brought. */
+  /** Shows monitors a message from before the connection had its name, with its present name as the sender. */
   showFirst(connection: Connection, message: DecodedMessage): void {
     if (!this.registry.isObserved) return;
     const { uniqueName: sender } = connection;
@@ -328,7 +328,7 @@ export class Driver {
     this.voice.showFrom(connection, bytes);
   }
 
-  /** Tells a connection's shim to close it. */
+  /** Instructs a connection's shim to close it. */
   disconnect(connection: Connection, reason: string): void {
     this.peer.send(
       connection.driverInbox,
@@ -336,7 +336,7 @@ export class Driver {
     );
   }
 
-  /** Where messages for an unowned name go: to wait for a service of ours, or to the other bus. */
+  /** A handle for messages to an unowned name: they wait for a service of ours, or go to the other bus. */
   private parkingFor(name: string, sender: Connection): Handle | undefined {
     const { activator, attached } = this.settings;
     const here =
@@ -478,13 +478,13 @@ export class Driver {
   }
 }
 
-/** A native peer may not hold up the bus by keeping the node of a name that is not its any more. */
+/** Bounds the wait for a native peer to release the node of a name that it has lost: it must not hold up the bus. */
 const WITHDRAWAL_MAX_MS = 500;
 
 const DEALT = controlBytes(ControlCode.Dealt);
 const scanned = new MessageHeader();
 
-/** Why a message that a native peer has sent to its own node here does not pass; undefined: it does. */
+/** Why a message that a native peer has sent to its own node here is refused; undefined: it is valid. */
 function faultOf(
   connection: Connection,
   entry: Extract<Received, { type: 0 }>,

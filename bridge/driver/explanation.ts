@@ -12,7 +12,7 @@ import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
 import { arg, type Call, type Method } from './method.js';
 
-/** `bus1-bridge explain --bus`: judges a message between connections that are there, by the rules that are in force. */
+/** `bus1-bridge explain --bus`: judges a message between present connections by the rules in force. */
 export const explain: Method = {
   name: 'Explain',
   in: [

@@ -7,7 +7,7 @@ import { peerInterface } from './peer-interface.js';
 import { properties } from './properties.js';
 import { stats } from './stats.js';
 
-/** All that the driver answers to, in the order in which introspection shows it. */
+/** All interfaces of the driver, in the order in which introspection shows them. */
 export const INTERFACES: readonly DriverInterface[] = [
   busInterface,
   properties,

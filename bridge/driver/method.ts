@@ -13,11 +13,11 @@ export interface Call {
   readonly args: readonly unknown[];
   /** the handle to a fresh node of the caller's, which comes with RequestName and BecomeMonitor */
   readonly attached: Handle | undefined;
-  /** the method has found a use for it: it is not released after the call */
+  /** keeps `attached` from being released after the call */
   keepAttached(): void;
-  /** came with the call, and are closed when the method returns: what is kept has to be a duplicate */
+  /** came with the call, and are closed when the method returns: to keep one, duplicate it */
   readonly descriptors: readonly number[];
-  /** sends a descriptor with the reply, and returns its index there; undefined when the caller takes none */
+  /** sends a descriptor with the reply, and returns its index there; undefined when the caller accepts none */
   attachDescriptor(fd: number): number | undefined;
   /** answers later: the method then returns `LATER` */
   readonly reply: (body: readonly unknown[]) => void;
@@ -26,7 +26,7 @@ export interface Call {
   afterReply(action: () => void): void;
 }
 
-/** Returned by a method that calls `reply` or `fail` when it knows. */
+/** Returned by a method that calls `reply` or `fail` later. */
 export const LATER = Symbol('later');
 
 export interface Argument {
@@ -64,9 +64,9 @@ export interface DriverInterface {
   readonly methods: readonly Method[];
   readonly signals?: readonly Signal[];
   readonly properties?: readonly Property[];
-  /** does not exist at other object paths than the bus's own, as in the reference daemon */
+  /** exists only at the bus's own object path, as in the reference daemon */
   readonly canonicalPath?: boolean;
-  /** named in the property Interfaces: more than every bus has (D-Bus specification, "Message Bus Properties") */
+  /** listed in the property Interfaces, as an optional one (D-Bus specification, "Message Bus Properties") */
   readonly isAdvertised?: boolean;
 }
 

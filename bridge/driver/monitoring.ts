@@ -11,7 +11,7 @@ function parsed(text: string): MatchRule {
   return rule;
 }
 
-/** The connection stops being one when the reply has been sent. */
+/** The connection leaves the bus once the reply has been sent. */
 function becomeMonitor(call: Call): readonly [] {
   const { driver, connection, args, attached } = call;
   const [texts, flags] = args as [string[], number];
@@ -24,7 +24,7 @@ function becomeMonitor(call: Call): readonly [] {
   const rules = (texts.length === 0 ? [''] : texts).map(parsed);
   const { registry, peer } = driver;
   const capture = peer.copyHandle(attached, registry.peer);
-  /* other hosts are to show what they carry, once and by these rules, before the caller relies on it */
+  /* other hosts must show what they carry, once and by these rules, before the caller relies on it */
   for (const rule of registry.subscriptions.rulesOf(connection)) {
     registry.mirrors.publish({ kind: 'unsubscribed', number: connection.number, rule });
   }

@@ -2,10 +2,10 @@ import type { Connection } from '#bridge/registry/connection.js';
 import type { Driver } from './driver.js';
 
 const TEXT_MAX_LENGTH = 512;
-/** Longer ones are not even read. */
+/** Longer reports are not parsed. */
 const REPORT_MAX_LENGTH = 8192;
 
-/** Counts a ReportedDenial, as the word of `connection`; not if it is about nobody, or has another form. */
+/** Counts a ReportedDenial, with `connection` named as its source. Ignores one about an unknown sender or malformed. */
 export function noteReportedDenial(driver: Driver, connection: Connection, text: string): void {
   const { sender, fields } = text.length > REPORT_MAX_LENGTH ? {} : parse(text);
   const subject = sender === undefined ? undefined : driver.registry.owner(sender);
@@ -31,7 +31,7 @@ function parse(text: string): { sender?: string; fields?: Record<string, unknown
   }
 }
 
-/** Another process wrote it, and somebody reads it on a terminal. */
+/** Replaces control and non-ASCII characters: the text comes from another process, and is printed on terminals. */
 function printable(text: unknown): string | undefined {
   if (typeof text !== 'string') return undefined;
   return text.slice(0, TEXT_MAX_LENGTH).replace(/[^\x20-\x7e]/gu, '?');

@@ -20,15 +20,15 @@ export interface ServiceStarter {
   readonly isEnvironmentOpen: boolean;
   isActivatable(name: string): boolean;
   /**
-   * Has the disk looked at for a file that was installed a moment ago, and calls back unless `asker` has left by then.
-   * False: nothing has changed there since, and nobody calls back.
+   * Looks on disk for a service file that was installed recently, then calls `done` unless `asker` has left by then.
+   * False: nothing has changed on disk, and `done` is not called.
    */
   lookAgain(name: string, asker: Connection, done: () => void): boolean;
-  /** Has `waiting` wait for `name`, and starts what provides it unless that is under way. */
+  /** Lets `waiting` wait for `name`, and starts its service unless that is under way. */
   request(name: string, waiting: Waiting): void;
   /**
-   * Where messages of `sender` for an unowned name can wait; undefined when nothing can be started under it. The handle
-   * is the registry's.
+   * A handle of the registry's to a node where messages of `sender` for an unowned name can wait; undefined when no
+   * service can be started for it.
    */
   parkingFor(name: string, sender: Connection): Handle | undefined;
   nameAppeared(name: string, owner: Connection): void;

@@ -12,7 +12,7 @@ function counts(values: Readonly<Record<string, number>>): Entries {
   return new Map(Object.entries(values).map(([key, value]) => [key, new Variant('u', value)]));
 }
 
-/** Ours: how the capability core is doing. Names of our own contain a dot (D-Bus specification, Debug.Stats). */
+/** Our own figures of the capability core. Names of our own contain a dot (D-Bus specification, Debug.Stats). */
 function coreFigures({ settings, registry }: Driver): Entries {
   const figures = { ...settings.figures(), RegistryLookups: registry.lookups };
   return new Map(
@@ -55,7 +55,7 @@ function connectionFigures(figures: ConnectionFigures): Entries {
     OutgoingBytes: figures.waitingOutgoingBytes,
     OutgoingFDs: figures.waitingOutgoingDescriptors,
     PeakOutgoingBytes: figures.peakOutgoingBytes,
-    /* of these no peak is kept: what waits now is the least that it can be */
+    /* no peaks of these are kept: the present values are lower bounds */
     PeakIncomingBytes: figures.waitingIncomingBytes,
     PeakIncomingFDs: figures.waitingIncomingDescriptors,
     PeakOutgoingFDs: figures.waitingOutgoingDescriptors,
@@ -96,7 +96,7 @@ function subject({ driver, args }: Call): Connection {
 function getConnectionStats(call: Call): typeof LATER {
   const connection = subject(call);
   const answer = (): void => call.reply([entriesFor(call, connection)]);
-  /* the figures of a connection are known to its host */
+  /* only its host knows the figures of a connection */
   if (connection.process === 0) answer();
   else call.driver.mirrors.collectReports(answer);
   return LATER;
@@ -114,7 +114,7 @@ function entriesFor(call: Call, connection: Connection): Entries {
   entries.set('UniqueName', new Variant('s', connection.uniqueName));
   for (const [key, value] of connectionFigures(figures)) entries.set(key, value);
   for (const [key, value] of connectionTotals(figures)) entries.set(key, value);
-  /* of the domain: that of a host, as in org.bus1.Status, or of the native peer itself */
+  /* its process in the domain: that of a host, as in org.bus1.Status, or of the native peer itself */
   entries.set('org.bus1.Process', new Variant('t', BigInt(connection.process)));
   return entries;
 }

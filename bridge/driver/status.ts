@@ -6,7 +6,7 @@ import { arg, LATER, type Call, type DriverInterface } from './method.js';
 /** The processes that carry the messages of a bus. */
 export interface BusStatus {
   readonly authority: HostStatus;
-  /** the authority's own process, when it carries connections itself */
+  /** only the authority's own process, when it carries the connections itself */
   readonly hosts: readonly HostStatus[];
   readonly natives: readonly {
     readonly name: string;
@@ -28,7 +28,7 @@ function getStatus({ driver, reply }: Call): typeof LATER {
   return LATER;
 }
 
-/** Every host has refused what its own clients sent, or got. */
+/** Asks every host: each refuses what its own clients send or receive. */
 function getDenials({ driver, reply }: Call): typeof LATER {
   driver.mirrors.collectReports(() => {
     reply([JSON.stringify(mergeDenials([driver.settings.denials(), ...driver.mirrors.denials]))]);
@@ -45,7 +45,7 @@ export const status: DriverInterface = {
   canonicalPath: true,
   methods: [
     { name: 'GetStatus', in: [], out: [arg('json', 's')], run: getStatus },
-    /* it says which programs others run */
+    /* privileged, because it shows which programs others run */
     { name: 'GetDenials', in: [], out: [arg('json', 's')], privileged: true, run: getDenials },
     explain,
   ],

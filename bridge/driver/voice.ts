@@ -10,8 +10,8 @@ import type { Facet } from '#policy/index.js';
 import { Witness } from './witness.js';
 
 /**
- * What the driver sends, and when: nothing is sent before every host knows the change that it is about, and
- * everything is sent in order.
+ * Sends the driver's messages in order, and none before every host has acknowledged the change that the message is
+ * about.
  */
 export class Voice {
   private readonly peer: Peer;
@@ -29,7 +29,7 @@ export class Voice {
     this.envelope.senderNumber = DRIVER_NUMBER;
   }
 
-  /** For what has no addressee yet, or many. */
+  /** A serial for a message that has no receiver yet, or many. */
   nextBroadcastSerial(): number {
     this.broadcastSerial = (this.broadcastSerial % 0xffffffff) + 1;
     return this.broadcastSerial;
@@ -43,7 +43,7 @@ export class Voice {
     facet: Facet | null,
     descriptors: DescriptorSet | null = null,
   ): void {
-    /* what a connection is told of its own end */
+    /* a message about the receiver's own end, which only observers can still see */
     if (!handle.live && !this.registry().isObserved) return;
     const message = this.compose(body, fields);
     message.descriptors = descriptors;
@@ -61,7 +61,7 @@ export class Voice {
     this.pass(handle, this.compose(body, fields), facet);
   }
 
-  /** Only shows it. */
+  /** Only shows the message to monitors. */
   show(body: readonly unknown[], fields: MessageFields): void {
     this.registry().capture(this.envelope, this.compose(body, fields), undefined);
   }
@@ -91,7 +91,7 @@ export class Voice {
     });
   }
 
-  /** Sends a message of our own after everything that was sent before. */
+  /** Sends a control message after everything that was sent before. */
   instruct(handle: Handle, bytes: Uint8Array): void {
     this.registry().mirrors.whenSettled(() => {
       const message = this.control.clear();
@@ -119,7 +119,7 @@ export class Voice {
     this.witness.showRefusal(envelope.header, sender, facet);
   }
 
-  /** Sends what was composed, if the receiver's policy lets it pass. */
+  /** Sends the composed message if the policy allows it for this receiver. */
   private pass(handle: Handle, message: Message, facet: Facet | null): void {
     if (facet !== null && !facet.check(this.envelope.header)) {
       this.showRefusal(this.envelope, undefined, facet);

@@ -21,7 +21,7 @@ export class Witness {
     this.envelope.senderNumber = DRIVER_NUMBER;
   }
 
-  /** A message of ours that a shim has made. */
+  /** Shows a message of the bus itself that a shim has made. */
   show(bytes: Uint8Array): void {
     const message = this.message.clear();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -10,8 +10,8 @@ import { objectKey, stringLiteral } from './identifiers.js';
 import { bracketed, group, indented, line, print, type Layout } from './layout.js';
 
 /**
- * What every object has, as lib.es5.d.ts declares it. Behind these keys the compiler expects that, not
- * what InterfaceDescription says, and takes `'read'` for any string.
+ * Members of every object, as lib.es5.d.ts declares them. For these keys the compiler expects the types
+ * declared there, not those of InterfaceDescription, and widens `'read'` to string.
  */
 const OBJECT_MEMBERS = new Set(
   `constructor hasOwnProperty isPrototypeOf propertyIsEnumerable toLocaleString toString
@@ -60,7 +60,7 @@ function propertyEntry({ name, type, access, annotations }: Property, ofAll: Ann
   ]);
 }
 
-/** What InterfaceDescription has a word for; all else means `true`, the specification's default. */
+/** Whether InterfaceDescription has this value; all others mean `true`, the specification's default. */
 function isUnusual(emitsChanged: string | undefined): emitsChanged is string {
   return emitsChanged !== undefined && /^(?:invalidates|const|false)$/.test(emitsChanged);
 }

@@ -36,7 +36,7 @@ export function toParagraphs(text: string): string[] {
 }
 
 /**
- * What a comment says about the element with this name behind it. Only a comment that begins with a
+ * The documentation in a comment in front of the element with this name. Only a comment that begins with a
  * line that is the name, or ends in it as in `Interface::Signal:`, is about it: others are licences
  * and separators. The text of an argument goes on to the next argument or empty line.
  */

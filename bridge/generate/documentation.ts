@@ -4,7 +4,7 @@ import { breakFor, documentationComment, toParagraphs } from './documentation-te
 import type { MemberDocumentation } from './documentation-text.js';
 
 /*
- * What the authors of an interface say about it. The D-Bus Specification defines no documentation in introspection
+ * Documentation by the authors of an interface. The D-Bus Specification defines no documentation in introspection
  * data. In use are `<doc:doc>` and `<tp:docstring>` elements, and comments in front of an element that begin with
  * its name and a colon, followed by lines such as `@argument: what it is`.
  */
@@ -45,7 +45,7 @@ class DocumentationReader {
   #member: string | undefined;
   #argument: string | undefined;
   #comment = '';
-  /** How many documentation elements are open, one in the other, and the text in them. */
+  /** How many nested documentation elements are open, and the text in them. */
   #docDepth = 0;
   #docText = '';
 

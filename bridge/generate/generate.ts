@@ -14,16 +14,16 @@ import {
 } from './select-interfaces.js';
 import type { Mapping } from '#mappings/index.js';
 
-/** Introspection data, and where it is from. */
+/** Introspection data, and their source. */
 export interface IntrospectionText {
-  /** What errors call it. */
+  /** Its name in errors. */
   readonly source: string;
-  /** What the module calls it, wherever that is generated. */
+  /** Its name in the module, the same wherever that is generated. */
   readonly title: string;
   readonly xml: string;
 }
 
-/** What is generated, of which there may be more. */
+/** What to generate. */
 export interface GenerateOptions {
   /** only these interfaces; empty: all */
   readonly wanted?: readonly string[] | undefined;
@@ -44,21 +44,21 @@ export function generateModule(
     node: parseIntrospection(xml, source),
   }));
   const documentation: Documentation = new Map(
-    // What is described more than once is documented by the first.
+    // The first documentation of an interface or a member counts.
     expanded.toReversed().flatMap(({ xml }) => [...readDocumentation(xml)]),
   );
   const titles = texts.map(({ title }) => title);
   return moduleFor({ nodes, titles, documentation }, options);
 }
 
-/** What there is to generate from. */
+/** The input for a module. */
 export interface Introspected {
   readonly nodes: readonly IntrospectionSource[];
   readonly titles: readonly string[];
   readonly documentation?: Documentation;
 }
 
-/** The same of introspection data that were read already. */
+/** Like `generateModule`, from introspection data that are parsed already. */
 export function moduleFor(
   { nodes, titles, documentation = new Map() }: Introspected,
   { wanted = [], mapping }: GenerateOptions = {},
@@ -75,7 +75,7 @@ export function moduleFor(
   });
 }
 
-/** Those of a mapping's objects that are described. @throws GenerateError when none is */
+/** The interfaces of a mapping's objects, as far as they are described. @throws GenerateError when none is */
 function interfacesOf(mapping: Mapping, nodes: readonly IntrospectionSource[]): string[] {
   const all = [...mapping.objects.values()].flatMap(({ interfaces }) => interfaces);
   const described = all.filter((name) => isDescribed(name, nodes));
@@ -86,7 +86,7 @@ function interfacesOf(mapping: Mapping, nodes: readonly IntrospectionSource[]): 
   );
 }
 
-/** Reads introspection data from a file. Throws what the file system says. */
+/** Reads introspection data from a file. Throws the errors of node:fs. */
 export function readIntrospection(file: string): IntrospectionText {
   return { source: file, title: basename(file), xml: readFileSync(file, 'utf8') };
 }

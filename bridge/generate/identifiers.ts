@@ -135,7 +135,7 @@ export function objectKey(name: string): string {
   return name === '__proto__' ? `['${name}']` : typeKey(name);
 }
 
-/** With the quotes that the formatter prefers, and nothing in it that ends a line or hides. */
+/** A string literal with the quotes that the formatter prefers; control and invisible characters are escaped. */
 export function stringLiteral(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const escaped = text.replace(/[\\'\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu, (character) => {

@@ -14,7 +14,7 @@ export interface ModuleOptions {
   /** What the interfaces were read from, for the first line of the module. */
   readonly titles: readonly string[];
   readonly documentation?: Documentation;
-  /** The interfaces are those of `view`: as programs see them that reach the service by this mapping. */
+  /** The interfaces are those of `view`: as seen by programs that reach the service by this mapping. */
   readonly mapped?: { readonly mapping: Mapping; readonly view: MappedView };
 }
 
@@ -110,7 +110,7 @@ function membersDeclaration(identifier: string, members: readonly Member[]): str
   return [`export interface ${identifier} {\n${lines.join('')}}\n`];
 }
 
-/** Of members with the same name only the first. */
+/** Keeps only the first of several members with the same name. */
 function withoutOverloading(described: IntrospectedInterface): IntrospectedInterface {
   return {
     ...described,

@@ -19,7 +19,7 @@ interface Indented {
 
 interface Line {
   readonly kind: 'line';
-  /** What stands here unless the line is broken. */
+  /** The text here unless the line is broken. */
   readonly flat: string;
 }
 
@@ -62,7 +62,7 @@ export function bracketed(
   return group(open, indented(padding, ...separated), end, padding, close);
 }
 
-/** Types of which one counts, on one line or each on its own. */
+/** Alternative types, on one line or each on its own. */
 export function union(types: readonly Layout[]): Layout {
   const separated = types.flatMap((type, index) => (index === 0 ? [type] : [line, '| ', type]));
   return group({ kind: 'ifBroken', text: '| ' }, ...separated);
@@ -98,7 +98,7 @@ export function print(layout: Layout, depth = 0): string {
   return text;
 }
 
-/** The text of what is plain, or nothing after putting the parts of the rest on the stack. */
+/** Returns the text of a plain layout; of any other it puts the parts on the stack and returns ''. */
 function unfold({ layout, depth, broken }: Pending, pending: Pending[]): string {
   if (typeof layout === 'string') return layout;
   if (!('kind' in layout)) {

@@ -12,7 +12,7 @@ export interface ObjectTypes {
   readonly types: readonly string[];
 }
 
-/** What stands for the kinds of objects of a mapping in a module. */
+/** The types in a module for the kinds of objects of a mapping. */
 export class MappedObjects {
   readonly #mapping: Mapping;
   readonly #view: MappedView;
@@ -39,7 +39,7 @@ export class MappedObjects {
     }
   }
 
-  /** What an argument or a property holds. */
+  /** The objects that an argument or a property holds. */
   at(holder: Argument | Property, types: TypeWriter): readonly ObjectTypes[] {
     const places = this.#view.places.get(holder) ?? [];
     return places.map(({ place, kinds }) => ({
@@ -64,8 +64,8 @@ export class MappedObjects {
   }
 
   /**
-   * The members of MappedNames: a name, which counts before patterns, and the names below a prefix. TypeScript wants
-   * the type of a pattern to hold for all that it matches.
+   * The members of MappedNames: a name, which counts before patterns, and the names below a prefix. TypeScript requires
+   * the type of a pattern to fit all names that it matches.
    */
   #names(types: TypeWriter): string[] {
     /* as for every name, `*` would hide the names of other modules */

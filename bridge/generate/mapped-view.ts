@@ -13,7 +13,7 @@ import {
 import { documentationKey, type Documentation, type MemberKind } from './documentation.js';
 import type { MemberDocumentation } from './documentation-text.js';
 
-/** Interfaces as programs see them that reach a service by its mapping. */
+/** Interfaces as seen by programs that reach a service by its mapping. */
 export interface MappedView {
   /** in the order of those that it was made of */
   readonly interfaces: readonly IntrospectedInterface[];
@@ -22,7 +22,7 @@ export interface MappedView {
   readonly places: ReadonlyMap<Argument | Property, readonly ObjectPlace[]>;
 }
 
-/** Members that are left out are not there, the others have the names that the mapping gives them. */
+/** Members that the mapping leaves out are missing; the others have the names that it gives them. */
 export function mappedView(
   mapping: Mapping,
   interfaces: readonly IntrospectedInterface[],

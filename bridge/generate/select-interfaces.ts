@@ -6,13 +6,13 @@ import type {
 } from '#bridge/introspection/introspection.js';
 import { INTROSPECTABLE, PEER, PROPERTIES } from '#bridge/wire/standard-names.js';
 
-/** What was introspected, and what errors call it. */
+/** A node that was introspected, and its name in errors. */
 export interface IntrospectionSource {
   readonly source: string;
   readonly node: IntrospectedNode;
 }
 
-/** Why there is nothing that could be generated. */
+/** The reason why nothing can be generated. */
 export class GenerateError extends Error {
   readonly code = 'GENERATE';
 

@@ -31,7 +31,7 @@ type ObjectsIn = (holder: Argument | Property) => readonly ObjectTypes[];
 /** Writes D-Bus types as TypeScript types, and remembers what a module has to import for them. */
 export class TypeWriter {
   readonly imports = new Set<string>();
-  /** nothing, but in a module for a mapping */
+  /** returns nothing, except in a module for a mapping */
   objectsIn: ObjectsIn = () => [];
 
   /** An imported type, by its name. */
@@ -107,7 +107,7 @@ export class TypeWriter {
   }
 
   #fields(types: readonly CompleteType[], objects: readonly ObjectTypes[]): Layout[] {
-    /* A program and the path of an object of its own, as AT-SPI has them: the path is what is translated. */
+    /* A reference as in AT-SPI: a program, and the path of one of its objects, which is translated. */
     const isReference = types.map(({ code }) => code).join() === REFERENCE;
     return types.map((type, index) => {
       const whole = isReference && index === 1 ? objects.filter(({ place }) => !place.length) : [];

@@ -6,12 +6,12 @@ import { NativeMemory, spareAddressSpace } from '#core/linux/index.js';
  */
 const ARENA_BYTES = 1 << 30;
 
-/** The receive window, and some blocks. */
+/** Room for the receive window and some blocks. */
 const ARENA_MIN_BYTES = 8 << 20;
 
 /** The smallest block: a page's worth of typical messages. */
 const BLOCK_MIN_SHIFT = 13;
-/** The largest block; what waits longer lies in several. */
+/** The largest block; longer output lies in several. */
 const BLOCK_MAX_SHIFT = 20;
 
 export const BLOCK_MAX_BYTES = 1 << BLOCK_MAX_SHIFT;
@@ -31,7 +31,7 @@ export class Arena {
   private top = 0;
   /** bytes in blocks that are handed out */
   usedBytes = 0;
-  /** bytes in blocks that were given back, since the beginning */
+  /** bytes in blocks that were given back, since the start */
   freedBytes = 0;
 
   constructor(lengthBytes = arenaBytes()) {
@@ -42,7 +42,7 @@ export class Arena {
     for (let shift = 0; shift <= BLOCK_MAX_SHIFT; shift++) this.free.push([]);
   }
 
-  /** Memory for good: `lengthBytes` at the returned offset, aligned to 64. */
+  /** Allocates `lengthBytes` for good; returns their offset, aligned to 64, or -1 when the arena is full. */
   reserve(lengthBytes: number): number {
     const offset = (this.top + 63) & ~63;
     if (offset + lengthBytes > this.bytes.length) return -1;
@@ -75,7 +75,7 @@ export class Arena {
     this.freedBytes += 1 << shift;
   }
 
-  /** Gives the pages of free blocks back to the kernel; they come again when they are used. */
+  /** Gives the pages of free blocks back to the kernel, which supplies new ones when they are used. */
   returnFree(): void {
     const blocks = this.free.flatMap((offsets, shift) =>
       offsets.map((start) => ({ start, end: start + (1 << shift) })),

@@ -12,8 +12,8 @@ import type { Shim } from './shim.js';
 export class Backlog {
   private readonly shim: Shim;
   /**
-   * made by the bus for this client since it had last read everything; no user is charged for
-   * it
+   * bytes that the bus itself has queued for this client since it last had read everything; no user
+   * is charged for them
    */
   private ownBytes = 0;
   /** users whose refusal has been logged: once for each receiver */
@@ -24,7 +24,7 @@ export class Backlog {
     this.shim = shim;
   }
 
-  /** More waits than before, or less. */
+  /** The amount of queued output has changed. */
   review(): void {
     const { connection, outbox, peer, host } = this.shim;
     const { pendingBytes, pendingDescriptors } = outbox;
@@ -43,7 +43,7 @@ export class Backlog {
     this.shim.outbox.forgetShares();
   }
 
-  /** An error, or another answer of ours, was appended. */
+  /** An error or another reply of the bus itself was appended. */
   addOwn(lengthBytes: number): void {
     this.ownBytes += lengthBytes;
     const { shim } = this;
@@ -77,7 +77,7 @@ export class Backlog {
     };
   }
 
-  /** A message of `sender` was refused. Once for each user: a client may be slow again and again. */
+  /** Logs that a message of `sender` was refused, once for each user: a client may be slow again and again. */
   report(sender: Connection, limit: string): void {
     const { uid } = sender.credentials;
     if (this.reported.has(uid) || this.reported.size >= REPORTED_MAX) return;
@@ -86,7 +86,7 @@ export class Backlog {
     const text = `messages are refused: a client does not read (${limit})`;
     host.diagnostics.report(sender, 'notice', text, () => ({
       sender: sender.uniqueName,
-      /* of the client that does not read; all else is about the sender */
+      /* these describe the client that does not read; all other fields describe the sender */
       name: connection.uniqueName,
       receiverPid: connection.credentials.pid,
       receiverUid: connection.credentials.uid,

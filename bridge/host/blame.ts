@@ -3,11 +3,11 @@ import type { Connection } from '#bridge/registry/connection.js';
 import type { Host } from './host.js';
 
 /**
- * Work that was put off until its transaction was over has failed: the process that had asked for it loses its
- * channel, or the client its connection. What others have asked for is done all the same.
+ * Handles an error in work that was deferred to the end of its transaction: the process that requested it loses its
+ * channel, or the client its connection. Requests of others are not affected.
  *
  * @param origin process of the domain; 0: this one
- * @throws `error` where nobody is known who had asked
+ * @throws `error` where the requester is not known
  */
 export function blame(
   host: Host,

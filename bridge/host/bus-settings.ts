@@ -11,7 +11,7 @@ import type { Host } from './host.js';
 import { noteDenial, signalMissed } from './refusals.js';
 import { hostStatus } from './host-status.js';
 
-/** What the driver asks its host. */
+/** The settings and functions that a host supplies to its driver. */
 export function busSettings(host: Host): BusSettings {
   const { guid, machineId, uid, pid } = host.options;
   return {

@@ -4,8 +4,8 @@ import type { Credentials } from '#bridge/registry/connection.js';
 import type { ClientOrigin, Role, RoleConditions } from '#policy/index.js';
 
 /**
- * Where a client comes from, as far as a role asks for it; undefined: none does. What is read from /proc is that of the
- * process that has connected (SO_PEERPIDFD, Linux 6.5), not of one that has been given its number since.
+ * The facts about a client that some role depends on; undefined: no role depends on any. What is read from /proc is
+ * about the process that connected (SO_PEERPIDFD, Linux 6.5), not about a later one with the same pid.
  */
 export function originOf(
   roles: readonly Role[],
@@ -35,8 +35,8 @@ function processOf(
 }
 
 /**
- * The paths, of those that roles name, of the file that the process runs. Files are compared, not paths: in a mount
- * namespace of its own, a process shows any path that it likes (mount_namespaces(7), proc_pid_exe(5)).
+ * Those of the paths in roles that lead to the file that the process runs. Compares files, not paths: in a mount
+ * namespace of its own, a process can show any path (mount_namespaces(7), proc_pid_exe(5)).
  */
 function executablesAmong(roles: readonly Role[], pid: number): readonly string[] {
   const paths = roles.flatMap(({ conditions }) => conditions.executable ?? []);
@@ -53,7 +53,7 @@ function fileAt(path: string): string | undefined {
   }
 }
 
-/** In the hierarchy of systemd: version 2, or the one that it has to itself beside version 1 (cgroups(7)). */
+/** The control group in systemd's hierarchy: version 2, or systemd's own one beside version 1 (cgroups(7)). */
 function cgroupOf(pid: number): string | undefined {
   try {
     const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n');
@@ -66,7 +66,7 @@ function cgroupOf(pid: number): string | undefined {
   }
 }
 
-/** A process that has ended has no descriptor. Where the kernel gives none at all, the number has to do. */
+/** Whether `pid` still is the process that connected. Without SO_PEERPIDFD, it suffices that some process has it. */
 function isStill({ pid, pidFd }: Pick<Credentials, 'pid' | 'pidFd'>): boolean {
   if (pidFd === undefined) return !hasPeerPidFd() && existsSync(`/proc/${pid}`);
   try {

@@ -14,7 +14,7 @@ export const CONSOLE_PATHS: ConsolePaths = {
   usersDirectory: '/run/systemd/users',
 };
 
-/** Whether a user sits at this machine, for `<policy at_console="…">`. */
+/** Whether a user is logged in at this machine, for `<policy at_console="…">`. */
 export function isAtConsole(uid: number, name: string | undefined, paths: ConsolePaths): boolean {
   if (name !== undefined && existsSync(join(paths.consoleDirectory, name))) return true;
   try {

@@ -21,7 +21,7 @@ interface Arrival {
 }
 
 /**
- * Messages of our own for the shims of a host. A sink may not start operations of the core, so
+ * Control messages for the shims of a host. A sink may not start operations of the core, so
  * instructions are noted when they arrive and carried out right after the transaction that brought
  * them.
  */
@@ -56,7 +56,7 @@ export class ControlInbox {
     this.unanswered.push({ shim, serial });
   }
 
-  /** A message of another process that goes no further. */
+  /** Notes a message of another process that is not passed on. */
   reject(rejected: Rejected): void {
     this.rejected.push(rejected);
   }
@@ -90,7 +90,7 @@ export class ControlInbox {
     }
   }
 
-  /** What fails costs the process that it came from, or the client that it is about, and nobody else. */
+  /** An error affects only the process that the message came from, or the client that it is about. */
   private attempt(shim: Shim, origin: number, action: () => void): void {
     try {
       action();
@@ -99,7 +99,7 @@ export class ControlInbox {
     }
   }
 
-  /** The sender gets an error, if it waits for an answer; if the message was a reply, the caller gets NoReply. */
+  /** The sender gets an error if it awaits a reply; if the message was a reply, the caller gets NoReply. */
   private turnAway(rejected: Rejected): void {
     const { shim, awaited, handles, handleIds } = rejected;
     this.report(rejected);
@@ -109,7 +109,7 @@ export class ControlInbox {
     }
     const isAwaited = isStill(shim, handles.at(-1), handleIds.at(-1));
     if (rejected.wantsReply && isAwaited) refuseForeign(shim, rejected);
-    /* a one-shot handle that is over may have been used again since, for another message */
+    /* a consumed one-shot handle may have been reused for another message since */
     shim.peer.release(...handles.filter((handle, i) => isStill(shim, handle, handleIds[i])));
   }
 
@@ -164,12 +164,12 @@ export class ControlInbox {
     this.host.continueWith(shim);
   }
 
-  /** The registry is gone. */
+  /** The registry is gone, so nobody can admit this client. */
   refused(shim: Shim): void {
     this.admissions.push({ shim, bytes: new Uint8Array(1), handles: [] });
   }
 
-  /** The driver, in another process, has let a client in, or not. */
+  /** The driver, in another process, has admitted a client or refused it. */
   private admitted(shim: Shim, { code, text }: Control, handles: readonly Handle[]): void {
     if (code === ControlCode.Admitted && handles.length === 2) {
       const [driver, registry] = handles;
@@ -181,7 +181,7 @@ export class ControlInbox {
   private welcome(shim: Shim, number: number): void {
     shim.senderField.setNumber(number);
     this.host.entrance.lobby.leave(shim.fd);
-    /* where the registry is in another process, it has told about the connection before */
+    /* a registry in another process has announced the connection before this */
     this.host.registry.catchUp();
     shim.connection = this.host.directory.numbered.get(number) ?? shim.connection;
     shim.connection.payer = shim.peer;
@@ -189,8 +189,8 @@ export class ControlInbox {
   }
 
   /**
-   * What was sent to the name here has been appended to the outbox already. What is on its way from other processes was
-   * sent while the name led here, too, and still comes.
+   * Messages of this process to the name are in the outbox already. Those on their way from other processes were sent
+   * while the name led here, too, and are still delivered.
    */
   private releaseName(shim: Shim, node: Node, requeue: boolean, name: string): void {
     shim.peer.drain(node);
@@ -204,7 +204,7 @@ export class ControlInbox {
   }
 }
 
-/** Whether `handle` is the one that had the number `id`: numbers of a peer's handles are never used again. */
+/** Whether `handle` still is the one with this `id`: ids of a peer's handles are never reused. */
 function isStill(shim: Shim, handle: Handle | undefined, id: number | undefined): boolean {
   return handle !== undefined && handle.live && handle.owner === shim.peer && handle.id === id;
 }

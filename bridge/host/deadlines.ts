@@ -1,4 +1,4 @@
-/** What is to happen at a time of the monotonic clock, unless it is cancelled before. */
+/** An action to run at a time of the monotonic clock, unless it is cancelled before. */
 export interface Deadline {
   readonly atMs: number;
   readonly action: () => void;
@@ -25,7 +25,7 @@ export class Deadlines {
     return this.sorted.length === 0;
   }
 
-  /** How long to sleep at most; -1: for ever. */
+  /** The longest time to sleep; -1: no limit. */
   sleepMs(nowMs: number): number {
     const next = this.sorted[0];
     return next === undefined ? -1 : Math.max(0, Math.ceil(next.atMs - nowMs));

@@ -5,7 +5,7 @@ import { UNIX_FDS_MAX } from '#bridge/wire/limits.js';
 import type { Deadline } from './deadlines.js';
 import type { Shim } from './shim.js';
 
-/** The descriptors that a client has sent: each message claims as many as it says, and none may wait for ever. */
+/** The descriptors that a client has sent: each message claims its own, and none may wait for ever. */
 export class DescriptorClaims {
   private readonly shim: Shim;
   private deadline: Deadline | null = null;
@@ -14,7 +14,7 @@ export class DescriptorClaims {
     this.shim = shim;
   }
 
-  /** Takes the descriptors that came with a message. False: the connection is closed, they did not come. */
+  /** Takes the descriptors of a message. Returns false after closing the connection: they are too few or too many. */
   claim(count: number): boolean {
     const { host, inflow } = this.shim;
     const limit = Math.min(host.limits.maxMessageUnixFds, UNIX_FDS_MAX);
@@ -28,7 +28,7 @@ export class DescriptorClaims {
     return true;
   }
 
-  /** Descriptors whose message does not come cannot be kept longer than pending_fd_timeout. */
+  /** Descriptors whose message has not arrived may wait no longer than pending_fd_timeout. */
   // hot
   review(): void {
     const hasWaiting = this.shim.live && this.shim.inflow.descriptorCount > 0;

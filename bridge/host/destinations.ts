@@ -8,16 +8,16 @@ export class Destination {
   readonly name: Uint8Array;
   readonly hash: number;
   readonly handle: Handle;
-  /** whom it leads to; null: a service that is yet to start, or the driver */
+  /** the connection that it leads to; null: a service that has yet to start, or the driver */
   readonly owner: Subject | null;
-  /** what the policy leaves to decide for each message; null: nothing */
+  /** checks each message; null: no message has to be checked */
   facet: Facet | null = null;
-  /** the facet of replies that come back */
+  /** checks each reply; null: no reply has to be checked */
   replyFacet: Facet | null = null;
-  /** for what sender that was decided, and for what receiver */
+  /** the standings of sender and owner for which these were decided */
   private sendersStanding: Standing | null = null;
   private ownersStanding: Standing | null = null;
-  /** leads to where messages wait for a service to start */
+  /** it leads to a node where messages wait for a service to start */
   readonly isParking: boolean;
   readonly isDriver: boolean;
   next: Destination | null = null;
@@ -66,7 +66,7 @@ export class Destination {
   }
 }
 
-/** The handles that one connection has come by, found by the bytes of the name: no strings. */
+/** The handles that one connection has got, found by the bytes of the name, without making strings. */
 export class Destinations {
   private last: Destination | null = null;
   private readonly byHash = new Map<number, Destination>();
@@ -89,7 +89,7 @@ export class Destinations {
     this.size++;
   }
 
-  /** A name leads somewhere else: the handle by which it was reached. */
+  /** Forgets a name that leads to another node now; returns the old handle, or null. */
   forget(name: Uint8Array): Handle | null {
     const known = this.find(name, 0, name.length);
     if (known === null || known.isDriver) return null;

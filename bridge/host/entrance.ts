@@ -24,7 +24,7 @@ import { SocketCredentials } from './socket-credentials.js';
 import type { Spreader } from './spreader.js';
 import { isSameUserInNamespace } from './uid-map.js';
 
-/** A host with fewer descriptors left takes no more clients. */
+/** A host with fewer free descriptors accepts no more clients. */
 const FREE_FDS_MIN = 64;
 
 const NOT_CONFINED =
@@ -34,7 +34,7 @@ const NOT_KNOWN =
 const CONFINED_NOW =
   'a reload has given it a role that limits what it sees of the bus; it may come back';
 
-/** Where clients come in: they are accepted, authenticate, and become peers if the policy lets them. */
+/** Accepts and authenticates clients, which become peers if the policy allows them to connect. */
 export class Entrance {
   readonly lobby: Lobby;
   readonly sandboxes: Sandboxes | null;
@@ -55,7 +55,7 @@ export class Entrance {
     });
   }
 
-  /** The policy, and with it the limits, have changed for those that are here. */
+  /** Applies a changed policy and changed limits to the present clients. */
   review(shims: Iterable<Shim>): void {
     const { host, lobby } = this;
     lobby.setLimits(host.limits);
@@ -75,13 +75,13 @@ export class Entrance {
     this.addListener(new Listener(this.host, fd));
   }
 
-  /** Accepts clients there while there is room for them. */
+  /** Accepts the clients of a listener while there is room for them. */
   addListener(listener: Endpoint): void {
     if (this.spreader?.isAccepting !== false) this.host.poller.watch(listener);
     this.listeners.push(listener);
   }
 
-  /** Closes it, unless `close` has done so. */
+  /** Closes a listener, unless `close` has done so. */
   removeListener(listener: Endpoint): void {
     const at = this.listeners.indexOf(listener);
     if (at < 0) return;
@@ -95,7 +95,7 @@ export class Entrance {
   }
 
   /**
-   * Takes over a socket that was accepted here or by another process. Its client sees what its roles show.
+   * Takes over a socket that was accepted here or by another process. Its client sees of the bus what its roles allow.
    *
    * @throws SystemError: the socket is still the caller's
    */
@@ -116,13 +116,13 @@ export class Entrance {
     this.greet(fd, client, credentials);
   }
 
-  /** What roles ask for; undefined: nothing. */
+  /** The facts about a client that roles depend on; undefined: none. */
   originOf(credentials: Credentials, listener: string | undefined): ClientOrigin | undefined {
     return originOf(this.host.grants.rules.roles, credentials, listener);
   }
 
   /**
-   * The client at the other end of a socket has to authenticate. `credentials`: where they are not those of the socket.
+   * Starts the authentication of a client. `credentials` are the client's, which may differ from those of the socket.
    *
    * @throws SystemError: the socket is still the caller's
    */
@@ -150,7 +150,7 @@ export class Entrance {
     }
   }
 
-  /** The handshake is over: the connection becomes a peer, if the policy lets this user in. */
+  /** The handshake is over: the connection becomes a peer, if the policy allows this user to connect. */
   authenticated(
     handshake: Handshake,
     uid: number | undefined,
@@ -165,7 +165,7 @@ export class Entrance {
       const who = uid === undefined ? 'an anonymous client' : `uid ${uid}`;
       return this.endHandshake(handshake, `the policy does not allow ${who} to connect`);
     }
-    /* as another user than the kernel says, or from another machine */
+    /* the client is not the user that the kernel reports, or is on another machine */
     if (this.isToBeConfined(credentials)) return this.endHandshake(handshake, NOT_CONFINED);
     if (!credentials.isConfined && this.host.grants.mightConfine(credentials)) {
       return this.endHandshake(handshake, NOT_KNOWN);
@@ -188,7 +188,7 @@ export class Entrance {
     poller.close(handshake.fd);
   }
 
-  /** Whether a user is at the console; asked only where some rule wants to know. */
+  /** Whether a user is logged in at this machine; false, without a look-up, if no rule depends on it. */
   sitsHere(uid: number): boolean {
     const { atConsole, notAtConsole } = this.host.grants.rules;
     if (atConsole.length === 0 && notAtConsole.length === 0) return false;
@@ -238,7 +238,7 @@ export class Entrance {
   }
 }
 
-/** A client in a user namespace names the uid that it has there. */
+/** Whether a client may claim this uid because it has it in its user namespace. */
 export function mayClaim({ uid, pid, pidFd }: Credentials, claimedUid: number): boolean {
   if (uid === undefined || pid === undefined || pidFd === undefined) return false;
   return isSameUserInNamespace({ uid, pid, pidFd }, claimedUid);

@@ -2,7 +2,7 @@ import type { ConnectionFigures } from '#bridge/registry/connection.js';
 
 import type { Shim } from './shim.js';
 
-/** What the statistics say about a connection. */
+/** The figures of a connection for the statistics. */
 export function figuresOf(shim: Shim): ConnectionFigures {
   return {
     incomingMessages: shim.incomingMessages,

@@ -18,25 +18,25 @@ import type { Shim } from './shim.js';
 /** Why a message from another process is not passed on. */
 export const Rejection = {
   None: 0,
-  /** no D-Bus, a sender that it cannot be, or a reply to something else */
+  /** it is not valid D-Bus, has a false sender, or answers a call that was not made */
   Malformed: 1,
-  /** it brings handles, and a D-Bus socket takes none */
+  /** it brings handles, which a D-Bus socket cannot take */
   Capabilities: 2,
   /** the client does not read, and the sender has used up its share of what may wait */
   NoRoom: 3,
-  /** the policy does not let it pass */
+  /** the policy denies it */
   Denied: 4,
 } as const;
 export type Rejection = (typeof Rejection)[keyof typeof Rejection];
 
-/** Whether these bytes are a D-Bus message; otherwise they are one of our own (control-message.ts). */
+/** Whether these bytes are a D-Bus message; otherwise they are a control message (control-message.ts). */
 // hot
 export function isDBusMessage(message: Message): boolean {
   if (message.pieceCount === 0 || message.lengthBytes < 16) return false;
   return beginsDBusMessage(message.firstByte);
 }
 
-/** As against a message of our own. */
+/** Whether a message that begins with this byte is D-Bus, and not a control message. */
 // hot
 export function beginsDBusMessage(firstByte: number): boolean {
   return firstByte === LITTLE || firstByte === BIG;
@@ -50,7 +50,7 @@ const BIG = 0x42;
  * checked what their clients sent; messages of native peers are checked completely here.
  */
 export class ForeignMessages {
-  /** the reading of the last message */
+  /** of the last message that was read */
   readonly envelope = new Envelope();
   private readonly directory: Directory;
   /** whether a process is a host of this bus */
@@ -59,7 +59,7 @@ export class ForeignMessages {
   private view: DataView = new DataView(this.bytes.buffer);
   /** why the last message was rejected as malformed */
   private fault: IncomingFault = IncomingFault.None;
-  /** what refused the last message that was denied */
+  /** the facet that denied the last message with the verdict `Denied` */
   private refusing: Facet | null = null;
   private readonly place = {
     awaitedSerial: NO_CALL,
@@ -73,7 +73,7 @@ export class ForeignMessages {
     this.isTrusted = isTrusted;
   }
 
-  /** Fills `envelope` with what `shim` has to know of a message that came in on its `node`. */
+  /** Fills `envelope` with what `shim` has to know of a message that has arrived at its `node`. */
   // hot
   read(shim: Shim, node: Node, message: Message): Rejection {
     const { envelope } = this;
@@ -106,14 +106,14 @@ export class ForeignMessages {
     return Rejection.None;
   }
 
-  /** Why the last message goes no further. `limit`: which one is reached, if it is that. */
+  /** Why the last message is not passed on. `limit`: the limit that is reached, for `NoRoom`. */
   verdict(rejection: Rejection, limit: string | undefined): Verdict {
     if (rejection === Rejection.Denied)
       return { rejection, ...denialOf(this.refusing!, this.envelope.header) };
     return { rejection, why: limit ?? incomingFaultText(this.fault) };
   }
 
-  /** Nobody but the receiver's host can judge what a native peer sends: no shim looked at it before. */
+  /** Applies the policy to a message of a native peer, which no shim has checked before. */
   // hot
   private isPermitted(shim: Shim, { context }: Node): boolean {
     const { header, senderNumber } = this.envelope;
@@ -139,18 +139,18 @@ export class ForeignMessages {
   }
 }
 
-/** What a message brought that is not passed on; the last of the handles is that for the reply, if there is one. */
+/** A message that is not passed on, with all that it brought; its last handle is the reply handle, if there is one. */
 export interface Rejected {
   readonly shim: Shim;
-  /** serial of the call of ours that this was to answer; -1: none */
+  /** serial of the client's call that this should have answered; -1: none */
   readonly awaited: number;
   readonly rejection: Rejection;
   /** what is wrong, which limit is reached, or which rule denies it; for the sender, or the log */
   readonly why: string;
-  /** of one that was denied, for the log */
+  /** only if it was denied: fields for the log */
   readonly fields?: Denial['fields'];
   readonly handles: readonly Handle[];
-  /** their numbers, by which they are known again */
+  /** their ids, which show later whether they still are the same handles */
   readonly handleIds: readonly number[];
   readonly serial: number;
   readonly wantsReply: boolean;

@@ -8,9 +8,9 @@ import type { SocketCredentials } from './socket-credentials.js';
 /** Clients that authenticate send a few lines. */
 const READ_BYTES = 16 * 1024;
 
-/** What its listener says of a connection. */
+/** Properties of a connection that its listener determines. */
 export interface HandshakeOptions {
-  /** has to come before the first line: D-Bus specification, "Nonce-authenticated TCP Sockets" */
+  /** must precede the first line: D-Bus specification, "Nonce-authenticated TCP Sockets" */
   readonly nonce: Uint8Array | undefined;
   readonly canPassUnixFds: boolean;
 }
@@ -23,7 +23,7 @@ export class Handshake {
   private readonly nonce: Uint8Array;
   private nonceBytes = 0;
   private nonceDifference = 0;
-  /** came together with the last line, for the messages behind it */
+  /** descriptors that came with the last line, for the messages after it */
   readonly descriptors: number[] = [];
   private readonly host: Host;
   private readonly server: SaslServer;
@@ -72,7 +72,7 @@ export class Handshake {
     if (mayHaveMore && endpoint !== null) this.host.poller.again(endpoint);
   }
 
-  /** Compares the nonce, and tells where the bytes behind it start. */
+  /** Compares the nonce, and returns where the bytes after it start. */
   private skipNonce(bytes: Uint8Array, start: number, end: number): number {
     let i = start;
     while (i < end && this.nonceBytes < this.nonce.length) {
@@ -86,11 +86,11 @@ export class Handshake {
     return this.nonceDifference !== 0 && this.nonceBytes === this.nonce.length;
   }
 
-  /** False: the connection is over. */
+  /** Sends pending answers. Returns false when the connection has ended. */
   private answer(): boolean {
     const output = this.server.takeOutput();
     if (output.length === 0) return true;
-    /* A fresh socket has room for a few lines; a client that fills it up does not want to be answered. */
+    /* A fresh socket has room for a few lines; a client that fills it up does not read its answers. */
     const address = scratch(output);
     const sent = address === undefined ? 0 : sendBytes(this.fd, address, output.length);
     if (sent === output.length) return true;

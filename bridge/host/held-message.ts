@@ -3,7 +3,7 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 
 import type { Lookup } from './node-contexts.js';
 
-/** A message whose way another process has to say, with all that it needs to go on. */
+/** A message held until the registry has resolved its destination: its bytes, descriptors and lookup. */
 export class HeldMessage {
   readonly lookup: Lookup;
   readonly descriptors: DescriptorSet | null;
@@ -14,11 +14,11 @@ export class HeldMessage {
     this.lookup = lookup;
     this.descriptors = descriptors?.retain() ?? null;
     this.bytes = header.bytes.slice(start, end);
-    /* it may have been composed for monitors, with our SENDER field counted in */
+    /* it may have been composed for monitors, which adds our SENDER field to this length */
     this.view.setUint32(12, fieldsEnd - start - 16, littleEndian);
   }
 
-  /** Reads it again: it was valid before. */
+  /** Scans the message into `header` again; it was valid before. */
   restore(header: MessageHeader): void {
     header.scan(this.bytes, this.view, 0, this.bytes.length);
   }

@@ -18,7 +18,7 @@ import { maximaOf } from './users.js';
 /** How long the process of the authority may take to answer at start-up. */
 const JOIN_TIMEOUT_MS = 10_000;
 
-/** The processes with whose peers those of this host can hold handles in common. */
+/** This host's membership in the shared domain. */
 export class HostDomain {
   readonly shared: SharedDomain;
   private readonly authority: Authority | null;
@@ -33,7 +33,7 @@ export class HostDomain {
     this.shared = SharedDomain.join(fd, {
       local: host.domain,
       maxima: maximaOf(host.limits),
-      /* `beforeSleep` does it, in each turn of the loop */
+      /* not needed: each turn of the loop calls `beforeSleep` */
       schedule: () => {},
       afterEntry: () => host.afterEntry(),
       onDiagnostic: (text) => host.log('warn', text),
@@ -66,14 +66,14 @@ export class HostDomain {
     return domain;
   }
 
-  /** Joins the domain of a bus whose registry is in another process, through a socket that its authority has. */
+  /** Joins the domain of a bus whose registry is in another process; its authority has the socket's other end. */
   static join(host: Host, fd: number): HostDomain {
     const domain = new HostDomain(host, fd, {}, null);
     if (domain.shared.awaitReady(JOIN_TIMEOUT_MS)) return domain;
     throw new Error(`the authority of the domain did not answer within ${JOIN_TIMEOUT_MS} ms`);
   }
 
-  /** Takes in a process that was started to be a host of this bus. */
+  /** Admits a process that was started to be a host of this bus. */
   admitHost(fd: number): void {
     if (this.authority === null) throw new Error('the authority is in another process');
     this.authority.admit(fd, { isTrusted: true });
@@ -84,11 +84,11 @@ export class HostDomain {
     return this.shared.identityOf(process)?.isTrusted === true;
   }
 
-  /** Takes what has arrived meanwhile; returns how long the loop, which wants to sleep for `wantedMs`, may do so. */
+  /** Processes what has arrived; returns how long the loop may sleep: `wantedMs` (-1: no limit), or less. */
   // hot
   sleepMs(wantedMs: number): number {
     const { shared } = this;
-    /* while an introduction is awaited, what has come too late has to be given up at some time */
+    /* while an introduction is awaited, `dispatch` must run so that it can time out */
     if (shared.timeoutMs >= 0 && shared.dispatch() > 0) return 0;
     if (shared.beforeSleep()) {
       shared.dispatch();
@@ -117,7 +117,7 @@ function domainAccess(host: Host, authority: Authority, shared: () => SharedDoma
   };
 }
 
-/** Why the policy keeps a user from the bus, and from its domain; undefined: it does not. */
+/** Why the policy does not allow a user on the bus and in its domain; undefined: it does. */
 function refusal(host: Host, identity: Parameters<typeof canConnect>[1]): string | undefined {
   const { allowed } = canConnect(host.grants.rules, identity, host.options.uid);
   return allowed ? undefined : `the policy does not allow uid ${identity.uid} to connect`;

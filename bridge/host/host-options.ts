@@ -7,13 +7,13 @@ import type { HostRequest } from './thread-messages.js';
 /** `notice` is dbus-daemon's "security": what a client was refused. */
 export type LogLevel = 'debug' | 'info' | 'notice' | 'warn' | 'error';
 
-/** Where the registry is: here, with an authority that listens; or where this socket leads to. */
+/** Where the registry is: here, with an authority that listens; or in the process at the other end of a socket. */
 export type DomainOptions = { readonly listenFds: readonly number[] } | { readonly fd: number };
 
 /** How a host is set up; plain data. */
 export interface HostOptions {
   readonly listenFds: readonly number[];
-  /** by listening descriptor: what its clients have to send before all else (nonce-tcp) */
+  /** by listening descriptor: the bytes that its clients have to send first (nonce-tcp) */
   readonly nonces?: ReadonlyMap<number, Uint8Array>;
   /** by listening descriptor: its address, without guid */
   readonly addresses?: ReadonlyMap<number, string>;
@@ -29,7 +29,7 @@ export interface HostOptions {
   readonly arenaBytes?: number;
   /** how many hosts accept on the same sockets; absent: this one only */
   readonly hostCount?: number | undefined;
-  /** how long a host spins before it sleeps, in µs; absent: as long as that has paid (`Patience`) */
+  /** how long a host spins before it sleeps, in µs; absent: as long as spinning pays (`Patience`) */
   readonly lookUs?: number | undefined;
   /** processes that join as native peers or as hosts; absent: none can */
   readonly domain?: DomainOptions | undefined;
@@ -39,6 +39,6 @@ export interface HostOptions {
 export interface HostOutput {
   log(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>): void;
   ask(request: HostRequest): void;
-  /** Called when the host was woken: carries out what the control plane wants. */
+  /** Called when the host was woken: carries out the commands of the control plane. */
   commands(host: Host): void;
 }

@@ -12,14 +12,14 @@ import type { Host } from './host.js';
 /** Another bus that this one is attached to, as its host sees it (bridge/uplink). */
 export interface OtherBus {
   readonly driverSide: AttachedBus;
-  /** what the driver offers to those who import and export names */
+  /** the driver's interface for importing and exporting names */
   readonly driverInterface: DriverInterface;
-  /** Connects; `settled` is called when imported names are known, or when the other bus is not there. */
+  /** Connects; `settled` is called when imported names are known, or when the other bus cannot be reached. */
   start(settled: () => void): void;
   close(): void;
-  /** Does what was deferred until no transaction is under way. */
+  /** Does the work that was deferred until no transaction is under way. */
   run(): void;
-  /** Other services can be started here from now on. */
+  /** The set of services that can be started here has changed. */
   servicesChanged(): void;
   /** A client of this bus has sent a broadcast. */
   emitted(connection: Connection, message: Message): void;
@@ -29,17 +29,17 @@ export interface OtherBus {
 
 /** Lets native peers work with capabilities where a service has object paths (bridge/translation). */
 export interface ObjectTranslator {
-  /** The handle, the registry's, that `sender` is given instead of the owner's; undefined: the owner's own. */
+  /** A handle of the registry's that `sender` gets in place of the owner's; undefined: it gets the owner's. */
   handleFor(name: string, sender: Connection, owner: Connection | undefined): Handle | undefined;
-  /** Deals with all that has arrived. */
+  /** Processes everything that has arrived. */
   run(): void;
 }
 
-/** Clients that see those names of this bus that they may (bridge/sandbox). */
+/** Clients that see only the names of this bus that they are allowed to see (bridge/sandbox). */
 export interface Sandboxes {
-  /** how a socket for a sandbox is asked for */
+  /** the driver's interface for requesting a socket for a sandbox */
   readonly driverInterface: DriverInterface;
-  /** Serves a client of a Unix socket, which is not the caller's any more, as its roles want it. */
+  /** Takes over a Unix socket, and serves its client as the client's roles require. */
   confine(fd: number, confinement: Confinement, listener: string | undefined): void;
   /** The policy has changed. */
   review(): void;
@@ -55,7 +55,7 @@ export interface HostParts {
   readonly cookies?: CookieIssuer;
   /** absent: this bus stands alone */
   attach?(host: Host): OtherBus;
-  /** absent: nobody asks for such sockets */
+  /** absent: no client is confined */
   sandboxes?(host: Host): Sandboxes;
   /** absent: there are no mappings */
   translate?(host: Host): ObjectTranslator;

@@ -2,7 +2,7 @@ import type { HostStatus } from '#bridge/registry/host-report.js';
 
 import type { Host } from './host.js';
 
-/** What there is in a host at this moment. */
+/** The present counts of a host. */
 export function hostStatus(host: Host): HostStatus {
   const { domain, peers } = host;
   const here = peers === null ? domain.counters : peers.shared.counts();

@@ -48,7 +48,7 @@ import { Effort } from './turn-share.js';
 import { Users } from './users.js';
 import { Waking } from './waking.js';
 
-/** Passes within one turn: while others write without a pause, replies are not held back for longer. */
+/** Limit for the passes of `readInOrder`, so that clients that write without a pause do not hold back replies. */
 const PASSES_MAX = 4;
 
 /** A connection whose outbox is written at the end of a turn in which it grew. */
@@ -71,7 +71,7 @@ export class Host {
   readonly outboxes: OutboxShared;
   readonly grants: Grants;
   readonly registry: RegistryAccess;
-  /** the processes that can hold handles to nodes of this one; null: none */
+  /** the membership in a shared domain; null: no other process can hold handles to nodes of this one */
   readonly peers: HostDomain | null;
   readonly reloads = new ReloadRequests();
   readonly denials = new Denials();
@@ -83,14 +83,14 @@ export class Host {
   private readonly replyDeadlines = new ReplyDeadlines(this.deadlines);
   limits: HostOptions['limits'];
 
-  /** The one message that is under way, with its reading, and the descriptors that it claimed. */
+  /** The one message that is under way, its header, and the descriptors that it claimed. */
   readonly message = new Message();
   readonly envelope = new Envelope();
   readonly control = new Message();
   descriptors: DescriptorSet | null = null;
   /** something waits for `settle` */
   isUnsettled = false;
-  /** in the middle of something: what else arrives is dealt with afterwards */
+  /** an operation is under way: what arrives meanwhile is settled after it */
   private isOccupied = true;
   /** messages that had to be compared with policy rules */
   facetChecks = 0;
@@ -202,7 +202,7 @@ export class Host {
     this.bury();
   }
 
-  /** Who is answered now may act on that at once: what is read then is to be read in the order in which it comes. */
+  /** Clients may act at once on what is flushed next: clears stale readiness first, so that input is read in order. */
   private readInOrder(): void {
     for (let i = 0; i < PASSES_MAX && this.poller.isStale; i++) {
       this.poller.turn(0);
@@ -215,7 +215,7 @@ export class Host {
     return this.isUnsettled || !this.waking.isEmpty || this.poller.hasUnfinished;
   }
 
-  /** Before a sleep, for as long as that pays: whether something came. */
+  /** Spins before a sleep, for as long as that pays; returns whether anything arrived. */
   // hot
   private look(): boolean {
     const { patience, peers, poller } = this;
@@ -242,7 +242,7 @@ export class Host {
     this.poller.turn(this.hasWork ? 0 : (this.peers?.sleepMs(sleepMs) ?? sleepMs));
   }
 
-  /** Lets driver, registry and shims deal with all that concerns them, until nothing is left. */
+  /** Lets driver, registry and shims process what has arrived for them, until nothing is left. */
   settle(): void {
     const wasOccupied = this.isOccupied;
     this.isOccupied = true;
@@ -289,19 +289,19 @@ export class Host {
     return isAllowed;
   }
 
-  /** Whether messages of our own can come from there: from this process, or from another one of this bus. */
+  /** Whether control messages may come from this process: it is this one, or another host of this bus. */
   isOurs(process: number): boolean {
     return process === 0 || this.foreign.isTrusted(process);
   }
 
-  /** A message of the bus itself for one of our peers: its bytes are kept, and read after the current operation. */
+  /** A control message for one of our peers: its bytes are kept, and read after the current operation. */
   acceptControl(shim: Shim, node: Node, message: Message, trace: Trace): void {
     trace.discharge(1, message.lengthBytes, 0);
     this.controlInbox.accept(shim, node, message);
     this.isUnsettled = true;
   }
 
-  /** The reading of a message from another process; null: it goes no further, and is dealt with later. */
+  /** The envelope of a message from another process; null: it is rejected, after the current operation. */
   // hot
   readForeign(shim: Shim, node: Node, message: Message, trace: Trace): Envelope | null {
     const { envelope } = this.foreign;
@@ -327,7 +327,7 @@ export class Host {
     this.waking.add(shim);
   }
 
-  /** Quotas of other processes may be known late. A message is being sent: other input is processed later. */
+  /** Updates quotas of other processes, which may be late. A message is being sent, so other input is settled later. */
   refreshQuotas({ shared }: HostDomain): void {
     this.isOccupied = true;
     try {
@@ -337,13 +337,13 @@ export class Host {
     }
   }
 
-  /** Called after each entry of another process, whose consequences come before the next entry is read. */
+  /** Called after each entry of another process: its consequences are settled before the next entry is read. */
   // hot
   afterEntry(): void {
     if (this.isUnsettled && !this.isOccupied) this.settle();
   }
 
-  /** The registry will not answer what `shim` has asked at `node`. */
+  /** The registry will not answer the request of `shim` whose reply node is `node`. */
   lostRegistry(shim: Shim, { context }: Node): void {
     if (context instanceof Lookup) {
       context.isAnswered = true;
@@ -360,7 +360,7 @@ export class Host {
     for (const shim of this.shims) shim.forgetName(bytes);
   }
 
-  /** The bus does not wait for a reply at this node for longer than reply_timeout. */
+  /** Ends the wait for a reply at this node after reply_timeout. */
   limitWaiting(shim: Shim, reply: Node): void {
     this.replyDeadlines.add(shim, reply, performance.now() + this.limits.replyTimeoutMs);
   }
@@ -371,7 +371,7 @@ export class Host {
     this.isUnsettled = true;
   }
 
-  /** Puts bytes of our own into a client's outbox. */
+  /** Puts a message of the bus itself into a client's outbox. */
   sendOwn(shim: Shim, bytes: Uint8Array): void {
     if (!shim.live) return;
     shim.outgoingMessages++;
@@ -387,7 +387,7 @@ export class Host {
     this.descriptors = null;
   }
 
-  /** The resources of one user. Connections without credentials share the ones of "nobody". */
+  /** The resources of one user. Connections without credentials share those of "nobody". */
   userOf(uid: number): ResourceUser {
     return this.users.of(uid, this.limits);
   }
@@ -400,7 +400,7 @@ export class Host {
     return this.registry.directory;
   }
 
-  /** Only where the registry is. */
+  /** Only in the process of the registry. */
   get driver(): Driver {
     return this.registryHere.driver;
   }
@@ -428,7 +428,7 @@ export class Host {
     return this.entrance.lobby.size;
   }
 
-  /** A connection that has authenticated is a peer from now on. */
+  /** A connection that has authenticated becomes a peer. */
   adopt(shim: Shim): void {
     this.shims.add(shim);
     this.poller.replace(shim);
@@ -454,13 +454,13 @@ export class Host {
     this.diagnostics.log(level, message, typeof uid === 'number' ? uid : undefined, () => fields);
   }
 
-  /** Runs `action` at a time of the monotonic clock; returns how to cancel that. */
+  /** Runs `action` at a time of the monotonic clock; returns a function that cancels it. */
   at(timeMs: number, action: () => void): () => void {
     const deadline = this.deadlines.add(timeMs, action);
     return () => this.deadlines.cancel(deadline);
   }
 
-  /** Other services can be started from now on. */
+  /** The set of services that can be started has changed. */
   servicesChanged(): void {
     this.attachment?.servicesChanged();
   }
@@ -480,7 +480,7 @@ export class Host {
     this.output.commands(this);
   }
 
-  /** A fault of ours costs the one connection that came upon it; inside a transaction nothing can be saved. */
+  /** An internal error ends the one connection that caused it; inside a transaction it ends the host. */
   private failed(endpoint: Endpoint, error: unknown): void {
     if (!this.domain.isIdle) throw error;
     const reason = internalError(error);

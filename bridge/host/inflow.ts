@@ -5,17 +5,17 @@ import { blockShiftFor } from './arena.js';
 import type { LargeBuffer, LargeBuffers } from './large-buffers.js';
 import { READ_BYTES, type ReceiveWindow } from './receive-window.js';
 
-/** Messages from here on get memory of their own: the read window has no room for them. */
+/** Longer messages get memory of their own: the receive window has no room for them. */
 const LARGE_BYTES = READ_BYTES / 2;
 
 /** Memory for a large message grows as its bytes arrive: a client that only announces 128 MiB gets this much. */
 const LARGE_FIRST_BYTES = 4 * 1024 * 1024;
 
-/** Takes the messages of a stream. */
+/** Processes the messages of a stream. */
 export interface MessageHandler {
-  /** false: what comes next is kept until `Inflow.resume` */
+  /** false: the remaining messages are kept until `Inflow.resume` */
   readonly takesMore: boolean;
-  /** Something has been read: what is complete follows. */
+  /** Input has been read: calls of `message` follow for what is complete. */
   begin(): void;
   /** One whole message, not checked yet. False: read no further. */
   message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean;
@@ -50,7 +50,7 @@ export class Inflow {
   private largeFilled = 0;
 
   private descriptors: number[] = [];
-  /** this process could not take descriptors that were sent */
+  /** descriptors that were sent were lost: this process has too many open */
   hasLostDescriptors = false;
   /** nothing was left in the socket after the last read */
   isDrained = true;
@@ -82,8 +82,8 @@ export class Inflow {
   }
 
   /**
-   * One system call, and everything that is complete after it; or what was kept, if there is something. A
-   * `ReadStatus`, or a `WireFault`.
+   * Processes what was kept, if there is something; otherwise makes one system call, and processes what is complete
+   * after it. Returns a `ReadStatus` or a `WireFault`.
    */
   // hot
   read(handler: MessageHandler): number {
@@ -94,7 +94,7 @@ export class Inflow {
     const start = window.open(READ_BYTES + this.partBytes);
     const from = start + this.partBytes;
     const count = window.receiver.receive(this.fd, arena.address + from, READ_BYTES);
-    /* what brings descriptors ends a read (unix(7)) */
+    /* a read ends after the data that came with descriptors (unix(7)) */
     this.isDrained = count < READ_BYTES && window.receiver.fdCount === 0;
     if (count <= 0) return this.nothingRead(count);
     if (window.receiver.fdCount > 0 && !this.takeDescriptors()) return ReadStatus.Descriptors;
@@ -113,7 +113,7 @@ export class Inflow {
     return this.cut(handler, at, at + bytes.length);
   }
 
-  /** What was kept because the handler took no more. */
+  /** Processes what was kept because the handler took no more. Returns the same as `read`. */
   resume(handler: MessageHandler): number {
     if (!this.hasRest) return ReadStatus.Ok;
     this.hasRest = false;
@@ -214,7 +214,7 @@ export class Inflow {
   }
 
   /**
-   * Reads no further than the end of the large message: what follows goes into the window again.
+   * Reads no further than the end of the large message: later bytes go into the window again.
    */
   private readLarge(large: LargeBuffer, handler: MessageHandler): number {
     const { receiver } = this.window;

@@ -1,6 +1,6 @@
 import { addressOf, allocateBytes } from '#core/linux/index.js';
 
-/** What is kept for the next large message at most. */
+/** The most memory that is kept for later large messages. */
 const SPARE_MAX_BYTES = 32 * 1024 * 1024;
 
 /** Memory for one large message, shared by the inflow that fills it and all outboxes that send it on. */
@@ -19,8 +19,8 @@ export class LargeBuffer {
 }
 
 /**
- * Memory of large messages, used again when the last outbox has sent it: fresh memory costs a page fault for every
- * 4 KiB, which is more than copying them.
+ * Memory of large messages, reused when the last outbox has sent it: fresh memory costs a page fault for every
+ * 4 KiB, which takes longer than copying them.
  */
 export class LargeBuffers {
   private readonly inUse = new Map<Uint8Array, LargeBuffer>();
@@ -39,7 +39,7 @@ export class LargeBuffers {
     return buffer;
   }
 
-  /** One more reader of `bytes`; returns their address. Other memory than ours is kept alive by its readers. */
+  /** Adds a reader of `bytes`; returns their address. Memory from elsewhere is kept alive by its readers. */
   retain(bytes: Uint8Array): number {
     const buffer = this.inUse.get(bytes);
     if (buffer === undefined) return addressOf(bytes);
@@ -47,7 +47,7 @@ export class LargeBuffers {
     return buffer.address;
   }
 
-  /** One reader less. */
+  /** Removes a reader of `bytes`. */
   release(bytes: Uint8Array): void {
     const buffer = this.inUse.get(bytes);
     if (buffer === undefined) return;

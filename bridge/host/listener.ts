@@ -15,7 +15,7 @@ import type { Host } from './host.js';
 export class Listener {
   readonly fd: number;
   private readonly host: Host;
-  /** the last accept failed for want of descriptors or memory, which was logged */
+  /** the last accept failed for lack of descriptors or memory, which was logged */
   private isShort = false;
   private readonly client: NewClient;
 

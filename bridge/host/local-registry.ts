@@ -17,7 +17,7 @@ import { INBOX, Lookup } from './node-contexts.js';
 import type { RegistryAccess } from './registry-access.js';
 import type { Shim } from './shim.js';
 
-/** Registry and driver in the thread of the shims: whatever these ask is answered before they go on. */
+/** Registry and driver in the thread of the shims: they usually answer a request before the shim goes on. */
 export class LocalRegistry implements RegistryAccess {
   readonly driver: Driver;
   readonly activator: Activator;
@@ -29,7 +29,7 @@ export class LocalRegistry implements RegistryAccess {
   /** clients whose Hello, valid or not, has not been answered yet */
   private readonly greeted = new Set<Shim>();
 
-  /** @param runControls makes shims carry out the control messages that they have got */
+  /** @param runControls makes shims carry out the control messages that they have received */
   constructor(host: Host, runControls: () => void) {
     this.host = host;
     const user = host.userOf(host.options.uid);
@@ -75,14 +75,14 @@ export class LocalRegistry implements RegistryAccess {
     const status = shim.peer.send(shim.registry, message);
     host.settle();
     if (lookup.isAnswered || status !== SendStatus.Sent) return lookup;
-    /* it belongs to a process that is giving the registry a new node for it at this moment */
+    /* the owner, in another process, has yet to give the registry a new node for the name */
     shim.hold(header, lookup);
     return null;
   }
 
   /**
-   * It has been dealt with when the message that is under way is through; only Hello may have to wait for the other
-   * bus, and what follows with it.
+   * The driver processes a message before the client's next one is read. Only Hello may have to wait, for the other
+   * bus, and then the client's next messages wait, too.
    */
   sentToDriver(shim: Shim): void {
     if (this.attachment === null || shim.connection.isActive) return;
@@ -111,7 +111,7 @@ export class LocalRegistry implements RegistryAccess {
     if (this.greeted.size > 0) this.continueGreeted();
   }
 
-  /** The host ends. */
+  /** Called when the host ends. */
   close(): void {
     this.attachment?.close();
     this.host.entrance.sandboxes?.close();

@@ -6,7 +6,7 @@ import type { LogLevel } from './host-options.js';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Where the lines go that are within the budget. */
+/** Writes the lines that are within the budget. */
 export type LogOutput = (level: LogLevel, message: string, fields: LogFields) => void;
 
 /** Lines of one kind about one user that are written in a period. */
@@ -16,7 +16,7 @@ const LINES_MAX = 20;
 const PERIOD_MS = 10_000;
 const PERIOD_MAX_MS = 600_000;
 
-/** Kinds that are told apart for one user, and users; all others share one budget. */
+/** The most kinds for one user, and the most users, that have budgets of their own; all others share one. */
 const KINDS_MAX = 32;
 const USERS_MAX = 64;
 
@@ -56,7 +56,7 @@ export class LogBudget {
     }
   }
 
-  /** Logs what `connection` has caused, with who it is. */
+  /** Logs what `connection` has caused, with its identity. */
   report(
     connection: Connection,
     level: LogLevel,
@@ -73,7 +73,7 @@ export class LogBudget {
     this.log(level, `connection refused: ${reason}`, uid, () => ({ ...identityOf(pid, uid) }));
   }
 
-  /** Users beyond the first share one budget, so that a range of subordinate users gains nothing. */
+  /** Users beyond the first USERS_MAX share one budget, so that a range of subordinate users gains nothing. */
   private known(uid: number | undefined): number | undefined {
     return this.users.has(uid) || this.users.size < USERS_MAX ? uid : undefined;
   }
@@ -114,7 +114,7 @@ export class LogBudget {
 const OTHER_KINDS = 'other messages';
 const KIND_MAX_CHARACTERS = 120;
 
-/** What is left of a message without numbers and quoted texts, which differ from one client to the next. */
+/** A message without its numbers and quoted texts, which differ from one client to the next. */
 function kindOf(message: string): string {
   return message.replace(/"[^"]*"|\d+/gu, '…').slice(0, KIND_MAX_CHARACTERS);
 }

@@ -4,11 +4,11 @@ import { returnFreedMemory } from '#core/linux/index.js';
 import type { Arena } from './arena.js';
 import type { Deadlines } from './deadlines.js';
 
-/** What makes a burst: so much memory that was used and freed, or so many times that the thread has slept. */
+/** A burst: this many bytes were used and freed, or the thread has slept this many times. */
 const BURST_BYTES = 4 << 20;
 const BURST_SLEEPS = 2000;
 
-/** As long as this without another burst: what comes next finds fresh pages, which cost more than used ones. */
+/** Memory is returned after this long without another burst: later messages need new pages, which cost more. */
 const QUIET_MS = 3000;
 
 /** Another thread of V8 frees buffers after a collection; it has done so by then. */
@@ -28,7 +28,7 @@ export class MemoryReturn {
     this.deadlines = deadlines;
   }
 
-  /** How long the thread may sleep, which it is about to do; -1: for ever. */
+  /** Called before every sleep of the thread; returns how long it may last; -1: no limit. */
   // hot
   sleepMs(): number {
     this.sleeps++;
@@ -66,8 +66,8 @@ export class MemoryReturn {
 }
 
 /**
- * V8 collects what it has no room for, and buffers of messages lie outside of its heap: left alone, they would stay for
- * as long as nothing happens. It takes some milliseconds.
+ * V8 collects garbage only when its heap is full, and buffers of messages lie outside it: on an idle bus they would
+ * stay allocated. A collection takes some milliseconds.
  */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');

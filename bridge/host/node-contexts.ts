@@ -10,10 +10,10 @@ export const CAPTURE = Symbol('capture');
 /** The `context` of a shim's node for one well-known name. Of a reply node it is the serial of the call, a number. */
 export const NAME_NODE = Symbol('name node');
 
-/** The `context` of the reply node of a request to be let in. */
+/** The `context` of the reply node of a request for admission. */
 export const ADMISSION = Symbol('admission');
 
-/** The `context` of the reply node of a question to the registry, and the answer once it is there. */
+/** The `context` of the reply node of a Resolve request to the registry, and its answer once it has arrived. */
 export class Lookup {
   readonly name: string;
   isAnswered = false;

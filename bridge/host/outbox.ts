@@ -6,16 +6,16 @@ import type { ReceiveWindow } from './receive-window.js';
 import { Shares } from './shares.js';
 import { BLOCK_MAX_BYTES, blockShiftFor, type Arena } from './arena.js';
 
-/** Pieces from here on are sent from where they lie: a copy of 16 KiB costs as much as a system call. */
+/** Pieces of this size or more are sent from where they lie: a copy of 16 KiB costs as much as a system call. */
 export const BORROW_MIN_BYTES = 16 * 1024;
 
 /**
- * Messages that are paid back together. More would keep those charged that a slow reader has long read; fewer make
- * more entries to go through.
+ * The most messages that are discharged together. With more, messages would stay charged long after a slow reader has
+ * read them; with fewer, there are more entries to process.
  */
 const CHARGE_MAX_MESSAGES = 64;
 
-/** Entries paid back that are kept in front of the others before these move up. */
+/** The most discharged entries in front of the others before these move up. */
 const CHARGE_GAP_MAX = 256;
 
 /** The segments that one system call gathers (`MessageSender` has room for 64 pieces). */
@@ -41,7 +41,7 @@ interface Charge {
   objects: number;
   bytes: number;
   descriptors: number;
-  /** position of the stream at which it is paid back */
+  /** position of the stream at which it is discharged */
   end: number;
 }
 
@@ -59,11 +59,11 @@ export interface OutboxShared {
   readonly sender: MessageSender;
 }
 
-/** The reader of the socket, where that is in this process. */
+/** The reader of the socket, if it is in this process. */
 export interface Shortcut {
-  /** Takes these bytes, which stand behind `leftBytes` that it had before, or has not had yet: then it refuses. */
+  /** Takes these bytes, which follow the first `leftBytes` of the stream; refuses if it has not taken exactly those. */
   take(bytes: Uint8Array, start: number, end: number, leftBytes: number): boolean;
-  /** Reads what it took: the outbox is in order again. */
+  /** Processes the bytes that it took: the outbox is consistent again. */
   taken(): void;
 }
 
@@ -82,7 +82,7 @@ export class Outbox {
   pendingDescriptors = 0;
   private chargeHead = 0;
   private chargeCount = 0;
-  /** of whom the charges are, while somebody wants to know */
+  /** the charges by sender, from the first use of `shares` until `forgetShares` */
   private counted: Shares | null = null;
 
   /** The segment that small pieces are copied to: `arena[tailStart, tailEnd)`, in a block of `1 << tailShift` bytes. */
@@ -96,9 +96,9 @@ export class Outbox {
   private appended = 0;
   private sent = 0;
 
-  /** what has left since the beginning */
+  /** bytes that have left since the connection began */
   private leftBytes = 0;
-  /** null: there is no way but the socket */
+  /** null: everything goes through the socket */
   shortcut: Shortcut | null = null;
 
   constructor(shared: OutboxShared) {
@@ -117,7 +117,7 @@ export class Outbox {
     return sum;
   }
 
-  /** What waits, by those who sent it; kept up to date until `forgetShares`. */
+  /** What is queued, by sender; kept up to date until `forgetShares`. */
   get shares(): Shares {
     if (this.counted !== null) return this.counted;
     const shares = (this.counted = new Shares());
@@ -133,7 +133,7 @@ export class Outbox {
     this.counted = null;
   }
 
-  /** Like the method above, for a message from another process: it may lie in memory that will be overwritten. */
+  /** Like `append`, for a message from another process: it may lie in memory that will be overwritten. */
   // hot
   appendForeign(message: Message, trace: Trace): void {
     const { lengthBytes } = message;
@@ -150,7 +150,7 @@ export class Outbox {
     large.release(own.bytes);
   }
 
-  /** Appends a message that was charged to `trace`, with `objects` of it to be paid back when it is sent. */
+  /** Appends a message that was charged to `trace`, which is discharged when the message has been sent. */
   // hot
   append(message: Message, trace: Trace | null): void {
     if (message.descriptors !== null) this.attach(message.descriptors.retain());
@@ -183,7 +183,7 @@ export class Outbox {
     this.appended += lengthBytes;
   }
 
-  /** Consecutive messages of one sender are one entry, up to a number. */
+  /** Consecutive messages of one sender share an entry, up to CHARGE_MAX_MESSAGES. */
   // hot
   private owe(trace: Trace, lengthBytes: number, descriptors: number): void {
     let charge = this.charges[this.chargeCount - 1];
@@ -201,7 +201,7 @@ export class Outbox {
     if (this.counted !== null) this.counted.add(trace, lengthBytes, descriptors);
   }
 
-  /** Entries are made once and used again: the list never shrinks. */
+  /** Entries are made once and reused: the list never shrinks. */
   private nextCharge(trace: Trace): Charge {
     if (this.chargeHead >= CHARGE_GAP_MAX) this.closeChargeGap();
     const i = this.chargeCount++;
@@ -211,7 +211,7 @@ export class Outbox {
     return charge;
   }
 
-  /** A reader that is never quite through must not make the list grow: entries paid back go to its end. */
+  /** Moves discharged entries to the end for reuse: the list must not grow while a reader never catches up. */
   private closeChargeGap(): void {
     if (this.chargeHead * 2 < this.chargeCount) return;
     const paid = this.charges.splice(0, this.chargeHead);
@@ -244,7 +244,7 @@ export class Outbox {
     return 0;
   }
 
-  /** Spares what is short and has no descriptors the way through the socket. */
+  /** Lets short output without descriptors bypass the socket. */
   private handOver(shortcut: Shortcut): boolean {
     const { tailStart, tailEnd } = this;
     if (this.segments.length > 0 || this.attachments.length > 0 || tailStart === tailEnd)
@@ -257,7 +257,7 @@ export class Outbox {
     return true;
   }
 
-  /** What `flush` left in the receive window gets memory of its own: to be called before the turn is over. */
+  /** Copies what `flush` left in the receive window to memory of its own; must be called before the turn ends. */
   keepBorrowed(): void {
     for (const segment of this.segments) {
       if (!segment.borrowed) continue;
@@ -272,7 +272,7 @@ export class Outbox {
     }
   }
 
-  /** Throws away what waits and gives everything back. */
+  /** Discards what is queued and releases everything. */
   close(): void {
     this.sent = this.appended;
     for (const { descriptors } of this.attachments) descriptors.drop();
@@ -306,7 +306,7 @@ export class Outbox {
     this.appended += lengthBytes;
   }
 
-  /** Makes what was copied so far a segment of its own, so that something else can stand behind it. */
+  /** Makes what was copied so far a segment of its own, so that another one can follow it. */
   private sealTail(): void {
     if (this.tailBlock < 0 || this.tailEnd === this.tailStart) return;
     this.segments.push({
@@ -340,7 +340,7 @@ export class Outbox {
     return true;
   }
 
-  /** The arena is full: the garbage-collected heap has to do. */
+  /** The arena is full: copies to garbage-collected memory instead. */
   private appendOwn(bytes: Uint8Array, offset: number, lengthBytes: number): void {
     const own = allocateBytes(Math.max(lengthBytes, 65));
     copyIn(own.bytes, 0, bytes, offset, lengthBytes);

@@ -14,10 +14,10 @@ export interface Endpoint {
   readonly fd: number;
   /** it reads until nothing is left, or asks for another turn (`Poller.again`), and is notified once of new input */
   readonly isEdgeTriggered?: boolean;
-  /** @param isEnding nothing comes after what is there */
+  /** @param isEnding no input follows what can be read now */
   readable(isEnding: boolean): void;
   writable?(): void;
-  /** Ends it because of a fault of ours; without this the whole host ends. */
+  /** Ends it after an internal error; without this method, the error ends the whole host. */
   fail?(reason: string): void;
 }
 
@@ -37,14 +37,14 @@ export class Poller {
   /** the events that epoll watches for each descriptor */
   private readonly interests: (number | undefined)[] = [];
   private readonly graveyard: number[] = [];
-  /** there may be something left to be read */
+  /** endpoints that may have input left to be read */
   private unfinished: Endpoint[] = [];
   /**
    * The ready list may have a descriptor whose data has been read already. Before a message is delivered to a
    * client that may act on it, `turn` has to be called once more.
    */
   isStale = false;
-  /** a fault of `endpoint`, which must be dealt with or thrown on */
+  /** called with an error that `endpoint` has thrown; must handle it or rethrow it */
   private readonly onFault: (endpoint: Endpoint, error: unknown) => void;
 
   constructor(onFault: (endpoint: Endpoint, error: unknown) => void) {
@@ -76,7 +76,7 @@ export class Poller {
     return count;
   }
 
-  /** An endpoint that is edge-triggered has left something in its socket: it has another turn. */
+  /** Gives another turn to an edge-triggered endpoint that has left input in its socket. */
   again(endpoint: Endpoint): void {
     this.unfinished.push(endpoint);
   }
@@ -107,22 +107,22 @@ export class Poller {
     this.setReading(endpoint.fd, true);
   }
 
-  /** The same descriptor with another endpoint from now on; both are edge-triggered, so epoll need not be told. */
+  /** Replaces the endpoint of a descriptor; both are edge-triggered, so epoll's settings stay the same. */
   replace(endpoint: Endpoint): void {
     this.endpoints[endpoint.fd] = endpoint;
   }
 
-  /** Leaves a descriptor alone that stays open. */
+  /** Stops watching a descriptor that stays open. */
   ignore(fd: number): void {
     this.silence(fd);
     this.endpoints[fd] = null;
   }
 
   /**
-   * Closes a descriptor; its number is not used again before the events of this turn are through. It is taken from
+   * Closes a descriptor; its number is not reused before all events of this turn are processed. It is removed from
    * epoll's list first: close(2) does so only with the last descriptor for the same socket (epoll(7), "Questions and
-   * answers"), and a child process that is between fork and exec has one. Its hang-up would be told to the connection
-   * that has the number by then.
+   * answers"), and a child process that is between fork and exec has one. Otherwise its hang-up would be reported to
+   * the connection that has the number by then.
    */
   close(fd: number): void {
     this.ignore(fd);
@@ -146,7 +146,7 @@ export class Poller {
     this.epoll.remove(fd);
   }
 
-  /** Gives back what was closed in this turn; true when that was something. */
+  /** Closes the descriptors that were given up in this turn; returns whether there were any. */
   bury(): boolean {
     if (this.graveyard.length === 0) return false;
     for (const fd of this.graveyard) closeFd(fd);
@@ -158,7 +158,7 @@ export class Poller {
     const asked = this.interests[fd];
     const others = (asked ?? 0) & ~event;
     const events = isWanted ? others | event : others;
-    /* one that was closed, or is left alone, stays so */
+    /* a descriptor that was closed or is ignored stays so */
     if (events === (asked ?? 0) || this.endpoints[fd] === null) return;
     const edge = this.endpoints[fd]?.isEdgeTriggered === true ? EDGE : 0;
     if (asked === undefined) this.epoll.add(fd, events | edge);

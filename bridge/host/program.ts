@@ -4,7 +4,7 @@ import type { Shim } from './shim.js';
 /**
  * The connections of one client process, on a host whose registry is in another process. A program may send
  * something on one connection and then something on another, and rely on that order (docs/hosts.md, "Order"): so
- * while one of them waits for the registry, or while the end of a closed one is not known everywhere, the others
+ * while one of them waits for the registry, or while not all hosts know of the end of a closed one, the others
  * wait, too.
  */
 export class Program {
@@ -32,7 +32,7 @@ export class Program {
     this.review();
   }
 
-  /** It has that. */
+  /** It has the answer. */
   goesOn(shim: Shim): void {
     if (this.waiting.delete(shim)) this.review();
   }

@@ -2,7 +2,7 @@ import { MessageReceiver } from '#core/linux/index.js';
 
 import type { Arena } from './arena.js';
 
-/** What one system call may read: DESIGN, "The hot path". */
+/** The most that one system call reads: DESIGN, "The hot path". */
 export const READ_BYTES = 256 * 1024;
 
 /** Several reads of one turn fit side by side, because what was read is sent from where it lies. */

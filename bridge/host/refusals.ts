@@ -65,7 +65,7 @@ function descriptorFault({ host, hasUnixFds, inflow }: Shim): string {
   return `it sent more file descriptors without their messages than ${limit}`;
 }
 
-/** How long a client that no longer reads may go on sending: then shutdown(2), SHUT_RD. */
+/** How long a client that no longer reads, as after shutdown(2) with SHUT_RD, may go on sending. */
 const LAST_WORDS_MS = 1000;
 
 /**
@@ -81,7 +81,7 @@ export function brokenPipe(shim: Shim, errno: number): void {
   host.deadlines.add(performance.now() + LAST_WORDS_MS, () => endOfStream(shim, ReadStatus.Closed));
 }
 
-/** Bytes that are no D-Bus: the connection ends, as with both reference daemons. */
+/** Bytes that are not D-Bus: the connection ends, as with both reference daemons. */
 export function malformed(shim: Shim, fault: number): false {
   shim.host.close(shim, `it sent a malformed message: ${wireFaultText(fault)}`);
   return false;
@@ -120,7 +120,7 @@ export function noteDenial(host: Host, connection: Connection, fields: Denial['f
   host.diagnostics.report(connection, 'notice', DENIED, () => fields);
 }
 
-/** The policy does not let this message pass. */
+/** The policy denies this message: its sender gets an error, and the denial is logged. */
 export function denied(shim: Shim, header: MessageHeader, facet: Facet): void {
   const denial = denialOf(facet, header);
   sendError(shim, header, ErrorName.AccessDenied, denial.why);
@@ -150,7 +150,7 @@ export function notSent(
   sendError(shim, header, errorName, reason || noRoom(shim, handle, message.lengthBytes));
 }
 
-/** Which limit is in the way: that of the sender at the receiving connection, or that at the receiver's user. */
+/** An error text that names the limit: that of the sender at the receiving connection, or at the receiver's user. */
 function noRoom(shim: Shim, { node }: Handle, lengthBytes: number): string {
   const text = 'The destination service has a full message queue';
   const { sink, user } = node.owner;
@@ -228,13 +228,13 @@ export function refuseForeign(
   shim.peer.send(reply, message);
 }
 
-/** The callee has gone, or let go of the reply handle. */
+/** The callee has gone, or has released the reply handle. */
 export function noReply(shim: Shim, serial: number): void {
   const { uniqueName } = shim.connection;
   shim.host.sendOwn(shim, noReplyError(shim.errorSerials.next(), serial, uniqueName));
 }
 
-/** reply_timeout has passed. */
+/** reply_timeout expired. */
 export function replyTimedOut(shim: Shim, serial: number): void {
   const text = ErrorText.replyTimedOut;
   const { uniqueName } = shim.connection;

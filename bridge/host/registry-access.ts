@@ -11,13 +11,13 @@ import type { Shim } from './shim.js';
  */
 export interface RegistryAccess {
   readonly directory: Directory;
-  /** Takes in a connection that has authenticated. */
+  /** Admits a connection that has authenticated. */
   admit(shim: Shim, credentials: Credentials): void;
   /**
    * Asks who owns `name`. Null: the answer comes later; then `shim` continues with this message before any other.
    */
   resolve(shim: Shim, name: string, header: MessageHeader): Lookup | null;
-  /** A message has gone to the driver: what the client sends next may have to wait until that is dealt with. */
+  /** A message has gone to the driver: what the client sends next may have to wait until it has been processed. */
   sentToDriver(shim: Shim): void;
   /**
    * Runs `action` when everything that has happened here so far is known in all hosts, and the driver's messages
@@ -29,9 +29,9 @@ export interface RegistryAccess {
   left(shim: Shim): void;
   /** Whether this host has room for clients has changed. */
   setAccepting(isAccepting: boolean): void;
-  /** Lets registry and driver deal with what has arrived. */
+  /** Lets registry and driver process what has arrived. */
   run(): void;
-  /** Applies all directory changes that were sent before the message of ours that is now being processed. */
+  /** Applies all directory changes that were sent before the control message that is being processed. */
   catchUp(): void;
   reload(rules: HostOptions['rules']): void;
 }

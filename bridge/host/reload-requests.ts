@@ -1,7 +1,7 @@
-/** Called when the configuration has been read again; with what was wrong if it could not be used. */
+/** Called when the configuration has been reread; with the reason if it could not be used. */
 export type ReloadDone = (failure: string | undefined) => void;
 
-/** Callers that wait until the control plane has read the configuration again. */
+/** Callers that wait until the control plane has reread the configuration. */
 export class ReloadRequests {
   private readonly waiting = new Map<number, ReloadDone>();
   private lastNumber = 0;

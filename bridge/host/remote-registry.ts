@@ -22,7 +22,7 @@ import { Program } from './program.js';
 import type { RegistryAccess } from './registry-access.js';
 import type { Shim } from './shim.js';
 
-/** A call whose callee has gone ends also where the registry does not answer. */
+/** The longest wait for the registry: calls whose callee has gone must end even if it does not answer. */
 const NEWS_TIMEOUT_MS = 2000;
 
 /** How long the registry may take at start-up to send the whole directory. */
@@ -30,12 +30,12 @@ const MIRROR_TIMEOUT_MS = 10_000;
 
 /**
  * Registry and driver in another process: shims wait for their answers, and a replica of the directory is kept
- * here, so that a message to a known destination needs no question.
+ * here, so that a message to a known destination needs no request.
  */
 export class RemoteRegistry implements RegistryAccess {
   readonly directory: Replica;
   private readonly host: Host;
-  /** the domain's root node, behind which the driver lets clients in; dead when its process is */
+  /** handle to the domain's root node, where the driver admits clients; dead once the driver's process has ended */
   private readonly door: Handle;
   private readonly message = new Message();
   private awaitingNews: (() => void)[] = [];
@@ -102,12 +102,12 @@ export class RemoteRegistry implements RegistryAccess {
     return null;
   }
 
-  /** Until it has been dealt with: what follows may rely on it. */
+  /** Waits until the driver has processed the message: what follows may rely on it. */
   sentToDriver(shim: Shim): void {
     if (shim.driver.handle.live) shim.wait();
   }
 
-  /** One question to the driver, whose answer stands behind all that it had to say until then. */
+  /** Sends one request to the driver, whose answer comes after everything that the driver had to send before. */
   whenTold(action: () => void): void {
     if (this.awaitingNews.push(action) > 1) return;
     this.host.isUnsettled = true;
@@ -164,7 +164,7 @@ export class RemoteRegistry implements RegistryAccess {
     this.host.grants.reload(rules, this.directory.connections.values());
   }
 
-  /** Asks to be kept in step, and waits until that has begun. */
+  /** Asks the registry for its directory and all changes, and waits until the directory has arrived. */
   private follow(domain: HostDomain): void {
     const { peer } = this.directory;
     const { handle } = peer.createNode();

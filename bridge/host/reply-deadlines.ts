@@ -4,8 +4,8 @@ import type { Deadline, Deadlines } from './deadlines.js';
 import type { Shim } from './shim.js';
 
 /**
- * A call that waits for its reply. Nodes are used again, IDs are not: by them it can be seen
- * whether it still does.
+ * A call that waits for its reply. Nodes are reused, IDs are not: the ID shows whether the call
+ * still waits.
  */
 interface Waiting {
   readonly shim: Shim;
@@ -20,7 +20,7 @@ const ROOM_MIN = 256;
 /**
  * On a bus with a reply_timeout, the calls whose wait it will end. All wait equally long, so the
  * oldest is the first; calls that were answered in time stay in the list until it has doubled, or
- * its timer rings.
+ * its timer fires.
  */
 export class ReplyDeadlines {
   private readonly deadlines: Deadlines;

@@ -48,7 +48,7 @@ export class ReplyTable {
   }
 
   /**
-   * The caller has gone, its reply node with it. A serial that was used twice stands here twice.
+   * The caller has gone, and its reply node with it. A serial that was used twice is in the table twice.
    */
   remove(handle: Handle, caller: number, serial: number): void {
     let i = slot(caller, serial) & this.mask;

@@ -24,7 +24,7 @@ export function resolve(shim: Shim, header: MessageHeader): Destination | null {
 /** Makes a destination of the registry's answer; null: there is none, and the client has got the error. */
 export function adopt(shim: Shim, lookup: Lookup, header: MessageHeader): Destination | null {
   const { name, handle, resolution } = lookup;
-  /* the owner has lost the name while the answer was on its way: who has it now? */
+  /* the owner has lost the name while the answer was on its way: ask again */
   if (handle?.live === false && shim.registry.live) return resolve(shim, header);
   if (handle === null || !handle.live || refusesToStart(lookup, header)) {
     if (handle !== null && handle.live) shim.peer.release(handle);

@@ -16,7 +16,7 @@ import type { Shim } from './shim.js';
 import { EffortOf } from './turn-share.js';
 import { INTROSPECTABLE, PEER } from '#bridge/wire/standard-names.js';
 
-/** Ways off the hot path: to the driver, to everybody, and of messages that have to be rewritten. */
+/** Routes off the hot path: to the driver, without a destination, on an observed bus, and after a rewrite. */
 
 /** A message to org.freedesktop.DBus. */
 export function sendToDriver(shim: Shim, header: MessageHeader): void {
@@ -54,13 +54,13 @@ function deliver(shim: Shim, header: MessageHeader, message: Message): void {
   else shim.host.registry.sentToDriver(shim);
 }
 
-/** Some methods give the driver a node: the one that a name will lead to, or the one that a monitor listens at. */
+/** Some methods give the driver a node: the one that a name will lead to, or the one that gets a monitor's copies. */
 function attachedContext(member: string): typeof NAME_NODE | typeof CAPTURE | undefined {
   if (member === 'RequestName') return NAME_NODE;
   return member === 'BecomeMonitor' ? CAPTURE : undefined;
 }
 
-/** What the policy says about the driver is decided once the connection is known. */
+/** The facet for messages to the driver is decided once the connection has said Hello. */
 function driverDestination({ driver, connection, host }: Shim): Destination {
   if (connection.isActive && !driver.isDecidedFor(connection))
     driver.decide(connection, host.grants);
@@ -86,7 +86,7 @@ export function routeUndirected(shim: Shim, header: MessageHeader): void {
   if (shim.isMonitor && !isForPeer(header)) return speaksOutOfTurn(shim);
   if (isCall) return answerAsPeer(shim, header);
   if (header.type !== MessageType.Signal) return;
-  /* that library takes whatever has this interface for a call, and answers it */
+  /* that library treats every message with this interface as a call, and answers it */
   if (isForPeer(header)) return answer(shim, header, [UNKNOWN_TO_PEER], ErrorName.UnknownMethod);
   if (!shim.connection.isActive) return speaksOutOfTurn(shim);
   const message = shim.compose(header);
@@ -161,7 +161,7 @@ export function routeObserved(shim: Shim, header: MessageHeader): void {
   registry.eavesdrop(host.envelope, shim.compose(header), connection);
 }
 
-/** Sends a held message: the registry has now said where it goes. */
+/** Sends a held message: the registry has resolved its destination. */
 export function routeAgain(shim: Shim, header: MessageHeader, lookup: Lookup): void {
   const { host, connection } = shim;
   const refusals = shim.refusals;
@@ -192,8 +192,8 @@ function isShownLate({ host, connection }: Shim, header: MessageHeader): boolean
 }
 
 /**
- * Whether the registry, in another process, has to say first if a service is to be started: then it is shown there, for
- * the same reason.
+ * Whether the registry, in another process, must first decide if a service has to be started: then the message is
+ * shown there, for the same reason.
  */
 function isShownElsewhere(shim: Shim, header: MessageHeader): boolean {
   const { host, connection, destinations } = shim;
@@ -207,7 +207,7 @@ function isShownElsewhere(shim: Shim, header: MessageHeader): boolean {
   return !known.isDriver && known.isParking;
 }
 
-/** What comes before the end of Hello is shown by the driver, which knows whether it was one. */
+/** The driver shows what comes before the end of Hello, because it knows whether it was a Hello. */
 function isShownOnArrival({ connection, isMonitor }: Shim, header: MessageHeader): boolean {
   if (isMonitor) return false;
   if (header.destinationLength === 0) {
@@ -217,7 +217,7 @@ function isShownOnArrival({ connection, isMonitor }: Shim, header: MessageHeader
   return connection.isActive || !isKnownType || !isForDriver(header);
 }
 
-/** What systemd tells the bus. */
+/** systemd's signal that it could not start a service. */
 function isActivationFailure(header: MessageHeader): boolean {
   const isSignal = header.type === MessageType.Signal && isForDriver(header);
   return isSignal && headerText(header, 'member') === 'ActivationFailure';
@@ -227,7 +227,7 @@ function isForDriver(header: MessageHeader): boolean {
   return headerText(header, 'destination') === DRIVER_NAME;
 }
 
-/** A message that says who sent it, or has unknown fields: both are left out (the feature HeaderFiltering). */
+/** Routes a message with a SENDER field or unknown fields after removing these (the feature HeaderFiltering). */
 export function routeCleaned(shim: Shim, header: MessageHeader): void {
   const field = (name: Parameters<typeof headerText>[1]): string | undefined =>
     header[`${name}Length`] === 0 ? undefined : headerText(header, name);

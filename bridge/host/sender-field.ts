@@ -9,10 +9,10 @@ import type { Arena } from './arena.js';
 const BLOCK_SHIFT = 6;
 const VARIANT_BYTES = 32;
 
-/** What a message can grow by; with padding before and after it. */
+/** The most that a message can grow by this field, with padding before and after it. */
 export const SENDER_FIELD_MAX_BYTES = VARIANT_BYTES;
 
-/** So a receiver never has to refuse what we took. */
+/** The limit for the fields of a client's message, so that no receiver has to refuse it with the SENDER field added. */
 export const FIELDS_MAX_BYTES = ARRAY_MAX_BYTES - SENDER_FIELD_MAX_BYTES;
 
 /**

@@ -1,12 +1,12 @@
 import { isWithinShare, type Claim, type Trace } from '#core/index.js';
 
-/** What waits in an outbox on behalf of one peer, or of one user. */
+/** What is queued in an outbox on behalf of one peer, or of one user. */
 class Share {
   bytes = 0;
   descriptors = 0;
 }
 
-/** What is let wait on behalf of one user: `max_outgoing_bytes` and `max_outgoing_unix_fds`. */
+/** The most that may be queued on behalf of one user: `max_outgoing_bytes` and `max_outgoing_unix_fds`. */
 export interface ShareLimits {
   readonly bytes: number;
   readonly descriptors: number;

@@ -63,29 +63,29 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
 
   live = true;
   isMonitor = false;
-  /** of its call of BecomeMonitor, and whether what monitors get follows the answer to it */
+  /** serial of its BecomeMonitor call, and whether it accepts copies: only after the reply to that call */
   becomingSerial = -1;
   isWatching = false;
   isDirty = false;
-  /** a question to the registry or driver has not been answered */
+  /** a request to the registry or driver has not been answered */
   private isAwaiting = false;
   /** the connections of the client's process; null: no others are known */
   program: Program | null = null;
-  /** when its socket has become readable meanwhile, among others (`Waking`); 0: it has not */
+  /** order, among waiting shims, in which its socket has become readable (`Waking`); 0: it has not */
   unreadAt = 0;
   /** continues within this turn, and reads nothing until then */
   isWoken = false;
   readonly isEdgeTriggered = true;
   /** the client writes nothing more: what is there is read to its end */
   private isEnding = false;
-  /** the message that has to be routed then */
+  /** the message that is routed when the wait is over, before all others */
   private held: HeldMessage | null = null;
 
   incomingMessages = 0;
   incomingBytes = 0;
   outgoingMessages = 0;
   outgoingBytes = 0;
-  /** messages that were answered with an error of ours */
+  /** messages that this shim answered with an error */
   refusals = 0;
   /** method calls of this connection that wait for their reply */
   pendingCalls = 0;
@@ -124,7 +124,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     if (peers !== null) peers.shared.catchUp();
   }
 
-  /** One whole message of the client's. */
+  /** Checks and routes one whole message of the client. */
   // hot
   message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
     if (!this.live) return false;
@@ -147,7 +147,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     return this.live;
   }
 
-  /** Where a message goes is a question of its type and of the handle that its destination leads to. */
+  /** The type of a message and the handle that its destination leads to decide where it goes. */
   // hot
   route(header: MessageHeader): void {
     if (header.destinationLength === 0) {
@@ -199,7 +199,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
       this.pendingCalls++;
     }
     let status = this.peer.send(destination.handle, message);
-    /* the room of a receiver in another process may be known late */
+    /* the quota of a receiver in another process may be out of date here */
     if (status === SendStatus.OverQuota && host.peers !== null) {
       host.refreshQuotas(host.peers);
       status = this.peer.send(destination.handle, message);
@@ -233,7 +233,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     if (status !== SendStatus.Sent) refusals.replyNotSent(this, header, handle, status);
   }
 
-  /** The client's bytes with our SENDER field behind its own fields: header, sender, body. */
+  /** The client's bytes with our SENDER field after its own fields: header, sender, body. */
   // hot
   compose(header: MessageHeader): Message {
     const { host, senderField } = this;
@@ -257,11 +257,11 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     return message;
   }
 
-  /** Sink: a message has come in on one of our nodes. */
+  /** Sink: a message has arrived at one of our nodes. */
   // hot
   accept(node: Node, message: Message, trace: Trace): void {
     const { context } = node;
-    /* other hosts show it what there is before it has the answer that makes it a monitor */
+    /* drops copies that other hosts send before the reply that makes it a monitor */
     if (context === CAPTURE && !this.isWatching) {
       return trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
     }
@@ -293,7 +293,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     if (!this.isDirty) this.host.markDirty(this);
   }
 
-  /** Sink: a name that we sent to, or have asked for, is gone, or a caller whose reply we owe. */
+  /** Sink: a name that we have sent to or asked for is gone, or a caller to whom we owe a reply. */
   nodeReleased(handle: Handle): void {
     const context = handle.context as Destination | Facet | null;
     if (handle === this.driver.handle) this.host.continueWith(this);
@@ -317,7 +317,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     return this.backlog.limitReached(trace, lengthBytes) === undefined;
   }
 
-  /** Sink: a call of ours can no longer be answered, or the registry has released a name node of ours. */
+  /** Sink: a call of ours, or a request to the registry, can no longer be answered; other nodes need no action. */
   handleReleased(node: Node): void {
     const { context } = node;
     if (typeof context !== 'number') {
@@ -328,7 +328,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     if (this.live) this.host.noReply(this, context);
   }
 
-  /** A bus with a reply_timeout ends the wait itself: the callee's handle dies, the caller gets NoReply. */
+  /** reply_timeout expired: the callee's handle dies, the caller gets NoReply. */
   endWaiting(reply: Node): void {
     const serial = reply.context as number;
     this.peer.release(reply);
@@ -369,7 +369,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     return this.held !== null;
   }
 
-  /** Nothing has to be waited for any more, perhaps. */
+  /** Routes the held message and resumes reading, if nothing has to be waited for any more. */
   goOn(): void {
     const { held, host } = this;
     if (held !== null && !held.lookup.isAnswered) return;
@@ -389,13 +389,13 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     if (this.inflow.hasRest && !this.isWaiting) host.poller.again(this);
   }
 
-  /** A name leads somewhere else. */
+  /** A name leads to another node now. */
   forgetName(name: Uint8Array): void {
     const handle = this.destinations.forget(name);
     if (handle?.live === true) this.peer.release(handle);
   }
 
-  /** Admitted by the driver: from now on messages can come and go. */
+  /** The driver has admitted the connection: messages can be sent and received from now on. */
   attach(connection: Connection, driver: Handle, registry: Handle): void {
     this.connection = connection;
     this.registry = registry;
@@ -412,7 +412,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     const messages = this.incomingMessages;
     this.unreadAt = 0;
     this.readUntil(inflow.read(this));
-    /* one message is what we were woken for; of more, some may have come after that */
+    /* a single message is what we were woken for; of several, some may have arrived after that */
     if (this.incomingMessages - messages !== 1 || inflow.waitingBytes > 0)
       host.poller.isStale = true;
     if (!this.live) return;
@@ -457,7 +457,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     refusals.brokenPipe(this, errno);
   }
 
-  /** Puts bytes of our own into the client's outbox that no monitor gets to see. */
+  /** Puts a message of the bus itself into the client's outbox without showing it to monitors. */
   sendUnseen(bytes: Uint8Array): void {
     this.outgoingMessages++;
     this.outgoingBytes += bytes.length;
@@ -465,7 +465,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     if (!this.isDirty) this.host.markDirty(this);
   }
 
-  /** Releases everything; the socket is the host's to close. */
+  /** Releases everything but the socket, which the host closes. */
   close(): void {
     this.live = false;
     this.held?.drop();

@@ -13,9 +13,9 @@ import type { ClientOrigin } from '#policy/index.js';
 const NO_SOCKET = -1;
 
 /**
- * Who is at the other end of a socket. The kernel keeps what it noted at connect(2) for as long as the socket is open,
- * so that what few ask for (groups, the process as a descriptor, the label) is fetched when somebody does: most
- * connections end before anybody has.
+ * The credentials of the process at the other end of a socket. The kernel keeps what it noted at connect(2) for as
+ * long as the socket is open, so what is rarely needed (groups, pidfd, label) is fetched on first use: most
+ * connections end before that.
  */
 export class SocketCredentials implements Credentials {
   readonly gid: number | undefined;
@@ -23,7 +23,7 @@ export class SocketCredentials implements Credentials {
   uid: number | undefined;
   atConsole = false;
   origin: ClientOrigin | undefined = undefined;
-  /** what the client sees of the bus is filtered, as its roles want it */
+  /** what the client sees of the bus is filtered, as its roles require */
   isConfined = false;
   private fd: number;
   private ownsSocket = false;
@@ -41,13 +41,13 @@ export class SocketCredentials implements Credentials {
     this.pid = pid;
   }
 
-  /** Of a Unix socket. @throws SystemError */
+  /** The credentials of a Unix socket. @throws SystemError */
   static of(fd: number): SocketCredentials {
     const { uid, gid, pid } = peerCredentials(fd);
     return new SocketCredentials(fd, uid, gid, pid > 0 ? pid : undefined);
   }
 
-  /** Of a Unix socket that somebody else owns: of a duplicate, which `close` closes. @throws SystemError */
+  /** The credentials of a Unix socket that the caller keeps: `close` closes a duplicate. @throws SystemError */
   static ofDuplicate(fd: number): SocketCredentials {
     const copy = duplicate(fd);
     try {
@@ -60,7 +60,7 @@ export class SocketCredentials implements Credentials {
     }
   }
 
-  /** Of a socket that does not say who its client is. */
+  /** The credentials of a socket that carries none. */
   static none(): SocketCredentials {
     return new SocketCredentials(NO_SOCKET);
   }
@@ -74,7 +74,7 @@ export class SocketCredentials implements Credentials {
     return this.knownGroups;
   }
 
-  /** Undefined as well when the process has ended before it was asked for, or when we are out of descriptors. */
+  /** Also undefined when the process had ended before the first use, or when we are out of descriptors. */
   get pidFd(): number | undefined {
     if (!this.hasPidFd && this.fd !== NO_SOCKET) {
       try {
@@ -95,7 +95,7 @@ export class SocketCredentials implements Credentials {
     return this.knownLabel;
   }
 
-  /** The socket is about to be closed: its number may be that of another one soon. */
+  /** The socket is about to be closed: its number may soon be reused. */
   close(): void {
     if (this.ownsSocket) closeFd(this.fd);
     this.ownsSocket = false;

@@ -4,7 +4,7 @@ import type { Deadlines } from './deadlines.js';
 import type { Outbox } from './outbox.js';
 import type { Poller } from './poller.js';
 
-/** Long enough not to be busy with it, short enough to go unnoticed. */
+/** Long enough to cost little processor time, short enough to go unnoticed. */
 const ARRIVAL_RETRY_MS = 10;
 
 /** The connection that the output belongs to. */
@@ -44,7 +44,7 @@ export class SocketOutput {
     else this.write();
   }
 
-  /** The socket takes more. */
+  /** The socket can take more output. */
   writable(): void {
     this.isBlocked = false;
     this.write();
@@ -73,7 +73,7 @@ export class SocketOutput {
     this.wait();
   }
 
-  /** Too many descriptors are on their way to readers of this user (unix(7)); no event tells when they are there. */
+  /** Too many descriptors are in flight to readers of this user (unix(7)); no event reports their arrival. */
   private waitForArrivals(): void {
     this.wait();
     this.deadlines.add(performance.now() + ARRIVAL_RETRY_MS, () => {

@@ -8,10 +8,10 @@ import type { Host } from './host.js';
 /** A client that was handed to a host and has not said Hello after this time is forgotten here. */
 const ON_ITS_WAY_MS = 30_000;
 
-/** A process with more connections than any program needs makes load: it is spread like many programs. */
+/** The connections of a process with more than any program needs are spread as if from many programs. */
 const TOGETHER_MAX = 64;
 
-/** A client that was handed to a host, and when. */
+/** The host to which a client was handed, and when. */
 interface HandedOver {
   readonly process: number;
   readonly atMs: number;
@@ -35,7 +35,7 @@ export class Spreader {
     driver.mirrors.onHostsChanged = () => this.review();
   }
 
-  /** Nothing is accepted before all hosts are there, nor while one has no room. */
+  /** Accepting begins when all hosts have joined, and pauses while one of them has no room. */
   get isAccepting(): boolean {
     return this.hasBegun && this.driver.mirrors.areAccepting;
   }
@@ -81,7 +81,7 @@ export class Spreader {
     return count < TOGETHER_MAX ? (host ?? this.onTheirWay.get(pid)?.process) : undefined;
   }
 
-  /** How many connections each host has, or will have in a moment. */
+  /** The number of connections of each host, including those on their way to it. */
   private loads(): Map<number, number> {
     const loads = new Map<number, number>();
     for (const process of this.driver.mirrors.processes) loads.set(process, 0);

@@ -22,7 +22,7 @@ export type HostCommand =
     }
   | ActivationCommand;
 
-/** What a host wants of the control plane. */
+/** Requests of a host to the control plane. */
 export type HostRequest =
   | { readonly type: 'reload-config'; readonly request: number }
   | ActivationRequest;

@@ -25,8 +25,8 @@ export function outsideUid(map: readonly UidRange[], uid: number): number | unde
 }
 
 /**
- * Whether the process behind a socket, which the kernel says is `uid`, may well call itself `claimedUid`: it lives in a
- * user namespace in which that is its uid. `pidFd` proves that the pid was not used again meanwhile.
+ * Whether the process behind a socket, which has `uid` according to the kernel, may claim `claimedUid`: it is in a
+ * user namespace in which that is its uid. `pidFd` proves that the pid has not been reused meanwhile.
  */
 export function isSameUserInNamespace(
   process: { readonly uid: number; readonly pid: number; readonly pidFd: number },

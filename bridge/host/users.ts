@@ -4,7 +4,7 @@ import type { BusLimits } from '#policy/index.js';
 /** Nodes, handles and waiting messages that one connection may account for on average. */
 const OBJECTS_PER_CONNECTION = 16_384;
 
-/** What each user may have charged to it. */
+/** The most that may be charged to each user. */
 export function maximaOf(limits: BusLimits): Maxima {
   const { maxConnectionsPerUser, maxOutgoingBytes, maxOutgoingUnixFds } = limits;
   return {
@@ -14,7 +14,7 @@ export function maximaOf(limits: BusLimits): Maxima {
   };
 }
 
-/** The resources of each user: as much as all connections that it may have can use. */
+/** The resources of each user: enough for all connections that the user may have. */
 export class Users {
   private readonly byUid = new Map<number, ResourceUser>();
 

@@ -1,6 +1,6 @@
 import type { Shim } from './shim.js';
 
-/** Connections that had to wait and can go on, perhaps: they do before the turn is over. */
+/** Connections that had to wait and may be able to go on, which they then do before the turn is over. */
 export class Waking {
   private woken: Shim[] = [];
   private unreadCount = 0;
@@ -16,12 +16,12 @@ export class Waking {
     this.woken.push(shim);
   }
 
-  /** This one has something to be read, and has to wait. */
+  /** `shim` has input to be read, but has to wait. */
   noteUnread(shim: Shim): void {
     if (shim.unreadAt === 0) shim.unreadAt = ++this.unreadCount;
   }
 
-  /** What was read before goes first; then what has come meanwhile, in the order in which it came. */
+  /** Processes what was read before first; then what has arrived meanwhile, in the order of arrival. */
   run(): void {
     const { woken } = this;
     this.woken = [];

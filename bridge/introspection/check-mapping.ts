@@ -19,13 +19,13 @@ import type { Argument, IntrospectedInterface } from './introspection.js';
 
 export interface CheckOptions {
   /**
-   * Whether `known` is all that the service can have. Otherwise what is not there is advice only:
-   * it may come with an object that is not there at the moment, or with another version.
+   * Whether `known` is all that the service can have. Otherwise a missing interface or member is only advice:
+   * it may belong to an object that does not exist at the moment, or to another version.
    */
   readonly isComplete: boolean;
 }
 
-/** What a mapping says that introspection data does not bear out. */
+/** Diagnostics for all that a mapping says and introspection data does not confirm. */
 export function checkMapping(
   mapping: Mapping,
   known: KnownInterfaces,
@@ -78,7 +78,7 @@ class MappingCheck {
   }
 
   #checkKind({ interfaces, owner, release, only, at }: ObjectKind): void {
-    // What a caller offers to a service, the service does not tell.
+    // A service's introspection data does not describe objects that a caller offers to it.
     if (owner === 'caller') return;
     for (const name of interfaces) this.#interface(name, at);
     if (release !== undefined) this.#checkRelease(release, at);
@@ -168,7 +168,7 @@ class MappingCheck {
   }
 }
 
-/** A path; a bus name and a path; and what only a message can tell. */
+/** A path; a bus name and a path; a variant, whose type only a message shows. */
 const OBJECT_TYPES: ReadonlySet<string> = new Set(['o', '(so)', 'v']);
 
 /** The type of the value at a place; undefined if there cannot be such a place. */

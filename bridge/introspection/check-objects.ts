@@ -2,13 +2,13 @@ import { STANDARD_INTERFACES, adviceAt, objectFor } from '#mappings/index.js';
 import type { Diagnostic, Mapping } from '#mappings/index.js';
 import type { IntrospectedNode } from './introspection.js';
 
-/** An object of a service and what introspecting it has told. */
+/** An object of a service and its introspection data. */
 export interface SeenObject {
   readonly path: string;
   readonly node: IntrospectedNode;
 }
 
-/** Objects that a mapping is about by their interfaces, but not by their paths, or the reverse. */
+/** Advice on objects with mapped interfaces at a path that is not mapped, or at the path of a kind without them. */
 export function checkObjects(mapping: Mapping, objects: readonly SeenObject[]): Diagnostic[] {
   const mapped = new Set([...mapping.objects.values()].flatMap(({ interfaces }) => interfaces));
   return objects.flatMap(({ path, node }) => {

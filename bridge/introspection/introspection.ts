@@ -4,8 +4,8 @@ import { readXml } from './xml-element.js';
 import type { TextPosition, XmlElement } from './xml-element.js';
 
 /*
- * What org.freedesktop.DBus.Introspectable.Introspect says about an object: D-Bus Specification,
- * "Introspection Data Format". A parameter that has no name there has an empty one here.
+ * The data that org.freedesktop.DBus.Introspectable.Introspect returns for an object: D-Bus Specification,
+ * "Introspection Data Format". A parameter without a name in the data has an empty one here.
  */
 
 export interface Argument {
@@ -14,7 +14,7 @@ export interface Argument {
   readonly type: string;
 }
 
-/** What an `<annotation>` says, by its name, such as `org.freedesktop.DBus.Deprecated`. */
+/** The values of `<annotation>` elements, by name, such as `org.freedesktop.DBus.Deprecated`. */
 export type Annotations = ReadonlyMap<string, string>;
 
 export interface Method {
@@ -48,13 +48,13 @@ export interface IntrospectedInterface {
 }
 
 export interface IntrospectedNode {
-  /** The object path of the outermost node, relative for those inside; absent where not said. */
+  /** The object path of the outermost node, a relative path for nodes inside it; absent where not given. */
   readonly name?: string;
   readonly interfaces: readonly IntrospectedInterface[];
   readonly children: readonly IntrospectedNode[];
 }
 
-/** Why a text is no introspection data; line and column count from 1. */
+/** Why a text is not valid introspection data; line and column count from 1. */
 export class IntrospectionError extends Error {
   readonly code = 'INTROSPECTION';
   readonly source: string;
@@ -73,8 +73,8 @@ export class IntrospectionError extends Error {
 }
 
 /**
- * Reads introspection data. Elements that the format does not know are documentation and are
- * passed over. `source` is the file, or the service and path, that errors name.
+ * Reads introspection data. Skips elements that the format does not know, as documentation.
+ * `source` is the file, or the service and path, that errors name.
  * Throws {@link IntrospectionError} for malformed XML, invalid names and invalid types.
  */
 export function parseIntrospection(xml: string, source = 'introspection'): IntrospectedNode {

@@ -4,8 +4,8 @@ import type { IntrospectedInterface, IntrospectedNode } from './introspection.js
 export type KnownInterfaces = ReadonlyMap<string, IntrospectedInterface>;
 
 /**
- * The interfaces of nodes and of all nodes inside them. What several objects tell about the same
- * interface is put together: one may leave out what another has.
+ * The interfaces of nodes and of all nodes inside them. Merges what several objects declare for the
+ * same interface: one may lack members that another has.
  */
 export function interfacesIn(nodes: readonly IntrospectedNode[]): KnownInterfaces {
   const found = new Map<string, IntrospectedInterface>();

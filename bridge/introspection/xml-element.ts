@@ -18,12 +18,12 @@ interface OpenElement extends XmlElement {
   readonly children: XmlElement[];
 }
 
-/** What interface files abbreviate in their documentation: XML 1.0, "Entity Declarations". */
+/** Abbreviations that interface files use in their documentation: XML 1.0, "Entity Declarations". */
 const ENTITY = /<!ENTITY\s+([\w.-]+)\s+"([^"]*)"/g;
 
 type Complain = (at: TextPosition, complaint: string) => Error;
 
-/** The root element of an XML document. Throws what `complain` makes of the first fault in it. */
+/** The root element of an XML document. Throws the error that `complain` returns for the first fault. */
 export function readXml(text: string, complain: Complain): XmlElement {
   const xml = new SaxesParser();
   const open: OpenElement[] = [];

@@ -3,7 +3,7 @@ import { validateBody } from '#bridge/wire/body.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
-/** Why a message of a foreign process does not pass. */
+/** Why a message of a foreign process is refused. */
 export const IncomingFault = {
   None: 0,
   Body: 1,
@@ -39,9 +39,9 @@ export interface Carried {
   /** the process of the domain that sent it */
   readonly origin: number;
   readonly descriptors: { readonly count: number } | null;
-  /** handles */
+  /** number of handles that came with it */
   readonly receivedCount: number;
-  /** from this handle on, they lead to nodes of the process that sent it */
+  /** index of the first of the handles, all at the end, that lead to nodes of the process that sent it */
   readonly ownFrom: number;
 }
 
@@ -55,21 +55,21 @@ export interface Sender {
 export const HandleRule = {
   /** none: the receiver keeps them for the sender */
   AllOwn: 0,
-  /** all but the last, through which an answer goes */
+  /** all but the last, through which the reply goes */
   LastOwn: 1,
-  /** any that is not for an answer: the receiver takes capabilities */
+  /** all but a reply handle: the receiver accepts capabilities */
   ReplyOwn: 2,
 } as const;
 export type HandleRule = (typeof HandleRule)[keyof typeof HandleRule];
 
-/** The place where it arrived. */
+/** What the node at which a message arrived requires of it. */
 export interface Place {
-  /** serial of the call that is answered here; `NO_CALL` where calls and signals arrive */
+  /** serial of the call whose reply arrives here; `NO_CALL` where calls and signals arrive */
   readonly awaitedSerial: number;
-  /** the node says who sends: the field may be absent */
+  /** the node identifies the sender: the SENDER field may be absent */
   readonly isSenderImplied: boolean;
   readonly handles: HandleRule;
-  /** number of the receiver, which the message has to name by one of its names; -1: every destination will do */
+  /** number of the receiver, which a unique name as the destination has to match; -1: any destination is accepted */
   readonly receiver: number;
 }
 
@@ -143,7 +143,7 @@ function areHandlesRight(
   return ownFrom < receivedCount || (rule === HandleRule.ReplyOwn && !wantsReply(header));
 }
 
-/** A message without a destination would look like a broadcast, which goes through the driver. */
+/** A call or signal without a destination would look like a broadcast, which goes through the driver. */
 // hot
 function isFor(
   { type, bytes, destinationOffset, destinationLength }: MessageHeader,

@@ -11,20 +11,20 @@ import type { Grant } from './grants.js';
 import { NO_STANDING, type Standing, type Subject } from './standing.js';
 import { Serials } from '#bridge/wire/serials.js';
 
-/** Who is at the other end, as the kernel noted when the socket was connected (SO_PEERCRED and relatives). */
+/** The process at the other end, as the kernel noted it when the socket was connected (SO_PEERCRED and relatives). */
 export interface Credentials {
   readonly uid: number | undefined;
   readonly gid: number | undefined;
   readonly pid: number | undefined;
-  /** supplementary groups and the primary one, sorted; undefined when the kernel does not tell */
+  /** supplementary groups and the primary one, sorted; undefined when the kernel does not report them */
   readonly groups: readonly number[] | undefined;
-  /** refers to the process even after its pid was used again; belongs to the connection */
+  /** refers to the process even after its pid has been reused; owned by the connection */
   readonly pidFd: number | undefined;
   /** without the terminating NUL */
   readonly securityLabel: Uint8Array | undefined;
-  /** whether the user sits at this machine, as far as the policy wants to know */
+  /** whether the user is logged in at this machine; false if no rule of the policy depends on it */
   readonly atConsole: boolean;
-  /** what roles ask for; undefined: nothing */
+  /** the facts that roles depend on; undefined if no role depends on any */
   readonly origin: ClientOrigin | undefined;
 }
 
@@ -32,7 +32,7 @@ export interface Credentials {
 export const NOBODY = -1;
 
 /**
- * A client as the policy sees it. The kernel is asked for groups only if some rule is about any; it may know none but
+ * A client as the policy sees it. Looks up the groups only if some rule depends on groups; the kernel may report only
  * the primary one.
  */
 export function identityOf(credentials: Credentials): ClientIdentity {
@@ -72,7 +72,7 @@ export interface ConnectionFigures {
   readonly waitingOutgoingBytes: number;
   readonly waitingOutgoingDescriptors: number;
   readonly peakOutgoingBytes: number;
-  /** calls that it waits for, and calls that wait for it */
+  /** its calls that await a reply, and calls that await its reply */
   readonly pendingCalls: number;
   readonly owedReplies: number;
   /** handles that it keeps to names it has sent to */
@@ -113,7 +113,7 @@ export class Connection implements Subject {
 
   /** the registry's handle to the node under which the unique name is reached */
   inbox!: Handle;
-  /** the driver's own */
+  /** the driver's own handle to that node */
   driverInbox!: Handle;
   /** messages of this connection to the driver arrive here: it alone holds a handle to this node */
   driverNode!: Node;
@@ -127,14 +127,14 @@ export class Connection implements Subject {
   peakMatchRuleCount = 0;
   peakNameCount = 0;
   isMonitor = false;
-  /** where it lives: a process of the domain, 0 for that of the registry */
+  /** its process in the domain; 0 is that of the registry */
   process = 0;
   /** a program that joined the domain itself: only its receivers check what it sends */
   isNative = false;
   /** by number, the connections that have been introduced to a native peer, and what they may send to it */
   readonly introduced = new Map<number, Grant>();
   takesDescriptors = false;
-  /** on whose behalf its broadcasts are charged to their receivers; null: on that of the bus */
+  /** the peer on whose behalf its broadcasts are charged to their receivers; null: the bus */
   payer: Peer | null = null;
   live = true;
 

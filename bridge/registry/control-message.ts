@@ -1,15 +1,15 @@
 import type { Message } from '#core/index.js';
 
 /**
- * What the driver tells a connection's shim, and what a shim asks the registry: messages of our own that travel on the
- * same nodes as D-Bus messages do. They carry no envelope, and their first byte is no endian mark.
+ * Control messages: instructions of the driver to a connection's shim, requests of a shim to the registry, and so on.
+ * They travel on the same nodes as D-Bus messages, but have no envelope, and their first byte is not an endian mark.
  */
 export const ControlCode = {
   /** to an inbox: the number of your unique name follows (u32, envelope.ts) */
   Welcome: 1,
-  /** to a name node: release yourself; a byte follows that is 1 when a node for a later turn is wanted in exchange */
+  /** to a name node: release yourself; '1' follows if a new node is wanted for a place in the queue, or '0' */
   ReleaseName: 2,
-  /** to an inbox: keep nothing but the node that came with BecomeMonitor, and take nothing from the client any more */
+  /** to an inbox: keep only the node that came with BecomeMonitor, and accept nothing more from the client */
   BecomeMonitor: 3,
   /** to an inbox: close the connection; the reason follows as UTF-8 */
   Disconnect: 4,
@@ -17,7 +17,7 @@ export const ControlCode = {
   Resolve: 5,
   /** to the driver: a node for the queued name that follows, in exchange for one that was released */
   NameNode: 6,
-  /** to the domain's root node, with a handle to the sender's inbox: take me in; what to know of me follows as JSON */
+  /** to the domain's root node, with a handle to the sender's inbox: admit me; an AdmissionRequest follows as JSON */
   Admit: 7,
   /** the answer, with handles to a node of the driver's and one of the registry's */
   Admitted: 8,
@@ -25,34 +25,34 @@ export const ControlCode = {
   Refused: 9,
   /** to the inbox of a native peer: who sends from another process, and what it may send (Introduction, as JSON) */
   Introduce: 10,
-  /** to the domain's root node, by a host: keep the directory behind the handle that comes along in step with yours */
+  /** to the domain's root node, by a host: send your directory and its changes to the replica behind the handle */
   Mirror: 11,
   /** to a replica: a change of the directory follows (directory-change.ts) */
   Change: 12,
   /** to a replica: asks for the figures of its connections */
   Report: 13,
-  /** to an inbox in another process: your last message to the driver has been dealt with */
+  /** to an inbox in another process: your last message to the driver has been processed */
   Dealt: 14,
   /** to the domain's root node, by a host: release the attached handle once everything has been sent */
   Sync: 15,
   /** to a replica, with a socket: a client has connected (NewClient, as JSON) */
   Client: 16,
-  /** to the domain's root node, by a host: whether it takes clients ('1') or has no room for any ('0') */
+  /** to the domain's root node, by a host: whether it accepts clients ('1') or has no room for any ('0') */
   Accepting: 17,
   /** to the inbox of a native peer: whether processes that were not introduced may send to its names ('1'), or not */
   Strangers: 18,
-  /** the answer to Admit: a role limits what you see of the bus, which only a socket can do; the reason follows */
+  /** the answer to Admit: a role limits what you see of the bus, so you need a socket; the reason follows */
   Confined: 19,
   /** to the driver, by a native peer: it has refused a message by the policy (ReportedDenial, as JSON) */
   Denied: 20,
 } as const;
 export type ControlCode = (typeof ControlCode)[keyof typeof ControlCode];
 
-/** First byte of the registry's answer to `Resolve`; with `Owned` and `Activatable` comes a handle. */
+/** First byte of the registry's answer to `Resolve`; `Owned` and `Activatable` come with a handle. */
 export const Resolution = {
   Unowned: 0,
   Owned: 1,
-  /** the handle leads to where messages wait until the service has been started */
+  /** the handle leads to a node where messages wait until the service has started */
   Activatable: 2,
 } as const;
 export type Resolution = (typeof Resolution)[keyof typeof Resolution];
@@ -96,7 +96,7 @@ export function parseControl(bytes: Uint8Array): Control {
   };
 }
 
-/** Makes `message` one of our own, in memory of its own. */
+/** Turns `message` into a control message, with newly allocated bytes. */
 export function controlMessage(
   message: Message,
   code: ControlCode,

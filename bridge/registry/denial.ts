@@ -3,23 +3,23 @@ import { describeMessage } from '#bridge/wire/header-text.js';
 import { describeRefusal, type Facet } from '#policy/facet.js';
 import { ruleLocation } from '#policy/rule.js';
 
-/** What the log says of each. */
+/** The log message of every denial. */
 export const DENIED = 'message denied by policy';
 
-/** Why a message does not pass: for its sender, and for the log. */
+/** Why the policy refuses a message: for its sender, and for the log. */
 export interface Denial {
   readonly why: string;
   readonly fields: { readonly why: string; readonly message: string; readonly rule?: string };
 }
 
-/** What a native peer says that it has refused, by the policy that the bus has given it; as JSON. */
+/** A native peer's report of a message that it refused by the policy that the bus sent it; as JSON. */
 export interface ReportedDenial {
   /** the unique name of the sender */
   readonly sender: string;
   readonly fields: Denial['fields'];
 }
 
-/** Of a message that `facet` has just refused. */
+/** The denial of a message that `facet` has just refused. */
 export function denialOf(facet: Facet, header: MessageHeader): Denial {
   const { lastRule } = facet;
   const fields = {

@@ -2,15 +2,15 @@ import type { Connection } from './connection.js';
 import type { Denial } from './denial.js';
 import { programOf } from './identity.js';
 
-/** What the policy has refused, as often as it did. */
+/** Equal denials of the policy, counted. */
 export interface DenialRow {
-  /** path of the executable; null: it could not be found out */
+  /** path of the executable; null: unknown */
   readonly program: string | null;
   readonly uid: number | null;
-  /** of the last one */
+  /** of the last denial */
   readonly pid: number | null;
   readonly name: string;
-  /** in the words of the log */
+  /** as in the log */
   readonly message: string;
   readonly why: string;
   /** file and line; null: no rule allows it */
@@ -21,7 +21,7 @@ export interface DenialRow {
   readonly lastMs: number;
 }
 
-/** Whoever invents messages to be denied pushes out the rows that are the longest without another one. */
+/** Bounds the memory: a new row beyond this evicts the row whose last denial is the oldest. */
 const ROWS_MAX = 256;
 
 /** A path alone may have 64 MiB (D-Bus specification, "Message Format"). */
@@ -33,7 +33,7 @@ export class Denials {
   private readonly programs = new WeakMap<Connection, string | null>();
 
   note(connection: Connection, { why, rule, message: all }: Denial['fields'], nowMs: number): void {
-    /* a copy: a part of a text would keep the whole */
+    /* a copy: a slice would keep the whole string alive */
     const message = Buffer.from(all.slice(0, MESSAGE_MAX_LENGTH)).toString();
     const { pid = null, uid = null } = connection.credentials;
     const program = this.programBehind(connection);
@@ -55,7 +55,7 @@ export class Denials {
     if (this.rows.size > ROWS_MAX) this.rows.delete(this.rows.keys().next().value!);
   }
 
-  /** The one that is the longest without another first. */
+  /** All rows, the one with the oldest last denial first. */
   list(): DenialRow[] {
     return [...this.rows.values()];
   }
@@ -71,7 +71,7 @@ export class Denials {
   }
 }
 
-/** The rows of several hosts: each counts what it has refused itself. */
+/** Merges the rows of several hosts, each of which counts its own denials. */
 export function mergeDenials(lists: Iterable<readonly DenialRow[]>): DenialRow[] {
   const merged = new Map<string, DenialRow>();
   for (const row of [...lists].flat()) {

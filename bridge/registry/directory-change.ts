@@ -11,14 +11,14 @@ export type DirectoryChange =
   | {
       readonly kind: 'connection';
       readonly number: number;
-      /** where it lives: a process of the domain, 0 for that of the registry */
+      /** its process in the domain; 0 is that of the registry */
       readonly process: number;
       readonly credentials: Credentials;
       readonly takesDescriptors: boolean;
       readonly isNative: boolean;
     }
   | { readonly kind: 'gone'; readonly number: number; readonly dropsRulesNaming: boolean }
-  /** it holds or waits for the name, or no longer */
+  /** it has begun or ceased to own or wait for the name */
   | { readonly kind: 'joined' | 'left'; readonly number: number; readonly name: string }
   /** -1: no owner */
   | {

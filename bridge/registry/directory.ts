@@ -17,7 +17,7 @@ export { DRIVER_NAME, DRIVER_PATH };
 export interface DirectoryEvents {
   /** The policy kept a broadcast from one of its subscribers: no error is sent, but monitors see one. */
   withheld(envelope: Envelope, sender: Connection | undefined, facet: Facet): void;
-  /** A broadcast found no room at `inbox`: its sender is not told. */
+  /** A broadcast found no room at `inbox`; its sender gets no error. */
   missed(inbox: Handle, sender: Connection, message: Message): void;
 }
 
@@ -83,8 +83,8 @@ export abstract class Directory {
   }
 
   /**
-   * A connection is gone. `dropsRulesNaming`: with everybody's rules that ask for what it says, which it will never do
-   * again.
+   * A connection is gone. `dropsRulesNaming`: also drops all rules that contain its unique name, which can never
+   * match again.
    */
   remove(connection: Connection, dropsRulesNaming: boolean): void {
     connection.live = false;
@@ -98,7 +98,7 @@ export abstract class Directory {
     this.onChange?.({ kind: 'gone', number: connection.number, dropsRulesNaming });
   }
 
-  /** `connection` owns or is queued for a name: match rules may depend on that. */
+  /** `connection` owns or is queued for a name: policy rules may depend on that. */
   joined(name: string, connection: Connection): void {
     connection.names.add(name);
     this.grants.nameMoved(name, connection);
@@ -111,7 +111,7 @@ export abstract class Directory {
     this.onChange?.({ kind: 'left', number: connection.number, name });
   }
 
-  /** Keeps the sender ids of the match index in step with who owns what. */
+  /** Updates the ids of both owners in the match index after a change of ownership. */
   noteOwnership({ name, oldOwner, newOwner }: NameChange<Connection>): void {
     const { interner } = this.subscriptions;
     if (newOwner !== undefined) newOwner.matchIds.push(interner.retain(name));
@@ -173,7 +173,7 @@ export abstract class Directory {
     this.monitors.capture(this.describe(envelope, sender), message, sender?.payer ?? this.peer);
   }
 
-  /** Shows a message that was delivered to those who eavesdrop on its sender or receiver. */
+  /** Shows a delivered message to connections whose rules with eavesdrop=true match it. */
   eavesdrop(envelope: Envelope, message: Message, sender: Connection | undefined): void {
     if (!this.subscriptions.hasEavesdroppers || envelope.header.destinationLength === 0) return;
     this.deliver(envelope, message, sender, this.addressed(envelope));
@@ -245,7 +245,7 @@ export abstract class Directory {
   }
 
   /**
-   * Removes rules that name this connection as their sender, which can never match again. dbus-daemon looks for
+   * Removes rules that contain this connection's unique name, which can never match again. dbus-daemon looks for
    * them only when the connection had rules itself or becomes a monitor; otherwise they stay until they are
    * removed.
    */

@@ -3,13 +3,13 @@ import { MessageHeader } from '#bridge/wire/header.js';
 
 /**
  * A D-Bus message on its way through the core, as its sender has read and checked it: the `note` of a
- * core message whose bytes are in wire format. A message without an envelope is one of our own (control-message.ts).
+ * core message whose bytes are in wire format. A message without an envelope is a control message (control-message.ts).
  */
 export class Envelope {
   readonly header = new MessageHeader();
   /** the number of the sender's unique name; DRIVER_NUMBER for the driver */
   senderNumber = -1;
-  /** what the policy leaves to decide about replies to this call; null: nothing */
+  /** the facet that checks replies to this call; null: none has to be checked */
   replyFacet: Facet | null = null;
 }
 
@@ -18,11 +18,11 @@ export const DRIVER_NUMBER = -1;
 
 /**
  * Connections are known by number where strings would be too slow: N is `:1.N`, and `SECOND_SPACE` and more is `:2.N`.
- * A bus that is attached to another one gives names of the second kind to those that have no name on that one.
+ * A bus that is attached to another one gives names of the second kind to connections without a name on that one.
  */
 export const SECOND_SPACE = 0x40000000;
 
-/** The number of a unique name; -1 when these bytes are no unique name of this bus. */
+/** The number of a unique name; -1 when these bytes do not have the form of this bus's unique names. */
 // hot
 export function uniqueNumber(bytes: Uint8Array, offset: number, length: number): number {
   if (length < 4 || length > 13) return -1;

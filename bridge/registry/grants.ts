@@ -22,7 +22,7 @@ export interface Grant {
   readonly replyFacet: Facet | null;
 }
 
-/** What the policy leaves to decide for each message from one standing to another, by flow; compiled on first use. */
+/** The facets that check messages from one standing to another, by flow; compiled on first use. */
 class Relation {
   [Flow.Directed]: Facet | null | undefined = undefined;
   [Flow.RequestedReply]: Facet | null | undefined = undefined;
@@ -31,18 +31,18 @@ class Relation {
   [Flow.Eavesdropped]: Facet | null | undefined = undefined;
 }
 
-/** Standings are as few as users and mentioned names are; a bound keeps a hostile mix of names from growing it. */
+/** Users and mentioned names are few, and so are standings; the bound is for hostile combinations of names. */
 const STANDINGS_MAX = 1024;
 
 /**
- * The policy, asked when a handle is handed out. What was decided for two standings holds as long as both exist: a
- * connection gets another one when a reload, or a name that some rule mentions, changes what the policy says of it, and
- * everybody else's grants stay as they are.
+ * The policy, asked when a handle is handed out. A decision for two standings holds as long as both exist. A
+ * connection gets another standing when a reload, or a name that some rule mentions, changes which rules apply to it;
+ * the grants of all others stay as they are.
  */
 export class Grants {
   /** facets that were compiled since the start */
   compiled = 0;
-  /** no message can be denied to anybody */
+  /** the policy denies no message to anyone */
   isOpen = true;
   private policies: ClientPolicies;
   private readonly mentionedNames = new Set<string>();
@@ -52,7 +52,7 @@ export class Grants {
   private standingCount = 0;
   private relations = new WeakMap<Standing, WeakMap<Standing, Relation>>();
   private readonly driver: Standing = DRIVER_PARTY;
-  /* the last two that were asked for: messages come in runs */
+  /* cache of the last relation: messages between the same two come in runs */
   private lastSender: Standing | null = null;
   private lastReceiver: Standing | null = null;
   private lastRelation = new Relation();
@@ -83,7 +83,7 @@ export class Grants {
       : policies.for(identityOf(credentials)).confinement;
   }
 
-  /** A role would confine it, if only its process were known. */
+  /** Whether some role would confine the client if its process were known. */
   mightConfine(credentials: Credentials): boolean {
     const { roles } = this.policies.rules;
     return roles.some((role) => mightConfine(role, identityOf(credentials)));
@@ -105,19 +105,19 @@ export class Grants {
   }
 
   /**
-   * A service that is yet to start has no rules of its own, and one name: what the sender may send to that is decided
-   * before it is started, and what the service may receive when it is there.
+   * The grant for a service that is not running: it has one name and no rules of its own. What the sender may send to
+   * it is decided before it is started, what the service may receive once it runs.
    */
   withServiceToStart(sender: Subject, name: string): Grant {
     return this.grant(sender.standing, this.standingOf(undefined, new Set([name])));
   }
 
-  /** What a connection sends to the driver. */
+  /** The facet for what a connection sends to the driver. */
   toDriver(sender: Subject): Facet | null {
     return this.directed(sender.standing, this.driver);
   }
 
-  /** What the driver sends to a connection: signals and replies. */
+  /** The facets for what the driver sends to a connection: signals and replies. */
   fromDriver(receiver: Subject): Grant {
     const { driver } = this;
     return {
@@ -126,19 +126,19 @@ export class Grants {
     };
   }
 
-  /** For calls and signals to `receiver` alone. */
+  /** The facet for calls and signals to `receiver` alone. */
   // hot
   directedFacet(sender: Subject, receiver: Subject): Facet | null {
     return this.directed(sender.standing, receiver.standing);
   }
 
-  /** For what `callee` answers to a call of `caller`. */
+  /** The facet for the reply of `callee` to a call of `caller`. */
   // hot
   replyFacet(callee: Subject, caller: Subject): Facet | null {
     return this.reply(callee.standing, caller.standing);
   }
 
-  /** For one subscriber of a sender's signals. Sender undefined: the driver. */
+  /** The facet for one subscriber of a sender's signals. Sender undefined: the driver. */
   // hot
   broadcastFacet(sender: Subject | undefined, receiver: Subject): Facet | null {
     return this.facet(sender?.standing ?? this.driver, receiver.standing, Flow.Broadcast);
@@ -233,7 +233,7 @@ export class Grants {
   }
 }
 
-/** Whether somebody to whom no rule is particular may send everything, and receive it. */
+/** Whether a client to which no particular rule applies may send and receive everything. */
 function isOpenToAll(policies: ClientPolicies): boolean {
   const anybody: Party = {
     policy: policies.for({ uid: NOBODY, gids: [], atConsole: false }),

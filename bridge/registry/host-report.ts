@@ -1,9 +1,9 @@
 import type { ConnectionFigures } from './connection.js';
 import type { DenialRow } from './denials.js';
 
-/** A host of a bus, and what there is in it. */
+/** A host of a bus, with counts of what it holds. */
 export interface HostStatus {
-  /** of the domain; 0: the bus has no domain */
+  /** its process in the domain; 0: the bus has no domain */
   readonly process: number;
   readonly pid: number;
   readonly connections: number;
@@ -14,12 +14,12 @@ export interface HostStatus {
   readonly channels: number;
   /** messages delivered to its peers since it started */
   readonly messages: number;
-  /** how often it has asked the policy about two parties, and compared a message with rules, since it started */
+  /** how many facets it has compiled for two parties, and how many messages facets have checked, since it started */
   readonly facetsCompiled: number;
   readonly facetChecks: number;
 }
 
-/** What a host tells the registry when it is asked. */
+/** A host's answer to `ControlCode.Report`. */
 export interface HostReport {
   readonly status: HostStatus;
   readonly denials: readonly DenialRow[];

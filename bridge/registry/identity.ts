@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 
-/** A process in the log: what journalctl and ps know it by. */
+/** A process in the log, by the identifiers that journalctl and ps use. */
 export interface ProcessIdentity {
   readonly pid?: number;
   readonly uid?: number;
@@ -9,7 +9,7 @@ export interface ProcessIdentity {
   readonly unit?: string;
 }
 
-/** Reads the identity from /proc at the time of the call: a process that has gone is known by its numbers only. */
+/** Reads the identity from /proc at the time of the call: a process that has gone has only its numbers. */
 export function identityOf(pid: number | undefined, uid: number | undefined): ProcessIdentity {
   const program = pid === undefined ? undefined : programOf(pid);
   const unit = pid === undefined ? undefined : unitOf(pid);

@@ -11,7 +11,7 @@ for (const code of 'biuh') FIXED_SIZES[code.charCodeAt(0)] = 4;
 for (const code of 'xtd') FIXED_SIZES[code.charCodeAt(0)] = 8;
 
 export class MessageArguments {
-  /** Where the text of an argument is, once {@link isString} or {@link isStringOrPath} said yes. */
+  /** Where the text of an argument is, once {@link isString} or {@link isStringOrPath} has returned true. */
   readonly offsets = new Int32Array(ARG_INDEX_MAX + 1);
   readonly lengths = new Int32Array(ARG_INDEX_MAX + 1);
   readonly #types = new Uint8Array(ARG_INDEX_MAX + 1);

@@ -25,7 +25,7 @@ export class SubscriberRecord<Subscriber> {
 /** One subscriber of one rule. */
 export interface Subscription<Subscriber> {
   readonly record: SubscriberRecord<Subscriber>;
-  /** How often the rule was added: dbus-daemon, too, wants as many removals. */
+  /** How often the rule was added: as in dbus-daemon, it has to be removed as often. */
   count: number;
   /** Place in `MatchEntry.subscriptions`. */
   position: number;
@@ -34,7 +34,7 @@ export interface Subscription<Subscriber> {
 export class MatchEntry<Subscriber> {
   readonly rule: MatchRule;
   readonly subscriptions: Subscription<Subscriber>[] = [];
-  /** Keys that the entry is looked up by, rising, and the ids that they must have. */
+  /** Keys that the entry is looked up by, in ascending order, and the ids that they must have. */
   readonly keys: readonly number[];
   readonly ids: readonly number[];
   /** Argument that the entry is looked up by as argNpath, or -1. */
@@ -82,7 +82,7 @@ export class MatchEntry<Subscriber> {
     return true;
   }
 
-  /** Compares what the lookup did not. */
+  /** Compares the keys that the lookup did not cover. */
   matchesRest(type: number, bytes: Uint8Array, fields: MatchFields): boolean {
     if (this.rule.type !== undefined && this.rule.type !== type) return false;
     for (let i = 0; i < this.#restKeys.length; i++) {

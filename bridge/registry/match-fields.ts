@@ -1,6 +1,6 @@
 /**
- * What one message offers to each key that a rule can have, as interned ids, computed when first
- * asked for. A key has several candidates where a rule value may be a prefix (path_namespace,
+ * The values of one message for each key that a rule can have, as interned ids, computed on first
+ * use. A key has several candidates where a rule value may be a prefix (path_namespace,
  * arg0namespace) or where a peer has several names (sender, destination).
  */
 
@@ -11,7 +11,7 @@ import { MessageArguments } from './match-arguments.js';
 import type { MatchSubject } from './match-subject.js';
 
 /**
- * Numbers of the keys that are looked up by id; argument N is `Argument + N`. Shapes ask in rising
+ * Numbers of the keys that are looked up by id; argument N is `Argument + N`. Shapes try keys in ascending
  * order, so keys with a single candidate, which rule out most shapes, come first.
  */
 export const MatchKey = {

@@ -8,7 +8,7 @@ export interface MatchRuleToken {
   readonly value: string;
 }
 
-/** Says what is wrong with the text; the caller adds what to do with it. */
+/** What is wrong with the text; the caller adds the text itself. */
 export interface MatchRuleTokenFault {
   readonly message: string;
 }

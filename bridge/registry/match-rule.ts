@@ -34,7 +34,7 @@ export interface MatchRule {
   readonly pathNamespace: ObjectPath | undefined;
   readonly destination: BusName | undefined;
   readonly eavesdrop: boolean;
-  /** By rising index; an index occurs once. */
+  /** In ascending order of the index; an index occurs once. */
   readonly args: readonly MatchArgument[];
   /** Canonical form: two rules mean the same exactly if their texts are equal. */
   readonly text: string;
@@ -221,7 +221,7 @@ function argumentKind(key: string, suffix: string): MatchArgumentKind | undefine
   return key === 'arg0namespace' ? 'namespace' : undefined;
 }
 
-/** A bus name, or a single element of one ("com"), which is no bus name by itself. */
+/** A bus name, or a single element of one ("com"), which is not a bus name on its own. */
 function isBusNamespace(value: string): boolean {
   return parseBusName(value) !== undefined || /^[A-Za-z_-][A-Za-z0-9_-]{0,254}$/u.test(value);
 }

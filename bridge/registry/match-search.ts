@@ -20,7 +20,7 @@ export class MatchSearch<Subscriber> implements PathVisitor<MatchEntry<Subscribe
   readonly #ids = new Int32Array(KEYS_MAX);
   #subject: MatchSubject | undefined;
   #into: SubscriberSink<Subscriber> | undefined;
-  /** Number of this search; subscribers that carry it have been dealt with. */
+  /** Number of this search; a subscriber with this stamp is not collected again. */
   #stamp = 0;
 
   constructor(interner: Interner) {
@@ -65,7 +65,7 @@ export class MatchSearch<Subscriber> implements PathVisitor<MatchEntry<Subscribe
     }
   }
 
-  /** Tries every combination of what the message offers to the keys from `position` on. */
+  /** Tries every combination of the message's candidates for the keys from `position` on. */
   #probe(shape: MatchShape<Subscriber>, position: number, hash: number): void {
     if (position === shape.keys.length) {
       this.probes++;

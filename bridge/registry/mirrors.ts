@@ -91,7 +91,7 @@ export class Mirrors {
   private readonly departures = new Set<Departure>();
   private readonly waiting: Waiting[] = [];
   private version = 0;
-  /** an action that waited is being run */
+  /** a waiting action is being run */
   private isRunning = false;
 
   constructor(registry: Registry) {
@@ -140,7 +140,7 @@ export class Mirrors {
     return this.registry.peer.send(mirror.handle, message);
   }
 
-  /** Whether anybody hears what is published. */
+  /** Whether there is any host to publish to. */
   get hasAny(): boolean {
     return this.mirrors.size > 0;
   }
@@ -159,8 +159,8 @@ export class Mirrors {
   }
 
   /**
-   * A process has been told to release the node behind `handle`: until it does, or until that takes too long,
-   * messages could still go there. Returns a function that ends the wait.
+   * A process has been asked to release the node behind `handle`: until it does, messages could still go there.
+   * Returns a function that ends the wait, for a timeout.
    */
   expectRelease(handle: Handle): () => void {
     const departure = new Departure(this.version);
@@ -169,15 +169,15 @@ export class Mirrors {
     return () => this.departed(departure);
   }
 
-  /** Runs `action` when every mirror knows what has been published so far, and in the order of the calls. */
+  /** Runs `action` once every mirror has acknowledged all that was published so far, in the order of the calls. */
   whenSettled(action: () => void): void {
-    /* part of an action that is being run */
+    /* called from an action that is being run */
     if (this.isRunning && !this.isBehind) return action();
     this.waiting.push({ version: this.version, run: action });
     this.runSettled();
   }
 
-  /** Has every host tell how its connections are, then runs `action`. */
+  /** Requests a report from every host, then runs `action`. */
   collectReports(action: () => void): void {
     const round: ReportRound = { awaited: this.mirrors.size, done: action };
     if (round.awaited === 0) return action();
@@ -206,7 +206,7 @@ export class Mirrors {
     return [...this.mirrors].map(({ denials }) => denials);
   }
 
-  /** A message or notification has arrived at a node of the registry; false: it belongs to none of the mirrors. */
+  /** A message has arrived at a node of the registry. Returns false if it is not a report. */
   received(entry: Extract<Received, { type: 0 }>): boolean {
     const { context } = entry.node;
     if (!(context instanceof ReportRequest)) return false;
@@ -218,7 +218,7 @@ export class Mirrors {
     return true;
   }
 
-  /** A host has let go of a handle of ours, or is gone; false: it was not ours. */
+  /** HANDLE_RELEASE: a host has released its handle, or is gone. Returns false if the node was not made here. */
   released({ context }: { readonly context: unknown }): boolean {
     if (context instanceof Publication) {
       context.mirror.version = context.version;
@@ -230,7 +230,7 @@ export class Mirrors {
     return true;
   }
 
-  /** The node of a mirror is gone; false: that was none. */
+  /** NODE_RELEASE. Returns false if the node belongs neither to a mirror nor to a name that is being released. */
   lost({ context }: Handle): boolean {
     if (context instanceof Departure) this.departed(context);
     else if (context instanceof Mirror) {

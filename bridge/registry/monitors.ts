@@ -20,7 +20,7 @@ export class Monitor {
   }
 }
 
-/** Who is given a copy of every transaction that its rules match. */
+/** All monitors. Each gets a copy of every message that its rules match. */
 export class Monitors {
   private readonly peer: Peer;
   private readonly index: MatchIndex<Monitor>;
@@ -54,7 +54,7 @@ export class Monitors {
     this.all.delete(monitor);
   }
 
-  /** Copies to each monitor by itself: one that does not read misses its own copies only. */
+  /** Sends to each monitor separately: one that does not read misses only its own copies. */
   capture(
     subject: MatchSubject & { readonly header: MessageHeader },
     message: Message,

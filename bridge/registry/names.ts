@@ -1,7 +1,7 @@
 import { NameQueue, ReleaseNameReply } from './name-queue.js';
 import type { RequestNameReply } from './name-queue.js';
 
-/** A name that got, lost or exchanged its primary owner; exactly what NameOwnerChanged reports. */
+/** A name that got, lost or changed its primary owner; exactly what NameOwnerChanged reports. */
 export interface NameChange<Owner> {
   readonly name: string;
   readonly oldOwner: Owner | undefined;
@@ -97,7 +97,7 @@ export class Names<Owner> {
     return this.#queues.size;
   }
 
-  /** Every owned name, in the order in which the names came into being. */
+  /** Every owned name, in the order in which the names got their first owner. */
   list(): string[] {
     return [...this.#queues.keys()];
   }

@@ -133,7 +133,7 @@ export class PathTrie<Entry> {
   }
 }
 
-// The one place on the way of a message that makes an iterator: only if an argNpath rule is near.
+// The only place on a message's path that makes an iterator, and only where the node has argNpath rules.
 function visitAll<Entry>(entries: Set<Entry>, visitor: PathVisitor<Entry>): void {
   if (entries.size === 0) return;
   for (const entry of entries) visitor.visit(entry);

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.js';
 
-/** The most there ever was, for Debug.Stats. */
+/** Maximum values since the start, for Debug.Stats. */
 export class Peaks {
   matchRules = 0;
   matchRulesPerConnection = 0;

@@ -27,33 +27,33 @@ import { Monitor } from './monitors.js';
 import { Peaks } from './peaks.js';
 import { Names, type NameChange } from './names.js';
 
-/** What happens to names because handles died; the driver announces it. */
+/** Events that the driver handles, such as names lost because handles died. */
 export interface RegistryEvents extends DirectoryEvents {
   nameChanged(change: NameChange<Connection>): void;
   connectionGone(connection: Connection): void;
   monitorGone(connection: Connection): void;
   /**
-   * Where messages of `sender` for an unowned name can wait; undefined when nothing can be started under it. The handle
-   * is the registry's.
+   * A handle of the registry's to a node where messages of `sender` for an unowned name can wait; undefined when no
+   * service can be started for it.
    */
   parkingFor(name: string, sender: Connection): Handle | undefined;
-  /** What `sender` has asked for, from a process of the domain (0: this one), could not be done for a fault of ours. */
+  /** A request of `sender`, which came from the process `origin` (0: this one), failed with an internal error. */
   failed(origin: number, sender: Connection | undefined, error: unknown): void;
-  /** An owner has no node for its name yet: `giveUp` is to be called when that has taken too long. */
+  /** An owner has no node for its name yet; `giveUp` must be called after a timeout. */
   nodeAwaited(giveUp: () => void): void;
 }
 
-/** What a native peer gets to know of a sender in another process. */
+/** What the registry tells a native peer about a sender in another process. */
 export interface Introduction {
   /** unique */
   readonly name: string;
   readonly process: number;
-  /** what is left to decide of its calls and signals, and of its answers; null: nothing */
+  /** the facets that check its calls and signals, and its replies; null: none has to be checked */
   readonly facet: FacetData | null;
   readonly replyFacet: FacetData | null;
 }
 
-/** A question that waits for its owner to have a node for the name. */
+/** A Resolve request that waits until the owner has a node for the name. */
 interface AwaitingNode {
   readonly name: string;
   readonly sender: Connection;
@@ -80,8 +80,8 @@ export class Registry extends Directory {
   /** called before anyone else is notified of a change of owner */
   onOwnerChange: ((change: NameChange<Connection>) => void) | null = null;
   /**
-   * What `sender` gets instead of a handle to the owner of `name`, or to where its messages wait; the handle is the
-   * registry's. Undefined: nothing else.
+   * A handle of the registry's that `sender` gets in place of the one to the owner or the parking node of `name`.
+   * Undefined: it gets the usual one.
    */
   translatorFor:
     | ((name: string, sender: Connection, owner: Connection | undefined) => Handle | undefined)
@@ -115,7 +115,7 @@ export class Registry extends Directory {
     this.onOwnerChange?.(change);
   }
 
-  /** Deals with everything that has arrived. */
+  /** Processes everything that has arrived. */
   run(): void {
     for (let entry = this.peer.receive(); entry !== undefined; entry = this.peer.receive()) {
       if (entry.type === ReceivedType.User) {
@@ -171,7 +171,7 @@ export class Registry extends Directory {
     this.introduceAgain(connection);
   }
 
-  /** The rules are others: native peers, who judge what they get, are told. */
+  /** The policy has changed: notifies native peers, which check what they receive themselves. */
   policyChanged(): void {
     if (this.nativeCount === 0) return;
     for (const connection of this.connections.values()) {
@@ -220,7 +220,7 @@ export class Registry extends Directory {
     });
   }
 
-  /** Drops a message that did not come through its sender's own handle. */
+  /** Drops a message that is not a Resolve request with a reply handle of the sender's own. */
   private ignore({ handles, descriptors }: Extract<Received, { type: 0 }>): void {
     descriptors?.drop();
     this.peer.release(...handles.filter(({ live }) => live));
@@ -238,7 +238,7 @@ export class Registry extends Directory {
     if (translated !== undefined) this.peer.release(translated);
   }
 
-  /** The owner has the name again, and its node for that is on its way. */
+  /** The owner has the name, but the new node for it has not arrived yet. */
   private awaitNode(question: AwaitingNode): void {
     const { awaitingNode } = this;
     awaitingNode.add(question);
@@ -257,8 +257,8 @@ export class Registry extends Directory {
   }
 
   /**
-   * A native peer learns who a sender or receiver is, and what the policy lets that one send, before its first message
-   * or answer. Nobody else looks at what native peers send to each other.
+   * Tells a native receiver who a native sender is and what the policy lets it send, before its first message or
+   * reply: only the receiver checks what native peers send to each other.
    */
   private introduce(sender: Connection, receiver: Connection): void {
     const { isNative, process, number, uniqueName: name } = sender;
@@ -277,7 +277,7 @@ export class Registry extends Directory {
     this.instruct(receiver, ControlCode.Introduce, JSON.stringify(introduction));
   }
 
-  /** What those who know each other may send depends on their names. */
+  /** Updates what introduced peers may send to each other, which depends on their names. */
   private introduceAgain(connection: Connection): void {
     for (const number of connection.introduced.keys()) {
       const other = this.numbered.get(number);
@@ -313,7 +313,7 @@ export class Registry extends Directory {
     const bytes = resolutionBytes(resolution, owner);
     message.addPiece(bytes, 0, bytes.length);
     if (handle !== undefined) message.addTransfer(handle);
-    /* without the message, the end of the handle shows that nothing comes */
+    /* if the message cannot be sent, HANDLE_RELEASE tells the asker that no answer comes */
     if (this.peer.send(to, message) !== SendStatus.Sent && to.live) this.peer.release(to);
   }
 
@@ -332,7 +332,7 @@ export class Registry extends Directory {
       this.loseName(name, connection);
       return;
     }
-    /* all of the connection is gone: its names go in dbus-daemon's order, the one that it joined last first */
+    /* the whole connection is gone: it loses its names in dbus-daemon's order, the one that it joined last first */
     for (const each of this.names.joinedNamesOf(connection).toReversed()) {
       this.loseName(each, connection);
     }
@@ -370,7 +370,7 @@ function isNameContext(context: unknown): context is NameHandleContext {
   return typeof context === 'object' && context !== null && 'name' in context;
 }
 
-/** Whose messages arrive at a node of the driver's or the registry's; undefined: those of everybody. */
+/** The connection whose messages arrive at a node of the driver or registry; undefined: the node is not one's own. */
 export function senderAt({ context }: Node): Connection | undefined {
   return context instanceof Connection ? context : undefined;
 }

@@ -12,19 +12,19 @@ import type { HostReport } from './host-report.js';
 import { MatchRuleFault, parseMatchRule, type MatchRule } from './match-rule.js';
 import { Monitor } from './monitors.js';
 
-/** A client that another process has accepted, and whose socket comes along. */
+/** A client that another process has accepted; its socket comes with the message. */
 export interface NewClient {
   readonly isUnix: boolean;
-  /** what it has to send before all else (nonce-tcp), in base64 */
+  /** the bytes that it has to send first (nonce-tcp), in base64 */
   readonly nonce?: string | undefined;
   /** the address that it has connected to, without guid */
   readonly listener?: string | undefined;
 }
 
 export interface ReplicaEvents extends DirectoryEvents {
-  /** The socket is good for the length of the call. */
+  /** `fd` is valid only during the call. */
   clientCame(fd: number, client: NewClient): void;
-  /** A name leads somewhere else from now on. */
+  /** A name has another owner, or none. */
   ownerChanged(name: string): void;
   policyChanged(change: Extract<DirectoryChange, { kind: 'policy' }>): void;
   report(): HostReport;
@@ -59,7 +59,7 @@ export class Replica extends Directory {
     return this.owners.get(name);
   }
 
-  /** Deals with everything that has arrived. */
+  /** Processes everything that has arrived. */
   run(): void {
     for (let entry = this.peer.receive(); entry !== undefined; entry = this.peer.receive()) {
       if (entry.type === ReceivedType.User) this.received(entry);
@@ -156,7 +156,7 @@ export class Replica extends Directory {
   }
 }
 
-/** The registry has parsed it before. */
+/** Parses a rule that the registry has accepted. */
 function ruleOf(text: string): MatchRule {
   const rule = parseMatchRule(text);
   if (rule instanceof MatchRuleFault)

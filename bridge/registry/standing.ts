@@ -8,11 +8,11 @@ export interface Standing extends Party {
   readonly policy: ClientPolicy | undefined;
 }
 
-/** Has a standing, which changes with the policy and with the names that it has or waits for. */
+/** An object with a standing, which changes with the policy and with the names that it owns or waits for. */
 export interface Subject {
   readonly names: ReadonlySet<string>;
   standing: Standing;
 }
 
-/** Of a connection before it has said Hello: nothing is decided about it. */
+/** The standing of a connection that the policy has not classified yet. */
 export const NO_STANDING: Standing = { policy: undefined, names: new Set() };

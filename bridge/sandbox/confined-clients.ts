@@ -11,7 +11,7 @@ import { describeMessage } from '#bridge/wire/header-text.js';
 import type { FilterOptions } from './proxy-options.js';
 import { Session } from './session.js';
 
-/** Of a message that is copied rather than sent. */
+/** The longest message that is copied to the bus instead of being sent through a socket. */
 const SHORT_BYTES = 16 * 1024;
 
 export interface ConfinedClient {
@@ -23,7 +23,7 @@ export interface ConfinedClient {
 
 /**
  * Clients that see a part of the bus: each is a connection of this bus behind a `Session` in this process. The pair of
- * sockets between the two is there for what is long or has descriptors.
+ * sockets between the two carries only what cannot be handed over directly, such as long messages.
  */
 export class ConfinedClients {
   private readonly host: Host;
@@ -60,7 +60,7 @@ export class ConfinedClients {
       opened.push(...pair);
       const shim = (): Shim | undefined => this.shimAt(pair[1], credentials!);
       const session = this.newSession(fd, pair[0], credentials, options, shim);
-      /* from now on the session closes its two */
+      /* from now on the session closes the first two */
       opened.splice(0, 2);
       this.begin({ session, credentials, shim }, pair[1]);
     } catch (error) {
@@ -71,7 +71,7 @@ export class ConfinedClients {
     }
   }
 
-  /** Ends one with its connection. */
+  /** Ends a client and its connection. */
   close({ session, shim }: ConfinedClient, reason: string): void {
     const own = shim();
     if (own !== undefined) this.host.close(own, reason);
@@ -82,7 +82,7 @@ export class ConfinedClients {
     for (const session of this.bySession.keys()) session.end();
   }
 
-  /** The bus sees the client's own credentials. @throws SystemError: `theirs` is still the caller's */
+  /** The bus sees the client's own credentials. @throws SystemError: the caller still owns `theirs` */
   private begin(client: ConfinedClient, theirs: number): void {
     const { session, credentials } = client;
     try {
@@ -136,7 +136,7 @@ export class ConfinedClients {
     });
   }
 
-  /** Spares the bus's messages the way through the sockets. */
+  /** Lets messages of the bus bypass the pair of sockets. */
   private shortcutTo(session: Session, shim: Shim): Shortcut {
     const { host } = this;
     return {
@@ -197,8 +197,8 @@ export class ConfinedClients {
 }
 
 /**
- * Spares a short message the way through the sockets, if all before it, which are `sentBytes`, have arrived by that way
- * and nothing keeps the connection from going on.
+ * Lets a short message bypass the pair of sockets, if all `sentBytes` before it have arrived, and nothing keeps the
+ * connection from being read.
  */
 function deliverTo(
   shim: Shim,

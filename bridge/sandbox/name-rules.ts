@@ -7,7 +7,7 @@ export type Access = (typeof Access)[keyof typeof Access];
 
 export type MessageKind = 'call' | 'broadcast';
 
-/** Of a call or a broadcast, as far as rules look at it; a field that it does not have is empty. */
+/** The fields of a call or a broadcast that rules compare; a missing field is empty. */
 export interface RuleSubject {
   readonly path: string;
   readonly interface: string;
@@ -26,7 +26,7 @@ export interface NameRule extends MessageCondition {
 
 const EVERYTHING: readonly MessageKind[] = ['call', 'broadcast'];
 
-/** The rule of `--see=NAME`, `--talk=NAME` or `--own=NAME`; undefined: that is no name. */
+/** The rule of `--see=NAME`, `--talk=NAME` or `--own=NAME`; undefined: the name is not valid. */
 export function accessRule(pattern: string, access: Access): NameRule | undefined {
   const isSubtree = pattern.endsWith('.*');
   const name = isSubtree ? pattern.slice(0, -2) : pattern;

@@ -12,7 +12,7 @@ const ERROR = `${BUS}.Error`;
 /** What becomes of a call or a signal of the client. */
 export type Verdict =
   | { readonly kind: 'pass' }
-  /** the answer is a list of names, of which the client sees those that are there for it */
+  /** the answer is a list of names, reduced to those that the client may see */
   | { readonly kind: 'pass-names' }
   | { readonly kind: 'error'; readonly name: string; readonly isHidden: boolean }
   /** NameHasOwner of a name that does not exist for the client */
@@ -52,7 +52,7 @@ export function judgeOutgoing(header: MessageHeader, names: VisibleNames): Verdi
   return judgeBusMethod(header, subject.member, names);
 }
 
-/** Only what is known to be harmless passes: a bus may have more methods than were thought of here. */
+/** Passes only methods that are known to be harmless: a bus may have others that are unknown here. */
 function judgeBusMethod(header: MessageHeader, member: string, names: VisibleNames): Verdict {
   if (OPEN.has(member)) return PASS;
   if (member === 'AddMatch') return asksToEavesdrop(header) ? DENIED : PASS;
@@ -70,7 +70,7 @@ function judgeBusMethod(header: MessageHeader, member: string, names: VisibleNam
   return access < Access.See ? hidden(header) : DENIED;
 }
 
-/** The answer for a name that nobody has. */
+/** The error that a name without an owner would cause. */
 function hidden(header: MessageHeader): Verdict {
   const isUnique = header.destinationLength > 0 && headerText(header, 'destination')[0] === ':';
   const isNotStarted = isUnique || (header.flags & MessageFlag.NoAutoStart) !== 0;
@@ -78,13 +78,13 @@ function hidden(header: MessageHeader): Verdict {
   return { kind: 'error', name, isHidden: true };
 }
 
-/** An AddMatch that asks for messages to others, or cannot be read. */
+/** Whether an AddMatch asks for messages to others, or cannot be read. */
 function asksToEavesdrop(header: MessageHeader): boolean {
   const rule = firstText(header);
   return rule === undefined || rule.includes('eavesdrop=');
 }
 
-/** The texts that a message begins with; fewer where something else comes, or its body is malformed. */
+/** The strings of a body that begins with a string; empty if it does not, or is malformed. */
 export function bodyTexts(header: MessageHeader): string[] {
   if (!header.signature.text.startsWith('s')) return [];
   const { bytes, bodyStart, end, littleEndian } = header;

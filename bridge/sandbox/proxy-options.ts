@@ -1,6 +1,6 @@
 import { Access, accessRule, messageRule, NameRules, type NameRule } from './name-rules.js';
 
-/** Where a bridge is asked to serve the clients of a socket itself. */
+/** The interface through which a bridge is asked to serve the clients of a socket itself. */
 export const SANDBOX_INTERFACE = 'org.bus1.Sandbox';
 
 /** What a client may see and do. */
@@ -8,7 +8,7 @@ export interface FilterOptions {
   readonly filter: boolean;
   readonly sloppyNames: boolean;
   readonly rules: NameRules;
-  /** what those are told to whom something is denied that they see; absent: what xdg-dbus-proxy says */
+  /** the reason in errors about names that the client sees but may not use; absent: as xdg-dbus-proxy words it */
   readonly denial?: { readonly why: string; readonly rule: string } | undefined;
 }
 
@@ -23,12 +23,12 @@ export interface ProxyOptions extends FilterOptions {
 
 export interface SandboxArguments {
   readonly proxies: readonly ProxyOptions[];
-  /** says that the proxies are ready, and ends them when it is closed */
+  /** signals that the proxies are ready; when its other end is closed, they end */
   readonly readyFd: number | undefined;
   readonly show: 'help' | 'version' | undefined;
 }
 
-/** A command line that makes no sense. */
+/** The command line is not valid. */
 export class ArgumentError extends Error {
   readonly code = 'bad-argument';
 
@@ -64,7 +64,7 @@ function finished<T extends MutableFilter>(filter: T): Omit<T, 'rules'> & { rule
 }
 
 /**
- * Reads xdg-dbus-proxy's command line; `readArguments` returns what there is to read from the descriptor of `--args`.
+ * Reads xdg-dbus-proxy's command line; `readArguments` returns all that can be read from the descriptor of `--args`.
  * @throws ArgumentError
  */
 export function parseSandboxArguments(

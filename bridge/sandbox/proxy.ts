@@ -4,7 +4,7 @@ import { connectToBus } from '#bridge/socket/connect.js';
 import type { ProxyOptions } from './proxy-options.js';
 import { Session } from './session.js';
 
-/** What a bus has said before it hung up is for a client that reads slowly, too. */
+/** How long a slow client may still read what the bus sent before it closed the connection. */
 const LINGER_MS = 1000;
 
 /** Proxies for any number of buses, in one loop that blocks this thread. */
@@ -16,7 +16,7 @@ export class ProxyLoop {
   private readonly watched = new Set<number>();
   private endFd = -1;
 
-  /** Proxies for those who connect to a socket that listens at the path of `options`. */
+  /** Serves those who connect to `fd`, a socket that listens at the path of `options`. */
   add(fd: number, options: ProxyOptions): void {
     this.listeners.set(fd, options);
     this.epoll.add(fd, EPOLLIN);
@@ -42,7 +42,7 @@ export class ProxyLoop {
     for (const { path } of this.listeners.values()) rmSync(path, { force: true });
   }
 
-  /** -1, unless a side waits for descriptors that are on their way. */
+  /** -1, unless a side waits for descriptors in flight. */
   private timeoutMs(): number {
     let shortestMs = -1;
     for (const { bus, client } of this.sessions.values()) {

@@ -5,18 +5,18 @@ import type { Endpoint } from '#bridge/host/poller.js';
 import { ConfinedClients } from './confined-clients.js';
 import type { FilterOptions } from './proxy-options.js';
 
-/** accept(2): what passes when others have closed something. */
+/** Errors of accept(2) that pass when others close descriptors or free memory. */
 const SHORTAGES = [Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM];
 
-/** What somebody has asked for; the descriptors are the listener's. */
+/** What a caller of `Listen` has asked for; the listener owns the descriptors. */
 export interface RestrictedSocket {
   readonly socketFd: number;
-  /** the end of its other side ends the listener and its clients */
+  /** when its other end is closed, the listener and its clients end */
   readonly lifeFd: number;
   readonly options: FilterOptions;
 }
 
-/** A socket of which each client sees the part of this bus that the options say. */
+/** A socket whose clients see the part of this bus that the options allow. */
 export class RestrictedListener implements Endpoint {
   readonly fd: number;
   private readonly host: Host;
@@ -27,7 +27,7 @@ export class RestrictedListener implements Endpoint {
   private readonly inode: bigint | undefined;
   private readonly clients: ConfinedClients;
 
-  /** @throws SystemError: the descriptors are still the caller's */
+  /** @throws SystemError: the caller still owns the descriptors */
   constructor(host: Host, { socketFd, lifeFd, options }: RestrictedSocket, ended: () => void) {
     this.host = host;
     this.fd = socketFd;
@@ -67,7 +67,7 @@ export class RestrictedListener implements Endpoint {
     this.ended();
   }
 
-  /** Another process may listen there by now. A file that the bus may not remove is left. */
+  /** Removes the socket file, unless another process listens there by now, or the bus may not remove it. */
   private removePath(): void {
     if (this.inode === undefined || inodeOf(this.path) !== this.inode) return;
     try {
@@ -80,19 +80,19 @@ export class RestrictedListener implements Endpoint {
     }
   }
 
-  /** A sandbox whose clients say nothing leaves room for those of others (max_incomplete_connections). */
+  /** Half of max_incomplete_connections: silent clients of a sandbox leave room for those of others. */
   private get unknownMax(): number {
     return Math.max(1, this.host.limits.maxIncompleteConnections >> 1);
   }
 }
 
-/** Of a path that is the same wherever one looks from; undefined for any other. */
+/** The inode at an absolute path; undefined for any other path, and if there is no such file. */
 function inodeOf(path: string): bigint | undefined {
   if (!path.startsWith('/')) return undefined;
   try {
     return lstatSync(path, { bigint: true }).ino;
   } catch {
-    /* gone, or in a folder that is not the bus's to look into */
+    /* gone, or in a directory that the bus may not search */
     return undefined;
   }
 }

@@ -18,8 +18,8 @@ const NOT_CONFINED_NOW = 'after a reload, no role limits what it sees any more; 
 
 /**
  * Clients of this bus that see what xdg-dbus-proxy(1) would show them, without a process between them and the bus: by
- * their roles, or because they come in through a socket for a sandbox. For that, the caller brings the socket, which
- * listens already, and a descriptor whose other end stays open for as long as the socket is wanted.
+ * their roles, or because they come in through a socket for a sandbox. For a sandbox, the caller of `Listen` passes a
+ * listening socket, and a descriptor whose other end stays open for as long as the socket is wanted.
  */
 export class RestrictedListeners implements Sandboxes {
   readonly driverInterface: DriverInterface = {
@@ -38,7 +38,7 @@ export class RestrictedListeners implements Sandboxes {
   };
   private readonly host: Host;
   private readonly listeners = new Set<RestrictedListener>();
-  /** whom roles confine */
+  /** clients that roles confine */
   private readonly confined: ConfinedClients;
 
   constructor(host: Host) {

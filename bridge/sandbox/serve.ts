@@ -4,13 +4,13 @@ import { BusConnection } from '#bridge/socket/connection.js';
 import { SANDBOX_INTERFACE, type ProxyOptions } from './proxy-options.js';
 import { ProxyLoop } from './proxy.js';
 
-/** A bus that does not answer within this time is left to a proxy, which asks it once for each client. */
+/** If a bus does not answer within this time, a proxy serves it, and connects to it once for each client. */
 const ANSWER_MAX_MS = 5000;
 
 /**
  * Listens for the clients of buses, until the other end of `readyFd` is closed; without one, until a signal ends the
- * process. A bridge serves its clients itself: if all buses are bridges, and `readyFd` tells them when to end, nothing
- * is left to be done here.
+ * process. A bridge serves its clients itself: if all buses are bridges, and `readyFd` tells them when to end, this
+ * returns at once.
  */
 export async function serve(
   proxies: readonly ProxyOptions[],
@@ -20,7 +20,7 @@ export async function serve(
   const loop = new ProxyLoop();
   let handedOver = 0;
   for (const options of proxies) {
-    // A socket that another proxy has left behind is in the way.
+    // A socket that another proxy has left behind would be in the way of bind(2).
     rmSync(options.path, { force: true });
     const fd = listenUnix(options.path);
     if (await handOver(fd, life, options)) {
@@ -34,13 +34,13 @@ export async function serve(
   loop.run(readyFd ?? (handedOver > 0 ? ourEnd : undefined));
 }
 
-/** Asks a bridge to serve a socket for as long as `life` has another end. False: a proxy has to. */
+/** Asks a bridge to serve a socket for as long as the other end of `life` is open. False: a proxy has to serve it. */
 async function handOver(
   fd: number,
   life: number,
   { address, log, words }: ProxyOptions,
 ): Promise<boolean> {
-  // Only a proxy can print.
+  // Only a proxy can print the log.
   if (log) return false;
   let bus: BusConnection | undefined;
   try {

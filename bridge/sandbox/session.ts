@@ -12,7 +12,7 @@ import { logFiltered, logIncoming, logOutgoing, logOwn } from './traffic-log.js'
 import type { FilterOptions } from './proxy-options.js';
 import { VisibleNames } from './visible-names.js';
 
-/** A side that is given more than this, and reads it not, stops the other one. */
+/** While more than this waits for one side, the other side is not read. */
 const WAITING_BYTES_MAX = 1 << 20;
 /** Serials above this are those of the proxy itself, as in xdg-dbus-proxy. */
 const CLIENT_SERIAL_MAX = 0xffffffff - 65_536;
@@ -20,41 +20,41 @@ const CLIENT_SERIAL_MAX = 0xffffffff - 65_536;
 /** What is done with the answer to a message. */
 type Expected =
   | { readonly kind: 'pass' | 'hello' | 'names' | 'skip' }
-  /** the answer only keeps the place of another one */
+  /** `answer` takes the place of the answer */
   | { readonly kind: 'replace'; readonly answer: Uint8Array }
   | { readonly kind: 'owner'; readonly name: string }
   | { readonly kind: 'all-names'; readonly isWanted: (name: string) => boolean };
 
-/** How many of each kind a session remembers: connections that the client knows, and calls that it owes an answer. */
+/** How many calls a session remembers that the client owes an answer. */
 const REMEMBERED_MAX = 65_536;
 
-/** Whom a session serves, and how. */
+/** The client of a session, and the filter for it. */
 export interface SessionOptions extends FilterOptions {
   readonly log: boolean;
-  /** the user that the client has to be, and that the bus takes it for */
+  /** the uid that the client must have, and that the bus sees */
   readonly uid: number;
-  /** whether the client is the user that it says it is, where that is another number (user_namespaces(7)) */
+  /** whether the uid that the client claims is its own in another user namespace (user_namespaces(7)) */
   readonly mapsTo?: ((claimedUid: number) => boolean) | undefined;
-  /** how long the end of one side waits for the other to read */
+  /** how long each side, after the end of the session, may still read what waits for it */
   readonly lingerMs: number;
 }
 
 export interface SessionEvents {
-  /** Something has to be watched, or not: either side's turn may come. */
+  /** `wantsBus` or `wantsClient` may have changed. */
   changed(session: Session): void;
   ended(session: Session): void;
   /** The bus has answered Hello. */
   admitted?(session: Session): void;
-  /** Something that the client sees is denied to it. */
+  /** The client was denied the use of a name that it can see. */
   denied?(session: Session, header: MessageHeader): void;
-  /** The bus takes a message, and its descriptors, at once. False, or absent: it has to be sent. */
+  /** Hands a message and its descriptors to the bus directly. False, or absent: it goes through the socket. */
   deliver?(session: Session, header: MessageHeader, fds: readonly number[]): boolean;
 }
 
 /** One client of a proxy, and its connection to the bus. */
 export class Session {
   readonly bus: SocketClient;
-  /** not there before the bus has let us in */
+  /** undefined until the connection to the bus is ready */
   client: SocketClient | undefined;
   private readonly clientFd: number;
   private readonly options: SessionOptions;
@@ -72,9 +72,9 @@ export class Session {
   takenBytes = 0;
   private lastSerial = 0;
   private ownSerial = CLIENT_SERIAL_MAX;
-  /** questions about owners that are not answered; the client waits, or its first messages would find nobody */
+  /** number of our own calls without an answer; meanwhile the client is not read, since owners are not known yet */
   private ownQuestions = 0;
-  /** sides of which a message was not taken yet */
+  /** whether a message of this side has been received but not taken yet */
   private isBusHeld = false;
   private isClientHeld = false;
   private isOver = false;
@@ -94,7 +94,7 @@ export class Session {
     this.bus = new SocketClient(bus, toBus, clientSide(bus, options.uid));
   }
 
-  /** Whether a side is to be read: not while the other one has too much to read. */
+  /** Whether a side should be read: not while too much waits for the other side. */
   get wantsBus(): boolean {
     return (this.client?.waitingBytes ?? 0) < WAITING_BYTES_MAX;
   }
@@ -110,7 +110,7 @@ export class Session {
     this.sendAll();
   }
 
-  /** Reads what was fed to the side of the bus. */
+  /** Processes what was fed to the side of the bus. */
   takeFed(): void {
     if (this.isOver) return;
     this.bus.takeFed();
@@ -124,7 +124,7 @@ export class Session {
     if (!this.isOver) this.events.changed(this);
   }
 
-  /** What was not taken comes again only if it is asked for. */
+  /** Dispatches a side whose message was not taken: nothing else would offer the message again. */
   private goOn(): void {
     if (!this.isOver && this.isClientHeld && this.wantsClient) {
       this.isClientHeld = false;
@@ -136,7 +136,7 @@ export class Session {
     }
   }
 
-  /** In force from the next message on. */
+  /** Replaces the rules, from the next message on. */
   setFilter({ rules, denial }: FilterOptions): void {
     this.denial = denial;
     if (rules.isSameAs(this.rules)) return;
@@ -157,7 +157,7 @@ export class Session {
     this.bus.close(this.options.lingerMs);
   }
 
-  /** The client may authenticate, as the user that it is for the bus. */
+  /** The bus side is ready: lets the client authenticate, as the uid that the bus sees. */
   private greet(): void {
     const { guid, hasUnixFds } = this.bus;
     const { mapsTo } = this.options;
@@ -192,7 +192,7 @@ export class Session {
   }
 
   private judge(header: MessageHeader, fds: readonly number[]): void {
-    // One that counts backwards could have an answer taken for another.
+    // With a serial that is not higher than the last, one answer could be taken for another.
     if (header.serial <= this.lastSerial || header.serial > CLIENT_SERIAL_MAX) {
       drop(fds);
       return this.end();
@@ -224,13 +224,13 @@ export class Session {
   /** The client answers a call that it was sent, once. */
   private passAnswer(header: MessageHeader, fds: readonly number[]): void {
     const caller = `${headerText(header, 'destination')} ${header.replySerial}`;
-    // What only pretends to be an answer does not use up the right to give one.
+    // A message of another type with a reply serial does not count as the answer.
     if (isAnswer(header) && this.owed.delete(caller)) return this.passOut(header, fds);
     if (this.options.log) process.stdout.write('*DENIED*\n');
     drop(fds);
   }
 
-  /** An answer of ours comes in the place of that to a harmless call, so that answers stay in order. */
+  /** Sends a Ping instead, and our answer in place of the reply to it, so that answers stay in order. */
   private replace(header: MessageHeader, verdict: Verdict): void {
     const { serial, littleEndian } = header;
     const fields = { flags: MessageFlag.NoReplyExpected, serial, replySerial: serial, sender: BUS };
@@ -256,7 +256,7 @@ export class Session {
     return denial === undefined ? errorName : `${denial.why}; ${describeMessage(header)}`;
   }
 
-  /** Who owns the names that the rules are about, now and from now on. */
+  /** Asks who owns the names that the rules are about, and subscribes to changes of owner. */
   private learnOwners(): void {
     const { rules } = this.rules;
     for (const name of new Set(rules.filter((each) => !each.isSubtree).map((each) => each.name))) {
@@ -369,7 +369,7 @@ export class Session {
     this.passIn(client, header, fds);
   }
 
-  /** The oldest of too many has waited for so long that it does not wait any more. */
+  /** Forgets the oldest of too many calls: it is taken as one that nobody waits for any more. */
   private owe(caller: string): void {
     this.owed.add(caller);
     if (this.owed.size <= REMEMBERED_MAX) return;
@@ -401,7 +401,7 @@ export class Session {
     return true;
   }
 
-  /** Who has said something to the client is there for it from then on, so that it can tell when that one has gone. */
+  /** Makes the sender of a message visible to the client, so that the client can tell when the sender has gone. */
   private passIn(client: SocketClient, header: MessageHeader, fds: readonly number[]): void {
     const sender = headerText(header, 'sender');
     if (sender[0] === ':') this.names.grant(sender, Access.See);

@@ -3,13 +3,13 @@ import { headerText } from '#bridge/wire/header-text.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { Verdict } from './outgoing.js';
 
-/** The lines of `--log`, as xdg-dbus-proxy prints them: people and their scripts know these. */
+/** The lines of `--log`, as xdg-dbus-proxy prints them: users and their scripts know these. */
 
 export function logOutgoing(header: MessageHeader): void {
   say(`C${header.serial}: -> ${what(header, 'destination', 'B')}`);
 }
 
-/** A question of the proxy itself. */
+/** A call of the proxy itself. */
 export function logOwn(serial: number, question: string): void {
   say(`C${serial}: -> org.freedesktop.DBus fake ${question}`);
 }

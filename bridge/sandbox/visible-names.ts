@@ -1,7 +1,7 @@
 import { Access, highestAccess, lets, NameRules, type MessageKind } from './name-rules.js';
 import type { NameRule, RuleSubject } from './name-rules.js';
 
-/** How many connections are remembered that rules are about, or that have said something to the client. */
+/** How many connections of each kind are remembered: owners of names in the rules, and senders to the client. */
 const REMEMBERED_MAX = 65_536;
 
 /** What one client may do with which name, and what it has learned of unique names (xdg-dbus-proxy(1), "Policy"). */
@@ -11,7 +11,7 @@ export class VisibleNames {
   private readonly showsUniqueNames: boolean;
   /** by unique name: what was granted because of a message, whatever the connection owns */
   private readonly granted = new Map<string, Access>();
-  /** by unique name: all that it has ever owned, since what a name grants is kept by who once had it */
+  /** by unique name: all names that it has ever owned, since what a name grants outlasts the ownership */
   private readonly owned = new Map<string, Set<string>>();
 
   constructor(rules: NameRules, showsUniqueNames: boolean) {
@@ -19,7 +19,7 @@ export class VisibleNames {
     this.showsUniqueNames = showsUniqueNames;
   }
 
-  /** What is known about unique names stays. */
+  /** Keeps what is known about unique names. */
   setRules(rules: NameRules): void {
     this.rules = rules;
   }
@@ -32,7 +32,7 @@ export class VisibleNames {
     return own > granted ? own : granted;
   }
 
-  /** Whether the client is told when the name comes or goes. */
+  /** Whether the client gets NameOwnerChanged for the name. */
   isChangeShown(name: string): boolean {
     return (this.showsUniqueNames && name.startsWith(':')) || this.accessTo(name) >= Access.See;
   }

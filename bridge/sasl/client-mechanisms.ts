@@ -5,11 +5,11 @@ import { CHALLENGE_BYTES, hashCookie, isCookieContext } from './cookie.js';
 import { encodeHex } from './hex.js';
 import type { RandomBytes } from './mechanism.js';
 
-/** Data to send back, or what to tell the server in an ERROR. */
+/** Data to send back, or the text of an ERROR to the server. */
 export type ClientStep = { readonly data: string } | { readonly error: string };
 
 export interface ClientMechanism {
-  /** Sent along with AUTH; `undefined` to wait for the server's question. */
+  /** Sent along with AUTH; `undefined` to wait for the server's challenge. */
   readonly initialResponse: string | undefined;
   respond(data: Uint8Array): ClientStep;
 }
@@ -17,7 +17,7 @@ export interface ClientMechanism {
 export class ExternalClient implements ClientMechanism {
   readonly initialResponse: string | undefined;
 
-  /** Without a uid the server takes the one of the socket: the way out of a user namespace. */
+  /** Without a uid the server takes the socket's: a client in a user namespace does not know its uid outside. */
   constructor(uid: number | undefined) {
     this.initialResponse = uid?.toString();
   }

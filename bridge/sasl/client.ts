@@ -7,14 +7,14 @@ import type { MechanismName, RandomBytes } from './mechanism.js';
 import { parseCommand } from './mechanism.js';
 
 export interface SaslClientOptions {
-  /** What to try, in this order. Only EXTERNAL if absent; DBUS_COOKIE_SHA1 needs `cookies`. */
+  /** Mechanisms to try, in this order. Only EXTERNAL if absent; DBUS_COOKIE_SHA1 needs `cookies`. */
   readonly mechanisms?: readonly MechanismName[];
-  /** The uid to claim; `undefined` leaves it to the socket. */
+  /** The uid to claim; with `undefined` the server takes the socket's. */
   readonly uid: number | undefined;
   readonly wantsUnixFds: boolean;
   readonly randomBytes: RandomBytes;
   readonly cookies?: CookieReader;
-  /** Guid that the address promised; another one means another server. */
+  /** Guid that the address promises; the client refuses a server with another one. */
   readonly expectedGuid?: string;
 }
 
@@ -22,7 +22,7 @@ type ClientState = 'waiting-for-answer' | 'waiting-for-rejected' | 'waiting-for-
 
 /**
  * The client's side of the authentication: D-Bus specification, "Authentication Protocol".
- * The first output is there before anything was fed.
+ * The first output is available before the first `feed`.
  */
 export class SaslClient extends SaslLinePeer {
   readonly #options: SaslClientOptions;

@@ -3,7 +3,7 @@
  * D-Bus specification, "DBUS_COOKIE_SHA1".
  */
 
-/** Loaded when somebody authenticates so: loading it takes 5 ms of a bus's start. */
+/** Loaded on first use of this mechanism: at the start of a bus it would cost 5 ms. */
 const crypto = (): typeof import('node:crypto') => process.getBuiltinModule('node:crypto');
 
 /** RFC 2831 suggests at least 64 bits of entropy for a challenge; libdbus takes 128. */
@@ -31,7 +31,7 @@ export interface CookieReader {
   find(context: string, id: number): string | undefined;
 }
 
-/** What a client that knows the secret answers, in hexadecimal digits. */
+/** The answer of a client that knows the secret, in hexadecimal digits. */
 export function hashCookie(
   serverChallenge: string,
   clientChallenge: string,
@@ -41,13 +41,13 @@ export function hashCookie(
   return crypto().createHash('sha1').update(text).digest('hex');
 }
 
-/** Compares in a time that does not tell how much of a guess is right. */
+/** Compares in a time that does not reveal how much of a guess is right. */
 export function isSameHash(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];
   return left.length === right.length && crypto().timingSafeEqual(left, right);
 }
 
-/** A context is a file name: nothing in it may lead elsewhere or end the word in the protocol. */
+/** A context is a file name and one word of the protocol: it may contain no dots, slashes, backslashes or blanks. */
 export function isCookieContext(text: string): boolean {
   return /^[!-~]+$/u.test(text) && !/[./\\]/u.test(text);
 }

@@ -4,7 +4,7 @@ import type { SaslFailure, SaslFailureCode } from './mechanism.js';
 const CR = 0x0d;
 const LF = 0x0a;
 const NOTHING = new Uint8Array(0);
-/** Honest lines are shorter; thousands of connections may be at this stage. */
+/** Regular lines are shorter. Kept small, since thousands of connections may be authenticating at once. */
 const FIRST_LINE_BYTES = 256;
 
 /**
@@ -29,14 +29,14 @@ export abstract class SaslLinePeer {
     return this.#isDone;
   }
 
-  /** Set when the connection is to be closed, after what `takeOutput` returns has been sent. */
+  /** Set when the connection must be closed, after sending what `takeOutput` returns. */
   get failure(): SaslFailure | undefined {
     return this.#failure;
   }
 
   /**
-   * Takes the bytes from `start` to `end`, as far as they belong to the authentication; returns how
-   * many that were. What follows is the beginning of the message stream.
+   * Takes those of the bytes from `start` to `end` that belong to the authentication, and returns their
+   * number. The rest is the beginning of the message stream.
    */
   feed(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
@@ -45,7 +45,7 @@ export abstract class SaslLinePeer {
     return at - start;
   }
 
-  /** What is to be sent to the other end by now; empty if nothing. */
+  /** Takes the bytes to send to the other end; empty if there are none. */
   takeOutput(): Uint8Array {
     if (this.#output === '') return NOTHING;
     const bytes = Buffer.from(this.#output, 'latin1');

@@ -15,7 +15,7 @@ export interface SaslIdentity {
 export type ServerStep =
   | { readonly kind: 'challenge'; readonly data: string }
   | { readonly kind: 'accepted'; readonly identity: SaslIdentity }
-  /** `reason` is for the log: clients are told no more than REJECTED. */
+  /** `reason` is for the log: the client gets only REJECTED. */
   | { readonly kind: 'rejected'; readonly reason: string };
 
 export interface ServerMechanism {
@@ -27,7 +27,7 @@ function rejected(reason: string): ServerStep {
   return { kind: 'rejected', reason };
 }
 
-/** The kernel says who is at the other end of the socket; the client may only agree. */
+/** The kernel knows the uid at the other end of the socket; the client can only confirm it. */
 export class ExternalServer implements ServerMechanism {
   readonly #peerUid: number | undefined;
   readonly #mapsTo: (claimedUid: number) => boolean;
@@ -45,8 +45,8 @@ export class ExternalServer implements ServerMechanism {
       this.#hasAsked = true;
       return { kind: 'challenge', data: '' };
     }
-    // An empty answer means: whoever the socket says. All that a client in a user namespace can
-    // say, because it does not know its uid outside.
+    // An empty answer stands for the socket's uid. A client in a user namespace can send nothing
+    // else, because it does not know its uid outside.
     if (data.length > 0) {
       const claimed = parseUid(Buffer.from(data).toString('latin1'));
       if (claimed === undefined) return rejected('EXTERNAL: the identity is not a decimal uid');
@@ -58,7 +58,7 @@ export class ExternalServer implements ServerMechanism {
   }
 }
 
-/** Accepts any client, without an identity; the data is a free text for the log. */
+/** Accepts any client, without an identity; the data is free text and must be UTF-8. */
 export class AnonymousServer implements ServerMechanism {
   respond(data: Uint8Array): ServerStep {
     try {

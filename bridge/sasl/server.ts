@@ -6,7 +6,7 @@ import { MECHANISMS, isMechanismName, parseCommand } from './mechanism.js';
 import type { SaslIdentity, ServerMechanism, ServerStep } from './server-mechanisms.js';
 import { AnonymousServer, CookieServer, ExternalServer } from './server-mechanisms.js';
 
-/** dbus-daemon 1.14 hangs up with the sixth REJECTED. */
+/** dbus-daemon 1.14 disconnects with the sixth REJECTED. */
 const REJECTIONS_MAX = 6;
 
 export interface SaslServerOptions {
@@ -14,14 +14,14 @@ export interface SaslServerOptions {
   readonly guid: string;
   /** Mechanisms on offer; DBUS_COOKIE_SHA1 needs `cookies`. Only EXTERNAL if absent. */
   readonly mechanisms?: readonly MechanismName[];
-  /** Uid that the kernel knows of the socket; `undefined` if it is no Unix socket. */
+  /** The kernel's uid for the socket's other end; `undefined` if it is not a Unix socket. */
   readonly peerUid: number | undefined;
   readonly canPassFds: boolean;
   readonly randomBytes: RandomBytes;
   readonly cookies?: CookieIssuer;
   /**
-   * Proves that a uid other than the socket's is the same user, seen from inside a user namespace.
-   * The client is the socket's uid all the same. Absent: nothing is proved.
+   * Whether a claimed uid is the socket's user as seen from inside a user namespace. The client gets
+   * the socket's uid in any case. If absent, only the socket's uid is accepted.
    */
   readonly mapsTo?: (claimedUid: number) => boolean;
 }

@@ -19,24 +19,24 @@ import type { BusSocket } from './connect.js';
 import { SocketOutbox } from './outbox.js';
 
 const INPUT_BYTES = 65_536;
-/** Memory for a large message is given back behind it, if it is larger than this. */
+/** A receive buffer that grew beyond this for a large message is replaced by a smaller one after it. */
 const INPUT_KEPT_BYTES = 4 * INPUT_BYTES;
-/** Reads of one `dispatch`: a peer that writes without end must leave time for the others. */
+/** Limit for the reads of one `dispatch`: a peer that writes without end must leave time for the others. */
 const READS_MAX = 4;
 /** How long `close` waits for a bus that does not read. */
 const LINGER_MS = 1000;
-/** unix(7), ETOOMANYREFS: too many descriptors are on their way, and no event tells when they have arrived. */
+/** unix(7), ETOOMANYREFS: too many descriptors are in flight, and no event reports when they have arrived. */
 const ARRIVAL_RETRY_MS = 10;
 
 export interface SocketEvents {
   /** authenticated: from now on messages can be sent */
   ready(): void;
   /**
-   * A message: its bytes are those of `header` until this returns, and `fds` the taker's to close. False when nothing
-   * more is wanted until the next `dispatch`; this message comes again then.
+   * Takes a message and has to close its `fds`; `header` and its bytes are valid until this returns. Returns false to
+   * take neither, nor anything more until the next `dispatch`, which delivers this message again.
    */
   message(header: MessageHeader, fds: readonly number[]): boolean;
-  /** The end, with its reason; called once, and not after `close`. */
+  /** The connection has ended, for this reason; called once, and not after `close`. */
   closed(reason: string): void;
 }
 
@@ -47,8 +47,8 @@ export type SaslSide = SaslLinePeer & {
 };
 
 /**
- * A D-Bus connection over a socket: authentication, framing and descriptors, and nothing that a bus means by them.
- * It lives in any loop, or in none: `fd` is readable when `dispatch` has something to do, and `wait` blocks.
+ * A D-Bus connection over a socket: authentication, framing and descriptors, without the semantics of a bus.
+ * It works in any event loop, or in none: `fd` is readable when `dispatch` has something to do, and `wait` blocks.
  */
 export class SocketClient {
   isReady = false;
@@ -67,12 +67,12 @@ export class SocketClient {
   /** where the first message that was not taken begins, and where the input ends */
   private start = 0;
   private end = 0;
-  /** have arrived with the messages in the input, oldest first */
+  /** descriptors that arrived with the messages in the input, oldest first */
   private fds: number[] = [];
-  /** the taker wanted no more: see `SocketEvents.message` */
+  /** `SocketEvents.message` has returned false */
   private isPaused = false;
   private isBlocked = false;
-  /** waits for descriptors of its own that are on their way */
+  /** waits until descriptors in flight have arrived: see `ARRIVAL_RETRY_MS` */
   private isRetrying = false;
 
   /** `sasl`: by default that of a client. */
@@ -85,22 +85,22 @@ export class SocketClient {
     this.say();
   }
 
-  /** For a loop: an epoll descriptor. */
+  /** An epoll descriptor, for an event loop. */
   get fd(): number {
     return this.epoll.fd;
   }
 
-  /** Of the connection itself, for its credentials. */
+  /** The descriptor of the connection itself, for its credentials. */
   get socketFd(): number {
     return this.socket;
   }
 
-  /** How long a sleep may last at most; -1 without end. */
+  /** The longest time to sleep before the next `dispatch`; -1 means no limit. */
   get timeoutMs(): number {
     return this.isRetrying ? ARRIVAL_RETRY_MS : -1;
   }
 
-  /** What the other side has not read yet. */
+  /** Bytes that the socket has not taken yet. */
   get waitingBytes(): number {
     return this.outbox.waitingBytes;
   }
@@ -134,7 +134,7 @@ export class SocketClient {
     return taken;
   }
 
-  /** The same, once there is something to do, or `timeoutMs` (-1: no end) are over. */
+  /** Like `dispatch`, after waiting until there is something to do, for at most `timeoutMs` (-1: no limit). */
   wait(timeoutMs: number): number {
     this.flush();
     if (!this.live) return 0;
@@ -144,7 +144,7 @@ export class SocketClient {
     return this.dispatch();
   }
 
-  /** Takes messages that have come by another way, if all before them have been taken: `takeFed` reads them. */
+  /** Accepts messages that arrived another way, if all before them have been taken; `takeFed` delivers them. */
   feed(bytes: Uint8Array, start: number, end: number): boolean {
     const isNext = this.isReady && this.live && !this.isPaused && this.start === this.end;
     if (!isNext || end - start > this.input.bytes.length) return false;
@@ -159,8 +159,8 @@ export class SocketClient {
   }
 
   /**
-   * Sends what waits, for which it may take as long as `lingerMs`, and closes the connection; also needed after its
-   * end, for `fd`.
+   * Sends the pending output, which may take up to `lingerMs`, and closes the connection. Also needed after
+   * `SocketEvents.closed`, to close `fd`.
    */
   close(lingerMs = LINGER_MS): void {
     this.flush();
@@ -193,7 +193,7 @@ export class SocketClient {
     this.epoll.modify(this.socket, isBlocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
   }
 
-  /** False when nothing is left to be read, as far as that is known: the kernel says when there is more. */
+  /** Returns false when the socket is probably drained; epoll reports when there is more. */
   private read(): boolean {
     this.makeRoom();
     const { address, bytes } = this.input;
@@ -216,7 +216,7 @@ export class SocketClient {
     );
   }
 
-  /** Moves what has been read of a message to the front of memory that can hold all of it. */
+  /** Moves the part of a message that has been read to the front of a buffer that can hold all of it. */
   private makeRoom(): void {
     const left = this.input.bytes.subarray(this.start, this.end);
     const wanted = Math.max(this.nextLength(), INPUT_BYTES);
@@ -229,7 +229,7 @@ export class SocketClient {
     this.end = left.length;
   }
 
-  /** Of the message that begins at `start`; 0 while that is not known, negative for a fault. */
+  /** Length of the message that begins at `start`; 0 while it is not known, negative for a fault. */
   private nextLength(): number {
     return this.isReady ? frameLength(this.input.bytes, this.input.view, this.start, this.end) : 0;
   }
@@ -286,7 +286,7 @@ export class SocketClient {
   }
 }
 
-/** The authentication of a client that says that it is `uid`. */
+/** The authentication of a client that claims `uid`. */
 export function clientSide({ guid }: BusSocket, uid = geteuid()): SaslClient {
   const expected = guid === undefined ? {} : { expectedGuid: guid };
   const sasl = { uid, wantsUnixFds: true, randomBytes, ...expected };

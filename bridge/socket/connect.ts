@@ -7,7 +7,7 @@ export interface BusSocket {
   readonly guid: string | undefined;
 }
 
-/** Connects to the first address of a list that answers. A text says why none did. */
+/** Connects to the first address of a list that answers. Returns the reason as a text if none does. */
 export function connectToBus(text: string): BusSocket | string {
   const addresses = parseAddresses(text);
   if (addresses instanceof AddressError) return addresses.message;
@@ -33,7 +33,7 @@ export function whyUnreachable(text: string): string | undefined {
   return undefined;
 }
 
-/** Whether `connectToBus` knows how to get there. */
+/** Whether `connectToBus` supports the address. */
 export function isReachable({ transport, options }: Address): boolean {
   if (transport === 'tcp') return Number.isInteger(Number(options.get('port')));
   return transport === 'unix' && (options.has('path') || options.has('abstract'));

@@ -13,7 +13,7 @@ import { Serials } from '#bridge/wire/serials.js';
 import { SocketClient, type SocketEvents } from './client.js';
 import { connectToBus } from './connect.js';
 
-/** libdbus waits as long for a reply, and a service may have to start first. */
+/** The default reply timeout of libdbus; a service may have to start first. */
 const REPLY_TIMEOUT_MS = 25_000;
 
 /** An error reply. */
@@ -28,7 +28,7 @@ export class BusError extends Error {
 export type CallFields = Pick<MessageFields, 'destination' | 'path' | 'interface' | 'signature'> & {
   readonly member: string;
   readonly body?: readonly unknown[];
-  /** what the body names by their indices; they stay the caller's */
+  /** descriptors that the body refers to by index; the caller still has to close them */
   readonly fds?: readonly number[];
 };
 
@@ -37,10 +37,10 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** A connection to a bus in Node's loop, for commands: it asks, listens, and offers nothing. */
+/** A connection to a bus in Node's loop, for commands: it makes calls and receives signals, but offers no methods. */
 export class BusConnection implements SocketEvents {
   uniqueName = '';
-  /** every message that answers no call of ours */
+  /** called for every message that is not the reply to a pending call */
   onMessage: (message: DecodedMessage) => void = () => {};
   /** rejects when the bus ends, or closes the connection */
   readonly lost: Promise<never>;
@@ -114,7 +114,7 @@ export class BusConnection implements SocketEvents {
     }
   }
 
-  /** Sees all messages of the bus from now on, by `onMessage`; nothing else is possible then. @throws BusError */
+  /** From now on `onMessage` gets all messages of the bus, and calls are no longer possible. @throws BusError */
   async becomeMonitor(): Promise<void> {
     const asked = this.call({
       interface: `${DRIVER_NAME}.Monitoring`,
@@ -122,12 +122,12 @@ export class BusConnection implements SocketEvents {
       signature: 'asu',
       body: [[], 0],
     });
-    /* what arrives is addressed to others, and a monitor that answers is disconnected */
+    /* The calls that arrive are addressed to others, and the bus disconnects a monitor that answers. */
     this.isMonitor = true;
     await asked;
   }
 
-  /** Calls that wait end with an error. */
+  /** Pending calls are rejected. */
   close(): void {
     this.watch.close();
     this.client.close();
@@ -153,7 +153,7 @@ export class BusConnection implements SocketEvents {
     this.fail(new Error(reason));
   }
 
-  /** A monitor sees the answers to others as well. */
+  /** A monitor also sees replies to others. */
   private isForUs({ destination }: DecodedMessage): boolean {
     return this.uniqueName === '' || destination === this.uniqueName;
   }

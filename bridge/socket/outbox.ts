@@ -1,8 +1,8 @@
 import { allocateBytes, closeFd, Errno, MessageSender } from '#core/linux/index.js';
 
-/** Small messages share memory, and one system call. */
+/** Small messages share a chunk, and so one system call. */
 const CHUNK_BYTES = 65_536;
-/** The largest chunk that is kept for what comes next. */
+/** The largest chunk that is kept for later messages. */
 const SPARE_MAX_BYTES = 4 * CHUNK_BYTES;
 
 interface Chunk {
@@ -10,19 +10,19 @@ interface Chunk {
   readonly address: number;
   length: number;
   sent: number;
-  /** go out with the first byte */
+  /** sent with the first byte */
   fds: readonly number[];
   /** the descriptors are closed once they are sent */
   ownsFds: boolean;
 }
 
-/** What is to be written to a socket, in memory that stays where it is until the kernel has taken it. */
+/** Bytes to be written to a socket, in memory that does not move until the kernel has taken them. */
 export class SocketOutbox {
   /** bytes that the kernel has not taken yet */
   waitingBytes = 0;
   private readonly sender = new MessageSender();
   private readonly chunks: Chunk[] = [];
-  /** one chunk is kept for what comes next */
+  /** one chunk, kept for later messages */
   private spare: Chunk | undefined;
 
   get isEmpty(): boolean {
@@ -64,7 +64,7 @@ export class SocketOutbox {
     return 0;
   }
 
-  /** Nothing more is written. */
+  /** Drops what has not been written. */
   close(): void {
     for (const chunk of this.chunks.splice(0)) closeOwned(chunk);
     this.waitingBytes = 0;

@@ -42,7 +42,7 @@ export function objectsOfMapping(service: MappedService): Record<string, MockDef
   }
   const objects: Record<string, MockDefinition> = {};
   for (const kind of mapping.objects.values()) {
-    /* what a caller offers is not there, and a handle for some members is one to the same object */
+    /* objects that callers offer do not exist here, and a kind with `only` is another view of an object */
     if (kind.owner === 'caller' || kind.only !== undefined) continue;
     for (const path of pathsOf(kind, wanted[kind.name] ?? [])) {
       const interfaces = kind.interfaces.map((name) =>

@@ -15,7 +15,7 @@ import { Variant } from '#bridge/wire/types.js';
 /** What a method returns: a function of its arguments and the call, or always the same value. */
 export type MockAnswer = unknown;
 
-/** An object: its interfaces, by introspection data or descriptions, and what it says. */
+/** An object: its interfaces, by introspection data or descriptions, and what it answers. */
 export interface MockDefinition {
   /** what `Introspect` would answer, such as the output of `gdbus introspect --xml` */
   readonly introspection?: string;
@@ -24,11 +24,11 @@ export interface MockDefinition {
   readonly methods?: Readonly<Record<string, MockAnswer>>;
   /** by `Property` or `interface.Property`; without a value it is like what a method returns */
   readonly properties?: Readonly<Record<string, unknown>>;
-  /** it tells of the objects below it (`org.freedesktop.DBus.ObjectManager`) */
+  /** it reports the objects below it (`org.freedesktop.DBus.ObjectManager`) */
   readonly isManager?: boolean;
 }
 
-/** What the standard interfaces say, every served object says by itself. */
+/** The standard interfaces, which every served object has without a mock. */
 const STANDARD = /^org\.freedesktop\.DBus\.(?:Introspectable|Properties|Peer|ObjectManager)$/;
 
 export type NoteCall = (iface: string, member: string, args: unknown[], call: Call) => void;
@@ -62,7 +62,7 @@ export class MockObject {
     this.#answers.set(this.#find('methods', method).key, answer);
   }
 
-  /** Gives a property another value, and tells all who listen. */
+  /** Gives a property another value, and notifies all subscribers. */
   set(property: string, value: unknown): void {
     const { key, iface, member } = this.#find('properties', property);
     this.#values.set(key, value);

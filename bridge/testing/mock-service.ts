@@ -6,7 +6,7 @@ import { MockObject, type MockDefinition } from './mock-object.js';
 /** Objects by their paths. */
 export type MockedObjects = Readonly<Record<string, MockDefinition>>;
 
-/** A call that a mock has got; values that a program has set are calls of `Set`, without the Variant. */
+/** A call that a mock has received; values that a program has set are calls of `Set`, without the Variant. */
 export interface RecordedCall {
   readonly path: string;
   readonly interface: string;
@@ -16,7 +16,7 @@ export interface RecordedCall {
   readonly sender: string | undefined;
 }
 
-/** Which calls are meant: those of a member, or those that a function says. */
+/** Which calls are meant: those of a member, or those for which a function returns true. */
 export type CallFilter = string | ((call: RecordedCall) => boolean);
 
 interface Waiter {
@@ -29,7 +29,7 @@ interface Waiter {
 /** A service that answers as a test wants, and records what it is asked. */
 export class MockService {
   readonly name: string;
-  /** the connection of the service, for what a mock has no words for */
+  /** the connection of the service, for all that a mock has no method for */
   readonly bus: Bus;
   /** what has arrived, in that order; a test may empty it */
   readonly calls: RecordedCall[] = [];
@@ -82,7 +82,7 @@ export class MockService {
     throw new TypeError(`the mock ${this.name} has no object at ${path}; it has ${known}`);
   }
 
-  /** Takes an object away. */
+  /** Removes an object. */
   remove(path: string): void {
     this.object(path).close();
     this.#objects.delete(path);

@@ -10,7 +10,7 @@ import { join, type JoinOptions } from '#bridge/client/join.js';
 import { MockService, type MockedObjects } from './mock-service.js';
 
 export interface TestBusOptions {
-  /** for the start of the bus, and for whatever is waited for on it unless it is told otherwise; 10 s by default */
+  /** for the start of the bus, and the default of all waits on it; 10 s by default */
   readonly timeoutMs?: number;
   /** files of mappings, for programs that use `bus.mapped` */
   readonly mappings?: readonly string[];
@@ -30,10 +30,10 @@ const configuration = (address: string): string => `<busconfig>
 </busconfig>
 `;
 
-/** It is started, and not imported. */
+/** The command is started as a process, not imported. */
 const COMMAND = joinPath(import.meta.dirname, '../cli/bus1-bridge.js');
 
-/** Tells where the bus is, and ends with this process, however that ends: `cat` is then at the end of its input. */
+/** Prints the address of the bus, and ends with this process, however that ends: `cat` then reads end of file. */
 const KEEPER = 'echo "$DBUS_SESSION_BUS_ADDRESS" && exec cat';
 
 const VARIABLES = ['DBUS_SESSION_BUS_ADDRESS', 'DBUS_SYSTEM_BUS_ADDRESS'] as const;
@@ -49,7 +49,7 @@ export class TestBus {
   readonly #process: ChildProcess;
   readonly #folder: string;
   readonly #timeoutMs: number;
-  /** A mapping is for services on sockets: a native one speaks for itself. */
+  /** Mocks then connect by socket, since mappings are for services on sockets. */
   readonly #hasMappings: boolean;
   readonly #connections = new Set<Bus>();
   /** how the environment of this process was before `enter` */
@@ -72,7 +72,7 @@ export class TestBus {
     for (const name of VARIABLES) this.env[name] = address;
   }
 
-  /** Starts a bus. @throws ClientError `JoinFailed` with what the bus has said, TimeoutError */
+  /** Starts a bus. @throws ClientError `JoinFailed` with the output of the bus, TimeoutError */
   static async start(options: TestBusOptions = {}): Promise<TestBus> {
     const { timeoutMs = TIMEOUT_MS, mappings = [] } = options;
     const folder = mkdtempSync(joinPath(tmpdir(), 'test-bus-'));
@@ -86,7 +86,7 @@ export class TestBus {
     });
     try {
       const address = await firstLine(child, timeoutMs);
-      // It does not keep a program alive that forgets to stop it.
+      // The bus must not keep alive a program that forgets to stop it.
       child.unref();
       for (const pipe of [child.stdin, child.stdout, child.stderr]) {
         (pipe as unknown as { unref(): void }).unref();
@@ -122,7 +122,7 @@ export class TestBus {
     }
   }
 
-  /** Both buses of this process are this one until `stop` or `leave`: for code that looks into the environment. */
+  /** Both buses of this process are this one until `stop` or `leave`: for code that reads the environment. */
   enter(): void {
     this.#before ??= new Map(VARIABLES.map((name) => [name, process.env[name]]));
     for (const name of VARIABLES) process.env[name] = this.address;

@@ -5,10 +5,10 @@ import type { Client } from './client.js';
 import type { HandleContext, NodeContext } from './contexts.js';
 import type { Service } from './service.js';
 
-/** Stands behind the one-shot node at which the answer to a call comes in that was passed on in other words. */
+/** The `context` of the one-shot node at which the answer to a translated call arrives. */
 export abstract class Answer implements NodeContext, HandleContext {
   readonly client: Client;
-  /** null when it was used, or cannot be any more */
+  /** null: it was used, or no handle to it is left */
   node: Node | null = null;
   /** where the answer goes; null: no answer is wanted */
   reply: Handle | null;
@@ -38,12 +38,12 @@ export abstract class Answer implements NodeContext, HandleContext {
     this.client.endIfIdle();
   }
 
-  /** The caller waits no longer. The answer is awaited all the same: what it brings has to be given back. */
+  /** The caller no longer waits. The answer is still awaited, because the handles that it brings must be released. */
   lost(): void {
     this.reply = null;
   }
 
-  /** Lets go of the reply handle, unless it has been used. */
+  /** Releases the reply handle, unless it has been used. */
   giveUp(): void {
     const { reply, client } = this;
     this.reply = null;
@@ -68,6 +68,6 @@ export abstract class Answer implements NodeContext, HandleContext {
     return reply;
   }
 
-  /** Says in the caller's words what has come in, by `sendReply`. */
+  /** Translates what has arrived, and sends it through the handle that `takeReply` returns. */
   protected abstract pass(arrival: Arrival): void;
 }

@@ -13,7 +13,7 @@ import type { HandleContext } from './contexts.js';
 
 /** Who is on the bus, as a translator knows it. */
 export interface Registry {
-  /** Whether messages of a process are what they seem. */
+  /** Whether a process is trusted to pass on only messages that it has checked. */
   isTrusted(process: number): boolean;
   /** The connection with the unique name `:1.N`. */
   senderOf(number: number): Sender | undefined;
@@ -25,9 +25,9 @@ export class Arrival implements HandleContext {
   /** the process that it came from; 0: this one */
   readonly origin: number;
   readonly descriptors: DescriptorSet | null;
-  /** why `read` found nothing that may pass */
+  /** why `read` has refused the message */
   fault: IncomingFault = IncomingFault.None;
-  /** from this handle on, they lead to nodes of the process that sent the message */
+  /** handles from this index on lead to nodes of the process that sent the message */
   readonly ownFrom: number;
   /** handles that came with the message */
   readonly receivedCount: number;
@@ -35,7 +35,7 @@ export class Arrival implements HandleContext {
   /** null where the node is gone, or the handle was taken */
   private readonly handles: (Handle | null)[];
 
-  /** Inside the transaction. */
+  /** Called inside the transaction. */
   constructor(message: Message, trace: Trace) {
     this.bytes = message.copyBytes();
     this.origin = message.origin;
@@ -52,8 +52,8 @@ export class Arrival implements HandleContext {
   }
 
   /**
-   * The message, if it may pass at a node where a call with `awaitedSerial` is answered, or where calls and signals
-   * arrive (`NO_CALL`). Undefined: it may not, for `fault`.
+   * Decodes the message, if it may arrive at a node where a call with `awaitedSerial` is answered, or where calls and
+   * signals arrive (`NO_CALL`). Undefined: it may not; `fault` says why.
    */
   read(registry: Registry, awaitedSerial: number): DecodedMessage | undefined {
     const { bytes } = this;
@@ -72,7 +72,7 @@ export class Arrival implements HandleContext {
     return this.fault === IncomingFault.None ? decodeMessage(bytes) : undefined;
   }
 
-  /** What a host of this bus has passed on was judged there. */
+  /** Decodes a message that a trusted process has checked already. */
   private decode(): DecodedMessage | undefined {
     try {
       const message = decodeMessage(this.bytes);
@@ -82,12 +82,12 @@ export class Arrival implements HandleContext {
     }
   }
 
-  /** The call to tell its caller, who is not known, why it is refused. */
+  /** The call of an unknown caller, so that it can be refused with a reason; undefined for other faults. */
   unknownCaller(): DecodedMessage | undefined {
     return this.fault === IncomingFault.Sender ? decodeMessage(this.bytes) : undefined;
   }
 
-  /** Null when its node is gone. */
+  /** Null when its node is gone, or the handle was taken. */
   handle(index: number): Handle | null {
     return this.handles[index] ?? null;
   }

@@ -31,11 +31,11 @@ export interface Outgoing {
   readonly bytes: Uint8Array;
   /** the number of the unique name that the message has as its sender */
   readonly sender: number;
-  /** what the policy leaves to decide about the answer to a call */
+  /** the part of the policy that the answer to a call must still pass */
   readonly replyFacet?: Facet | null;
   readonly transfers?: readonly Handle[];
   readonly descriptors?: DescriptorSet | null;
-  /** what awaits the answer; absent: nothing */
+  /** receives the answer; absent: none is expected */
   readonly answer?: Answer;
 }
 
@@ -86,7 +86,7 @@ export class Client implements Sink, HandleContext {
     return false;
   }
 
-  /** The native peer uses the service no longer, unless something is left. */
+  /** Ends the native peer's conversation with the service, unless something is left of it. */
   endIfIdleWith(service: Service): void {
     this.conversations.get(service)?.endIfIdle();
   }
@@ -96,7 +96,7 @@ export class Client implements Sink, HandleContext {
     this.endIfIdle();
   }
 
-  /** A node for a service that speaks to the native peer; the handle to it is the registry's. */
+  /** Makes a node for a service that sends to the native peer, and returns the registry's handle to it. */
   returnHandle(): Handle {
     const { node, handle } = this.peer.createNode(this.translator.registry.peer);
     node.context = new ReturnNode(this, () => this.returnNodes.delete(node));
@@ -104,7 +104,7 @@ export class Client implements Sink, HandleContext {
     return handle;
   }
 
-  /** For the next object that the native peer offers. */
+  /** The number of the next object that the native peer offers. */
   nextOfferNumber(): number {
     this.offerCount++;
     return this.offerCount;
@@ -127,7 +127,7 @@ export class Client implements Sink, HandleContext {
       message.newNodeContext = answer;
     }
     let status = this.peer.send(handle, message);
-    /* the room of a receiver in another process may be known late */
+    /* a receiver in another process may have made room that is not known here yet */
     if (status === SendStatus.OverQuota && this.translator.lookAround()) {
       status = this.peer.send(handle, message);
     }
@@ -135,12 +135,12 @@ export class Client implements Sink, HandleContext {
     return status;
   }
 
-  /** To the native peer itself. False: it is gone, or has no room. */
+  /** Sends to the native peer itself. False: it is gone, or has no room. */
   sendHome(outgoing: Outgoing): boolean {
     return this.inbox !== null && this.send(this.inbox, outgoing) === SendStatus.Sent;
   }
 
-  /** Answers a call with an error of the bus's, if it wants an answer. */
+  /** Answers a call with an error from the bus, if it expects a reply. */
   refuse(call: DecodedMessage, reply: Handle | null, errorName: string, text: string): void {
     if (reply === null || !wantsReply(call)) return;
     const { sender = this.connection.uniqueName, serial } = call;

@@ -2,15 +2,15 @@ import type { Handle } from '#core/index.js';
 
 import type { Arrival } from './arrival.js';
 
-/** What stands behind a node of a translating peer (`Node.context`). Called when the transaction is over. */
+/** The `context` of a node of a translating peer. Its methods are called after the transaction. */
 export interface NodeContext {
-  /** A message came in; `arrival.finish` is to be called when it has been dealt with. */
+  /** A message came in; call `arrival.finish` once it has been processed. */
   arrived(arrival: Arrival): void;
   /** No handle to the node is left. */
   abandoned(): void;
 }
 
-/** What stands behind a handle of a translating peer (`Handle.context`). */
+/** The `context` of a handle of a translating peer. */
 export interface HandleContext {
   /** The node is gone, and the handle with it. Called inside the transaction: no operation may be started. */
   lost(handle: Handle): void;

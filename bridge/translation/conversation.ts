@@ -13,7 +13,7 @@ import { ObjectNode } from './object-node.js';
 import { Offer } from './offer.js';
 import type { Service } from './service.js';
 
-/** Through what a service is reached. */
+/** The handle through which a service is reached. */
 interface Way {
   readonly handle: Handle;
   /** undefined: messages wait there until the service has been started */
@@ -35,7 +35,7 @@ export class Conversation implements HandleContext {
     service.joined(this);
   }
 
-  /** The way to the service, for the native peer itself; undefined: the name leads nowhere. */
+  /** The way to the service, for the native peer itself; undefined: nobody owns or provides the name. */
   get way(): Way | undefined {
     if (this.known !== null) return this.known;
     const way = this.find(this.client.connection);
@@ -45,7 +45,7 @@ export class Conversation implements HandleContext {
     return way;
   }
 
-  /** Has `use` send something to the service as `caller`; false: the name leads nowhere. */
+  /** Lets `use` send a message to the service as `caller`; false: nobody owns or provides the name. */
   reach(caller: Connection, use: (handle: Handle, grant: Grant) => void): boolean {
     const { grants } = this.client.translator.host;
     const isOwn = caller === this.client.connection;
@@ -181,7 +181,7 @@ export class Conversation implements HandleContext {
     return { owner, handle };
   }
 
-  /** Calls on behalf of the last holder, which may be about to leave: then the bus does not know that yet. */
+  /** Calls on behalf of the last holder, which may be about to leave but is still connected. */
   private callRelease(release: MemberReference, path: string, holder: Connection): void {
     if (!holder.live || this.way?.owner === undefined) return;
     const bytes = encodeMessage({

@@ -7,7 +7,7 @@ import type { Arrival } from './arrival.js';
 import type { Conversation } from './conversation.js';
 import { ObjectNode } from './object-node.js';
 
-/** The handles that came with a message of a native peer's, on the way to becoming paths. */
+/** Translates the handles that came with a message of a native peer to paths. */
 export class HandleArguments {
   private readonly arrival: Arrival;
   /** how many of the arrival's handles are arguments */
@@ -49,7 +49,7 @@ export class HandleArguments {
     );
   };
 
-  /** Every handle must stand where the mapping expects one: a service could do nothing with it. @throws DriverError */
+  /** Every handle must be where the mapping expects one: a service cannot use it elsewhere. @throws DriverError */
   mustBeUsed(): void {
     if (this.used.size === this.count) return;
     const { file } = this.conversation.service.mapping;

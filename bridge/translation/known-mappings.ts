@@ -6,7 +6,7 @@ import {
   type MappedInterface,
 } from '#mappings/index.js';
 
-/** A name that some mapping speaks of. */
+/** A name that a mapping covers. */
 export interface KnownName {
   readonly mapping: Mapping;
   readonly entry: MappedName;
@@ -27,7 +27,7 @@ export class KnownMappings {
     return this.names.find(({ entry }) => matchName(entry.pattern, name));
   }
 
-  /** Whether one of these names is a service's that a mapping speaks of. */
+  /** Whether a mapping covers one of these names. */
   hasAny(names: Iterable<string>): boolean {
     for (const name of names) if (this.find(name) !== undefined) return true;
     return false;
@@ -35,7 +35,7 @@ export class KnownMappings {
 }
 
 /**
- * Whether such a service has signals that end objects, or that are kept: then the translator has to listen to it.
+ * Whether a service with this mapping has signals that end objects or are kept, so that they must be received.
  */
 export function mustBeHeard({ objects, interfaces }: Mapping): boolean {
   const matters = ({ signals }: MappedInterface): boolean =>

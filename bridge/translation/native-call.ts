@@ -43,7 +43,7 @@ class NativeCall {
   private readonly arrival: Arrival;
   private readonly message: DecodedMessage;
   private readonly argumentCount: number;
-  /** null: no answer is wanted, or another object is responsible for it now */
+  /** null: no answer is expected, or another object is responsible for it now */
   private reply: Handle | null;
 
   constructor(object: ObjectNode, arrival: Arrival, message: DecodedMessage) {
@@ -55,7 +55,7 @@ class NativeCall {
     this.reply = isAwaited ? arrival.handle(this.argumentCount) : null;
   }
 
-  /** To the service, or back to the caller as an error. */
+  /** Passes the call on to the service, or answers it with an error. */
   pass(): void {
     try {
       const caller = this.caller();
@@ -243,8 +243,8 @@ function invalid(text: string): DriverError {
 }
 
 /**
- * What the service calls the member. A call without an interface is for the first that has such a method: of those that
- * the mapping says something about, the object's own first. Otherwise it could pass by what is said.
+ * The service's name for the member. A call without an interface goes to the first interface in the mapping that has
+ * such a method, the object's own first. Otherwise it could bypass the mapping's rules.
  */
 function legacyMember(
   mapping: Mapping,
@@ -262,7 +262,7 @@ function legacyMember(
   return { interface: STANDARD_METHODS.get(member) ?? '', member };
 }
 
-/** Those that are translated: D-Bus Specification, "Standard Interfaces". */
+/** The standard methods that are translated: D-Bus Specification, "Standard Interfaces". */
 const STANDARD_METHODS: ReadonlyMap<string, string> = new Map([
   ['Get', PROPERTIES],
   ['Set', PROPERTIES],
@@ -270,7 +270,7 @@ const STANDARD_METHODS: ReadonlyMap<string, string> = new Map([
   ['GetManagedObjects', 'org.freedesktop.DBus.ObjectManager'],
 ]);
 
-/** Which property a call of org.freedesktop.DBus.Properties is about, in the service's words. */
+/** The arguments of a call of org.freedesktop.DBus.Properties, with the service's name of the interface. */
 function subjectOf(mapping: Mapping, { body }: DecodedMessage): readonly unknown[] {
   const [name, ...rest] = body;
   return [typeof name === 'string' ? toLegacyInterface(mapping, name) : name, ...rest];

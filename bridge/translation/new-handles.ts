@@ -18,7 +18,7 @@ export class NewHandles {
     this.holder = holder;
   }
 
-  /** For `toNative`: what stands in the body in place of `path`. The same object is the same handle. */
+  /** For `toNative`: what replaces `path` in the body. The same object gets the same handle. */
   readonly open = (path: string, kind: ObjectKind, busName: string | undefined): string => {
     const key = [busName, kind.name, path].join(' ');
     const known = this.known.get(key);
@@ -36,8 +36,8 @@ export class NewHandles {
   }
 
   /**
-   * They have been sent, or are not needed: the receiver has handles of its own. `isStale`: the connection that
-   * named these objects is no longer the service.
+   * Releases them once they are sent, or not needed: the receiver has handles of its own. `isStale`: the connection
+   * that named these objects is no longer the service.
    */
   release(isStale: boolean): void {
     const { objects } = this;

@@ -24,9 +24,9 @@ export class ObjectNode implements NodeContext, Target {
   /** the connection that was granted the handle */
   readonly holder: Connection;
   readonly listeners = new Set<Listener>();
-  /** what the holder could not hear yet */
+  /** signals that the holder has not been able to subscribe to yet */
   readonly kept: KeptSignals;
-  /** The holder's handles to the object when it ended, for hearing what is kept; undefined: it is there. */
+  /** The holder's handles to the object when it ended, which have kept signals to deliver; undefined: it exists. */
   endedWith: readonly ObjectNode[] | undefined;
 
   constructor(
@@ -63,7 +63,7 @@ export class ObjectNode implements NodeContext, Target {
     throw new DriverError(ErrorName.UnknownObject, why);
   }
 
-  /** What a message with this path is for. @throws DriverError */
+  /** The object that a message with this path is sent to. @throws DriverError */
   target(path: string): Target {
     const { mapping, name } = this.conversation.service;
     if (path === this.path || !isNamed(this.kind, mapping)) return this;
@@ -79,7 +79,7 @@ export class ObjectNode implements NodeContext, Target {
   }
 }
 
-/** Whether names lead to such objects: then objects with a fixed path can be reached through them. */
+/** Whether a name leads to objects of this kind: through them, objects with a fixed path can be reached. */
 function isNamed(kind: ObjectKind, { names }: Mapping): boolean {
   return names.some(({ object }) => object === kind);
 }

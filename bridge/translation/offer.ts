@@ -20,7 +20,7 @@ import type { Conversation } from './conversation.js';
 import { HandleArguments } from './handle-arguments.js';
 import { NewHandles } from './new-handles.js';
 
-/** An object of a native peer's that a service calls by a path which was made up for it. */
+/** An object of a native peer that a service calls by a generated path. */
 export class Offer implements HandleContext {
   readonly conversation: Conversation;
   readonly kind: ObjectKind;
@@ -45,7 +45,7 @@ export class Offer implements HandleContext {
     });
   }
 
-  /** A call of the service's. */
+  /** Passes on a call of the service. */
   pass(arrival: Arrival, message: DecodedMessage, service: Connection): void {
     const { conversation } = this;
     const { client } = conversation;
@@ -73,7 +73,7 @@ export class Offer implements HandleContext {
   }
 }
 
-/** A call that a native peer was passed. */
+/** A call that was passed to a native peer. */
 interface OfferedCall {
   readonly message: DecodedMessage;
   readonly body: readonly unknown[];
@@ -81,7 +81,7 @@ interface OfferedCall {
   readonly service: Connection;
 }
 
-/** What a native peer answers to a service: handles become paths. */
+/** Translates the answer of a native peer to a service: handles become paths. */
 class NativeAnswer extends Answer {
   private readonly conversation: Conversation;
   private readonly call: OfferedCall;

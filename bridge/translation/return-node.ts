@@ -9,8 +9,8 @@ import type { Client } from './client.js';
 import type { NodeContext } from './contexts.js';
 
 /**
- * Context of the node at which a service reaches a native peer by its unique name. Calls to objects that the native
- * peer has offered become calls of these; everything else is passed on unchanged.
+ * Context of the node at which a service reaches a native peer by its unique name. Calls by path to objects that the
+ * native peer has offered become calls through their handles; everything else is passed on unchanged.
  */
 export class ReturnNode implements NodeContext {
   private readonly client: Client;

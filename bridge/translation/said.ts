@@ -2,7 +2,7 @@ import type { DescriptorSet } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 
-/** A signal of a service's, to everybody or to one native peer. */
+/** A signal of a service, broadcast or sent to one native peer. */
 export interface Said {
   readonly message: DecodedMessage;
   readonly descriptors: DescriptorSet | null;

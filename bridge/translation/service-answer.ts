@@ -19,7 +19,7 @@ import type { Target } from './object-node.js';
 import type { Said } from './said.js';
 import type { Service } from './service.js';
 
-/** A call that went to a service, in the service's words. */
+/** A call that went to a service, as the service sees it. */
 export interface PassedCall {
   readonly service: Service;
   readonly target: Target;
@@ -28,7 +28,7 @@ export interface PassedCall {
   readonly body: readonly unknown[];
 }
 
-/** What a service answers to a native peer: paths become handles. */
+/** Translates the answer of a service to a native peer: paths become handles. */
 export class ServiceAnswer extends Answer {
   private readonly call: PassedCall;
   /** signals that were sent meanwhile by objects that the answer may bring */
@@ -48,7 +48,7 @@ export class ServiceAnswer extends Answer {
     return this.call.service === service;
   }
 
-  /** A signal of an object that the caller has no handle to, yet. */
+  /** Keeps a signal of an object that the caller has no handle to yet. */
   heard(said: Said): void {
     this.early.keep(said);
   }

@@ -78,13 +78,13 @@ export class Service {
     removeFrom(this.listeners, listener.target.path, listener);
   }
 
-  /** Runs `action` when nothing of what the service says is missed. */
+  /** Runs `action` once no signal of the service can be missed any more. */
   whenWatched(action: () => void): void {
     if (this.held === null) action();
     else this.held.push(action);
   }
 
-  /** A signal of its owner's; `to`: it was for this native peer alone. */
+  /** The owner has sent a signal; `to`: the one native peer that it was sent to. */
   heard(said: Said, to?: Connection): void {
     const { path = '', body } = said.message;
     const part = partOf(said);
@@ -105,7 +105,7 @@ export class Service {
     this.retire(retired);
   }
 
-  /** Delivers what an object has sent before a handle to it could be granted. */
+  /** Applies signals that an object sent before a handle to it was granted: keeps them, and ends it if one says so. */
   catchUp(object: ObjectNode, early: readonly Said[]): void {
     for (const said of early) {
       const { path, body } = said.message;
@@ -118,7 +118,7 @@ export class Service {
     }
   }
 
-  /** There is a subscriber now: delivers the kept signals to it, and then ends what has ended. */
+  /** There is a subscriber now: delivers the kept signals to it, and then closes objects that have ended. */
   tellKept(listener: Listener): void {
     if (!listener.handle.live) return;
     const { object, target } = listener;
@@ -152,7 +152,7 @@ export class Service {
     }
   }
 
-  /** Handles live until their holders have got the object's last signals, but lead nowhere any more. */
+  /** Keeps handles to an ended object until their holders have got its last signals, but for nothing else. */
   private retire(objects: readonly ObjectNode[]): void {
     for (const object of objects) {
       object.endedWith = objects.filter(({ holder }) => holder === object.holder);
@@ -205,7 +205,7 @@ export class Service {
     handles.release(false);
   }
 
-  /** Whether a handle to such an object lets a signal through; of properties, the translation leaves some out. */
+  /** Whether a handle to an object of this kind lets a signal through; the translation drops single properties. */
   private isFor(kind: ObjectKind, said: Said): boolean {
     const { interface: name, member } = partOf(said);
     const asked = { interface: name, member: name === PROPERTIES ? 'GetAll' : member };

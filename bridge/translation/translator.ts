@@ -53,7 +53,7 @@ export class Translator implements ObjectTranslator {
   }
 
   /**
-   * For the registry, which `sender` has asked for `name`: the handle, its own, that it grants instead of the
+   * For the registry, which `sender` has asked for `name`: the registry's own handle that it grants instead of the
    * owner's. Undefined: no mapping applies to these two.
    */
   handleFor(name: string, sender: Connection, owner: Connection | undefined): Handle | undefined {
@@ -71,7 +71,7 @@ export class Translator implements ObjectTranslator {
     return handle;
   }
 
-  /** Deals with all that has arrived. */
+  /** Processes everything that has arrived. */
   run(): void {
     while (this.tasks.length > 0) {
       const { tasks } = this;
@@ -80,7 +80,7 @@ export class Translator implements ObjectTranslator {
     }
   }
 
-  /** One conversation that goes wrong does not end the bus. */
+  /** An error in one conversation does not end the bus. */
   private perform(task: () => void): void {
     try {
       task();
@@ -90,7 +90,7 @@ export class Translator implements ObjectTranslator {
     }
   }
 
-  /** Does `task` when no transaction is under way any more. */
+  /** Runs `task` once no transaction is under way. */
   defer(task: () => void): void {
     this.tasks.push(task);
     this.host.isUnsettled = true;
@@ -123,7 +123,7 @@ export class Translator implements ObjectTranslator {
     this.services.delete(`${name} ${mapping.file}`);
   }
 
-  /** Whether messages of a process are what they seem. */
+  /** Whether a process is trusted to pass on only messages that it has checked. */
   isTrusted(process: number): boolean {
     return process === 0 || this.host.peers?.isTrusted(process) === true;
   }
@@ -137,14 +137,14 @@ export class Translator implements ObjectTranslator {
     return name === undefined ? undefined : this.registry.connections.get(name);
   }
 
-  /** Applies what other processes have given back meanwhile; false: there are no other processes. */
+  /** Takes in what other processes have given back meanwhile; false: there are no other processes. */
   lookAround(): boolean {
     const { peers } = this.host;
     peers?.shared.dispatch();
     return peers !== null;
   }
 
-  /** The message that is to be sent next. `sender`: N of its sender's unique name. */
+  /** The message to send next; valid until the next call. `sender`: N of its sender's unique name. */
   compose(bytes: Uint8Array, sender: number, replyFacet: Facet | null): Message {
     const { message, envelope } = this;
     envelope.header.scan(bytes, viewOf(bytes), 0, bytes.length);
@@ -155,7 +155,7 @@ export class Translator implements ObjectTranslator {
     return message;
   }
 
-  /** Shows monitors what a native peer says to a service. */
+  /** Shows monitors a message of a native peer to a service. */
   show(bytes: Uint8Array, sender: Connection): void {
     const { registry } = this;
     if (!registry.isObserved) return;
@@ -175,14 +175,14 @@ export class Translator implements ObjectTranslator {
     throw new DriverError(ErrorName.AccessDenied, text);
   }
 
-  /** A signal of some service's; `to`: it was for this native peer alone. */
+  /** A service has sent a signal; `to`: the one native peer that it was sent to. */
   heard(said: Said, to?: Connection): void {
     for (const service of this.services.values()) {
       if (service.owner === said.sender) service.heard(said, to);
     }
   }
 
-  /** A service that a mapping speaks of may call an object that a native peer has offered to it. */
+  /** The handle for a service with a mapping, which may call objects that a native peer has offered to it. */
   private returnHandle(
     name: string,
     sender: Connection,
@@ -193,7 +193,7 @@ export class Translator implements ObjectTranslator {
     return this.client(owner).returnHandle();
   }
 
-  /** A signal that some service has sent to everybody. */
+  /** A service has broadcast a signal. */
   private hear(arrival: Arrival): void {
     const message = this.isTrusted(arrival.origin) ? arrival.read(this, NO_CALL) : undefined;
     const sender = this.connectionOf(message?.sender);

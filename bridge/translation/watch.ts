@@ -5,14 +5,14 @@ import { parseMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
 
 import { Arrival } from './arrival.js';
 
-/** Signals by all that a service says, in the words of a match rule. */
+/** The match rule for all signals of a service. */
 function ruleFor(name: string): MatchRule {
   return parseMatchRule(`type='signal',sender='${name}'`) as MatchRule;
 }
 
 /**
- * A connection of the bus itself that listens to services: their signals show which objects have ended, and are
- * passed on to subscribers. It joins the bus when there is something to listen to.
+ * A connection of the bus itself that receives the signals of services: they show which objects have ended, and are
+ * passed on to subscribers. It joins the bus on first use.
  */
 export class Watch implements Sink {
   private readonly host: Host;
@@ -27,7 +27,7 @@ export class Watch implements Sink {
     this.peer = host.domain.openPeer({ user: host.userOf(host.options.uid), sink: this });
   }
 
-  /** Listens to the owner of a name; `done` is called when it misses nothing any more. */
+  /** Subscribes to the signals of a name's owner; calls `done` once none can be missed any more. */
   add(name: string, done: () => void): void {
     const { registry, settings } = this.host.driver;
     const rule = ruleFor(name);

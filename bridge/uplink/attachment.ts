@@ -32,10 +32,10 @@ import { uplinkInterface } from './uplink-interface.js';
 import { Uplinks } from './uplinks.js';
 import { markOf, Watcher } from './watcher.js';
 
-/** The first attempt to reconnect comes quickly, later ones more seldom. */
+/** The delay before an attempt to reconnect doubles from RETRY_FIRST_MS up to RETRY_MAX_MS. */
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 500;
-/** Clients are not kept waiting any longer by a bus that does not answer. */
+/** How long clients wait at startup for a bus that does not answer. */
 const PATIENCE_MS = 2000;
 
 /** The state of an attachment to another bus: our connections there, and the stand-ins for its connections here. */
@@ -89,8 +89,8 @@ export class Attachment implements OtherBus {
   }
 
   /**
-   * Connects, again and again until it succeeds. `settled` is called when imported names are known, or when the other
-   * bus is not there.
+   * Connects, and tries again until it succeeds. Calls `settled` once: when the imported names are known, when the
+   * first attempt has failed, or after PATIENCE_MS.
    */
   start(settled: () => void): void {
     this.onSettled = settled;
@@ -110,13 +110,13 @@ export class Attachment implements OtherBus {
     return this.uplinks.isGreeting(connection);
   }
 
-  /** Does `action` when no transaction is under way any more. */
+  /** Runs `action` once no transaction is under way. */
   defer(action: () => void): void {
     this.deferred.push(action);
     this.host.isUnsettled = true;
   }
 
-  /** Does what was deferred. */
+  /** Runs the deferred actions. */
   run(): void {
     while (this.deferred.length > 0) {
       const { deferred } = this;
@@ -146,7 +146,7 @@ export class Attachment implements OtherBus {
     });
   }
 
-  /** Why a client gets no connection to the other bus; undefined: it may have one. */
+  /** Why a client may not connect to the other bus; undefined if it may. */
   mayConnect({ connection, access: { reach, confinement } }: Uplink): UplinkFailure | undefined {
     if (!this.isUp) return this.unreachable(this.reason);
     if (connection === undefined || confinement === undefined || reach?.isEmpty === false)
@@ -154,7 +154,7 @@ export class Attachment implements OtherBus {
     return this.refusalOf(connection, confinement);
   }
 
-  /** Confined clients must not pass for the bridge. */
+  /** The error for a confined client, which must not pass for the bridge on the other bus. */
   refusalOf({ uniqueName }: Connection, { key, text }: Confinement): UplinkFailure {
     return {
       errorName: ErrorName.AccessDenied,
@@ -186,7 +186,7 @@ export class Attachment implements OtherBus {
     return this.driver.hasGivenNames;
   }
 
-  /** Why a message of the client with the name `alias`, if it has another one there, may not go to the other bus. */
+  /** Why a message may not go to the other bus. `alias`: the unique name of a sender that has another one there. */
   crossingFailure(header: MessageHeader, alias: Uint8Array | null): UplinkFailure | undefined {
     const { numbered } = this.driver.registry;
     const isClient = (number: number): boolean => numbered.has(number);
@@ -205,14 +205,14 @@ export class Attachment implements OtherBus {
     return { errorName: ErrorName.ServiceUnknown, text };
   }
 
-  /** The bus with this `guid` must be neither this one nor one that is attached to this one. */
+  /** Why attaching to the bus with this `guid` would form a loop; undefined if it would not. */
   loopOf(guid: string): string | undefined {
     if (guid === this.host.options.guid) return 'it is this bridge itself';
     const isAttachedHere = this.driver.registry.owner(MARK_PREFIX + markOf(guid)) !== undefined;
     return isAttachedHere ? 'it is itself attached to this bridge' : undefined;
   }
 
-  /** The other bus has let us in. */
+  /** The other bus has answered the Hello of the watcher's connection. */
   greeted({ hasUnixFds }: Link): void {
     this.takesDescriptors = hasUnixFds;
     if (this.gate !== undefined) this.gate.peer.takesDescriptors = hasUnixFds;
@@ -232,7 +232,7 @@ export class Attachment implements OtherBus {
     this.settled();
   }
 
-  /** The other bus is gone, or was not there: its stand-ins end, and come back with it. */
+  /** The other bus is gone, or could not be reached: removes all ghosts, and tries to connect again. */
   lost(reason: string): void {
     if (this.isUp) this.log('warn', 'the other bus is gone', { address: this.address, reason });
     else if (this.reason !== reason)
@@ -251,7 +251,7 @@ export class Attachment implements OtherBus {
     this.settled();
   }
 
-  /** One connection was closed. If the other bus is still there, then it meant this one. */
+  /** The uplink was closed. If the other bus still answers, it has closed this connection only. */
   uplinkLost(uplink: Uplink, reason: string): void {
     if (uplink.claims.size === 0) return;
     this.ask('GetId', '', [], (reply) => {
@@ -300,7 +300,7 @@ export class Attachment implements OtherBus {
     this.driver.reply(to, through, serial, 's', [text], errorName);
   }
 
-  /** Other names are imported and exported from now on. Calls back when the bridge knows who owns them. */
+  /** Replaces the patterns of imported and exported names. Calls back when the bridge knows who owns the names. */
   setPatterns(imports: NamePatterns, exports: NamePatterns, done: () => void): void {
     this.imports.setPatterns(imports);
     this.exports.setPatterns(exports);
@@ -317,7 +317,7 @@ export class Attachment implements OtherBus {
     this.driver.broadcast('ActivatableServicesChanged', '', []);
   }
 
-  /** Services that can be started here have changed. */
+  /** The list of services that can be started here has changed. */
   servicesChanged(): void {
     this.defer(() => this.doorkeeper.review());
   }

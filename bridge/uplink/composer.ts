@@ -16,7 +16,7 @@ export class Composer {
     this.directory = directory;
   }
 
-  /** A message as a client of the bridge is to see it; valid until the next one. Zero and null: as it is. */
+  /** The message as a client of the bridge is to see it; valid until the next call. Zero and null keep a field. */
   compose(
     envelope: Envelope,
     descriptors: DescriptorSet | null,
@@ -33,13 +33,13 @@ export class Composer {
     return message;
   }
 
-  /** Shows monitors a message that was composed. */
+  /** Passes a composed message to the monitors. */
   show(message: Message, sender: Connection | undefined): void {
     const directory = this.directory();
     if (directory.isObserved) directory.capture(message.note as Envelope, message, sender);
   }
 
-  /** What match rules of monitors are compared with has to be the message as it is shown. */
+  /** Match rules of monitors are compared with this header, so it must be that of the rewritten message. */
   private readAgain(message: Message, { senderNumber, replyFacet }: Envelope): void {
     const bytes = message.copyBytes();
     const { shown } = this;

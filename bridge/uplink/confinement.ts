@@ -4,7 +4,7 @@ import type { Credentials } from '#bridge/registry/connection.js';
 import { NamePatterns } from './name-patterns.js';
 import type { ConfinedGrant } from './uplink-options.js';
 
-/** What keeps a client apart from the user whose bridge this is. */
+/** What separates a client from the user who runs the bridge. */
 export interface Confinement {
   /** as grants name it: uid:1000, flatpak:com.example.App, snap:firefox, root:/srv/jail, unknown */
   readonly key: string;
@@ -29,7 +29,7 @@ export function confinementOf(
   return flatpakOf(pid, proc) ?? groupOf(pid, proc) ?? rootOf(pid, proc);
 }
 
-/** What a confined client may reach all the same: nothing, if no grant is for it. */
+/** The names that a confined client may reach because of grants; none if no grant names it. */
 export function reachOf({ key }: Confinement, grants: readonly ConfinedGrant[]): NamePatterns {
   const sort = `${key.split(':')[0]}:*`;
   const own = grants.filter(({ client }) => client === '*' || client === sort || client === key);
@@ -75,7 +75,7 @@ function directory(path: string): { readonly dev: number; readonly ino: number }
   }
 }
 
-/** In another mount namespace it is "/", too. */
+/** Also "/" for a process in another mount namespace. */
 function target(link: string): string {
   try {
     return readlinkSync(link);

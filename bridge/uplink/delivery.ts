@@ -22,7 +22,7 @@ interface Parcel {
   readonly serial: number;
 }
 
-/** Gives clients of the bridge what other clients meant for the other bus, because a name has moved here meanwhile. */
+/** Delivers here what clients of the bridge sent to a name on the other bus that has moved here in the meantime. */
 export class Delivery {
   private readonly attachment: Attachment;
   private readonly message = new Message();
@@ -32,7 +32,7 @@ export class Delivery {
     this.attachment = attachment;
   }
 
-  /** A message that was held for `name`, which is `owner`'s now. */
+  /** Delivers a message that was held for `name`, which `owner` now owns. */
   deliver({ connection }: Uplink, held: WaitingMessage, name: string, owner: Connection): void {
     const { bytes, descriptors, standIn, reply, serial } = held;
     if (connection !== undefined && standIn !== undefined) {
@@ -47,7 +47,7 @@ export class Delivery {
     held.drop();
   }
 
-  /** A message of the client behind `from` that has gone to the other bus, and has come back on `to`. */
+  /** Delivers directly a message that the client of `from` sent to the other bus, and that came back on `to`. */
   shorten(from: Uplink, to: Uplink, { header }: Envelope, descriptors: DescriptorSet | null): void {
     const { attachment } = this;
     const call = from.outbound.pending.get(header.serial);
@@ -64,7 +64,7 @@ export class Delivery {
     message.clear().addPiece(bytes, 0, bytes.length);
     message.descriptors = descriptors;
     call?.settle();
-    /* the other bus need not wait for the answer */
+    /* the answer does not go through the other bus, so its pending reply there is ended */
     if (call !== undefined) to.link?.sendError(from.farText, header.serial, ErrorName.NoReply, '');
     const name = headerText(header, 'destination');
     const reply = call?.handle ?? null;

@@ -3,8 +3,8 @@ import type { Attachment } from './attachment.js';
 import { Uplink } from './uplink.js';
 
 /**
- * Owns, on the other bus, the exported names of services that can be started here: so a call from there arrives, and
- * starts the service. That takes the name over when it is there; when it ends, the name comes back by itself.
+ * Owns, on the other bus, the exported names of services that can be started here, so that a call from there arrives
+ * and starts the service. The service replaces it as owner; when the service ends, the queue gives it the name back.
  */
 export class Doorkeeper {
   private readonly attachment: Attachment;

@@ -9,7 +9,7 @@ import { MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
 import type { Uplink } from './uplink.js';
 
-/** What the driver asks of the other bus, and what it tells it. */
+/** The driver's interface to the other bus. */
 export class DriverSide implements AttachedBus {
   private readonly attachment: Attachment;
 
@@ -78,7 +78,7 @@ export class DriverSide implements AttachedBus {
     return this.attachment.uplinks.find(connection)?.rules.remove(rule, removed) === true;
   }
 
-  /** A service whose name is to be owned on the other bus is started there. */
+  /** Whether the other bus starts this service: not if its name is exported, and so owned here. */
   startsThere(name: string): boolean {
     const { exports } = this.attachment;
     return !exports.patterns.matches(name) && this.activatableNames.includes(name);

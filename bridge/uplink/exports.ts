@@ -11,7 +11,7 @@ import type { Uplink } from './uplink.js';
 /** Called when the other bus has decided: with its refusal, if there is one. */
 export type ClaimDone = (refusal: DriverError | undefined) => void;
 
-/** A name has an owner on either bus already. */
+/** The name already has an owner on the other bus. */
 export const NAME_CLASH = 'org.bus1.Error.NameClash';
 
 /**
@@ -27,8 +27,8 @@ export class Exports {
   }
 
   /**
-   * A client asks for an exported name here, with the flags of RequestName: it is first requested on the other bus.
-   * While the other bus is not reachable, it is not asked.
+   * A client requests an exported name here, with the flags of RequestName: the name is first requested on the other
+   * bus, unless that bus cannot be reached.
    */
   claim(connection: Connection, name: string, flags: number, done: ClaimDone): void {
     const uplink = this.attachment.uplinks.of(connection.number);
@@ -73,7 +73,7 @@ export class Exports {
       this.giveUp(connection, name, `nobody: the other bus closed the connection (${reason})`);
   }
 
-  /** Other names are exported from now on. */
+  /** Replaces the patterns of exported names. */
   setPatterns(patterns: NamePatterns): void {
     this.patterns = patterns;
     for (const { claims, connection } of this.attachment.uplinks.all()) {
@@ -87,9 +87,9 @@ export class Exports {
   }
 
   /**
-   * Requests all names that are exported and owned here: they were not exported before or, with `isAnew`, the other
-   * bus was gone. If such a name has another owner there, that one keeps it: our owner is queued, or gives the name
-   * up if it has lost it.
+   * Requests on the other bus all exported names that are owned here, after the patterns have changed or, with
+   * `isAnew`, after the other bus has come (back). If such a name has another owner there, that one keeps it: our
+   * owner is queued there or, with `isAnew`, loses the name here.
    */
   restore(isAnew: boolean): void {
     const { registry } = this.attachment.driver;
@@ -100,7 +100,7 @@ export class Exports {
     }
   }
 
-  /** Why `name` is not to be had by `connection`: both owners, with their programs. */
+  /** The error for `connection`, which cannot own `name`; it describes both owners with their programs. */
   clash(name: string, connection: Connection, owner: string): DriverError {
     const { address } = this.attachment;
     return new DriverError(
@@ -139,7 +139,7 @@ export class Exports {
 
   private request(uplink: Uplink, link: Link, name: string, flags: number, done: ClaimDone): void {
     const isNew = !uplink.claims.has(name);
-    /* from now on: what the client sends meanwhile comes from an owner of the name, or from none */
+    /* set before the reply comes: broadcasts of the client are passed on from now on, behind the RequestName */
     uplink.claims.set(name, flags);
     link.call('RequestName', 'su', [name, this.flagsFor(name, flags)], (reply) => {
       const code = reply?.body[0];
@@ -161,12 +161,12 @@ export class Exports {
     });
   }
 
-  /** The placeholder for a service that has yet to start makes way for it. */
+  /** Adds ReplaceExisting if the doorkeeper holds the name for a service that has yet to start. */
   private flagsFor(name: string, flags: number): number {
     return this.attachment.doorkeeper.holds(name) ? flags | RequestNameFlag.ReplaceExisting : flags;
   }
 
-  /** A name that was lost on the other bus is given up here. */
+  /** Takes a name that was lost on the other bus away from its owner here. */
   private giveUp(connection: Connection, name: string, winner: string): void {
     const { driver } = this.attachment;
     if (!driver.registry.names.queuedOwners(name).includes(connection)) return;

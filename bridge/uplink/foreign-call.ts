@@ -5,7 +5,7 @@ import type { Uplink } from './uplink.js';
 /** The `context` of a reply node: a call that a connection of the other bus has made to a client of the bridge. */
 export class ForeignCall {
   readonly caller: Ghost;
-  /** through which it came, and the answer goes */
+  /** the call came in through it, and the reply goes out through it */
   readonly uplink: Uplink;
   readonly serial: number;
 
@@ -15,7 +15,7 @@ export class ForeignCall {
     this.serial = serial;
   }
 
-  /** The callee has left, or has let go of the reply handle. */
+  /** The callee has left, or has released the reply handle. */
   unanswered(): void {
     this.uplink.answerWithError(this.caller, this.serial, ErrorName.NoReply, ErrorText.noReply);
   }

@@ -27,7 +27,7 @@ export class Gate extends StandIn {
     super(attachment, attachment.host.options.uid);
   }
 
-  /** A node for messages for `name`; the handle to it is the registry's. */
+  /** Creates a node for messages to `name`, and returns the registry's handle to it. */
   open(name: string): Handle {
     const { node, handle } = this.peer.createNode(this.attachment.driver.registry.peer);
     node.context = new Spot(name);

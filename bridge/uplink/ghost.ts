@@ -19,8 +19,6 @@ import { processText } from './process-text.js';
 import { StandIn } from './stand-in.js';
 import type { Uplink } from './uplink.js';
 
-/** A broadcast was allowed before it gets as far as its handle. */
-
 const NO_FIGURES = {
   incomingMessages: 0,
   incomingBytes: 0,
@@ -43,17 +41,17 @@ export class Ghost extends StandIn {
   /** its unique name here */
   readonly nameBytes: Uint8Array;
   readonly connection: Connection;
-  /** the uplinks on which something of this connection's was received */
+  /** the uplinks on which a message of this connection has arrived */
   readonly audience = new Set<Uplink>();
   live = true;
-  /** a name of its has been announced on the bridge */
+  /** one of its names has been announced on the bridge */
   isTold = false;
   private readonly names = new Map<string, Node>();
   /** clients that it has called, by their unique names on the other bus */
   private readonly routes = new Destinations();
-  /** clients that hear its broadcasts, by their names on this bus */
+  /** clients that receive its broadcasts, by their names on this bus; `tell` checks the policy before it sends */
   private readonly listeners = new Destinations();
-  /** serial of the last broadcast that monitors have been shown: it comes once for each uplink */
+  /** serial of the last broadcast that monitors were shown: a copy of it arrives on each subscribed uplink */
   private shownSerial = 0;
 
   /** Announces the ghost on the bridge. */
@@ -124,7 +122,7 @@ export class Ghost extends StandIn {
   }
 
   /**
-   * The next client that requests this name with ReplaceExisting gets it: so the name is never without an owner.
+   * Lets the next client that requests this name with ReplaceExisting take it over, so that it always has an owner.
    */
   letReplace(name: string): void {
     const flags = RequestNameFlag.AllowReplacement | RequestNameFlag.DoNotQueue;
@@ -132,14 +130,14 @@ export class Ghost extends StandIn {
     if (names.primary(name) === this.connection) names.request(name, this.connection, flags);
   }
 
-  /** It has lost this name: so its node goes, and with the node all that led here. */
+  /** It has lost this name: releases the name node, and with it every handle to the node. */
   disown(name: string): void {
     const node = this.names.get(name);
     this.names.delete(name);
     if (node?.live === true) this.peer.release(node);
   }
 
-  /** A call or a signal for one client of the bridge. False: that has no room for it at present. */
+  /** Sends a call or a signal to one client of the bridge. False: the client has no room for it at present. */
   convey(uplink: Uplink, envelope: Envelope, descriptors: DescriptorSet | null): boolean {
     const { header } = envelope;
     const route = this.route(uplink, header);
@@ -175,7 +173,7 @@ export class Ghost extends StandIn {
     return true;
   }
 
-  /** A broadcast, for a client that wants it. False: that has no room for it at present. */
+  /** Sends a broadcast to a client that subscribed to it. False: the client has no room for it at present. */
   tell(uplink: Uplink, envelope: Envelope, descriptors: DescriptorSet | null): boolean {
     const { attachment, connection } = this;
     const to = uplink.connection;
@@ -191,7 +189,7 @@ export class Ghost extends StandIn {
     return this.peer.send(inbox, message) !== SendStatus.OverQuota;
   }
 
-  /** It has left the other bus. Its last messages are still under way, and find their reply handles. */
+  /** It has left the other bus. Its peer stays open for replies that are under way and need their reply handles. */
   depart(): void {
     if (!this.live) return;
     this.live = false;
@@ -216,7 +214,7 @@ export class Ghost extends StandIn {
     this.listeners.remove(context);
   }
 
-  /** The registry no longer keeps a node for a name: a client here has taken it over. */
+  /** The registry has released its handle to a name node: a client here has taken the name over. */
   protected nodeAbandoned(node: Node): void {
     for (const [name, each] of this.names) if (each === node) this.names.delete(name);
   }

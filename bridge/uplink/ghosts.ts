@@ -6,7 +6,7 @@ import type { Attachment } from './attachment.js';
 import { Ghost } from './ghost.js';
 import type { BusReply } from './link.js';
 
-/** The connections of the other bus that matter here. */
+/** The connections of the other bus that have a ghost here. */
 export class Ghosts {
   private readonly attachment: Attachment;
   private readonly byFarName = new Map<string, Ghost>();
@@ -26,12 +26,12 @@ export class Ghosts {
     return [...this.byFarName.values()];
   }
 
-  /** By its unique name on the other bus. */
+  /** Finds a ghost by its unique name on the other bus. */
   find(farName: string): Ghost | null {
     return this.byFarName.get(farName) ?? null;
   }
 
-  /** By its unique name on this bus. */
+  /** Finds a ghost by its unique name on this bus. */
   byName(name: string): Ghost | undefined {
     const connection = this.attachment.driver.registry.connections.get(name);
     return connection === undefined ? undefined : this.byConnection.get(connection);
@@ -45,7 +45,7 @@ export class Ghosts {
     return this.byConnection.has(connection);
   }
 
-  /** Whether it is here, or will be. */
+  /** Whether this connection has a ghost, or will have one once its credentials are known. */
   isKnown(farName: string): boolean {
     return this.byFarName.has(farName) || this.awaited.has(farName);
   }
@@ -109,7 +109,7 @@ export class Ghosts {
     const awaiting = this.awaited.get(farName) ?? [];
     this.awaited.delete(farName);
     for (const done of awaiting) done();
-    /* the other bus knows it no more, and will not tell that it leaves */
+    /* the other bus no longer knows the connection, so no NameOwnerChanged will report that it has left */
     if (reply?.type === MessageType.Error) this.attachment.left(farName);
   }
 }

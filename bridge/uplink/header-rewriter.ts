@@ -3,16 +3,16 @@ import { allocateBytes } from '#core/linux/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { FieldCode, TypeCode } from '#bridge/wire/types.js';
 
-/** A header longer than this gets memory of its own: an outbox sends such a piece from where it lies. */
+/** A header longer than this gets memory of its own, because an outbox sends such a piece without copying it. */
 const SCRATCH_BYTES = 8 * 1024;
-/** What the fields that are put in add at most: two names of 255 bytes and a word, with their prologues. */
+/** The most that inserted fields add: two names of 255 bytes and a word, with their prologues. */
 const GROWTH_BYTES = 640;
 
 /** Marks a field that is to be left out. */
 export const NO_FIELD = new Uint8Array(0);
 
 /**
- * Writes the header of a message anew for the bus on the other side, and leaves the body as it is: each bus has its own
+ * Rewrites the header of a message for the bus that it goes to, and leaves the body as it is: each bus has its own
  * unique names, each connection its own serials.
  */
 export class HeaderRewriter {
@@ -24,8 +24,8 @@ export class HeaderRewriter {
   private littleEndian = true;
 
   /**
-   * Adds header and body to `message`. `replySerial` 0 and `destination` null: as they are. Valid until the next
-   * rewriting.
+   * Adds header and body to `message`. `replySerial` 0 and `destination` null keep the field. Valid until the next
+   * call.
    */
   // hot
   rewrite(

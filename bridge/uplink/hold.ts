@@ -10,8 +10,8 @@ interface Held {
 }
 
 /**
- * What clients of the bridge say to a name that is changing hands, in order. It stays charged to them, so their quotas
- * bound it.
+ * The messages from clients of the bridge to a name that is changing hands, in order. They stay charged to their
+ * senders, whose quotas bound them.
  */
 export class Hold {
   readonly name: string;

@@ -12,9 +12,9 @@ export class Imports {
   private readonly ownedCount = new Map<string, number>();
   /** callbacks to run once a name of this connection has been announced on the bridge */
   private readonly awaited = new Map<string, (() => void)[]>();
-  /** exported names that have an owner on the other bus, for as long as they have */
+  /** exported names that are also imported for as long as they have an owner on the other bus */
   private readonly borrowed = new Set<string>();
-  /** connections that have sent something and own none of these names */
+  /** connections that have sent a message and own no imported name */
   private readonly strangers = new Set<string>();
 
   constructor(attachment: Attachment) {

@@ -11,15 +11,15 @@ import type { PendingCall } from './pending-call.js';
 import type { Uplink } from './uplink.js';
 
 const DRIVER_BYTES = Buffer.from(DRIVER_NAME);
-/** How soon a message is tried again that its receiver has no room for. */
+/** How long to wait before retrying a message whose receiver has no room for it. */
 const NO_ROOM_RETRY_MS = 10;
 
-/** What waits for a name to arrive; more waits on the other bus. */
+/** The most that is kept here for a name that is moving here; further messages wait on the other bus. */
 const ARRIVING_MAX_BYTES = 1024 * 1024;
 
 /**
- * What the other bus says to one client. Messages stay in order: one that has to wait, because its sender is not known
- * yet or its receiver does not read, holds up those behind it, and then the other bus.
+ * The messages of the other bus to one client. They stay in order: one that has to wait, because its sender is not
+ * known yet or its receiver does not read, blocks those behind it, and then reading from the other bus.
  */
 export class Inbound {
   private readonly uplink: Uplink;
@@ -48,7 +48,7 @@ export class Inbound {
     if (this.arrivingBytes > ARRIVING_MAX_BYTES) this.getStuck();
   }
 
-  /** The name has arrived, or will not: messages that waited for it go on. */
+  /** The name has moved here, or will not: delivers the messages that waited for it. */
   arrived(): void {
     this.uplink.arriving = null;
     this.arrivingBytes = 0;
@@ -75,7 +75,7 @@ export class Inbound {
     this.tellPassed();
   }
 
-  /** What the first held message waits for may be there now. */
+  /** Retries the held messages: the first one may be deliverable now. */
   resume(): void {
     while (this.held.length > 0) {
       const [first] = this.held;
@@ -174,7 +174,7 @@ export class Inbound {
     call.settle();
   }
 
-  /** A call, or a signal for this client alone: no match rule is asked. */
+  /** A call, or a signal directed to this client: match rules do not apply. */
   private directed(envelope: Envelope, descriptors: DescriptorSet | null): boolean {
     const { arriving, attachment } = this.uplink;
     if (arriving !== null && headerText(envelope.header, 'destination') === arriving) return false;
@@ -199,7 +199,7 @@ export class Inbound {
     return true;
   }
 
-  /** A broadcast that some rule of the client's matched on the other bus, which has compared it. */
+  /** A broadcast that matched one of the client's rules on the other bus; it is not matched again here. */
   private broadcast(envelope: Envelope, descriptors: DescriptorSet | null): boolean {
     const { header } = envelope;
     const { imports } = this.uplink.attachment;
@@ -229,7 +229,7 @@ export class Inbound {
     return found.isTold || !imports.isOwner(found.farText) ? found : null;
   }
 
-  /** Asks who the sender is; if it owns a name, that is announced first. */
+  /** Waits until the sender has a ghost or, if it owns an imported name, until that name has been announced. */
   private await(header: MessageHeader): false {
     const { ghosts, imports } = this.uplink.attachment;
     const name = senderText(header);

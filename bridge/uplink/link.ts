@@ -25,13 +25,13 @@ import { PEER } from '#bridge/wire/standard-names.js';
 import { Serials } from '#bridge/wire/serials.js';
 
 const HANDSHAKE_BYTES = 4096;
-/** Descriptors of messages whose end has not come yet. */
+/** Descriptors of messages that have not arrived completely. */
 const WAITING_FDS_MAX = 4 * UNIX_FDS_MAX;
 const DEAF = 'it does not read during the authentication';
 
-/** What the other bus says to a call of our own; undefined: it went away before. */
+/** The reply of the other bus to a call of our own; undefined: the connection ended before the reply came. */
 export type BusReply = DecodedMessage | undefined;
-/** `descriptors` are the taker's to retain. */
+/** `descriptors` are dropped afterwards: the taker retains what it keeps. */
 export type ReplyTaker = (reply: BusReply, descriptors: DescriptorSet | null) => void;
 
 export interface LinkEvents {
@@ -39,9 +39,9 @@ export interface LinkEvents {
   ready(): void;
   /** A message that is no answer to a call of our own. */
   message(header: MessageHeader, descriptors: DescriptorSet | null): void;
-  /** Everything that was to be written has been. */
+  /** The outbox has been written completely. */
   drained?(): void;
-  /** The end, with its reason; called once, and not after `close`. */
+  /** The connection has ended for this reason. Called once, and not after `close`. */
   closed(reason: string): void;
 }
 
@@ -89,7 +89,7 @@ export class Link implements Endpoint, MessageHandler, OutputOwner {
       ...expected,
     });
     host.poller.watch(this);
-    /* Whoever makes this link does not have it yet, so the end of a bus that dies right now is told afterwards. */
+    /* The caller does not have this link yet, so a failure at this point is reported after the constructor. */
     if (!this.sendsLines(this.sasl)) host.at(performance.now(), () => this.fail(DEAF));
   }
 
@@ -100,7 +100,7 @@ export class Link implements Endpoint, MessageHandler, OutputOwner {
     this.post({ path, interface: DRIVER_NAME, member, destination, signature }, body, taker);
   }
 
-  /** Asks a connection of the other bus whether it is there: whatever it answers itself says so. */
+  /** Pings a connection of the other bus. Any reply of its own shows that it is there, even an error. */
   ping(destination: string, taker: ReplyTaker): void {
     const flags = MessageFlag.NoAutoStart;
     const call = { flags, path: '/', interface: PEER, member: 'Ping', destination };
@@ -142,7 +142,7 @@ export class Link implements Endpoint, MessageHandler, OutputOwner {
     if (!this.isDirty) this.host.markDirty(this);
   }
 
-  /** Reads no more for now: what comes waits on the other bus. */
+  /** Stops reading: further messages wait on the other bus. */
   pause(): void {
     this.host.poller.setReading(this.fd, false);
   }
@@ -171,7 +171,7 @@ export class Link implements Endpoint, MessageHandler, OutputOwner {
     this.events.drained?.();
   }
 
-  /** What caused this may stand in the ring of another process. */
+  /** First takes in messages of other processes: one of them may have caused what this link has received. */
   // hot
   begin(): void {
     const { peers } = this.host;

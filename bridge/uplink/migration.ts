@@ -50,9 +50,9 @@ export interface MigrationRequest {
   readonly timeoutMs: number;
   /** the new owner is started from its .service file, where the name goes; otherwise the requester starts it */
   readonly startsService: boolean;
-  /** the requester ends the old owner once it is told `queued`: nothing more is sent to it */
+  /** the requester ends the old owner at the step `queued`, so no more messages are sent to that owner */
   readonly endsOld: boolean;
-  /** on the way back: the name is taken away from its owner before anybody asks for it */
+  /** on the way back: the owner's uplink releases the name there before another client requests it */
   readonly releasesFirst: boolean;
   /** the names that move together with this one */
   readonly together: Together | undefined;
@@ -79,7 +79,7 @@ export class Together {
     this.members.add(migration);
   }
 
-  /** Calls back when all are as far as this one. */
+  /** Calls back once the new owners of all the names have answered. */
   whenReady(go: () => void): void {
     this.ready.push(go);
     if (this.ready.length === this.count) for (const each of this.ready) each();
@@ -93,7 +93,7 @@ export class Together {
   }
 }
 
-/** A name changes hands on the other bus, and is to do so here, when `settle` has called back. */
+/** A change of owner on the other bus, which `apply` repeats here once `settle` has called back. */
 export interface Turn {
   settle(met: () => void): void;
   apply(): void;
@@ -130,7 +130,7 @@ export abstract class Migration {
   /** A client of the bridge has left. */
   abstract connectionGone(connection: Connection): void;
 
-  /** What is still missing, for people. */
+  /** What is still missing, for the error message. */
   protected abstract get missing(): string;
 
   /** Puts everything back. */
@@ -140,7 +140,7 @@ export abstract class Migration {
     this.fail(reason);
   }
 
-  /** One that it belongs to has failed. */
+  /** Another name that moves together with this one does not move. */
   forsake(reason: string): void {
     if (!this.isTurning) this.fail(reason);
   }
@@ -166,7 +166,7 @@ export abstract class Migration {
     this.request.done({ name: this.name, ...result });
   }
 
-  /** Ends it, with everything as it was; says who owns the name then. */
+  /** Ends the migration, restores the previous state, and reports who owns the name then. */
   protected fail(reason: string): void {
     if (this.isOver) return;
     this.end();
@@ -193,7 +193,7 @@ export abstract class Migration {
     });
   }
 
-  /** A connection that was closed, and owns the name only until the bus there has noticed. */
+  /** Whether this connection is closed already, and owns the name only until the bus there notices. */
   private isLeaving({ owner, pid }: Party): boolean {
     return pid === undefined || (pid === process.pid && !this.attachment.uplinks.isOurs(owner));
   }
@@ -218,7 +218,7 @@ export abstract class Migration {
   }
 }
 
-/** A service for people. */
+/** Describes a service in messages to users. */
 export function partyText({ owner, pid }: Party): string {
   return owner === '' ? 'nobody' : `${owner} (${processText(pid)})`;
 }

@@ -18,7 +18,7 @@ const QUEUE_POLL_MS = 50;
 /**
  * A name moves back to the other bus. Its owner here allows replacement there; a client that requests the name
  * there is given it once it has answered a ping, even if it did not ask to replace. The name changes hands here
- * when that is known.
+ * once the other bus has reported its new owner.
  */
 export class MoveBack extends Migration {
   private owner: Connection | undefined;
@@ -93,7 +93,7 @@ export class MoveBack extends Migration {
     });
   }
 
-  /** Its signals are subscribed to before it emits any. */
+  /** Imports the name, so that its signals are subscribed to before the new owner emits any. */
   private importName(done: () => void): void {
     const { attachment, name } = this;
     const { imports, exports } = attachment;
@@ -122,9 +122,9 @@ export class MoveBack extends Migration {
   }
 
   /**
-   * Releases the name there before any other client requests it, because a program that does not queue would be
-   * told that the name exists, and exit. Its owner goes on serving clients of the bridge; calls from clients of the
-   * other bus wait there meanwhile, if that bus can start the service.
+   * Releases the name there before any other client requests it, because a program that does not queue would get
+   * DBUS_REQUEST_NAME_REPLY_EXISTS, and exit. Its owner goes on serving clients of the bridge; calls from clients of
+   * the other bus wait there meanwhile, if that bus can start the service.
    */
   private release(link: Link, owner: Connection): void {
     this.request.report('waiting', partyHere(owner));
@@ -138,7 +138,7 @@ export class MoveBack extends Migration {
     });
   }
 
-  /** Clients of the bridge that wait for the name, too, are not next. */
+  /** Takes other clients of the bridge out of the queue there, so that none of them is next. */
   private leaveQueue(): void {
     const { attachment, name, owner } = this;
     for (const each of attachment.driver.registry.names.queuedOwners(name)) {
@@ -169,13 +169,13 @@ export class MoveBack extends Migration {
       this.answers = true;
       this.whenReady(() => {
         link.call('ReleaseName', 's', [this.name], () => {});
-        /* for the case that it dies at once */
+        /* queues for the name again, in case the new owner dies at once */
         link.call('RequestName', 'su', [this.name, 0], () => {});
       });
     });
   }
 
-  /** The new owner answers, and all that came for the old one has been given to it. */
+  /** Calls back when the new owner was pinged, and the old one has got everything that was sent to it. */
   private settle(farOwner: string, uplink: Uplink, met: () => void): void {
     const passOn = (): void => uplink.whenPassedOn(() => uplink.inbound.whenPassed(met));
     if (this.answers) return passOn();

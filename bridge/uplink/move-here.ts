@@ -25,8 +25,8 @@ interface Candidate {
 }
 
 /**
- * A name moves from the other bus to this one. The client that requests it is told that it has it, and must answer
- * a ping; then it replaces the owner on the other bus, through its uplink, and is given the name here once
+ * A name moves from the other bus to this one. The client that requests it gets the reply that it owns it, and must
+ * answer a ping; then it replaces the owner on the other bus, through its uplink, and is given the name here once
  * everything that was sent to the old owner has been passed on.
  */
 export class MoveHere extends Migration {
@@ -101,7 +101,7 @@ export class MoveHere extends Migration {
 
   protected undo(error: DriverError): void {
     const { hold } = this;
-    /* what is sent to an owner that has just left is lost */
+    /* messages to an owner that has just left would be lost: first wait until the other bus has noticed */
     if (hold !== undefined) this.ownerThere(() => hold.sendOn());
     const { candidate } = this;
     if (candidate === undefined) return;
@@ -113,7 +113,7 @@ export class MoveHere extends Migration {
     this.attachment.host.settle();
   }
 
-  /** The service may have a .service file here. */
+  /** Starts the service if it has a .service file here. */
   private startService(): void {
     const { activator } = this.attachment.host;
     if (this.isOver || !this.request.startsService || !activator.isActivatable(this.name)) return;
@@ -128,7 +128,7 @@ export class MoveHere extends Migration {
     this.attachment.host.settle();
   }
 
-  /** Whatever happens to the owner from now on: the next one is the candidate. */
+  /** Queues the candidate on the other bus: whatever happens to the owner, the candidate is next. */
   private standInLine(candidate: Candidate, link: Link): void {
     if (this.isOver) return;
     const { uplink, flags, claim } = candidate;
@@ -170,7 +170,7 @@ export class MoveHere extends Migration {
   }
 
   /**
-   * The old owner stays until it releases the name. Unless a program is going to end it now, held clients go on.
+   * The old owner keeps the name until it releases it. Held messages are sent on, unless the requester ends it now.
    */
   private queued(): void {
     const { hold, request } = this;

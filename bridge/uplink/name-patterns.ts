@@ -25,7 +25,7 @@ export class NamePatterns {
     return this.patterns.size === 0;
   }
 
-  /** Only whole names. */
+  /** Whether all patterns are whole names. */
   get isExact(): boolean {
     return this.texts.every((pattern) => !pattern.endsWith('*'));
   }
@@ -53,7 +53,7 @@ export class NamePatterns {
   }
 }
 
-/** A text that is no pattern. */
+/** The text is not a valid pattern. */
 export class PatternError extends Error {
   readonly code = 'bad-name-pattern';
 

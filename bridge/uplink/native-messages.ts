@@ -4,7 +4,7 @@ import { checkIncoming, HandleRule, IncomingFault } from '#bridge/peer/incoming-
 import type { Directory } from '#bridge/registry/directory.js';
 import { Envelope, uniqueNumber } from '#bridge/registry/envelope.js';
 
-/** Reads what native peers send, which has not been checked by anyone yet. */
+/** Reads and checks messages of native peers, which nobody has checked before. */
 export class NativeMessages {
   private readonly envelope = new Envelope();
   private readonly directory: () => Directory;
@@ -14,7 +14,7 @@ export class NativeMessages {
   }
 
   /**
-   * Reads a message from another process, whose bytes are not written again. `awaitedSerial` is that of the call
+   * Reads a message from another process, from a copy of its bytes. `awaitedSerial` is that of the call
    * which it answers, or `NO_CALL`. Null: the message is refused.
    */
   read(message: Message, awaitedSerial: number): Envelope | null {

@@ -11,7 +11,7 @@ import type { StandIn } from './stand-in.js';
 import type { Uplink, UplinkFailure } from './uplink.js';
 import { WaitingMessage } from './waiting-message.js';
 
-/** What one client says to the other bus. */
+/** The messages of one client to the other bus. */
 export class Outbound {
   /** by the serial that the call has on the other bus */
   readonly pending = new Map<number, PendingCall>();
@@ -24,7 +24,7 @@ export class Outbound {
     this.uplink = uplink;
   }
 
-  /** Something has yet to be given to the other bus. */
+  /** Whether a message has yet to be written to the other bus. */
   get hasWaiting(): boolean {
     if (this.heldCount > 0) return true;
     return this.waiting.length > 0 || (this.uplink.link?.outbox.pendingBytes ?? 0) > 0;
@@ -32,7 +32,7 @@ export class Outbound {
 
   /**
    * A call or a directed signal that has arrived at `standIn`. Inside a transaction: no operation of the core may be
-   * started. `destination` null: as it is.
+   * started. `destination` null keeps the field.
    */
   // hot
   carry(standIn: StandIn, message: Message, trace: Trace, destination: Uint8Array | null): void {
@@ -89,7 +89,7 @@ export class Outbound {
     this.uplink.drained();
   }
 
-  /** A client's answer to a call that came in through this uplink. Inside a transaction, too. */
+  /** A client's answer to a call that came in through this uplink. Called inside a transaction, too. */
   // hot
   answer(call: ForeignCall, message: Message, trace: Trace): void {
     const { header } = message.note as Envelope;
@@ -128,7 +128,7 @@ export class Outbound {
     for (const each of waiting) this.send(each);
   }
 
-  /** No waiting message goes out, and no sent call is answered: their senders get an error. */
+  /** Drops all waiting messages and pending calls: their senders get an error. */
   fail(errorName: string, text: string): void {
     const { waiting, uplink } = this;
     this.waiting = [];
@@ -152,7 +152,7 @@ export class Outbound {
     return attachment.crossingFailure(header, isAlias ? clientName : null);
   }
 
-  /** A confined client names services; who is known by a unique name only has spoken to it first. */
+  /** Whether a confined client may reach the destination. One without service names has spoken to it first. */
   private mayReach(standIn: StandIn, header: MessageHeader): boolean {
     const name = fieldText(header, 'destination');
     const names = name.startsWith(':') ? standIn.serviceNames : [name];
@@ -199,7 +199,7 @@ export class Outbound {
     const serial = link.serials.next();
     attachment.rewriter.rewrite(message, header, serial, replySerial, destination, NO_FIELD);
     message.descriptors = descriptors;
-    /* what is paid back has to be what was charged: the message as it came */
+    /* the discharge must equal the charge, which was for the message as it came in */
     message.lengthBytes = chargedBytes;
     link.outbox.append(message, trace);
     link.grown();

@@ -2,12 +2,12 @@ import type { Handle } from '#core/index.js';
 import type { Facet } from '#policy/index.js';
 import type { ReplyHolder, StandIn } from './stand-in.js';
 
-/** A call of a client's that the other bus has been given: how its reply finds back. */
+/** A client's call that was sent to the other bus, and the handle that its reply goes through. */
 export class PendingCall implements ReplyHolder {
   /** holds the reply handle */
   readonly standIn: StandIn;
   readonly handle: Handle;
-  /** the client's own */
+  /** the serial that the client gave the call */
   readonly serial: number;
   /** what the policy leaves to decide about the reply */
   readonly facet: Facet | null;
@@ -45,7 +45,7 @@ export class PendingCall implements ReplyHolder {
     table.set(key, call);
   }
 
-  /** The caller waits no longer. */
+  /** The caller no longer waits. */
   replyGone(): void {
     this.settle();
   }

@@ -5,9 +5,9 @@ import type { Attachment } from './attachment.js';
 import type { BusReply } from './link.js';
 
 /**
- * Asks connections of the other bus whether they answer. A service takes messages in order: with the answer it has
- * dealt with all that came before. For a client of the bridge, whose uplink is asked, the watcher is on the bridge
- * meanwhile.
+ * Pings connections of the other bus. A service processes messages in order: once it answers, it has processed all
+ * earlier ones. A client of the bridge is pinged through its uplink; to it the watcher appears as a ghost, which
+ * departs when the last ping is over.
  */
 export class Pinger {
   private readonly attachment: Attachment;

@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 
-/** A process for people: its pid and its program. */
+/** Describes a process in messages to users: its pid and its program. */
 export function processText(pid: number | undefined): string {
   if (pid === undefined) return 'an unknown process';
   try {

@@ -31,7 +31,7 @@ export abstract class StandIn implements Sink {
     this.peer.takesDescriptors = attachment.takesDescriptors;
   }
 
-  /** What the unique name of this peer is on the other bus. */
+  /** The unique name of this peer on the other bus; null: it has none. */
   abstract readonly farName: Uint8Array | null;
 
   /** The names under which this peer is known as a service. */
@@ -67,7 +67,7 @@ export abstract class StandIn implements Sink {
     this.ignore(message, trace);
   }
 
-  /** Whether the policy does not let pass what a native peer has sent, whom nobody has asked before. */
+  /** Whether the policy denies a message of a native peer, which nobody has checked before. */
   private denies(node: Node, message: Message, { header, senderNumber }: Envelope): boolean {
     const { driver } = this.attachment;
     const sender = driver.registry.numbered.get(senderNumber);
@@ -89,7 +89,7 @@ export abstract class StandIn implements Sink {
     });
   }
 
-  /** What is left to decide of what `sender` sends to this node. */
+  /** The part of the policy that each message of `sender` to this node must still pass. */
   protected abstract facetFor(sender: Connection, node: Node): Facet | null;
 
   nodeReleased(handle: Handle): void {
@@ -114,7 +114,7 @@ export abstract class StandIn implements Sink {
   /** No handle to this node is left. */
   protected abstract nodeAbandoned(node: Node): void;
 
-  /** What the bridge's own bus tells this peer as a connection: the other bus has told the real one. */
+  /** Discards a message, for instance one of the driver: the other bus has sent its own to the real connection. */
   private ignore(message: Message, trace: Trace): void {
     trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
     if (message.receivedCount === 0) return;

@@ -1,10 +1,10 @@
 import { SECOND_SPACE, uniqueName, uniqueNumber } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
-/** A message tells the other bus a unique name that means nothing there. */
+/** The message contains a unique name that does not exist on the other bus. */
 export const NAME_CANNOT_CROSS = 'org.bus1.Error.NameCannotCross';
 
-/** Names that begin with this are this bus's alone. */
+/** Unique names that begin with this exist on this bus only. */
 export const SECOND_SPACE_PREFIX = Buffer.from(':2.');
 
 const LENGTH_BYTES = 4;
@@ -16,7 +16,7 @@ export function nameIn(
   prefix: Uint8Array,
   isClient: (number: number) => boolean,
 ): string | undefined {
-  /* an empty one is found at the end of the body, again and again */
+  /* indexOf finds an empty prefix at the end of the body, again and again */
   if (prefix.length === 0) return undefined;
   const body = Buffer.from(bytes.buffer, bytes.byteOffset + bodyStart, end - bodyStart);
   for (let at = body.indexOf(prefix); at >= 0; at = body.indexOf(prefix, at + 1)) {

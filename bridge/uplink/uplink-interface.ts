@@ -11,7 +11,7 @@ import { NamePatterns, PatternError } from './name-patterns.js';
 const INTERFACE = 'org.bus1.Uplink';
 const PROGRESS = 'MigrationProgress';
 
-/** One of both lists with a pattern more or less. */
+/** Returns one of the two lists with a pattern added or removed. */
 type Edit = (patterns: NamePatterns, pattern: string) => NamePatterns;
 
 const added: Edit = (patterns, pattern) => patterns.with(pattern);
@@ -96,7 +96,7 @@ function change(
   return LATER;
 }
 
-/** The names that one client moves together: it gives the whole list with each of them, one call after the other. */
+/** The names that one client moves together: one call of `Move` for each, all with the same count `together`. */
 const gatherings = new WeakMap<Connection, Together>();
 
 function gathering(connection: Connection, count: number): Together | undefined {
@@ -108,7 +108,7 @@ function gathering(connection: Connection, count: number): Together | undefined 
   return together;
 }
 
-/** The options of `Move`, with what counts where one is not given. */
+/** The options of `Move`, with their defaults. */
 const MOVE_OPTIONS = {
   back: false,
   timeout_ms: 20_000,

@@ -1,4 +1,4 @@
-/** Confined clients that may talk to the existing bus all the same. */
+/** Confined clients that are nevertheless allowed to use the existing bus. */
 export interface ConfinedGrant {
   /** `uid:1000`, `flatpak:com.example.App`, `snap:firefox`, `root:/srv/jail`; `snap:*` and the like; or `*` */
   readonly client: string;

@@ -17,15 +17,15 @@ export type RuleDone = (refusal: DriverError | undefined) => void;
 /** The form that a client's match rule has on the other bus. */
 interface FarRule {
   texts: readonly string[];
-  /** the rule's sender, as it says */
+  /** the rule's sender, as the client wrote it */
   readonly sender: string | undefined;
   /** how often the client has added it */
   count: number;
 }
 
 /**
- * The match rules of one client that concern services of the other bus: added there, on its own connection, so that
- * what matches comes once, in order with what else these services say to it.
+ * The match rules of one client that concern services of the other bus. They are added there, on its own connection,
+ * so that a matching signal arrives once, in order with the other messages of these services to the client.
  */
 export class UplinkRules {
   private readonly uplink: Uplink;
@@ -40,7 +40,7 @@ export class UplinkRules {
     return this.rules.size === 0;
   }
 
-  /** Whether a rule asks for what this connection of the other bus says, by its unique name. */
+  /** Whether a rule names this connection of the other bus as the sender, by its unique name. */
   asksFor(farName: string): boolean {
     for (const { sender } of this.rules.values()) if (sender === farName) return true;
     return false;
@@ -91,7 +91,7 @@ export class UplinkRules {
     for (const [text, count] of counts) this.revise(text, count);
   }
 
-  /** The connection is new. */
+  /** Adds all rules on a new connection. */
   restore(link: Link): void {
     for (const { texts, count } of this.rules.values()) {
       for (let i = 0; i < count; i++) callForAll(link, 'AddMatch', texts, () => {});
@@ -139,7 +139,7 @@ export class UplinkRules {
 }
 
 /**
- * The senders that a rule means on the other bus; undefined: every sender, of whose signals ours are filtered here.
+ * The senders that a rule means on the other bus; undefined: every sender, and only imported ones pass here.
  */
 function farSenders({ sender }: MatchRule, uplink: Uplink): (BusName | undefined)[] {
   const { attachment } = uplink;
@@ -161,7 +161,7 @@ function farSenders({ sender }: MatchRule, uplink: Uplink): (BusName | undefined
   return isThere ? [sender] : [];
 }
 
-/** `done` with the last refusal, if there was one. */
+/** Calls `done` once all replies are there, with the last refusal if there was one. */
 function callForAll(
   link: Link,
   method: 'AddMatch' | 'RemoveMatch',

@@ -46,10 +46,10 @@ export class Uplink implements LinkEvents {
   readonly rules: UplinkRules;
   /** exported names that it owns or is queued for on the other bus, with the flags of RequestName */
   readonly claims = new Map<string, number>();
-  /** connections of the other bus of which something came in here */
+  /** connections of the other bus from which a message has come in here */
   readonly heard = new Set<Ghost>();
   link: Link | null = null;
-  /** a name that is on its way here: what comes for it waits until the client owns it on this bus, too */
+  /** a name that is moving here: messages to it wait until the client owns it on this bus, too */
   arriving: string | null = null;
   readonly access: Access;
 
@@ -119,7 +119,7 @@ export class Uplink implements LinkEvents {
     if (this.isLeaving && !this.outbound.hasWaiting) this.close();
   }
 
-  /** The other bus ended this connection. Whether it ended itself, the watcher will know. */
+  /** The other bus has closed this connection. Whether it is gone as a whole, the watcher's connection shows. */
   closed(reason: string): void {
     this.attachment.uplinks.unnamed(this.link!);
     this.link = null;
@@ -199,7 +199,7 @@ export class Uplink implements LinkEvents {
     if (this.link?.isReady === true) this.link.sendError(caller.farText, serial, errorName, text);
   }
 
-  /** The client's name here if the message names this connection; null: it names a service, which both buses know. */
+  /** The client's name here if the message is sent to this connection; null: it is sent to a well-known name. */
   nameHere({ bytes, destinationOffset, destinationLength }: MessageHeader): Uint8Array | null {
     const { farText } = this;
     if (destinationLength !== farText.length) return null;

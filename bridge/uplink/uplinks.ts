@@ -11,9 +11,9 @@ const GREETING_MAX_MS = 1000;
 export class Uplinks {
   private readonly attachment: Attachment;
   private readonly byNumber = new Map<number, Uplink>();
-  /** those that wait for their last words to be passed on */
+  /** those of clients that have left, whose last messages have yet to be passed on */
   private readonly leaving = new Set<Uplink>();
-  /** those of clients that say Hello */
+  /** those of clients that have sent Hello and have no unique name yet */
   private readonly greeting = new Map<Connection, Uplink>();
   /** the other bus is slow: no client waits for it until it has answered again */
   private isSlow = false;
@@ -29,8 +29,9 @@ export class Uplinks {
   }
 
   /**
-   * A client says Hello: it gets its uplink at once, and the unique name that the uplink has on the other bus, so
-   * that a name means the same program on both. -1: there is no uplink, or the other bus does not answer in time.
+   * A client has sent Hello: it gets its uplink at once, and the unique name that the uplink has on the other bus, so
+   * that a name means the same program on both. `named` gets -1 if there is no uplink, or the other bus does not
+   * answer in time. False: the client does not wait for the other bus, and `named` is not called.
    */
   greet(connection: Connection, named: (number: number) => void): boolean {
     const uplink = new Uplink(this.attachment, connection);
@@ -111,7 +112,7 @@ export class Uplinks {
     }
   }
 
-  /** A connection of the bridge's own. */
+  /** Registers a connection of the bridge's own. */
   namedOwn({ uniqueName }: Link): void {
     this.ours.set(uniqueName, undefined);
   }

@@ -3,7 +3,7 @@ import type { Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
 import type { ReplyHolder, StandIn } from './stand-in.js';
 
-/** A message of a client's whose uplink is still being opened, charged to the client like what waits in an outbox. */
+/** A client's message that cannot go out yet, such as while its uplink opens; charged like one in an outbox. */
 export class WaitingMessage implements ReplyHolder {
   /** undefined: a broadcast */
   readonly standIn: StandIn | undefined;
@@ -17,7 +17,7 @@ export class WaitingMessage implements ReplyHolder {
   /** null: no reply is expected, or the caller has left */
   reply: Handle | null = null;
 
-  /** Copies what is to be copied out of `message`. */
+  /** Copies the bytes of `message`, and retains its descriptors. */
   constructor(
     standIn: StandIn | undefined,
     message: Message,

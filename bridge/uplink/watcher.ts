@@ -55,7 +55,7 @@ export class Watcher implements LinkEvents {
     const { attachment, link } = this;
     link.call('GetId', '', [], (reply) => {
       if (reply === undefined) return;
-      /* the answers to questions that the first answers led to are behind this one */
+      /* the first replies have led to further calls, whose replies come before the next one */
       link.call('GetId', '', [], (again) => {
         if (again !== undefined) attachment.changes.whenSettled(done);
       });

@@ -7,7 +7,7 @@ export interface Address {
   readonly options: ReadonlyMap<string, string>;
 }
 
-/** Why a text is no list of addresses. */
+/** Why a text is not a valid list of addresses. */
 export class AddressError extends Error {
   readonly code = 'InvalidAddress';
   /** The entry of the list that was refused. */
@@ -28,8 +28,8 @@ const PIECES = /%[0-9A-Fa-f]{2}|[^]/gu;
 
 /**
  * The addresses of a list such as `unix:path=/run/bus;tcp:host=localhost,port=1234`, in the order in
- * which a client tries them. As in the reference implementation one `;` or `,` may end a list, and of
- * a key given twice the first counts. Returns the error, does not throw it.
+ * which a client tries them. As in the reference implementation one `;` or `,` may end a list, and the
+ * first value counts when a key is given twice. Returns the error, does not throw it.
  */
 export function parseAddresses(text: string): Address[] | AddressError {
   const entries = text.split(';');
@@ -65,7 +65,7 @@ function parseAddress(entry: string): Address | AddressError {
   return { transport: entry.slice(0, colon), options };
 }
 
-/** Undefined when a byte should have been escaped, or when the bytes are not UTF-8 without NUL. */
+/** Undefined when a byte should have been escaped, or when the bytes are not valid UTF-8 or contain NUL. */
 function unescapeValue(text: string): string | undefined {
   const bytes: number[] = [];
   for (const [piece] of text.matchAll(PIECES)) {

@@ -4,7 +4,7 @@ import { validator } from './value.js';
 
 /**
  * Checks the body of a message whose header has been scanned against its signature.
- * 0, or a {@link WireFault}. Allocates nothing, unless a signature is seen for the first time.
+ * Returns 0 or a {@link WireFault}. Allocates nothing, unless a signature is seen for the first time.
  */
 export function validateBody(header: MessageHeader): number {
   const types = header.signature.types;

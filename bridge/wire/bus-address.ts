@@ -22,10 +22,10 @@ export interface BusAddress {
 }
 
 /**
- * The address of `session`, `system` or `starter`, or of the bus at a D-Bus address. It is found as by libdbus
+ * The address of `session`, `system` or `starter`, or of the bus at a D-Bus address. The lookup follows libdbus
  * (`init_connections_unlocked` in dbus-bus.c): in `DBUS_SESSION_BUS_ADDRESS`, else at `$XDG_RUNTIME_DIR/bus`; in
  * `DBUS_SYSTEM_BUS_ADDRESS`, else at the default; in `DBUS_STARTER_ADDRESS`. A variable that is empty counts as unset.
- * Nothing is ever started: libdbus would launch a bus and tell X11 about it. Returns the error, does not throw it.
+ * Never starts a bus; libdbus would launch one and announce it on X11. Returns the error, does not throw it.
  */
 export function findBusAddress(bus: string, environment: Environment): BusAddress | NoBusError {
   const text = addressText(bus, environment);

@@ -15,7 +15,7 @@ import { validator } from './value.js';
 const PROTOCOL_VERSION = 1;
 
 /**
- * Length in bytes of the message at `start`: 0 when fewer than 16 bytes are there to tell,
+ * Length in bytes of the message at `start`: 0 when fewer than 16 of its bytes have arrived,
  * a negated {@link WireFault} when it cannot be a message. `view` spans the same memory as `bytes`.
  */
 export function frameLength(bytes: Uint8Array, view: DataView, start: number, end: number): number {
@@ -27,7 +27,7 @@ export function frameLength(bytes: Uint8Array, view: DataView, start: number, en
   if (fieldsBytes > ARRAY_MAX_BYTES) return -WireFault.FieldsTooLong;
   const bodyBytes = view.getUint32(start + 4, littleEndian);
   if (bodyBytes > MESSAGE_MAX_BYTES) return -WireFault.MessageTooLong;
-  /* Both are known to be small by now: no sum can leave 31 bits. */
+  /* Both have been checked against their limits, so the sum fits into 31 bits. */
   const length = FIXED_HEADER_BYTES + ((fieldsBytes + 7) & -8) + bodyBytes;
   return length > MESSAGE_MAX_BYTES ? -WireFault.MessageTooLong : length;
 }
@@ -79,8 +79,8 @@ const RESERVED_PATH = Buffer.from('/org/freedesktop/DBus/Local');
 const RESERVED_INTERFACE = Buffer.from('org.freedesktop.DBus.Local');
 
 /**
- * The reference implementation refuses everything that begins with a reserved word. So must a bus,
- * or one client could have every receiver disconnected that is built on it.
+ * The reference implementation refuses everything that begins with a reserved word. A bus must do the same:
+ * otherwise one client could get every receiver disconnected that uses the reference implementation.
  */
 function beginsWith(bytes: Uint8Array, offset: number, length: number, word: Buffer): boolean {
   if (length < word.length) return false;
@@ -143,7 +143,7 @@ export class MessageHeader {
 
   /**
    * Reads and checks the header of the message that occupies `start` to `end` exactly.
-   * 0, or a {@link WireFault}; after a fault the offsets mean nothing.
+   * Returns 0 or a {@link WireFault}; after a fault the offsets mean nothing.
    */
   scan(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     const length = frameLength(bytes, view, start, end);

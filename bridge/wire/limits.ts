@@ -18,7 +18,7 @@ export const STRUCT_DEPTH_MAX = 32;
 /** Nesting of values, variants included: "Marshaling", 32 arrays plus 32 structs. */
 export const CONTAINER_DEPTH_MAX = 64;
 
-/** SCM_MAX_FD of `include/net/scm.h`: what one sendmsg(2) can carry. */
+/** SCM_MAX_FD of `include/net/scm.h`: the most descriptors that one sendmsg(2) can carry. */
 export const UNIX_FDS_MAX = 253;
 /** DBUS_MAXIMUM_MATCH_RULE_LENGTH of the reference implementation, "Match Rules". */
 export const MATCH_RULE_MAX_LENGTH = 1024;

@@ -22,12 +22,12 @@ const INTEGER_RANGES: ReadonlyMap<number, readonly [number, number]> = new Map([
 ]);
 
 /**
- * Writes JavaScript values as D-Bus values. What does not fit its type is refused with a
+ * Writes JavaScript values as D-Bus values. Refuses a value that does not fit its type with a
  * {@link WireError} that names its place, such as `argument 1[3]['key']`.
  */
 export class Marshaller {
   private readonly writer: ByteWriter;
-  /** Where in which value the writing is: indices and keys. Made into text for errors only. */
+  /** The value being written, and the place in it as indices and keys. Formatted for errors only. */
   private name = '';
   private readonly path: unknown[] = [];
 

@@ -53,7 +53,7 @@ const WORD_FIELDS = [
 
 /**
  * One whole message. `body` is either the arguments or what `encodeBody` has made of them in the same
- * byte order. Throws a {@link WireError} for whatever a receiver would refuse.
+ * byte order. Throws a {@link WireError} for anything that a receiver would refuse.
  */
 export function encodeMessage(
   fields: MessageFields,
@@ -139,12 +139,12 @@ function decodeFields(header: MessageHeader, message: Writable<MessageFields>): 
   if (header.unixFds > 0) message.unixFds = header.unixFds;
 }
 
-/** Making a header costs more than scanning a short message. */
+/** Making a header costs more than scanning a short message, so short messages share this one. */
 const shared = new MessageHeader();
-/** A header keeps hold of its message, so that a long one has a header of its own. */
+/** A header keeps its message's bytes alive, so longer messages get a header of their own. */
 const SHARED_MAX_BYTES = 64 * 1024;
 
-/** Good until the next one is asked for. */
+/** The header is valid until the next call. */
 function scanned(bytes: Uint8Array): MessageHeader {
   const header = bytes.length > SHARED_MAX_BYTES ? new MessageHeader() : shared;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -66,8 +66,8 @@ function isDottedName(
 }
 
 /**
- * The part of a unique name after the colon. The reference implementation takes more than the
- * specification grants (":" alone, no dot, a leading dot): names of other buses must pass here.
+ * The part of a unique name after the colon. The reference implementation accepts more than the
+ * specification allows (":" alone, no dot, a leading dot), and names of other buses must pass here.
  */
 function isUniqueNameTail(bytes: Uint8Array, offset: number, end: number): boolean {
   let afterDot = false;
@@ -138,7 +138,7 @@ export function isUniqueName(name: BusName): name is UniqueName {
 
 type ByteValidator = (bytes: Uint8Array, offset: number, length: number) => boolean;
 
-/** Characters beyond ASCII become bytes that no validator takes. */
+/** Characters beyond ASCII become bytes that every validator refuses. */
 function passes(text: string, validator: ByteValidator): boolean {
   const bytes = Buffer.from(text, 'utf8');
   return validator(bytes, 0, bytes.length);
@@ -152,39 +152,39 @@ const isObjectPath = (text: string): text is ObjectPath => passes(text, isObject
 const isSignature = (text: string): text is Signature =>
   passes(text, (bytes, offset, length) => signatureFault(bytes, offset, length) === 0);
 
-/** The name, or undefined when it is no valid bus name. */
+/** The name, or undefined when it is not a valid bus name. */
 export function parseBusName(text: string): BusName | undefined {
   return isBusName(text) ? text : undefined;
 }
 
-/** The name, or undefined when it is no valid bus name that begins with a colon. */
+/** The name, or undefined when it is not a valid unique name. */
 export function parseUniqueName(text: string): UniqueName | undefined {
   const name = parseBusName(text);
   return name !== undefined && isUniqueName(name) ? name : undefined;
 }
 
-/** The name, or undefined when it is no valid bus name, or a unique one. */
+/** The name, or undefined when it is not a valid bus name, or is a unique one. */
 export function parseWellKnownName(text: string): WellKnownName | undefined {
   const name = parseBusName(text);
   return name !== undefined && !isUniqueName(name) ? name : undefined;
 }
 
-/** The name, or undefined when it is no valid interface name. */
+/** The name, or undefined when it is not a valid interface name. */
 export function parseInterfaceName(text: string): InterfaceName | undefined {
   return isInterfaceName(text) ? text : undefined;
 }
 
-/** The name, or undefined when it is no valid member name. */
+/** The name, or undefined when it is not a valid member name. */
 export function parseMemberName(text: string): MemberName | undefined {
   return isMemberName(text) ? text : undefined;
 }
 
-/** The name, or undefined when it is no valid error name. */
+/** The name, or undefined when it is not a valid error name. */
 export function parseErrorName(text: string): ErrorName | undefined {
   return isErrorName(text) ? text : undefined;
 }
 
-/** The path, or undefined when it is no valid object path. */
+/** The path, or undefined when it is not a valid object path. */
 export function parseObjectPath(text: string): ObjectPath | undefined {
   return isObjectPath(text) ? text : undefined;
 }

@@ -79,8 +79,8 @@ function completeType(text: string, start: number): CompleteType {
 }
 
 /*
- * Signatures by their bytes. Each hash has one slot, and a newcomer evicts what is there: the size is
- * bounded whatever the clients send, and the few signatures that a desktop uses stay.
+ * Cache of signatures by their bytes. Each hash has one slot, and a new signature evicts the old one: the size
+ * is bounded whatever the clients send, and the few signatures that a desktop uses stay.
  */
 const SLOT_COUNT = 512; /* a power of two */
 const slots: (ParsedSignature | undefined)[] = Array.from({ length: SLOT_COUNT }, () => undefined);
@@ -118,7 +118,7 @@ function hasBytes(text: string, bytes: Uint8Array, offset: number, length: numbe
 
 const scratch = new Uint8Array(SIGNATURE_MAX_LENGTH);
 
-/** Like `parseSignature`, for text. */
+/** Like `lookupSignature`, for text. */
 export function parseSignatureText(text: string): ParsedSignature | undefined {
   if (text.length > SIGNATURE_MAX_LENGTH) return undefined;
   for (let i = 0; i < text.length; i++) {

@@ -18,7 +18,7 @@ export const MessageFlag = {
 
 export type MessageFlag = (typeof MessageFlag)[keyof typeof MessageFlag];
 
-/** "Header Fields". 0 is never valid; what is above 9 is skipped. */
+/** "Header Fields". 0 is never valid; fields with a code above 9 are skipped. */
 export const FieldCode = {
   Path: 1,
   Interface: 2,

@@ -4,7 +4,7 @@ import { signatureTypes } from './signature.js';
 import { TypeCode, Variant } from './types.js';
 import { validator } from './value.js';
 
-/** Reads values that a validator has passed: nothing is checked here. */
+/** Reads values without checks: a validator must have passed them. */
 class Unmarshaller {
   private readonly buffer: Buffer;
   private readonly view: DataView;
@@ -88,7 +88,7 @@ class Unmarshaller {
     return elements;
   }
 
-  /** Of entries with equal keys, which the specification leaves undefined, the last remains. */
+  /** The last of several entries with equal keys remains; the specification leaves this undefined. */
   private dictEntries(entry: CompleteType, end: number): Map<unknown, unknown> {
     const [keyType, valueType] = entry.children;
     const entries = new Map<unknown, unknown>();

@@ -1,6 +1,6 @@
 import { isUtf8 as isUtf8Native } from 'node:buffer';
 
-/** From here on vector instructions win over what it costs to make an object for them. */
+/** From this length on, the native check with vector instructions outweighs the cost of making a Buffer for it. */
 const NATIVE_MIN_LENGTH = 1024;
 
 /**
@@ -17,7 +17,7 @@ export function isUtf8(bytes: Uint8Array, view: DataView, offset: number, length
     if (i >= end) return true;
     if (bytes[i] === 0) return false;
     if (bytes[i] < 0x80) i++;
-    /* Text that is not ASCII is rarely so for one character only. */
+    /* Characters beyond ASCII usually come several in a row. */
     while (i < end && bytes[i] >= 0x80) {
       const sequenceLength = multibyteLength(bytes, i, end);
       if (sequenceLength === 0) return false;

@@ -90,7 +90,7 @@ export class ByteWriter {
     this.view.setUint32(position, value, this.littleEndian);
   }
 
-  /** Short ASCII text, which is most, is written here: a call into the runtime costs more. */
+  /** Most text is short ASCII, which is written here: a call into the runtime costs more. */
   private text(text: string): void {
     if (text.length > SHORT_TEXT_LENGTH) return this.bytes(Buffer.from(text, 'utf8'));
     this.reserve(text.length);

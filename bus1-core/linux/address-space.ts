@@ -14,7 +14,7 @@ export function spareAddressSpace(): number {
   return limit === Infinity ? Infinity : Math.max(0, limit - mappedBytes());
 }
 
-/** VmSize of proc_pid_status(5); without /proc, nothing is known to be in use. */
+/** VmSize of proc_pid_status(5), in bytes; 0 without /proc. */
 function mappedBytes(): number {
   try {
     const status = readFileSync('/proc/self/status', 'latin1');

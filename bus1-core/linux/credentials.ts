@@ -53,7 +53,7 @@ export function peerPidFd(fd: number): number | undefined {
 
 let knowsPeerPidFd: boolean | undefined;
 
-/** Whether the kernel tells the process of a peer: if so, one for which `peerPidFd` has none has ended. */
+/** Whether the kernel has SO_PEERPIDFD: if so, a peer for which `peerPidFd` returns undefined has ended. */
 export function hasPeerPidFd(): boolean {
   if (knowsPeerPidFd === undefined) {
     const pair = socketPair();
@@ -96,7 +96,8 @@ function readGrowing(
 }
 
 /**
- * "The kernel does not know" is an answer; a descriptor that is no socket is a bug of the caller.
+ * Undefined where the kernel has no answer. Throws for a descriptor that is not an open socket, which is a bug of the
+ * caller, and for EMFILE.
  */
 function undefinedUnlessBroken(fd: number, errno: number, call: string): undefined {
   if (errno === Errno.EBADF || errno === Errno.ENOTSOCK || errno === Errno.EMFILE) {

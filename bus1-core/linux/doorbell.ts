@@ -17,11 +17,11 @@ const DRAINED = allocateBytes(4096);
 const EVENTS_PER_DRAIN = 64;
 
 /**
- * What wakes another process, which need not be trusted: each side has one end of a stream socket, an open file
- * description of its own. The other side can fill the buffer, stop reading or hang up; to ring then has no effect, and
- * never waits. An eventfd would be one description for both: who has it can clear O_NONBLOCK and fill the counter, and
- * the next write(2) never returns. A pipe does not help: a reader whose memory does not answer (FUSE, userfaultfd)
- * holds the pipe's lock, which write(2) takes.
+ * Wakes another process, which need not be trusted: each side has one end of a stream socket, an open file description
+ * of its own. The other side can fill the buffer, stop reading or hang up; ringing then has no effect, and never
+ * blocks. An eventfd would be one description for both: either side could clear O_NONBLOCK and fill the counter, and
+ * the next write(2) would never return. A pipe does not help: a reader whose page fault is never served (FUSE,
+ * userfaultfd) holds the pipe's lock, which write(2) takes.
  */
 export class Doorbell {
   readonly fd: number;
@@ -32,7 +32,7 @@ export class Doorbell {
     this.fd = fd;
   }
 
-  /** Two ends: to wait at, and to ring at. @throws SystemError */
+  /** The two ends of a doorbell: one to wait at, one to ring. @throws SystemError */
   static makePair(): [waiting: number, ringing: number] {
     return socketPair();
   }
@@ -44,7 +44,7 @@ export class Doorbell {
     if (lastErrno() === Errno.EBADF) throw notOpen(this.fd);
   }
 
-  /** An edge-triggered epoll instance has reported this end. */
+  /** To be called when an edge-triggered epoll instance has reported this end. */
   // hot
   noteEvent(): void {
     if (++this.events % EVENTS_PER_DRAIN === 0) recv(this.fd, DRAINED.address, 4096, MSG_DONTWAIT);
@@ -55,7 +55,7 @@ export class Doorbell {
   }
 }
 
-/** A bug of ours: without this error it would ring a bell that belongs to another channel. */
+/** Ringing a closed doorbell is a bug: a reused descriptor number would ring the bell of another channel. */
 function notOpen(fd: number): SystemError {
   return new SystemError('send', Errno.EBADF, `doorbell ${fd}`);
 }

@@ -25,7 +25,7 @@ const DATA_OFFSET = PACKED ? 4 : 8;
 /** An epoll instance; the data word of each event is its descriptor. */
 export class Epoll {
   readonly fd: number;
-  /** what one wait returns at most */
+  /** the most events that one wait returns */
   readonly maxEvents: number;
   readonly #view: DataView;
   readonly #address: number;
@@ -69,7 +69,7 @@ export class Epoll {
     return this.#view.getInt32(i * EVENT_BYTES + DATA_OFFSET, true);
   }
 
-  /** What happened to it: EPOLL* bits. */
+  /** EPOLL* bits of the event `i` of the last wait. */
   eventsAt(i: number): number {
     return this.#view.getInt32(i * EVENT_BYTES, true);
   }

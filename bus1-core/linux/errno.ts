@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { lastErrno, strerror } from './libc.js';
 
 /**
- * The error numbers that are told apart somewhere (asm-generic/errno.h); the same on all supported
+ * The error numbers that some code here distinguishes (asm-generic/errno.h); the same on all supported
  * machines.
  */
 export const Errno = {

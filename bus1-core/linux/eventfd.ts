@@ -23,7 +23,7 @@ export class EventFd {
   notify(): void {
     if (write(this.fd, ONE.address, 8) === 8) return;
     const errno = lastErrno();
-    // EAGAIN: the counter is at its end, so the waiter has more than enough reason to wake.
+    // EAGAIN: the counter is at its maximum, so the waiter wakes anyway.
     if (errno !== Errno.EAGAIN) throw new SystemError('write', errno, `eventfd ${this.fd}`);
   }
 

@@ -3,8 +3,8 @@ import { readFileSync, readlinkSync } from 'node:fs';
 const LENGTH_MAX = 200;
 
 /**
- * What a process runs, for a diagnostic: the path of its executable or, where that is not ours to read, its name in
- * quotes. Both are the process's own choice, so nothing but printable ASCII is passed on. Empty when it has gone.
+ * The program of a process, for a diagnostic: the path of its executable or, where this process may not read that, its
+ * name in quotes. Both are the process's own choice, so only printable ASCII is passed on. Empty when it has gone.
  */
 export function executableOf(pid: number): string {
   if (pid <= 0) return '';

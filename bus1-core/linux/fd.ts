@@ -23,7 +23,7 @@ export function closeFd(fd: number): void {
   if (close(fd) === 0) return;
   const errno = lastErrno();
   if (errno === Errno.EBADF) throw new SystemError('close', errno, `descriptor ${fd}`);
-  // close(2): after any other error Linux has given the descriptor back all the same.
+  // close(2): after any other error Linux has released the descriptor all the same.
 }
 
 /** A second descriptor for the same open file, close-on-exec. */

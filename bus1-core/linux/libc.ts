@@ -1,7 +1,7 @@
 import { endianness } from 'node:os';
 import koffi from 'koffi';
 
-// The one place that meets the FFI library. Hot calls take addresses as numbers (`uintptr_t`): that
+// The one file that declares C functions for the FFI library. Hot calls take addresses as numbers (`uintptr_t`): that
 // is the cheapest way through koffi. Cold calls take typed arrays (`void *`), whose memory koffi
 // passes on as it is.
 

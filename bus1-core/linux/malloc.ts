@@ -23,12 +23,12 @@ export function keepFreedMemory(): void {
   mallopt?.(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
 }
 
-/** Threads that start from now on share what malloc has reserved, in place of 64 MiB of address space for each. */
+/** Threads that start from now on share one malloc arena, instead of reserving 64 MiB of address space each. */
 export function shareMallocArenas(): void {
   mallopt?.(M_ARENA_MAX, 1);
 }
 
-/** Gives what malloc has kept for the next buffers back to the kernel: malloc_trim(3). It takes milliseconds. */
+/** Returns free memory that malloc has kept to the kernel: malloc_trim(3). It takes milliseconds. */
 export function returnFreedMemory(): void {
   mallocTrim?.(0);
 }

@@ -43,7 +43,7 @@ export function memfdSeals(fd: number): number {
   return check(fcntl(fd, F_GET_SEALS, 0), 'fcntl(F_GET_SEALS)', `descriptor ${fd}`);
 }
 
-/** The file system that memfd_create(2) makes ordinary memory in; -1 until it is first needed. */
+/** Device of the file system in which memfd_create(2) makes ordinary memory; -1 until it is first needed. */
 let memoryDevice = -1;
 
 /**

@@ -7,7 +7,7 @@ export interface LoopWatch {
   close(): void;
 }
 
-/** A handle that nothing refers to would be collected, and its descriptor no longer be watched. */
+/** Keeps handles from being garbage-collected, which would end the watch on their descriptors. */
 const open = new Set<LoopWatch>();
 
 /** While Node takes its environment down no callback can run: a pending one would abort the process. */
@@ -17,7 +17,7 @@ process.once('exit', () => {
 
 /**
  * Calls `onReadable` from Node's loop whenever `fd` (a socket, an eventfd, an epoll descriptor) can be read, has failed
- * or is at its end. Not for worker threads that block in epoll_wait: they have no loop that turns.
+ * or is at its end. Not for worker threads that block in epoll_wait: their Node loop does not run.
  */
 export function watchReadable(fd: number, onReadable: () => void): LoopWatch {
   const handle = koffi.node.poll(fd, { readable: true, disconnect: true }, onReadable);

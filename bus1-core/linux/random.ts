@@ -1,10 +1,10 @@
 import { check } from './errno.js';
 import { getrandom } from './libc.js';
 
-/** getrandom(2): up to this many bytes come whole, whatever interrupts. */
+/** getrandom(2): a read of up to this many bytes is never cut short by a signal. */
 const WHOLE_BYTES = 256;
 
-/** Bytes for secrets, from the kernel: Node's own come with OpenSSL, which takes longer to load than a bus. */
+/** Random bytes for secrets, from the kernel: Node's own need OpenSSL, which takes longer to load than a bus. */
 export function randomBytes(lengthBytes: number): Buffer {
   const bytes = Buffer.alloc(lengthBytes);
   for (let done = 0; done < lengthBytes; done += WHOLE_BYTES) {

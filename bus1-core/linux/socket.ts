@@ -118,7 +118,7 @@ export class DatagramSender {
     this.fd = check(libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket');
   }
 
-  /** False: it cannot be sent now. */
+  /** False when the datagram cannot be sent now. */
   send(bytes: Uint8Array): boolean {
     const { fd, address } = this;
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;

@@ -3,9 +3,8 @@ import { closeFd } from './fd.js';
 import { createMemfd } from './memfd.js';
 
 /**
- * A reserved descriptor. What arrives over a socket is lost while a process has as many descriptors open as it may;
- * so code that expects one that it will close again at once gives up the reserved one for it, and reopens it
- * afterwards.
+ * A reserved descriptor. Descriptors that arrive over a socket are lost while a process has as many open as it may; so
+ * code that expects one, which it will close again at once, gives up the reserved one first and reopens it afterwards.
  */
 export class SpareDescriptor {
   private fd = -1;
@@ -18,7 +17,7 @@ export class SpareDescriptor {
     return true;
   }
 
-  /** Has one in hand from now on, if there is one to be had. */
+  /** Reserves a descriptor again, if this process may open one. */
   save(): void {
     if (this.fd >= 0) return;
     try {

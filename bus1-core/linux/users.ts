@@ -100,7 +100,7 @@ function readString(entry: DataView, offset: number): string {
 }
 
 /**
- * Runs a getXXX_r call with a buffer that grows while it says ERANGE. The strings point into that
+ * Runs a getXXX_r call with a buffer that grows while it returns ERANGE. The strings point into that
  * buffer.
  */
 function readEntry<T>(call: string, lookup: Lookup, decode: (entry: DataView) => T): T | undefined {

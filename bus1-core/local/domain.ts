@@ -5,7 +5,7 @@ import { Peer, type PeerOptions } from '../peer.js';
 import { ReceivedType, type Received } from '../queue.js';
 import { Slot, type ResourceUser, type Trace } from '../quota.js';
 
-/** What has happened and what there is in a domain. All but the first group return to zero when all have left. */
+/** Event counts of a domain (first group) and current totals, which return to zero when all peers have left. */
 export interface DomainCounters {
   transactions: number;
   messages: number;
@@ -21,9 +21,9 @@ export interface DomainCounters {
 
 /** What takes part in transactions on behalf of other processes (`SharedDomain`). */
 export interface RemoteParticipant {
-  /** The transaction that it was given something in has been committed here; no operation may be started. */
+  /** The transaction that it takes part in has been committed here. It must not start an operation. */
   publish(): void;
-  /** Something was thrown out of the transaction: what is only half written must not be read. */
+  /** An exception has ended the transaction: half-written entries must not be read. */
   abandon(): void;
 }
 
@@ -53,7 +53,7 @@ export class LocalDomain {
   hasRemoteEntries = false;
 
   private committing = false;
-  /** one-shot nodes, and handles to them, of peers with a sink: for those an object is over when the call is */
+  /** dead one-shot nodes, and handles to them, of peers with a sink: no queue can still refer to those */
   private readonly spareNodes: Node[] = [];
   private readonly spareHandles: Handle[] = [];
 
@@ -67,7 +67,7 @@ export class LocalDomain {
     this.committing = true;
   }
 
-  /** False inside a transaction: after an error that came out of one, it is half done. */
+  /** False inside a transaction, and after an exception has left one half done. */
   get isIdle(): boolean {
     return !this.committing;
   }
@@ -134,7 +134,7 @@ export class LocalDomain {
     message.createdNode = node;
   }
 
-  /** One message for one node. What it costs has been charged to `trace`. */
+  /** Delivers a message to one node. Its cost has been charged to `trace`. */
   deliver(node: Node, message: Message, trace: Trace): void {
     const receiver = node.owner;
     let count = 0;
@@ -159,7 +159,7 @@ export class LocalDomain {
     if (!node.live) message.createdNode = null;
   }
 
-  /** Sending through the handle of a one-shot node consumes the handle, and ends the node if that still lived. */
+  /** Sending through the handle of a one-shot node consumes the handle, and ends the node if it is still live. */
   consume(node: Node, through: Handle): void {
     const isOpen = node.live || node.isDraining;
     if (isOpen) node.unlink(through);
@@ -190,7 +190,7 @@ export class LocalDomain {
     if (node.handleCount === 0) this.endUnreachable(node);
   }
 
-  /** What waits for a node is discarded when its owner releases it, also for a one-shot node that was used up. */
+  /** Discards queued messages of a node that its owner has released, even if it is a one-shot node that was used up. */
   discardWaiting(node: Node): void {
     this.discard(node.owner.queue?.purge(node));
   }
@@ -238,19 +238,19 @@ export class LocalDomain {
     return sum;
   }
 
-  /** The node behind `handle` is gone. Its holder keeps a dead handle only as long as the notification waits. */
+  /** The node behind `handle` is gone. Its holder keeps a dead handle only while the notification is queued. */
   tellNodeReleased(handle: Handle): void {
     this.counters.nodeReleases++;
     handle.owner.sink.nodeReleased(handle);
     if (handle.owner.queue === null) this.forgetHandle(handle);
   }
 
-  /** Whether this is a handle to a node that drains whose holder waits for what is still to arrive. */
+  /** Whether the node drains and the holder of this handle may keep it until everything has arrived. */
   private canKeep({ node, owner }: Handle): boolean {
     return node.isDraining && owner.sink.nodeDraining !== undefined;
   }
 
-  /** A handle to a node that was released before it came. */
+  /** Notifies the holder of a handle that arrived after its node was released. */
   tellGone(handle: Handle): void {
     if (this.canKeep(handle) && handle.owner.sink.nodeDraining?.(handle) === true) return;
     this.tellNodeReleased(handle);
@@ -263,7 +263,7 @@ export class LocalDomain {
   }
 
   /**
-   * A node that takes no more messages: its handles are dead; for a holder with a queue, once it has been notified.
+   * Ends a node: it takes no more messages, and its handles are dead (with a queue: once their holder was notified).
    */
   private retire(node: Node): void {
     node.live = false;
@@ -321,7 +321,7 @@ export class LocalDomain {
     if (this.spareHandles.length < SPARE_MAX) this.spareHandles.push(handle);
   }
 
-  /** Messages that will not be received: what they carry is released with them. */
+  /** Drops messages that will not be received, and releases what they carry. */
   private discard(entries: readonly Received[] | undefined): void {
     if (entries === undefined) return;
     for (const entry of entries) {

@@ -11,7 +11,7 @@ import type { Maxima } from '../quota.js';
 /** What a member does on messages from the authority. */
 export interface AuthorityListener {
   obey(message: AuthorityMessage, fds: readonly number[]): void;
-  /** there is no room here for that channel */
+  /** this process has no descriptor or memory for that channel */
   lostChannel(message: ChannelMessage, reason: string): void;
   /** there will be no new introductions */
   authorityGone(): void;
@@ -48,7 +48,7 @@ export class AuthorityClient {
     this.socket.send({ kind: 'ready', peer });
   }
 
-  /** It does not, and never will: the authority tells `peer`. */
+  /** This process will never read the channel to `peer`: the authority refuses the introduction to `peer`. */
   decline(peer: number): void {
     this.socket.send({ kind: 'decline', peer });
   }

@@ -37,7 +37,7 @@ export interface Applicant extends PeerCredentials {
 }
 
 export interface AuthorityOptions {
-  /** of each direction of a channel, a power of two */
+  /** size of each direction of a channel, a power of two */
   readonly ringBytes?: number;
   readonly membersMax?: number;
   readonly membersPerUidMax?: number;
@@ -51,7 +51,7 @@ export interface AuthorityOptions {
    * that can connect.
    */
   readonly mayJoin?: (applicant: Applicant) => true | string;
-  /** told once why a member was turned away or expelled */
+  /** called once with the reason why a member was turned away or expelled */
   readonly onDiagnostic?: (text: string) => void;
 }
 
@@ -68,17 +68,17 @@ const DEFAULTS = {
 };
 /** The descriptors that all members of one user have here are at most this part of what the process may open. */
 const DESCRIPTORS_PART_MAX = 1 / 4;
-/** Of a member here: socket, pidfd, page. */
+/** Descriptors that this process has for each member: socket, pidfd, page. */
 const DESCRIPTORS_PER_MEMBER = 3;
 
 /** How long a new connection may take to say hello while others want its place … */
 const HELLO_TIMEOUT_MS = 10_000;
-/** … and so many may be about to, of one user and in all: the oldest goes when there are more. */
+/** … and how many such connections there may be, per user and in all: beyond that the oldest is closed. */
 const EARLY_PER_UID_MAX = 32;
 const EARLY_MAX = 512;
-/** New connections in one turn. */
+/** New connections accepted in one turn. */
 const ACCEPTED_PER_TURN = 64;
-/** A member that leaves the names of so many processes unread is given up. */
+/** A member for which more than this many `gone` messages wait unread is expelled. */
 const UNSAID_MAX = 65_536;
 
 /**
@@ -123,7 +123,7 @@ export class Authority implements IntroducerContext {
     return this.membersById.size;
   }
 
-  /** What `SO_PEERCRED`, `SO_PEERGROUPS` and so on are to be asked of: the socket of a member, while it is one. */
+  /** The socket of a member, to read `SO_PEERCRED`, `SO_PEERGROUPS` and so on from; undefined for any other process. */
   socketOf(process: number): number | undefined {
     return this.membersById.get(process)?.socket.fd;
   }
@@ -135,7 +135,7 @@ export class Authority implements IntroducerContext {
     return fd;
   }
 
-  /** The same on a socket that listens already. */
+  /** Accepts members on a socket that listens already. */
   listenOn(fd: number): void {
     this.listening.push(fd);
     this.epoll.add(fd, EPOLLIN);
@@ -143,7 +143,7 @@ export class Authority implements IntroducerContext {
 
   /**
    * Takes over a connected socket of a process that wants to be a member. The one with `isRoot` has the root node;
-   * there can be one such member. All others are told which members are trusted: the one with the root, and those
+   * there can be one such member. All others learn which members are trusted: the one with the root, and those
    * that the caller has marked as trusted.
    *
    * @throws SystemError: then `fd` is still the caller's
@@ -207,7 +207,7 @@ export class Authority implements IntroducerContext {
     }
   }
 
-  /** Why there is no room for one more. */
+  /** Why there is no room for one more member; undefined when there is. */
   private crowding({ credentials }: Member): string | undefined {
     const { membersMax, membersPerUidMax } = this.options;
     if (this.members.size - this.silent.size > membersMax) return 'too many members';
@@ -243,7 +243,7 @@ export class Authority implements IntroducerContext {
     else this.resume(listening);
   }
 
-  /** Returns what the last attempt has ended with; '' when there may be more. */
+  /** Returns the error of the last attempt; '' when more connections may be pending. */
   private acceptAll(listening: number): string {
     for (let count = 0; count < ACCEPTED_PER_TURN; count++) {
       const fd = acceptConnection(listening);
@@ -356,7 +356,7 @@ export class Authority implements IntroducerContext {
     }
   }
 
-  /** Kept for later if other frames wait: how many processes come and go is not this member's fault. */
+  /** Deferred while other frames wait: a member must not be given up because many processes come and go. */
   private tellGone(member: Member, peer: number): void {
     if (!member.socket.hasWaiting) return this.tell(member, { kind: 'gone', peer });
     member.unsaidGone.push(peer);

@@ -31,10 +31,10 @@ import { RingReader, RingWriter } from './ring.js';
 export class Channel {
   writer: RingWriter;
   reader: RingReader;
-  /** of these rings the bell words are used, whatever rings have taken their place */
+  /** the first rings: their bell words stay in use after larger rings have replaced them */
   readonly bellOfPeer: RingWriter;
   readonly bellOfOwn: RingReader;
-  /** times that the other side went on in a larger ring */
+  /** times that the other side switched to a larger ring */
   switches = 0;
   readonly socket: DescriptorSocket;
   readonly page: PeerPage;
@@ -44,7 +44,7 @@ export class Channel {
   wakeups = 0;
   private readonly peerBell: Doorbell;
   private readonly mapping: SharedMapping;
-  /** of larger rings, both directions */
+  /** mappings of larger rings, both directions */
   private readonly larger: SharedMapping[] = [];
   private lastSleep = 0;
 
@@ -115,7 +115,7 @@ export class Channel {
     return old;
   }
 
-  /** Undefined when there is no room for it, here or in the socket. */
+  /** Undefined when this process has no descriptor or memory for it, or the socket is full. */
   private makeRing(lengthBytes: number): SharedMapping | undefined {
     let fd = -1;
     let mapping: SharedMapping | undefined;
@@ -133,7 +133,7 @@ export class Channel {
     return undefined;
   }
 
-  /** The other side has gone on in a ring of `capacity` bytes. @throws ChannelError */
+  /** Follows the other side into a ring of `capacity` bytes. @throws ChannelError */
   follow(capacity: number): void {
     const length = RING_HEADER_BYTES + capacity;
     const isPowerOfTwo = (capacity & (capacity - 1)) === 0;

@@ -13,9 +13,9 @@ export class Connection {
   isBlocked = false;
   /** the other side hung up: what it had committed is still to be delivered */
   hasHungUp = false;
-  /** entries that it may still have taken in this run */
+  /** how many more of its entries this run may take */
   sliceLeft = 0;
-  /** stamp of the last of those */
+  /** stamp of the last entry that was taken within its share */
   sliceStampNs = -1;
   /** how many processes this one has named that never existed */
   inventedCount = 0;

@@ -22,7 +22,7 @@ export class Connections {
     this.epoll.add(socket.fd, EPOLLRDHUP | EPOLLET);
   }
 
-  /** Before its channel is closed. False when it was removed before. */
+  /** To be called before the channel is closed. False when the connection was removed already. */
   remove(connection: Connection): boolean {
     if (!this.all.includes(connection)) return false;
     const { bell, socket } = connection.channel;
@@ -38,7 +38,7 @@ export class Connections {
     return this.all.find(({ link }) => link.identity.id === process);
   }
 
-  /** The descriptor `fd`, if it is one of these, has something to say: a bell was rung, or a socket has hung up. */
+  /** Notes an epoll event of `fd`, if that belongs to a connection: a bell was rung, or a socket has hung up. */
   noteEvent(fd: number): void {
     const rung = this.byBell.get(fd);
     if (rung !== undefined) return rung.channel.bell.noteEvent();

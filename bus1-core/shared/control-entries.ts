@@ -89,7 +89,7 @@ export function writeTraceEnd(sink: EntrySink, id: number): void {
   sink.outbox.view.setUint32(sink.outbox.at + ReleaseOffset.Id, id, true);
 }
 
-/** This process wants to know as soon as there is more room for it than it knows of. */
+/** Asks for a report as soon as the other side has more room for this process. */
 export function writeAsk(sink: EntrySink): void {
   sink.open(EntryType.Ask, ASK_BYTES);
   const { view, at } = sink.outbox;

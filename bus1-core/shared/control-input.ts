@@ -19,21 +19,21 @@ import { ChannelError } from './protocol-error.js';
 
 export interface InputContext {
   readonly local: LocalDomain;
-  /** of this process */
+  /** number of this process in the domain */
   readonly id: number;
   readonly grants: GrantTable;
   /** The link to another process; undefined until this one has been introduced to it. */
   linkTo(process: number): Link | undefined;
-  /** The same, for use before the introduction. */
+  /** A link to another process for use before the introduction. */
   placeholderFor(process: number): Link;
   /** Whether something that `grantor` has granted may still come, and should be waited for. */
   awaitsGrant(grantor: number): boolean;
   noteGrant(grantor: number): void;
-  /** Whether `process` can still come for what it has been granted. */
+  /** Whether `process` can still claim what it has been granted. */
   mayClaim(process: number): boolean;
 }
 
-/** Checks and does what entries other than messages say. */
+/** Checks and carries out entries other than messages. */
 export class ControlInput {
   private readonly link: Link;
   private readonly context: InputContext;
@@ -54,13 +54,13 @@ export class ControlInput {
     return !grants.has(grantor, nonce) && this.context.awaitsGrant(grantor);
   }
 
-  /** Does what an entry says, of which the ring's reader has checked type and length. @throws ChannelError */
+  /** Carries out an entry, whose type and length the ring's reader has checked. @throws ChannelError */
   take(view: DataView, at: number, type: number): void {
     if (this.hasEffect(view, at, type)) this.effects++;
     else this.noteIdle();
   }
 
-  /** An entry that changes nothing costs its sender nothing: there is an end to them. @throws ChannelError */
+  /** Limits entries without effect, which cost their sender nothing. @throws ChannelError */
   private noteIdle(): void {
     const { opened } = this.link.outbox;
     if (++this.idle <= IDLE_ENTRIES_MAX + this.effects + opened) return;
@@ -113,14 +113,14 @@ export class ControlInput {
 
   private takeNodeRelease(id: number): boolean {
     const record = this.link.imports.get(id);
-    if (record === undefined) return false; // released here at the same time, or used up: that is on its way
+    if (record === undefined) return false; // released here at the same time, or used up: that is being reported
     this.link.imports.delete(id);
     record.node.owner.release(record.node);
     this.link.post(() => writeRelease(this.link, id, record.references));
     return true;
   }
 
-  /** The other side needs `count` references to a node less. @throws ChannelError */
+  /** The other side gives back `count` references to a node. @throws ChannelError */
   giveBack(record: Export, count: number): void {
     if (count === 0 || count > record.references) {
       throw new ChannelError(`${count} of ${record.references} references given back`);

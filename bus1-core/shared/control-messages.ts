@@ -4,13 +4,13 @@ import { ChannelError } from './protocol-error.js';
 
 /** From a member to the authority. */
 export type MemberMessage =
-  /** first of all, with the descriptor of its page */
+  /** the first message, with the descriptor of its page */
   | { readonly kind: 'hello'; readonly version: number; readonly maxima: Maxima }
   /** wants a channel to process `peer` */
   | { readonly kind: 'introduce'; readonly peer: number }
   /** now reads the channel to `peer` */
   | { readonly kind: 'ready'; readonly peer: number }
-  /** in its place: has no room for that channel */
+  /** instead of `ready`: has no room for that channel */
   | { readonly kind: 'decline'; readonly peer: number };
 
 /** From the authority to a member. */
@@ -50,7 +50,7 @@ export interface ChannelMessage {
 
 export const CHANNEL_DESCRIPTORS = 5;
 
-/** Checks what a member, who may be anybody, has sent. */
+/** Checks a message from a member, which is not trusted. */
 export function parseMemberMessage(message: unknown): MemberMessage {
   const fields = fieldsOf(message);
   switch (fields['kind']) {
@@ -68,7 +68,7 @@ export function parseMemberMessage(message: unknown): MemberMessage {
   }
 }
 
-/** The authority is trusted; this finds mistakes. */
+/** Checks a message from the authority, which is trusted: this only finds bugs. */
 export function parseAuthorityMessage(message: unknown): AuthorityMessage {
   const fields = fieldsOf(message);
   const kind = fields['kind'];

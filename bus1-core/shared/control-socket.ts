@@ -88,7 +88,7 @@ export class ControlSocket {
     }
   }
 
-  /** From now on `receive` reads at most so often: what there is besides has to wait for another turn. */
+  /** From now on `receive` reads the socket at most `count` times: further input waits for another turn. */
   limitReads(count: number): void {
     this.readsLeft = count;
   }
@@ -96,7 +96,7 @@ export class ControlSocket {
   /**
    * The next frame; 'empty' when there is none yet, 'closed' at the end.
    *
-   * @throws ChannelError when what came is no frame
+   * @throws ChannelError for input that is not a valid frame
    */
   receive(): ControlFrame | 'empty' | 'closed' {
     for (;;) {

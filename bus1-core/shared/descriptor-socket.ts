@@ -16,11 +16,11 @@ const RECORD_BYTES = 8; // sequence number u32, count u32
 const sender = new MessageSender();
 const receiver = new MessageReceiver(SCM_MAX_FD);
 const record = allocateBytes(RECORD_BYTES);
-/** in hand for the memory of rings and of large messages */
+/** reserved for the memfds of rings and of large messages */
 const spare = new SpareDescriptor();
 const recordView = new DataView(record.bytes.buffer);
 
-/** Descriptors beside a ring: for each entry that has some a record, sent before the entry is published. */
+/** Carries descriptors beside a ring: one record for each entry that has any, sent before the entry is published. */
 export class DescriptorSocket {
   readonly fd: number;
   private sent = 0;
@@ -46,7 +46,7 @@ export class DescriptorSocket {
   }
 
   /**
-   * Maps the memory whose descriptor is next. There is room for that, whatever else this process has open.
+   * Maps the memory whose descriptor is next. The spare descriptor makes room for it, whatever else is open.
    *
    * @throws ChannelError, SystemError
    */

@@ -4,7 +4,7 @@ import type { PeerCredentials } from '../linux/index.js';
 const LINES_PER_WINDOW = 10;
 /** … within this time; what is more is counted. */
 const WINDOW_MS = 10_000;
-/** Users about whom anything is remembered. */
+/** The most users for whom lines are counted. */
 const USERS_MAX = 1024;
 
 interface Window {
@@ -33,12 +33,12 @@ export class Diagnostics {
     this.listener = listener;
   }
 
-  /** Something that no other process can provoke. */
+  /** Reports something that no other process can provoke. */
   say(text: string): void {
     this.listener?.(text);
   }
 
-  /** Something that a process of `uid` has caused. */
+  /** Reports something that a process of `uid` has caused, within the limits. */
   sayAbout(uid: number, text: string): void {
     const nowMs = performance.now();
     let window = this.byUid.get(uid);

@@ -19,7 +19,7 @@ export class Export {
     this.slot = slot;
   }
 
-  /** A slot's IDs differ from one use to the next, for eleven bits' worth of uses. */
+  /** Gives a reused slot a new ID; a slot's IDs repeat after 2^11 uses. */
   renew(): void {
     this.uses = (this.uses + 1) & ((CLAIMED_ID >>> SLOT_BITS) - 1);
     this.id = this.slot + this.uses * SLOTS_MAX;
@@ -36,7 +36,7 @@ export class ExportTable {
   private readonly byNode = new Map<Node, Export>();
   size = 0;
 
-  /** Whether so many more nodes can be handed over. */
+  /** Whether `count` more nodes can be handed over. */
   hasRoom(count: number): boolean {
     return this.free.length + SLOTS_MAX - this.slots.length >= count;
   }
@@ -59,7 +59,7 @@ export class ExportTable {
     return record;
   }
 
-  /** A new record, with one reference. Undefined when there are a million. */
+  /** A new record, with one reference. Undefined when all `SLOTS_MAX` slots are in use. */
   add(handle: Handle): Export | undefined {
     let record = this.free.pop();
     if (record === undefined) {

@@ -16,7 +16,7 @@ interface Grant {
   handle: Handle | null;
 }
 
-/** What has been granted to another process: the grantor says what it granted, the claim is checked here. */
+/** Handles that other processes have granted to third ones: grants are announced here, and claims checked. */
 export class GrantTable implements Sink {
   /** holds what has been granted */
   readonly peer: Peer;
@@ -34,7 +34,7 @@ export class GrantTable implements Sink {
     if (grant !== null) grant.handle = null;
   }
 
-  /** The grantee may have sent something before it learns of the end of the node. */
+  /** Keeps the handle: the grantee may have sent something before it learned of the end of the node. */
   nodeDraining(): boolean {
     return true;
   }
@@ -75,7 +75,7 @@ export class GrantTable implements Sink {
     return grant.handle;
   }
 
-  /** Process `to` will claim nothing any more. */
+  /** Drops all grants to process `to`, which will claim nothing any more. */
   revoke(to: number): void {
     this.revokeUnless((process) => process !== to);
   }

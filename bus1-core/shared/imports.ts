@@ -23,7 +23,7 @@ export class Import {
 export class ImportTable {
   /** by the slot of an ID: exporters use low ones first, and none twice at a time */
   private readonly slots: (Import | null)[] = [];
-  /** whatever does not follow that */
+  /** imports whose IDs do not follow that rule */
   private readonly others = new Map<number, Import>();
 
   get(id: number): Import | undefined {

@@ -5,7 +5,7 @@ import { ChannelError } from './protocol-error.js';
 import type { SegmentMappings } from './segments.js';
 import type { Channel } from './channel.js';
 
-/** A handle can hardly be smaller: bounds what a message may claim to carry before memory is allocated for it. */
+/** Bounds the number of handles that a message may claim to carry, before memory is allocated for them. */
 const HANDLES_MAX = 1 << 20;
 const DESCRIPTORS_MAX = 253;
 const STAGING_BYTES = 1 << 16;
@@ -24,7 +24,7 @@ export class IncomingMessage {
   releases = 0;
   handleCount = 0;
   descriptorCount = 0;
-  /** that came, and for which this process had no room */
+  /** descriptors that were sent, but for which this process had no room */
   lostDescriptors = 0;
   lengthBytes = 0;
   /** four words for each handle: kind and flags, ID or nonce, uid, process */
@@ -34,7 +34,7 @@ export class IncomingMessage {
   offset = 0;
   private segment = 0;
   private segmentBytes = 0;
-  /** of the ring that `source` is, as words */
+  /** the ring that `source` is, as words */
   private words: Int32Array = NO_WORDS;
   private staging = new Uint8Array(STAGING_BYTES);
   private stagingWords = new Int32Array(this.staging.buffer);

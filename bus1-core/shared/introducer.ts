@@ -20,7 +20,7 @@ const PENDING_PER_UID_MAX = 256;
 /** What an introducer needs of its authority. */
 export interface IntroducerContext {
   readonly membersById: ReadonlyMap<number, Member>;
-  /** the number that the newest member has */
+  /** number of the newest member */
   readonly lastId: number;
   tell(member: Member, message: AuthorityMessage, fds?: readonly number[]): void;
 }
@@ -31,7 +31,7 @@ export interface IntroducerOptions {
   readonly channelsPerUidMax: number;
 }
 
-/** A pair of processes, and what the second one is sent once the first reads the channel. */
+/** A pair of processes, and what the requester is sent once the target reads the channel. */
 interface Introduction {
   readonly requester: Member;
   readonly target: Member;
@@ -39,7 +39,7 @@ interface Introduction {
   readonly message: ChannelMessage;
 }
 
-/** Makes the channels of a domain, and hands both ends of each out. */
+/** Makes the channels of a domain, and hands out both ends of each. */
 export class Introducer {
   private readonly context: IntroducerContext;
   private readonly options: IntroducerOptions;
@@ -51,15 +51,15 @@ export class Introducer {
   }
 
   /**
-   * The process that was asked for gets the channel first: the requester must not send before the other side reads.
+   * The target gets the channel first: the requester must not send before the other side reads.
    *
-   * @throws ChannelError for one who asks too often
+   * @throws ChannelError when the requester asks too often
    */
   introduce(requester: Member, peer: number, isForRoot: boolean): void {
     const target = this.context.membersById.get(peer);
     if (target === undefined || target === requester) return this.refuseUnknown(requester, peer);
     if (this.isPending(requester, target)) return;
-    /* only one whose channel is over asks again: the other side will see that, if it has not yet */
+    /* a member asks again only after its channel was closed: the other side will see that, if it has not yet */
     if (requester.peers.has(peer) && !requester.mayRepeat()) {
       throw new ChannelError('it has closed too many channels and asks for new ones');
     }
@@ -72,7 +72,7 @@ export class Introducer {
     this.handOut(requester, target, fds, isForRoot);
   }
 
-  /** The process that was asked for now reads the channel. */
+  /** The target now reads the channel. */
   complete(target: Member, requesterId: number): void {
     const introduction = this.take(target, requesterId);
     if (introduction === undefined) return;
@@ -81,7 +81,7 @@ export class Introducer {
     closeAll(fds);
   }
 
-  /** The process that was asked for has no room for the channel. */
+  /** The target has no room for the channel. */
   cancel(target: Member, requesterId: number): void {
     const introduction = this.take(target, requesterId);
     if (introduction === undefined) return;
@@ -92,7 +92,7 @@ export class Introducer {
     this.refuse(requester, target.id, 'that process has no room for a channel');
   }
 
-  /** That process is no longer a member. */
+  /** Drops pending introductions of a process that is no longer a member. */
   forget(member: Member): void {
     for (const [key, { requester, target, fds }] of this.pending) {
       if (target !== member && requester !== member) continue;
@@ -213,8 +213,8 @@ function closeAll(fds: readonly number[]): void {
 }
 
 /**
- * Memory for both rings, both ends of a doorbell for each side (to wait at, to ring at: first those of the one who is
- * asked for), and a socket for each. @throws SystemError
+ * Memory for both rings, both ends of a doorbell for each side (to wait at, to ring: first those of the target), and a
+ * socket for each. @throws SystemError
  */
 function makeChannel(ringBytes: number): number[] {
   const fds: number[] = [];

@@ -1,12 +1,11 @@
 import type { ControlSocket } from './control-socket.js';
 
 /**
- * How long everything waits for an introduction, so that effects do not overtake the message that needs it. After that
- * only that message's channel would have to wait, and the message is delivered: what is sent to the new process stays
- * here until the introduction comes.
+ * How long all input waits for an introduction, so that effects do not overtake the message that needs it. After that
+ * the message is delivered all the same: what is sent to the new process stays here until the introduction comes.
  */
 const HOLD_MS = 200;
-/** For so long introductions that a user's processes ask for are not waited for, after one that did not come. */
+/** How long, after an introduction timed out, input does not wait for others that the same user makes necessary. */
 const IMPATIENCE_MS = 10_000;
 
 /** A process that has named another one to this one. */
@@ -26,10 +25,10 @@ export class Introductions {
   private readonly ungranted = new Map<number, number>();
   /** until when introductions that processes of a uid have made necessary are not waited for, in ms */
   private readonly impatientUntil = new Map<number, number>();
-  /** who has named each process that an introduction was asked for to: its uid, and how to say so */
+  /** the process that has named each process to which an introduction was requested */
   private readonly namers = new Map<number, Namer>();
   private holding = false;
-  /** the oldest that is awaited in this turn */
+  /** start of the oldest wait in this turn, in ms */
   private sinceMs = Infinity;
 
   constructor(control: ControlSocket) {
@@ -53,9 +52,9 @@ export class Introductions {
   }
 
   /**
-   * Asks for an introduction to `process`, which `namer` has named, once. True when the wait has expired. All input
-   * waits meanwhile; so after an expired wait, other processes that the same user names are not waited for, for
-   * some time.
+   * Requests, once, an introduction to `process`, which `namer` has named. True when the wait for it has expired. All
+   * input waits meanwhile; so after an expired wait, input does not wait for other processes that the same user names,
+   * for some time.
    */
   isOverdue(process: number, namer: Namer): boolean {
     const since = this.asked.get(process) ?? performance.now();
@@ -69,7 +68,7 @@ export class Introductions {
     return !this.holding;
   }
 
-  /** Who has named `process`, to which an introduction was asked for. */
+  /** The process that has named `process`, to which an introduction was requested. */
   namerOf(process: number): Namer | undefined {
     return this.namers.get(process);
   }
@@ -85,7 +84,7 @@ export class Introductions {
     return this.awaits(since);
   }
 
-  /** Something that `grantor` has granted has come. */
+  /** A grant of `grantor` has arrived. */
   noteGrant(grantor: number): void {
     if (this.ungranted.size > 0) this.ungranted.delete(grantor);
   }

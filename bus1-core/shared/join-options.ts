@@ -9,7 +9,7 @@ export interface JoinOptions {
   readonly maxima: Maxima;
   /** only for the process of the authority: its node is what every other member gets a handle to */
   readonly root?: Handle;
-  /** told once why a channel was closed, or an introduction failed */
+  /** called once with the reason why a channel was closed, or an introduction failed */
   readonly onDiagnostic?: (text: string) => void;
   /**
    * Runs `flush` soon, when something was given back outside `dispatch`; by default a microtask does it. Not needed

@@ -27,7 +27,7 @@ export const RingOffset = {
   Bell: 4,
   /** u32, by the sender: 1 while something waits for room */
   WantsRoom: 8,
-  /** u32, by the sender: 1 once it has put in what it had written before it got the ring */
+  /** u32, by the sender: 1 once what it had written before it got the ring is in it */
   Attached: 12,
   /** u32, by the receiver: bytes taken since the beginning, modulo 2^32; on a cache line of its own */
   Tail: 64,
@@ -42,16 +42,16 @@ export function channelBytes(ringBytes: number): number {
 }
 
 export const EntryType = {
-  /** nothing, up to the end of the ring */
+  /** padding, up to the end of the ring */
   Pad: 0,
   Message: 1,
   /** a node that the receiver holds a handle to is gone */
   NodeRelease: 2,
-  /** the receiver's node is held `count` times less */
+  /** gives back `count` references to the receiver's node */
   Release: 3,
   /** a third process may claim a handle to the receiver's node */
   Grant: 4,
-  /** a handle that another process has granted to this one */
+  /** claims a handle that a third process has granted to the sender */
   Claim: 5,
   /** what had been charged to a trace of the receiver was given back */
   Credit: 6,
@@ -61,7 +61,7 @@ export const EntryType = {
   TraceEnd: 8,
   /** the ring is full: what follows is in a larger one, whose descriptor comes with this */
   Switch: 9,
-  /** the sender was refused for want of room, and waits for a Credit or a Window */
+  /** the sender was refused for lack of room, and waits for a Credit or a Window */
   Ask: 10,
 } as const;
 export type EntryType = (typeof EntryType)[keyof typeof EntryType];
@@ -116,7 +116,7 @@ export const TRACE_END_BYTES = 32;
 export const ASK_BYTES = 32;
 export const SwitchOffset = { Capacity: 24 } as const;
 export const SWITCH_BYTES = 32;
-/** Always left free for a Switch, and for the padding that may have to come before it. */
+/** Always kept free for a Switch, and for the padding that may have to come before it. */
 export const SWITCH_RESERVE_BYTES = 64;
 
 /**
@@ -153,7 +153,7 @@ export const ROOT_ID = 0xffff_ffff;
 
 /** Messages of this size and more (handles and bytes) travel in a memfd of their own. */
 export const SEGMENT_MIN_BYTES = 1 << 16;
-/** The most that one segment can be: what D-Bus allows a message, and as much again. */
+/** The largest segment: twice what D-Bus allows a message. */
 export const SEGMENT_MAX_BYTES = 1 << 28;
 /** Segments that a receiver keeps mapped for one channel. */
 export const SEGMENTS_MAX = 8;
@@ -164,7 +164,7 @@ export const TRACES_MAX = 1 << 16;
 export const GRANTS_MAX = 1 << 16;
 /** Claims of one process for which there was no grant, and which it has not given back. */
 export const VAIN_CLAIMS_MAX = 1 << 12;
-/** Users of one other process that this one knows of. */
+/** Users of one other process that this process keeps records of. */
 export const USERS_MAX = 1 << 12;
 /**
  * Entries without effect that one process may send, beyond the number of other entries that are exchanged with it.
@@ -172,14 +172,14 @@ export const USERS_MAX = 1 << 12;
 export const IDLE_ENTRIES_MAX = 1 << 14;
 /** How many processes that never existed one process may name. */
 export const INVENTED_MAX = 64;
-/** Entries of one process that are taken before everything else has its turn. */
+/** Entries that are taken from one process before all others have their turn. */
 export const SLICE_ENTRIES = 1024;
 
-/** What waits for one process, in the ring or for room in it: no message is added to more than that. */
+/** Bytes that wait for one process, in the ring or for room in it: beyond this no message is added. */
 export const BACKLOG_MAX_BYTES = 1 << 26;
 /** The limit with control entries, which must be sent: a process that leaves more than that unread is given up. */
 export const BACKLOG_GIVE_UP_BYTES = BACKLOG_MAX_BYTES + (1 << 25);
-/** In memory of the sender an entry costs at least that. */
+/** What an entry that waits in the sender's memory counts at least. */
 export const WAITING_ENTRY_BYTES = 512;
 /** All segments of one channel. */
 export const SEGMENTS_BYTES_MAX = 1 << 29;

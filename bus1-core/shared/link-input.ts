@@ -28,8 +28,8 @@ const UID = 2;
 const PROCESS = 3;
 
 /**
- * The receiving half of a link: takes entries out of the ring, checks them, and does here what they say.
- * Whatever is wrong with one is a ChannelError, and has had no effect.
+ * The receiving half of a link: takes entries out of the ring, checks them, and carries them out here.
+ * A faulty entry is a ChannelError and has no effect.
  */
 export class LinkInput {
   private readonly link: Link;
@@ -43,7 +43,7 @@ export class LinkInput {
   private readonly carried: Handle[] = [];
   private readonly deadNode: Node;
   private stampNs = 0;
-  /** of the message in the ring that `incoming` has been filled with; -1: of none */
+  /** ring position of the message that `incoming` holds; -1 for none */
   private readAt = -1;
 
   constructor(link: Link, channel: Channel, context: InputContext) {
@@ -80,9 +80,7 @@ export class LinkInput {
   }
 
   /**
-   * The process of which the next entry carries a node, and to which there is no channel yet; 0 when there is
-   * nothing to
-   * wait for.
+   * The process without a channel to this one whose node the next entry carries; 0 when there is nothing to wait for.
    */
   strangerInNext(): number {
     const { reader } = this.channel;
@@ -234,7 +232,7 @@ export class LinkInput {
     message.addTransfer(stand);
   }
 
-  /** Tells the owner of a granted node that this process takes it; returns the ID to use from now on. */
+  /** Claims a granted node from its owner; returns the ID to use from now on. */
   private claim(owner: Link, nonce: number): number {
     const id = owner.nextClaimId();
     if (!owner.isOpen) return id;
@@ -262,14 +260,14 @@ export class LinkInput {
 }
 
 /**
- * Whether the receiver takes nothing: one with a rule for each sender judges when the message has come in. It is told
- * no first byte, which the sender can still change until the message has been copied.
+ * Whether the receiver takes nothing. A receiver with a rule for each sender decides in `accept`. The first byte is
+ * not passed on: the sender can still change it until the message has been copied.
  */
 function isRefused({ node }: Handle, { lengthBytes }: IncomingMessage): boolean {
   return node.owner.refuses(-1, null, lengthBytes);
 }
 
-/** From which handle on all are to nodes of the process that sent the message. */
+/** Index from which on all handles lead to nodes of the process that sent the message. */
 function firstOwn({ references, handleCount }: IncomingMessage): number {
   let first = handleCount;
   while (first > 0 && kindOf(references, first - 1) === ReferenceKind.Sender) first--;

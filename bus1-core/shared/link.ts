@@ -27,17 +27,17 @@ const CLAIM_IDS = 0x3fff_ffff;
 export interface LinkContext {
   readonly local: LocalDomain;
   readonly transaction: RemoteTransaction;
-  /** of a user of this process */
+  /** quota of a user of this process */
   readonly maxima: Maxima;
-  /** has something to report when the domain has time */
+  /** the link has something to report: the domain must call its `flush` later */
   needsFlush(): void;
-  /** the other process leaves too much unread: it is to be given up when the domain has time */
+  /** the other process leaves too much unread: the domain must give it up later */
   overflows(link: Link): void;
   /** A number under which a node is granted; none is used twice by this process. */
   nextNonce(): number;
 }
 
-/** Who is at the other end, as the authority says. */
+/** The process at the other end, as announced by the authority. */
 export interface ProcessIdentity {
   readonly id: number;
   readonly uid: number;
@@ -63,7 +63,7 @@ export class Link implements Sink, EntrySink {
   readonly incoming: IncomingTraces;
   channel: Channel | null = null;
   isOpen = true;
-  /** the other side has been asked for news of what it has room for */
+  /** an Ask was sent, and no Window has arrived since */
   isAsking = false;
   private readonly context: LinkContext;
   private readonly users: RemoteUsers;
@@ -87,13 +87,13 @@ export class Link implements Sink, EntrySink {
     channel.writer.attach();
   }
 
-  // What is done here, and concerns nodes of the other process.
+  // Sink: operations of this process on nodes of the other one.
 
   accept(node: Node, message: Message, trace: Trace): void {
     this.writer.write(node, message, trace);
   }
 
-  /** Room for a message is the receiver's to give; here: rows for what it hands over, and memory to write it to. */
+  /** Whether there are table rows for what the message hands over, and memory to write it to. Checks no quota. */
   // hot
   reserve(message: Message, handles: number): boolean {
     if (!this.exports.hasRoom(handles) || !this.outgoing.hasRoom || !this.outbox.hasRoom)
@@ -121,7 +121,7 @@ export class Link implements Sink, EntrySink {
     writeRelease(this, record.id, record.references);
   }
 
-  /** What this process knows of the room there may be out of date: the other side is asked for news, once. */
+  /** The figures of the other side's room may be out of date here: sends one Ask. */
   onRefused(): void {
     if (this.isAsking) return;
     this.isAsking = true;
@@ -186,9 +186,9 @@ export class Link implements Sink, EntrySink {
     if (!this.outbox.hasWaiting) this.reports.flush(isBusy);
   }
 
-  // What the other side has said.
+  // Entries from the other side.
 
-  /** It waits for a report of what there is room for here. False when it has asked before. */
+  /** The other side waits for a report of the room here. False when it has asked already. */
   asked(): boolean {
     if (this.reports.isAsked) return false;
     this.reports.isAsked = true;
@@ -229,7 +229,7 @@ export class Link implements Sink, EntrySink {
     this.context.overflows(this);
   }
 
-  /** The other process is gone, or is treated as if: nodes first, then handles, as for any closing peer. */
+  /** The other process is gone, or is treated as gone: nodes first, then handles, as for any closing peer. */
   close(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -257,7 +257,7 @@ export class Link implements Sink, EntrySink {
     return this.context.maxima;
   }
 
-  /** As much as the other process takes for one of its users, but no more than this one wants to keep for it. */
+  /** Slot by slot the smaller quota: the other process's for one of its users, or this process's own. */
   private maximaThere(): Maxima {
     const theirs = this.identity.maxima;
     const own = this.context.maxima;

@@ -1,7 +1,7 @@
 import type { Maxima } from '../quota.js';
 import { Link, type LinkContext } from './link.js';
 
-/** How long a refused introduction is not asked for again, and how many are kept in mind. */
+/** How long a refused introduction is not requested again, and how many refusals are remembered. */
 const REFUSAL_MS = 1000;
 const REFUSALS_MAX = 256;
 
@@ -30,7 +30,7 @@ export class Links {
   private readonly context: LinkContext;
   private readonly byProcess = new Map<number, Link>();
   private readonly gone = new Gone();
-  /** when an introduction was refused, of those whose links are kept for that */
+  /** when an introduction was refused, for each process whose closed link is kept for that */
   private readonly refusedAtMs = new Map<number, number>();
   /** entries written to processes that are gone */
   private sentBefore = 0;

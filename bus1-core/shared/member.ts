@@ -5,7 +5,7 @@ import type { ControlSocket } from './control-socket.js';
 import { describeProcess } from './diagnostics.js';
 
 /**
- * Introductions to a process to which a channel exists already: the channel was closed. At most this many at once …
+ * Repeated introductions to a process, after the channel to it was closed. At most this many at once …
  */
 const REPEATS_MAX = 16;
 /** … and one more each time this has passed. */
@@ -56,7 +56,7 @@ export class Member {
     return describeProcess(this.credentials, this.executable);
   }
 
-  /** Whether it may be introduced again where it has been before. */
+  /** Whether it may be introduced once more to a process that it had a channel to. */
   mayRepeat(): boolean {
     const nowMs = performance.now();
     const passed = Math.floor((nowMs - this.repeatsSinceMs) / REPEAT_INTERVAL_MS);

@@ -18,9 +18,9 @@ import { Root } from './root.js';
 
 /** What a membership needs of its domain. */
 export interface MembershipContext extends LinkContext {
-  /** Takes what has come through a channel that is over, and closes it. */
+  /** Delivers what is left in a channel that the other side has closed, and closes it here. */
   finish(connection: Connection): void;
-  /** A process has named one that never was. */
+  /** Process `namer` has named a process that never existed. */
   invented(namer: number): void;
 }
 
@@ -31,7 +31,7 @@ export class Membership implements InputContext, AuthorityListener {
   readonly authority: AuthorityClient;
   readonly links: Links;
   readonly root: Root;
-  /** of this process; 0 until it has been admitted */
+  /** number of this process; 0 until it has been admitted */
   id = 0;
   private readonly options: JoinOptions;
   private readonly epoll: Epoll;
@@ -67,8 +67,8 @@ export class Membership implements InputContext, AuthorityListener {
   }
 
   /**
-   * Whether what comes from `process`, which `namer` has named, can be dealt with now; asks for an introduction where
-   * that helps.
+   * Whether an entry with a node of `process`, which `namer` has named, can be taken now; requests an introduction
+   * where that can help.
    */
   isKnown(process: number, namer: Namer): boolean {
     if (!this.authority.isOpen || this.links.isGone(process)) return true;
@@ -81,7 +81,7 @@ export class Membership implements InputContext, AuthorityListener {
     if (!this.connections.remove(connection)) return;
     input.close();
     link.close();
-    /* not kept: the two can be introduced again */
+    /* grants and link are not kept: the two can be introduced again */
     this.grants.revoke(link.identity.id);
     if (this.links.get(link.identity.id) === link) this.links.remove(link);
   }
@@ -93,7 +93,7 @@ export class Membership implements InputContext, AuthorityListener {
     this.authority.close();
   }
 
-  // What the input of a link asks for.
+  // InputContext: what the input of a link needs.
 
   linkTo(process: number): Link | undefined {
     const link = this.links.get(process);
@@ -122,7 +122,7 @@ export class Membership implements InputContext, AuthorityListener {
     return this.authority.isOpen && !isRefused && !this.links.isGone(process);
   }
 
-  // What the authority says.
+  // AuthorityListener: messages from the authority.
 
   obey(message: AuthorityMessage, fds: readonly number[]): void {
     if (message.kind === 'welcome') {
@@ -158,7 +158,7 @@ export class Membership implements InputContext, AuthorityListener {
     this.diagnostics.say(text);
   }
 
-  /** For this process that one counts as gone. */
+  /** From now on this process treats `process` as gone. */
   giveUp(process: number, reason: string): void {
     this.sayNoIntroduction(process, reason, this.authority.introductions.namerOf(process));
     this.forgo(process);
@@ -178,7 +178,7 @@ export class Membership implements InputContext, AuthorityListener {
 
   private connect(message: ChannelMessage, fds: readonly number[]): void {
     const { peer, uid, pid, executable, namesAccounts, isTrusted, maxima } = message;
-    /* the other side has given up the channel that there was, and asks for another */
+    /* the other side has given up the previous channel, and asks for another */
     const before = this.connections.to(peer);
     if (before !== undefined) this.context.finish(before);
     const channel = this.tryOpen(message, fds);
@@ -211,7 +211,7 @@ export class Membership implements InputContext, AuthorityListener {
     this.links.markGone(process);
     this.authority.introductions.forget(process);
     const connection = this.connections.to(process);
-    /* what it has committed still counts, and may rest on what it was granted */
+    /* its committed entries are still delivered, and may need what it was granted */
     if (connection === undefined) this.grants.revoke(process);
     if (connection !== undefined) {
       connection.hasHungUp = true;

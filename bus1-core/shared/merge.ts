@@ -1,7 +1,7 @@
 import type { Connection } from './connection.js';
 import { SLICE_ENTRIES } from './layout.js';
 
-/** Entries of one transaction that are taken together, however many the process has had. */
+/** How far one transaction may exceed its process's share of a run, in entries, so that it is taken whole. */
 const TRANSACTION_ENTRIES_MAX = 1 << 14;
 
 export interface MergeContext {
@@ -19,7 +19,7 @@ export interface MergeContext {
  * Delivers what has arrived from all processes, in the order of stamps. Every ring is scanned twice: an entry that
  * the second scan finds may be the cause of one that the first has found, because a cause is in its ring, and
  * committed, before its effect gets a stamp. So an entry that only the second scan has found is delivered only if
- * it comes before one of the first scan. One ring alone is in order by itself.
+ * it comes before one of the first scan. A single ring is always in order.
  */
 export class Merge {
   private readonly context: MergeContext;
@@ -66,7 +66,7 @@ export class Merge {
     return count;
   }
 
-  /** From the only one in which there is something. */
+  /** Takes entries from the only connection that has any. */
   private takeFrom(connection: Connection): number {
     const { reader, switches } = connection.channel;
     let count = 0;
@@ -89,8 +89,7 @@ export class Merge {
       const { switches } = next.channel;
       if (this.take(next)) count++;
       else next.isBlocked = true;
-      // What is in a new ring was not looked for twice: that is for another run, at once, as it may be the rest of a
-      // transaction.
+      // A new ring was not scanned twice: that takes another run, at once, since it may hold the rest of a transaction.
       if (next.channel.switches !== switches) this.hasSwitched = true;
       if (this.context.isHolding || this.hasSwitched) break;
     }

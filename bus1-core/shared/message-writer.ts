@@ -23,7 +23,7 @@ const BYTEWISE_MAX = 48;
 export class MessageWriter {
   private readonly link: Link;
   private readonly segments = new SegmentPool();
-  /** of the message that is being written: what its foreign handles were granted under */
+  /** nonces under which the foreign handles of the current message were granted */
   private readonly nonces: number[] = [];
 
   constructor(link: Link) {
@@ -66,7 +66,7 @@ export class MessageWriter {
     outbox.isFilling = false;
   }
 
-  /** Prepares what a message of that size needs besides its entry; false when it cannot be had. */
+  /** Prepares the segment that a body of that size needs, if any; false when there is none to be had. */
   prepare(bodyBytes: number): boolean {
     return bodyBytes < SEGMENT_MIN_BYTES || this.segments.prepare(bodyBytes);
   }

@@ -20,8 +20,7 @@ interface WaitingEntry {
 }
 
 /**
- * What goes to one other process: into the ring, and when that is full into memory of this process, in order.
- * An entry is
+ * Entries for one other process: in the ring or, when that is full, in memory of this process, in order. An entry is
  * opened, filled in at `at` of `view` and `bytes`, and counts when its transaction has been committed.
  */
 export class Outbox {
@@ -32,11 +31,11 @@ export class Outbox {
   isTouched = false;
   /** nothing in this transaction is worth waking anybody for */
   isQuiet = false;
-  /** entries so far */
+  /** entries opened so far */
   opened = 0;
   /** the entry that was opened last is being written */
   isFilling = false;
-  /** what waits for room, as memory of this process */
+  /** memory of this process that entries waiting for room take */
   private waitingBytes = 0;
   private channel: Channel | null = null;
   private waiting: WaitingEntry[] = [];
@@ -79,7 +78,7 @@ export class Outbox {
     this.channel = channel;
   }
 
-  /** Makes room for an entry, of which `length` is a multiple of 8; what it carries besides is sent along. */
+  /** Makes room for an entry; `length` is a multiple of 8. Its descriptors and its segment are sent along. */
   open(
     type: EntryType,
     length: number,
@@ -107,7 +106,7 @@ export class Outbox {
     this.view.setFloat64(this.at + EntryOffset.Stamp, 0, true);
   }
 
-  /** What was opened last is made into nothing, if it is not complete. */
+  /** Turns the entry that was opened last into padding, if it is not complete. */
   abandonUnfinished(): void {
     if (this.isFilling) this.view.setUint32(this.at + EntryOffset.Type, EntryType.Pad, true);
     this.isFilling = false;
@@ -136,7 +135,7 @@ export class Outbox {
     if (this.left.length > 0) this.publishLeft();
   }
 
-  /** The transaction is over: wakes the other side, unless what it brings can wait until that wakes by itself. */
+  /** Ends the transaction: wakes the other side, unless its entries can wait until the other side wakes anyway. */
   finish(): void {
     this.isTouched = false;
     if (this.offsetCount > 0 && !this.isQuiet) this.channel!.ring();

@@ -76,7 +76,7 @@ export class PeerPage {
     return Atomics.load(this.mapping.words, COMMITTED) >>> 0;
   }
 
-  /** Of the transaction `committed`, if that is still the same after this was read. */
+  /** Stamp of the transaction `committed`, valid if `committed` is still the same afterwards. */
   get stampNs(): number {
     return this.mapping.view.getFloat64(PageOffset.Stamp, true);
   }

@@ -4,7 +4,7 @@ const LOOK_MAX_NS = 50e3;
 const LOOK_MIN_NS = 2e3;
 /** One sleep in this many is preceded by a trial spin, to learn whether spinning has become worth it. */
 const SLEEPS_PER_TRIAL = 64;
-/** The same after spins that were interrupted: each of those costs other processes milliseconds. */
+/** The most sleeps for each trial, after spins that were preempted: those cost other processes milliseconds each. */
 const SLEEPS_PER_TRIAL_MAX = 64 * 64;
 /**
  * A spin that lasts this much longer than intended was preempted: another process has got the processor for a time

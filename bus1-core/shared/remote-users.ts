@@ -12,12 +12,12 @@ const SWEEP_MIN_PEERS = 64;
 export class RemoteUsers {
   private readonly local: LocalDomain;
   private readonly sink: Sink;
-  /** of a user that is new */
+  /** quota of a new user */
   private readonly maxima: () => Maxima;
   private readonly users = new Map<number, ResourceUser>();
-  /** by user, and by what they take */
+  /** by uid, and by whether they take descriptors */
   private readonly peers = new Map<string, Peer>();
-  /** the number of peers at which those that own nothing are searched for */
+  /** number of peers from which on `sweep` looks for those that own nothing */
   private sweepAt = SWEEP_MIN_PEERS;
   private last: Peer | null = null;
   /** the last report about each user: claims, and use by others in each slot */

@@ -14,7 +14,7 @@ const BUSY_SHARE_MIN = 1 / 64;
 /** What reports need of their link. */
 export interface ReportingLink extends EntrySink {
   readonly channel: Channel | null;
-  /** of a user of this process */
+  /** quota of a user of this process */
   readonly maxima: Maxima;
   readonly incoming: IncomingTraces;
   readonly outgoing: OutgoingTraces;
@@ -31,9 +31,9 @@ export class Reports {
   isAsked = false;
   private readonly link: ReportingLink;
   private readonly credits: IncomingTrace[] = [];
-  /** behind the figures that were sent last */
+  /** ring and position behind the figures that were sent last */
   private windowEnd: { readonly ring: RingWriter; readonly position: number } | null = null;
-  /** objects credited without waking the other side since it last slept as it does now */
+  /** objects credited without waking the other side since its current sleep began */
   private quietCredits = 0;
   private quietSince = 0;
   /** discharges since the last report */
@@ -106,7 +106,7 @@ export class Reports {
     ended.length = 0;
   }
 
-  /** Only a sleeper that has got back as much as it is still waiting for, and not just a little. */
+  /** Whether the credits are worth a wake-up: not few, and as many as the traces in question still have charged. */
   private isWorthWaking(): boolean {
     const sleepWord = this.link.channel?.page.sleepWord ?? 0;
     if (sleepWord !== this.quietSince) this.quietCredits = 0;

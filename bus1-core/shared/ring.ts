@@ -42,7 +42,7 @@ class RingEnd {
 
 /** The sending end. What is reserved and written becomes visible with `publish`. */
 export class RingWriter extends RingEnd {
-  /** behind what was reserved last */
+  /** position behind the last reservation */
   head = 0;
   private tail = 0;
 
@@ -76,7 +76,7 @@ export class RingWriter extends RingEnd {
     Atomics.store(this.words, RingOffset.Head >>> 2, this.head | 0);
   }
 
-  /** Sees what the receiver has taken by now. */
+  /** Reads how much the receiver has taken by now. */
   look(): void {
     this.lookForRoom();
   }
@@ -87,7 +87,7 @@ export class RingWriter extends RingEnd {
     return ((this.tail - position) | 0) >= 0;
   }
 
-  /** What was written before there was a ring is in it now, or waits for room. */
+  /** Announces that what was written before there was a ring is in it now, or waits for room. */
   attach(): void {
     Atomics.store(this.words, RingOffset.Attached >>> 2, 1);
   }
@@ -101,7 +101,7 @@ export class RingWriter extends RingEnd {
     Atomics.add(this.words, RingOffset.Bell >>> 2, 1);
   }
 
-  /** What the receiver has not taken, as far as it says. */
+  /** Bytes that the receiver had not taken when its tail was last read. */
   get unreadBytes(): number {
     return (this.head - this.tail) >>> 0;
   }
@@ -128,7 +128,7 @@ export class RingReader extends RingEnd {
   private tail = 0;
   private head = 0;
 
-  /** Sees what has been published by now; whether there is anything. */
+  /** Reads what has been published by now; true when there is anything. */
   look(): boolean {
     const head = Atomics.load(this.words, RingOffset.Head >>> 2) >>> 0;
     if ((head - this.tail) >>> 0 > this.capacity) {

@@ -38,7 +38,7 @@ export class Root {
     return this.holder.copyHandle(this.handle, to);
   }
 
-  /** A new channel is the one that the root travels on, in this or in the other direction, or it is not. */
+  /** Exports or imports the root over a new channel, if the root travels on that. */
   exchange({ root }: ChannelMessage, link: Link): void {
     if (root === 'to-peer' && this.own?.live === true) {
       link.exports.addRoot(this.own.owner.copyHandle(this.own, link.ownPeer));

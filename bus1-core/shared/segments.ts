@@ -81,7 +81,7 @@ export class SegmentPool {
     return this.prepared !== null;
   }
 
-  /** What was prepared. IDs count up; the receiver keeps the newest few mapped. @throws SystemError if nothing was */
+  /** The prepared segment. IDs count up; the receiver keeps the newest few mapped. @throws SystemError without one */
   take(lengthBytes: number): Segment {
     const size = sizeFor(lengthBytes);
     const ready = this.prepared?.mapping.length === size ? this.prepared : this.findFree(size);
@@ -138,7 +138,7 @@ export class SegmentPool {
   }
 }
 
-/** The receiver's mappings of them. What is copied out of them is as large, and soon freed. */
+/** The receiver's mappings of a sender's segments. What is copied out of them is as large, and soon freed. */
 export class SegmentMappings {
   private readonly mappings = new Map<number, SharedMapping>();
 

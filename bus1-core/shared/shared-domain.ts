@@ -24,12 +24,12 @@ import { RemoteTransaction } from './transaction.js';
  */
 const LAST_TURNS_MAX = 4096;
 
-/** Node's loop has other work as well. */
+/** Turns in one callback of Node's loop, which has other work as well. */
 const TURNS_PER_CALL = 8;
 
 /**
- * A process that waits repeatedly, and always finds something at once, still checks its sockets each time in this
- * many.
+ * A process that waits repeatedly, and always finds something at once, still checks its sockets once in this many
+ * waits.
  */
 const WAITS_PER_LOOK = 64;
 
@@ -84,7 +84,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     return this.epoll.fd;
   }
 
-  /** Of this process in the domain; 0 until it has been admitted. */
+  /** Number of this process in the domain; 0 until it has been admitted. */
   get id(): number {
     return this.membership.id;
   }
@@ -95,8 +95,8 @@ export class SharedDomain implements MembershipContext, MergeContext {
   }
 
   /**
-   * How long a sleep may last at most, in ms; -1 without end. Other than that only while an introduction is
-   * awaited.
+   * How long a sleep may last at most, in ms; limited only while an introduction is awaited, otherwise -1 (without
+   * end).
    */
   get timeoutMs(): number {
     return this.membership.authority.introductions.timeoutMs;
@@ -194,7 +194,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     return watch;
   }
 
-  /** Reports what was given back, if `isBusy` only where that is much, and sends what waited for room. */
+  /** Reports what was given back (with `isBusy` only if it is much), and sends what waited for room. */
   flush(isBusy = false): void {
     this.isFlushScheduled = false;
     this.flushAll(isBusy);
@@ -268,7 +268,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     this.page.close();
   }
 
-  // What links and the merge ask for.
+  // MembershipContext and MergeContext: what links and the merge need.
 
   needsFlush(): void {
     if (this.isFlushScheduled) return;
@@ -332,7 +332,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     this.membership.closeConnection(connection);
   }
 
-  /** The same for work that was put off, and that an entry of `process` had asked for. */
+  /** Like `fail`, for deferred work that an entry of `process` had asked for. */
   expel(process: number, error: unknown): void {
     const connection = this.connections.to(process);
     if (connection !== undefined) this.fail(connection, error);
@@ -345,7 +345,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     return delivered;
   }
 
-  /** Descriptors are slept on when there is time, and when an introduction is awaited. */
+  /** Sleeps on bell words at first, and on descriptors after a while or while an introduction is awaited. */
   private sleep(nowNs: number, deadlineNs: number, isBrief: boolean): number {
     const { timeoutMs } = this;
     if (isBrief && timeoutMs < 0)
@@ -368,8 +368,8 @@ export class SharedDomain implements MembershipContext, MergeContext {
   }
 
   /**
-   * Processes that are gone: first all that they had committed, then their end. Returns how many there were, and what
-   * had waited for something of theirs and was delivered after all.
+   * Closes the connections of processes that are gone, after delivering all that they had committed. Returns how many
+   * there were, plus all entries delivered, those included that had waited for something of theirs.
    */
   private closeHungUp(): number {
     if (!this.connections.all.some(({ hasHungUp }) => hasHungUp)) return 0;
@@ -387,7 +387,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
   }
 }
 
-/** What a diagnostic says: where in this process, for what nobody has thought of. */
+/** The text for a diagnostic: an unexpected error comes with its stack. */
 function whyOf(error: unknown): string {
   if (error instanceof ChannelError || error instanceof SystemError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

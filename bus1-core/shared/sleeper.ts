@@ -7,11 +7,11 @@ import type { Patience } from './patience.js';
 
 /**
  * How long a wait sleeps on the bell words, which wakes it sooner than a descriptor does, but not for what happens to
- * sockets: the death of another process, or an introduction. Whoever has waited this long is in no such hurry.
+ * sockets: the death of another process, or an introduction. A wait that has lasted this long is in no such hurry.
  */
 const BRIEF_NS = 10e6;
 
-/** Puts the thread to sleep, so that others know how to wake it. */
+/** Puts the thread to sleep, after announcing to other processes how to wake it. */
 export class Sleeper {
   private readonly page: OwnPage;
   private readonly epoll: Epoll;
@@ -28,7 +28,7 @@ export class Sleeper {
     this.hasWork = hasWork;
   }
 
-  /** Announces the sleep, then looks once more: whoever writes after that look sees the announcement. */
+  /** Announces the sleep, then checks once more for input: a process that writes later sees the announcement. */
   announce(mode: SleepMode): boolean {
     this.page.sleep(mode);
     if (!this.hasWork()) return true;
@@ -36,7 +36,7 @@ export class Sleeper {
     return false;
   }
 
-  /** Before a sleep: true as soon as there is something after all. */
+  /** Spins before a sleep: true as soon as there is something to deliver, false when the spin is over. */
   look(nowNs: number): boolean {
     const { patience } = this;
     const endNs = nowNs + patience.lookNs;
@@ -57,15 +57,15 @@ export class Sleeper {
     this.briefEndNs = -1;
   }
 
-  /** Whether the wait has not lasted long yet. */
+  /** Whether the wait has lasted less than `BRIEF_NS`. */
   isBrief(nowNs: number): boolean {
     if (this.briefEndNs < 0) this.briefEndNs = nowNs + BRIEF_NS;
     return nowNs < this.briefEndNs;
   }
 
   /**
-   * Sleeps on the bell words of `connections` until something has arrived, perhaps, or `deadlineNs`, or for as long as
-   * that is a good way to sleep. Returns how many events of the epoll instance there are to be handled.
+   * Sleeps on the bell words of `connections` until woken (perhaps for no reason), until `deadlineNs`, or until the
+   * wait is no longer brief. Returns how many events of the epoll instance have to be handled.
    */
   sleepBriefly(connections: readonly Connection[], deadlineNs: number): number {
     if (!this.addBells(connections)) return this.sleep(deadlineNs - monotonicNs());
@@ -75,7 +75,7 @@ export class Sleeper {
     return result === FutexResult.TimedOut ? this.epoll.wait(0) : 0;
   }
 
-  /** The same, on descriptors, for at most `lengthNs`. */
+  /** Like `sleepBriefly`, but on descriptors, for at most `lengthNs`. */
   sleep(lengthNs: number): number {
     if (!this.announce(SleepMode.Doorbell)) return 0;
     const events = this.epoll.wait(lengthNs === Infinity ? -1 : Math.ceil(lengthNs / 1e6));

@@ -19,7 +19,7 @@ export class OutgoingTrace {
     this.trace = trace;
   }
 
-  /** @throws ChannelError for more than there is */
+  /** @throws ChannelError for more than is charged */
   credit(objects: number, bytes: number, descriptors: number): void {
     const isOwed = objects <= this.objects && bytes <= this.bytes && bytes >= 0;
     const isNothing = objects === 0 && bytes === 0 && descriptors === 0;
@@ -48,10 +48,10 @@ export class OutgoingTraces {
   private last: OutgoingTrace | null = null;
   private lastId = 0;
   private sweepAt = 64;
-  /** ended since the last look; the other side is to be told */
+  /** ended since the last report; the other side has to be notified */
   readonly ended: number[] = [];
 
-  /** Whether one more trace can be used; the other side allows so many. */
+  /** Whether one more trace can be used: the other side allows `TRACES_MAX`. */
   get hasRoom(): boolean {
     return this.byId.size < TRACES_MAX;
   }
@@ -106,7 +106,7 @@ export class IncomingUser {
   readonly used: number[] = [0, 0, 0];
   /** given back here, and not reported: the other side cannot have used it again */
   readonly unreported: number[] = [0, 0, 0];
-  /** what the other side was told last: claims, and what others use in each slot */
+  /** the figures last reported to the other side: claims, and what others use in each slot */
   readonly told: number[] = [0, 0, 0, 0];
   readonly traces = new Set<IncomingTrace>();
   private readonly figures: number[] = [0, 0, 0, 0];
@@ -116,7 +116,7 @@ export class IncomingUser {
     this.user = user;
   }
 
-  /** Whether the user's figures are others than when this was asked last. */
+  /** Whether the user's figures have changed since the last call. */
   hasChanged(): boolean {
     const { available, activeClaims } = this.user;
     const seen = this.seen;
@@ -164,7 +164,7 @@ export class IncomingTrace implements DischargeListener {
   objects = 0;
   bytes = 0;
   descriptors = 0;
-  /** some of it is among what is to be reported */
+  /** is on the list for the next report */
   isOwed = false;
   private readonly onDischarge: (trace: IncomingTrace) => void;
 
@@ -184,9 +184,9 @@ export class IncomingTrace implements DischargeListener {
   }
 
   /**
-   * Charges what has come. The sender has applied the same rule to what it knew; where others were faster its uid gets
-   * more than the rule gives, but never more than it could have had alone, wherever it sends from. False when that
-   * would be needed: another process may have been faster, and the message goes no further.
+   * Charges what has arrived. The sender has applied the same rule to what it knew; where others were faster its uid
+   * gets more than the rule gives, but never, over all its processes, more than it could have had alone. False when it
+   * would: another process may have been faster, and the message is dropped.
    *
    * @throws ChannelError when the sender must have known that there was no room
    */
@@ -211,7 +211,7 @@ export class IncomingTrace implements DischargeListener {
     return true;
   }
 
-  /** Takes a charge back that nothing was done with; whoever has discarded the message says so to its sender. */
+  /** Takes back the charge of a message that was not delivered; its sender is credited by the code that discards it. */
   takeBack(objects: number, bytes: number, descriptors: number): void {
     const { used } = this.target;
     used[0] -= objects;
@@ -250,7 +250,7 @@ export class IncomingTrace implements DischargeListener {
     this.onDischarge(this);
   }
 
-  /** What was given back has been told to the other side. */
+  /** What was given back has been reported to the other side. */
   reported(): void {
     const { unreported } = this.target;
     unreported[0] -= this.objects;
@@ -298,9 +298,9 @@ export class IncomingTraces {
   }
 
   /**
-   * False for a trace that is not there: nothing ever reached a node that lived.
+   * False for an unknown trace: nothing that was charged to it ever reached a live node.
    *
-   * @throws ChannelError for one that still has something charged
+   * @throws ChannelError for a trace that still has something charged
    */
   end(id: number): boolean {
     const found = this.byId.get(id);

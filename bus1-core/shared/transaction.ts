@@ -16,7 +16,7 @@ export class RemoteTransaction implements RemoteParticipant {
     this.page = page;
   }
 
-  /** `outbox` takes part in the transaction. */
+  /** Adds `outbox` to the transaction. */
   touch(outbox: Outbox): void {
     if (outbox.isTouched) return;
     outbox.isTouched = true;

@@ -2,10 +2,10 @@ import { latencyFigures, NOTHING, roundTripBytes } from '#bridge/bench/figures.j
 import type { Measured, Row } from '#bridge/bench/figures.js';
 import { timeEach, warmly } from '#bridge/bench/timing.js';
 
-/** Sends so many bytes there and back; returns how many came back. */
+/** Sends `lengthBytes` bytes there and back; returns how many came back. */
 export type BlockingEcho = (lengthBytes: number) => number;
 
-/** Measures a row of round trips, the only kind that a caller can do who blocks for each. */
+/** Measures a row of round trips, the only kind of row for a caller that blocks for each. */
 export function measureBlocking(row: Row, durationMs: number, echo: BlockingEcho): Measured {
   const lengthBytes = roundTripBytes(row);
   if (lengthBytes === undefined) return NOTHING;

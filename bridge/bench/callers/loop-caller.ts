@@ -11,9 +11,9 @@ import { perSecond, timeEachAsync, warmlyAsync } from '#bridge/bench/timing.js';
 
 const SHORT_BYTES = 32;
 
-/** The service, as a program sees it that does not block. */
+/** The service, as seen by a program that does not block. */
 export interface AsyncEcho {
-  /** what this library takes for bytes */
+  /** bytes, in the form that this library takes */
   bytes(length: number): Uint8Array;
   /** Sends bytes there and back. */
   echo(bytes: Uint8Array): Promise<Uint8Array>;

@@ -9,10 +9,10 @@ import { serviceName } from '#bridge/bench/names.js';
 import type { Caller } from '#bridge/bench/programs.js';
 import { warmly } from '#bridge/bench/timing.js';
 
-/** Hosts take new connections as they come, so a second attempt need not do; so many do. */
+/** Any host may accept a new connection, so to reach another one can take several attempts; this many suffice. */
 const ATTEMPTS_MAX = 64;
 
-/** Calls with ready-made D-Bus messages and blocks for the replies: no library could do with less. */
+/** Calls with ready-made D-Bus messages and blocks for the replies: no library could do less. */
 export class WireCaller implements Caller {
   readonly #connection: Connection;
   readonly #greetings: Greetings | undefined;
@@ -30,7 +30,7 @@ export class WireCaller implements Caller {
     return new WireCaller(Connection.openRaw(path));
   }
 
-  /** A connection that another process of the bus has accepted than the service's. */
+  /** A connection that a process of the bus other than the service's has accepted. */
   static openElsewhere(path: string): WireCaller {
     const others: Connection[] = [];
     try {

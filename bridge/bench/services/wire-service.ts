@@ -21,7 +21,7 @@ export function serveBus(path: string, count: number, ready: () => void): void {
   });
 }
 
-/** Answers on the one connection that somebody makes to `path`. */
+/** Answers on the one connection that is made to `path`. */
 export function serveRaw(path: string, ready: () => void): void {
   serve(() => {
     const listener = listenUnix(path);

@@ -9,7 +9,7 @@ import { BusMember } from './bus-member.js';
 
 const TIMEOUT_MS = 10_000;
 
-/** A program of dbus-next expects to be sent whatever is for it: there is more room than in a native process. */
+/** A dbus-next program expects to receive every message sent to it: its limits are above a native process's. */
 const MAXIMA = { objects: 1 << 20, bytes: 1 << 28, descriptors: 1024 };
 
 /** Reaches the first authority of a bus that listens. @throws ClientError `JoinFailed` */
@@ -18,7 +18,7 @@ export function reachAuthority(choice: BusChoice, onDiagnostic: (text: string) =
 }
 
 /**
- * Becomes a connection of the bus, whose messages arrive at the node behind `inbox`. Resolves with the way to the bus.
+ * Becomes a connection of the bus, whose messages arrive at the node behind `inbox`. Resolves with the bus's driver.
  *
  * @throws ClientError `JoinFailed`
  */

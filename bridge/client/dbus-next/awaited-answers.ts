@@ -3,7 +3,7 @@ import type { IncomingCall } from '#bridge/client/incoming-call.js';
 /** Below this size a sweep does not pay. */
 const SWEEP_MIN = 64;
 
-/** Calls that the program has been given, by what its answers will say: serial and unique name of the caller. */
+/** Calls delivered to the program, by what identifies them in its replies: serial and unique name of the caller. */
 export class AwaitedAnswers {
   private readonly calls = new Map<string, IncomingCall>();
   private sweepAt = SWEEP_MIN;
@@ -21,7 +21,7 @@ export class AwaitedAnswers {
     return call;
   }
 
-  /** Callers may leave, or wait no longer, and programs need not answer. */
+  /** Forgets calls whose callers have left or wait no longer: programs need not answer. */
   private sweep(): void {
     for (const [key, { signal }] of this.calls) if (signal.aborted) this.calls.delete(key);
     this.sweepAt = Math.max(SWEEP_MIN, this.calls.size * 2);

@@ -3,20 +3,20 @@ import { MessageType } from '#bridge/wire/types.js';
 import type { BusMessage } from './library.js';
 import { keep, type Body } from './message-sender.js';
 
-/** By then the bridge has passed a broadcast on, or it is stopped: messages no longer wait for it. */
+/** Messages wait no longer: by then the bridge has passed a broadcast on, or it is stopped. */
 const WAIT_MAX_MS = 100;
 
 /**
- * Keeps the order that programs know from a bus: what was sent after a broadcast arrives after it, such as the reply of
- * a method that has emitted a signal. A broadcast goes by way of the bridge, and the rest does not: so that waits until
- * the bridge has answered something that was asked after the broadcast.
+ * Keeps the order that programs know from a bus: a message sent after a broadcast arrives after it, such as the reply
+ * of a method that has emitted a signal. A broadcast goes by way of the bridge, other messages do not: so these wait
+ * until the bridge has replied to a call that was sent after the broadcast.
  */
 export class BroadcastOrder {
   private readonly driver: Driver;
   private readonly send: (message: BusMessage, body: Body) => void;
   private readonly onEmpty: () => void;
   private held: { readonly message: BusMessage; readonly body: Body }[] = [];
-  /** of the last broadcast, until the bridge was asked */
+  /** time of the last broadcast, until the bridge has been called */
   private broadcastMs: number | undefined;
   private isAsking = false;
   private isBridgeLate = false;
@@ -47,13 +47,13 @@ export class BroadcastOrder {
     return true;
   }
 
-  /** Resolves when the bridge has dealt with all that was sent to it, or when it has had its time for that. */
+  /** Resolves when the bridge has processed all that was sent to it, or after `WAIT_MAX_MS`. */
   async settled(): Promise<void> {
     const overdue = new Promise<void>((resolve) => setTimeout(resolve, WAIT_MAX_MS).unref());
     await Promise.race([overdue, this.driver.call('GetId', '', [], () => {})]);
   }
 
-  /** Nothing is going to be sent any more. */
+  /** Drops the held messages: nothing can be sent any more. */
   clear(): void {
     for (const { body } of this.held.splice(0)) body.descriptors?.drop();
   }

@@ -18,25 +18,25 @@ import { Router } from './router.js';
 /** `NODE_DEBUG=bus1-bridge` shows what would otherwise go unnoticed, such as dropped messages. */
 const debug = debuglog('bus1-bridge');
 
-/** Signals of the bus about the owner of the name that is their first argument. */
+/** Signals by which the bus announces that the name in their first argument has changed its owner. */
 const OWNERSHIP = ['NameOwnerChanged', 'NameAcquired', 'NameLost'];
 
 /**
- * What dbus-next's MessageBus has in place of a socket: handles. A call goes straight to the process that owns the
- * name; only what is for the bus itself goes to the bridge.
+ * The connection of dbus-next's MessageBus, with handles in place of a socket. A call goes straight to the process
+ * that owns the name; only messages for the bus itself go to the bridge.
  */
 export class Connection extends EventEmitter implements BusConnection, CallTaker, SignalTaker {
   /** the part of a socket that dbus-next uses */
   readonly stream = { writable: true, end: (): void => this.end() };
   private member: BusMember | undefined;
   private router: Router | undefined;
-  /** the first message, which MessageBus sends by itself; all others wait for the answer */
+  /** the Hello call, which MessageBus sends first; all other messages wait for the reply */
   private hello: BusMessage | undefined;
   private isGreeted = false;
   private early: { readonly message: BusMessage; readonly body: Body }[] = [];
-  /** why nothing can be sent, or not any more */
+  /** why nothing can be sent (any more) */
   private failure: Error | undefined;
-  /** the program has closed it, and waits for nothing */
+  /** the program has closed it, and waits for nothing more */
   private isOver = false;
 
   /** Begins to join a bus; success and failure are events. */
@@ -101,7 +101,7 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
     return member;
   }
 
-  /** Of the bus whose domain has no place for this process. @throws `error` where the socket is not wanted */
+  /** Uses the socket of a bus whose domain does not admit this process. @throws `error` unless a socket is allowed */
   private openSocket(error: unknown, choice: BusChoice, takesDescriptors: boolean): Promise<void> {
     if (!canUseSocket(error, choice)) throw error;
     this.member?.close('this process could not join');
@@ -143,12 +143,12 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
   }
 
   private refuse({ type }: BusMessage): void {
-    // An answer that a program has only now: its caller knows already that it is gone.
+    // A late reply is dropped: its caller has already been notified that this process is gone.
     if (type === MessageType.MethodReturn || type === MessageType.Error) return;
     throw this.failure ?? new Error('the bus was disconnected: nothing can be sent any more');
   }
 
-  /** The program wants no more of it; what it has sent before arrives. */
+  /** The program disconnects; what it has sent before still arrives. */
   private end(): void {
     if (!this.stream.writable) return;
     this.stream.writable = false;
@@ -163,7 +163,7 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
     });
   }
 
-  /** By the bus. */
+  /** The bus has disconnected this process. */
   private disconnected(reason: string): void {
     const failure = busError(new ClientError('Disconnected', reason));
     this.failure = failure;
@@ -173,7 +173,7 @@ export class Connection extends EventEmitter implements BusConnection, CallTaker
     process.nextTick(() => this.emit('end'));
   }
 
-  /** There will be no connection. */
+  /** This process could not join the bus. */
   private fail(error: unknown): void {
     const failure = busError(error);
     this.failure = failure;

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type dbusNext from 'dbus-next';
 
-/** What an old decorator of dbus-next is given, and what it leaves behind: the proposal of 2018. */
+/** What a decorator of dbus-next takes, and the `finisher` that it adds: the proposal of 2018. */
 interface OldDescriptor {
   readonly key: string;
   readonly descriptor: { value?: unknown };
@@ -58,7 +58,7 @@ function forAll(old: OldDecorator): OldDecorator {
 function decorateMember(old: OldDecorator, target: unknown, context: DecoratorContext): unknown {
   const member: OldDescriptor = { key: String(context.name), descriptor: { value: target } };
   old(member);
-  // There is no class yet: each object gets to know its members when it is made.
+  // There is no class yet: each object notes its members when it is made.
   context.addInitializer(function note() {
     member.finisher?.({ prototype: this });
   });

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/* All that dbus-next exports, but its connections, and with decorators of today. A bundler needs the names. */
+/* All that dbus-next exports, with connections and decorators replaced. The names are listed for bundlers. */
 export * from 'dbus-next';
 export {
   DBusError,

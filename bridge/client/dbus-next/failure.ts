@@ -4,7 +4,7 @@ import { ErrorText } from '#bridge/wire/standard-errors.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { library, type BusMessage } from './library.js';
 
-/** How a failure of the native API is called on a bus. */
+/** The D-Bus error names for failures of the native API. */
 const ERROR_NAMES: Partial<Record<ClientErrorCode, string>> = {
   JoinFailed: ErrorName.NoServer,
   BusClosed: ErrorName.Disconnected,
@@ -23,7 +23,7 @@ export function busError(error: unknown): Error {
 }
 
 /**
- * What a bus would answer to a call that came to nothing. Programs compare these texts, which therefore are
+ * The error reply that a bus would send for a failed call. Programs compare these texts, which therefore are
  * dbus-daemon's (`bus/dispatch.c`, `bus/activation.c`, `bus/connection.c`).
  */
 export function errorAnswer(call: BusMessage, error: unknown): BusMessage {

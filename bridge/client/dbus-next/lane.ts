@@ -4,7 +4,7 @@ import { keep, type Body } from './message-sender.js';
 
 /** What a lane does with its messages. */
 export interface LaneEnd {
-  /** False when there is no room for the message now. @throws what it failed with */
+  /** False when there is no room for the message now. @throws the error of a failed send */
   send(message: BusMessage, body: Body): boolean;
   /** the message is not going to be sent */
   fail(message: BusMessage, error: unknown): void;
@@ -12,9 +12,9 @@ export interface LaneEnd {
   empty(): void;
 }
 
-/** There is no notification when a receiver has room again. */
+/** Interval between attempts: there is no notification when a receiver has room again. */
 const RETRY_MS = 1;
-/** A receiver that takes nothing for so long is stuck. */
+/** A receiver that takes nothing for this long is stuck. */
 const STUCK_MS = 10_000;
 
 /**
@@ -50,7 +50,7 @@ export class Lane {
     this.end.empty();
   }
 
-  /** None of them is going to be sent. */
+  /** Fails all messages that still wait. */
   abandon(error: unknown): void {
     clearTimeout(this.timer);
     while (this.head < this.items.length) {

@@ -54,7 +54,7 @@ interface Jsbi {
   BigInt(text: string): unknown;
 }
 
-// Its modules below lib/ have no types, and it is CommonJS: nothing but `require` gives the same classes to everybody.
+// Its modules below lib/ have no types, and it is CommonJS: only `require` gives the same classes to everyone.
 const require = createRequire(import.meta.url);
 
 export const library = require('dbus-next') as Library;

@@ -7,9 +7,9 @@ import { wireFaultText } from '#bridge/wire/faults.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { ValueReader } from './value-reader.js';
 
-/** Reads messages as the native API does, but for the values in them: those are as dbus-next has them. */
+/** Reads messages as the native API does, except that their values follow dbus-next's conventions. */
 export class DbusNextReader extends MessageReader {
-  /** otherwise a message that has descriptors is refused */
+  /** false: messages with descriptors are refused */
   takesDescriptors = false;
   private readonly home: Member;
   private readonly knownHeaders = new IncomingHeaders();
@@ -60,7 +60,7 @@ export class DbusNextReader extends MessageReader {
       references?.closeDescriptors();
       return false;
     }
-    // As in dbus-next, the program has what came with a signal, too, and closes it.
+    // As in dbus-next, the descriptors of a signal belong to the program, too, which closes them.
     if (header.type === MessageType.Signal) this.references = null;
     return true;
   }

@@ -19,14 +19,14 @@ export interface Body {
   readonly descriptors: DescriptorSet | null;
 }
 
-/** A body that stays good. Drop its descriptors when it was sent. */
+/** A copy of a body that stays valid. Drop its descriptors when it was sent. */
 export function keep({ bytes, length, descriptors }: Body): Body {
   return { bytes: bytes.slice(0, length), length, descriptors: descriptors?.retain() ?? null };
 }
 
 /** Sends messages of dbus-next to their nodes. The serials are those of the messages. */
 export class MessageSender extends Calls {
-  /** otherwise a message that has descriptors is refused */
+  /** false: messages with descriptors are refused */
   takesDescriptors = false;
   private readonly home: Member;
   private readonly outgoing = new Message();
@@ -38,7 +38,7 @@ export class MessageSender extends Calls {
     this.home = member;
   }
 
-  /** The body of a message, good until the next one is encoded. @throws Error for what does not fit its signature */
+  /** The body of a message, valid until the next one is encoded. @throws Error if it does not fit its signature */
   encode({ signature = '', body = [] }: BusMessage): Body {
     const { values } = this;
     values.write(signature, body);
@@ -131,7 +131,7 @@ export class MessageSender extends Calls {
     }
     const status = this.home.peer.send(handle, outgoing);
     if (status !== SendStatus.OverQuota) return status;
-    // What was given back meanwhile is known after the input has been read.
+    // Quota that was given back meanwhile is known only after the input has been read.
     this.home.lookAround();
     return this.home.peer.send(handle, outgoing);
   }

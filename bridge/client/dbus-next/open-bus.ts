@@ -17,8 +17,8 @@ export interface BusOptions {
 }
 
 /**
- * The session bus, as dbus-next's function of the same name gives it. It is an `error` event of the bus when no bridge
- * can be reached, or does not let this process in; calls that were made meanwhile are rejected.
+ * The session bus, as dbus-next's function of the same name returns it. The bus emits `error` when no bridge can be
+ * reached, or the bridge does not admit this process; calls that were made meanwhile are rejected.
  */
 export function sessionBus(options: BusOptions = {}): MessageBus {
   return openBus({ address: options.busAddress, transport: options.transport }, options);

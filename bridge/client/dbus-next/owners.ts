@@ -7,7 +7,7 @@ import { Pending } from '#bridge/client/pending.js';
 import { ControlCode, controlBytes, Resolution } from '#bridge/registry/control-message.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
 
-/** The owner of a name, or what starts one. */
+/** A handle to the owner of a name, or to what starts one. */
 export class Owner extends HeldHandle {
   /** undefined until it has been started; it answers under this name, whatever process it is */
   uniqueName: string | undefined;
@@ -30,7 +30,7 @@ export class Owners {
     return undefined;
   }
 
-  /** The bus says that the name has another owner, which may be known here before its old owner has given it up. */
+  /** The bus has announced another owner of the name; this process may learn of it before the old owner does. */
   forget(name: string): void {
     this.known.get(name)?.release();
     this.known.delete(name);
@@ -50,7 +50,7 @@ export class Owners {
   }
 }
 
-/** Answered with a byte that says what was found, the number of the owner (-1: none yet), and a handle. */
+/** The reply holds a byte that says what was found, the number of the owner (-1: none yet), and a handle. */
 class PendingOwner extends Pending<Owner> {
   private readonly name: string;
 

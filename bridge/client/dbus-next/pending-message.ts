@@ -61,7 +61,7 @@ export class PendingMessage extends Pending<BusMessage> {
     };
   }
 
-  /** A process that answers has got the right to do so from the owner of the name, and speaks for it. */
+  /** A process that replies has got the reply handle from the owner of the name, and so may reply in its name. */
   private senderOf(origin: number): string | undefined {
     const { header } = this.home.reader;
     const known = this.home.senders.of(header, origin);

@@ -1,13 +1,13 @@
 /*
- * `node --import bus1-bridge/dbus-next/register app.js`: whatever asks for dbus-next, in this program and in the
- * packages that it uses, gets the adapter. npm's `overrides` lead to packages, and not into one.
+ * `node --import bus1-bridge/dbus-next/register app.js`: every import of dbus-next, in this program and in the packages
+ * that it uses, gets the adapter. npm's `overrides` can only lead to a package, not to a module inside one.
  */
 import Module, { createRequire, register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isReplaced } from './replaced.js';
 
 const adapter = new URL('./index.js', import.meta.url);
-/** Files below, which is dist/, are this package's own: for them dbus-next is dbus-next. */
+/** Files below this folder, dist/, are this package's own: they get dbus-next itself. */
 const root = new URL(import.meta.url.slice(0, import.meta.url.lastIndexOf('bridge/client/')));
 const own = fileURLToPath(root);
 
@@ -29,5 +29,5 @@ register(new URL('./resolve-hook.js', import.meta.url), {
   data: { adapter: adapter.href, root: root.href },
 });
 
-// It is loaded once, before anything asks for it: `require` of an ES module must not wait for its imports.
+// Loads the adapter before anything requires it: `require` of an ES module must not wait for its imports.
 createRequire(import.meta.url)('./index.js');

@@ -14,10 +14,10 @@ import type { Body } from './message-sender.js';
 import { Owner, Owners } from './owners.js';
 import { PendingMessage } from './pending-message.js';
 
-/** Takes what was received for the program. */
+/** Hands a received message to the program. */
 type Deliver = (message: BusMessage) => void;
 
-/** Sends each message to whom it is for: answers to callers, calls to the owners of names, the rest to the bus. */
+/** Routes messages: replies to callers, calls to the owners of names, all others to the bus. */
 export class Router {
   private readonly member: BusMember;
   private readonly driver: Driver;
@@ -55,12 +55,12 @@ export class Router {
     this.awaited.add(call);
   }
 
-  /** The bus tells that a name has another owner. */
+  /** The bus has announced that a name has another owner. */
   ownerChanged(name: string): void {
     this.owners.forget(name);
   }
 
-  /** Calls `listener` when nothing waits to be sent, and the bridge has dealt with all that was. */
+  /** Calls `listener` when nothing waits to be sent, and the bridge has processed all that was sent. */
   whenSent(listener: () => void): void {
     this.isLeaving = true;
     this.onIdle = () => {
@@ -178,7 +178,7 @@ export class Router {
     );
   }
 
-  /** A node has to come with the request, at which the messages to that name will arrive. */
+  /** The request has to carry a handle to the node at which messages to that name will arrive. */
   private requestName(message: BusMessage): void {
     const [name, flags] = message.body as readonly [string, number];
     const wanted = {
@@ -201,7 +201,7 @@ export class Router {
     );
   }
 
-  /** A program that has disconnected expects no errors of this process's making: a closed socket brings none. */
+  /** A program that has disconnected gets no error replies made by this process: with a socket it would get none. */
   private fail(message: BusMessage, error: unknown): void {
     if (expectsAnswer(message) && !this.isLeaving) this.deliver(errorAnswer(message, error));
   }

@@ -7,7 +7,7 @@ import { TypeCode } from '#bridge/wire/types.js';
 import { library } from './library.js';
 
 const SCRATCH_BYTES = 1 << 16;
-/** What a long message has needed is not kept. */
+/** A larger buffer, which a long message has needed, is not kept. */
 const KEPT_MAX_BYTES = 1 << 20;
 /** Text up to this length is written here if it is ASCII: a call into the runtime costs more. */
 const SHORT_TEXT_LENGTH = 64;
@@ -27,7 +27,7 @@ export class ValueWriter {
   /** the body is the first `length` of these */
   bytes = new Uint8Array(SCRATCH_BYTES);
   length = 0;
-  /** what the values of type `h` were, in order */
+  /** the values of type `h`, in order */
   readonly descriptors: number[] = [];
   private buffer = Buffer.from(this.bytes.buffer);
   private view = new DataView(this.bytes.buffer);
@@ -149,7 +149,7 @@ export class ValueWriter {
     this.length += type.fixedSize;
   }
 
-  /** Bigints, and what their decimal digits can be had from: numbers, strings, objects of libraries. */
+  /** Accepts bigints, and values that convert to decimal digits: numbers, strings, objects of libraries. */
   private longInteger(type: CompleteType, value: unknown): void {
     const wanted = 'a bigint, or what can be made one, of 64 bits';
     const isNumeric = typeof value === 'bigint' || /^-?\d+$/.test(String(value));
@@ -164,7 +164,7 @@ export class ValueWriter {
     this.length += 8;
   }
 
-  /** dbus-next has no infinities. */
+  /** dbus-next accepts finite numbers only. */
   private double(type: CompleteType, value: unknown): void {
     if (!Number.isFinite(value)) refuse(type, value, 'a finite number');
     this.align(8);
