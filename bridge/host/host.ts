@@ -190,9 +190,10 @@ export class Host {
   // hot
   private turn(): void {
     const { deadlines, waking } = this;
-    this.effort.turn++;
+    this.effort.beginTurn();
     if (this.hasWork) this.poller.turn(0);
     else if (!this.look()) this.sleep();
+    this.poller.resume(this.effort);
     if (!deadlines.isEmpty) deadlines.runDue(performance.now());
     if (this.isUnsettled) this.settle();
     while (!waking.isEmpty) waking.run();

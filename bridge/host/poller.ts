@@ -9,6 +9,8 @@ import {
   EPOLLRDHUP,
 } from '#core/linux/index.js';
 
+import type { Effort } from './turn-share.js';
+
 /** Anything that epoll can wake. */
 export interface Endpoint {
   readonly fd: number;
@@ -17,6 +19,8 @@ export interface Endpoint {
   /** @param isEnding no input follows what can be read now */
   readable(isEnding: boolean): void;
   writable?(): void;
+  /** Its next share of the loop's time: after `Poller.putOff`. */
+  resume?(): void;
   /** Ends it after an internal error; without this method, the error ends the whole host. */
   fail?(reason: string): void;
 }
@@ -39,6 +43,8 @@ export class Poller {
   private readonly graveyard: number[] = [];
   /** endpoints that may have input left to be read */
   private unfinished: Endpoint[] = [];
+  /** those that have had their share of a turn, first those that have waited longest */
+  private readonly heavy: Endpoint[] = [];
   /**
    * The ready list may have a descriptor whose data has been read already. Before a message is delivered to a
    * client that may act on it, `turn` has to be called once more.
@@ -59,7 +65,7 @@ export class Poller {
   turn(sleepMs: number): number {
     const { epoll, endpoints, unfinished } = this;
     this.isStale = false;
-    const count = epoll.wait(unfinished.length > 0 ? 0 : sleepMs);
+    const count = epoll.wait(this.hasUnfinished ? 0 : sleepMs);
     if (unfinished.length > 0) this.finish();
     for (let i = 0; i < count; i++) {
       const endpoint = endpoints[epoll.fdAt(i)];
@@ -82,7 +88,22 @@ export class Poller {
   }
 
   get hasUnfinished(): boolean {
-    return this.unfinished.length > 0;
+    return this.unfinished.length > 0 || this.heavy.length > 0;
+  }
+
+  /** An endpoint has had its share: it goes on when all others have been read. */
+  putOff(endpoint: Endpoint): void {
+    this.heavy.push(endpoint);
+  }
+
+  /** Lets those that were put off go on: the first at any rate, and others while the turn has room for them. */
+  // hot
+  resume(effort: Effort): void {
+    for (let left = this.heavy.length; left > 0; left--) {
+      const endpoint = this.heavy.shift()!;
+      if (this.endpoints[endpoint.fd] === endpoint) this.guard(endpoint, () => endpoint.resume?.());
+      if (effort.isTurnFull) return;
+    }
   }
 
   private finish(): void {
@@ -90,11 +111,15 @@ export class Poller {
     this.unfinished = [];
     for (const endpoint of unfinished) {
       if (this.endpoints[endpoint.fd] !== endpoint) continue;
-      try {
-        endpoint.readable(false);
-      } catch (error) {
-        this.onFault(endpoint, error);
-      }
+      this.guard(endpoint, () => endpoint.readable(false));
+    }
+  }
+
+  private guard(endpoint: Endpoint, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.onFault(endpoint, error);
     }
   }
 

@@ -32,7 +32,7 @@ import {
 } from './routes.js';
 import { ReplyTable } from './reply-table.js';
 import { FIELDS_MAX_BYTES, SENDER_FIELD_MAX_BYTES, SenderField } from './sender-field.js';
-import { TurnShare } from './turn-share.js';
+import { BYTES_SHIFT, TurnShare } from './turn-share.js';
 import type { SocketCredentials } from './socket-credentials.js';
 import { SocketOutput, type OutputOwner } from './socket-output.js';
 
@@ -75,6 +75,8 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
   unreadAt = 0;
   /** continues within this turn, and reads nothing until then */
   isWoken = false;
+  /** has sent more than its share, and is read again when its turn comes (`resume`) */
+  private isPutOff = false;
   readonly isEdgeTriggered = true;
   /** the client writes nothing more: what is there is read to its end */
   private isEnding = false;
@@ -286,7 +288,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     }
     this.outgoingMessages++;
     this.outgoingBytes += message.lengthBytes;
-    this.host.effort.spent++;
+    this.host.effort.spent += 1 + (message.lengthBytes >> BYTES_SHIFT);
     if (message.origin === 0) this.outbox.append(message, trace);
     else this.outbox.appendForeign(message, trace);
     if (this.output.isBlocked) this.backlog.review();
@@ -386,7 +388,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     if (!this.live || this.isWaiting) return;
     this.share.open();
     this.readUntil(this.inflow.resume(this));
-    if (this.inflow.hasRest && !this.isWaiting) host.poller.again(this);
+    if (this.inflow.hasRest && !this.isWaiting) this.putOff();
   }
 
   /** A name leads to another node now. */
@@ -408,7 +410,9 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     if (isEnding) this.isEnding = true;
     const { inflow, host } = this;
     if (this.isWaiting || this.isWoken) return host.waking.noteUnread(this);
-    if (!this.share.open()) return host.poller.again(this);
+    if (this.isPutOff) return;
+    this.share.open();
+    if (this.share.isMostlyUsed) return this.putOff();
     const messages = this.incomingMessages;
     this.unreadAt = 0;
     this.readUntil(inflow.read(this));
@@ -419,14 +423,29 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
     const isAllRead = inflow.isDrained && !this.isEnding;
     if (this.isWaiting) {
       if (!isAllRead) host.waking.noteUnread(this);
-    } else if (inflow.hasRest || !isAllRead) host.poller.again(this);
+    } else if (inflow.hasRest || !isAllRead) {
+      if (this.share.isMostlyUsed) this.putOff();
+      else host.poller.again(this);
+    }
   }
 
   /** Bytes and descriptors that came together with the end of the handshake. */
   feed(bytes: Uint8Array, descriptors: readonly number[]): void {
     this.share.open();
     this.readUntil(this.inflow.feed(this, bytes, descriptors));
-    if (this.inflow.hasRest && !this.isWaiting) this.host.poller.again(this);
+    if (this.inflow.hasRest && !this.isWaiting) this.putOff();
+  }
+
+  /** The client has had its share of this turn. */
+  private putOff(): void {
+    if (this.isPutOff) return;
+    this.isPutOff = true;
+    this.host.poller.putOff(this);
+  }
+
+  resume(): void {
+    this.isPutOff = false;
+    this.readable(false);
   }
 
   // hot

@@ -66,7 +66,7 @@ describe('without any memory left', () => {
     );
     const got: Uint8Array[] = [];
     const handler = {
-      takesMore: false,
+      takesMore: true,
       begin: () => {},
       message: (bytes: Uint8Array, _: DataView, start: number, end: number) =>
         got.push(bytes.slice(start, end)) > 0,

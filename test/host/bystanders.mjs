@@ -12,7 +12,7 @@ const NAME = 'org.example.Bystander';
 const CALLS_AT_ONCE = 16;
 
 function post(connection, fields, body) {
-  const serial = connection.nextSerial();
+  const serial = connection.serials.next();
   const bytes = encodeMessage({ ...fields, serial }, body);
   connection.output.bytes.set(bytes);
   connection.sendAll(connection.output.address, bytes.length);

@@ -1,6 +1,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Poller } from '#bridge/host/poller.js';
+import { Effort, EffortOf } from '#bridge/host/turn-share.js';
 import { closeFd, socketPair } from '#core/linux/index.js';
 
 let poller: Poller;
@@ -91,4 +92,28 @@ test('one that was closed stays so, and its number can be used again', () => {
   poller.watch(endpoint());
   writeSync(far, 'x');
   expect(turn()).toEqual(['readable']);
+});
+
+test('what was put off takes turns: at least one in each, and as many as there is room for', () => {
+  const effort = new Effort();
+  const whole = EffortOf.DriverMessage * 16;
+  const costs = [whole * 2, 1, whole, 1, 1];
+  const heavy = {
+    ...endpoint(),
+    resume() {
+      const cost = costs.shift()!;
+      told.push(String(cost));
+      effort.spent += cost;
+    },
+  };
+  poller.watch(heavy);
+  costs.forEach(() => poller.putOff(heavy));
+  const turns = [1, 2, 3].map(() => {
+    told = [];
+    effort.beginTurn();
+    poller.resume(effort);
+    return told.map(Number);
+  });
+  expect(turns).toEqual([[whole * 2], [1, whole], [1, 1]]);
+  expect(poller.hasUnfinished).toBe(false);
 });

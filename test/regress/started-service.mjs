@@ -10,7 +10,7 @@ const address = process.env.DBUS_STARTER_ADDRESS;
 const connection = Connection.openBus(/unix:path=([^,;]*)/.exec(address)[1]);
 
 function post(fields, body) {
-  const serial = connection.nextSerial();
+  const serial = connection.serials.next();
   const bytes = encodeMessage({ ...fields, serial }, body);
   connection.output.bytes.set(bytes);
   connection.sendAll(connection.output.address, bytes.length);
