@@ -1,6 +1,6 @@
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 
-import { randomBytes } from '#core/linux/index.js';
+import { randomBytes, requestSlice } from '#core/linux/index.js';
 import { Host } from '#bridge/host/host.js';
 import type { HostOptions, HostOutput } from '#bridge/host/host-options.js';
 import type { HostParts } from '#bridge/host/host-parts.js';
@@ -11,6 +11,9 @@ import type { Mapping } from '#mappings/index.js';
 
 import { CookieKeyring } from './cookie-keyring.js';
 import type { KeyringLocation } from './keyring.js';
+
+/** The shortest that Linux grants: on a busy machine no message waits for the time slice of a program that computes. */
+const SLICE_NS = 100_000;
 
 /** What the thread is started with. */
 export interface HostThreadData {
@@ -84,6 +87,7 @@ async function parts(): Promise<HostParts> {
  * @param started is called when clients can connect
  */
 export async function run(started: () => void): Promise<void> {
+  requestSlice(SLICE_NS);
   try {
     const host = new Host(options, await parts(), output);
     post({ type: 'ready', wakeupFd: host.wakeupFd });

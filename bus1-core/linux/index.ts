@@ -28,6 +28,7 @@ export { Errno, errnoName, SystemError } from './errno.js';
 export { EventFd } from './eventfd.js';
 export { executableOf } from './executable.js';
 export { FUTEX_WAITERS_MAX, FutexResult, FutexWaiters, futexWait, futexWake } from './futex.js';
+export { requestSlice } from './scheduling.js';
 export { keepFreedMemory, returnFreedMemory, shareMallocArenas } from './malloc.js';
 export { SharedMapping } from './mapping.js';
 export { createMemfd, memfdBytes, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.js';

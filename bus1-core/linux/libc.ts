@@ -81,6 +81,14 @@ export const futexWaitv: (
 ) => number = library.func(
   'long syscall(long, uintptr_t, unsigned int, unsigned int, uintptr_t, int)',
 );
+/** syscall(2) with the arguments of sched_setattr(2) and sched_getattr(2). */
+export const schedAttributes: (
+  number: number,
+  pid: number,
+  attributes: Out,
+  sizeOrFlags: number,
+  flags: number,
+) => number = library.func('long syscall(long, int, void *, unsigned int, unsigned int)');
 export const accept4: (fd: number, address: number, length: number, flags: number) => number =
   library.func('int accept4(int, uintptr_t, uintptr_t, int)');
 

@@ -234,3 +234,13 @@ function withDescriptors(serial: number, count: number): Uint8Array {
     body: word(0),
   });
 }
+
+/** What any program may do: it keeps bus and processor as busy as the deeds do, and does no harm. */
+export const HONEST_DEEDS: Readonly<Record<string, DBusDeed>> = {
+  'calls of a service whose answers it reads': (place, phase, state) =>
+    ask(
+      same(place, phase, state),
+      (serial) => callOf(LEGACY, 'Echo', serial, 'u', word(serial)),
+      state,
+    ),
+};

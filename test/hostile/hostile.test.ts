@@ -10,13 +10,17 @@ import { ATTACKER_UID } from '../fuzz/attacker-process.js';
 import { Scene } from '../fuzz/scene.js';
 import { ROOT } from '../support/bus-command.js';
 import { killAtExit } from '../support/process.js';
-import { EARLY_DEEDS, FORBIDDEN, LATE_DEEDS, PHASES } from './dbus-deeds.js';
+import { EARLY_DEEDS, FORBIDDEN, HONEST_DEEDS, LATE_DEEDS, PHASES } from './dbus-deeds.js';
 import { NATIVE_DEEDS } from './native-deeds.js';
 import type { Order } from './villain.js';
 
 const IS_ALL = process.env['HOSTILE'] === 'all';
 /** Rounds of calls that the bystanders make while the deed goes on: each has 64, to a D-Bus and to a native service. */
 const ROUNDS = IS_ALL ? 6 : 3;
+/** How much longer a bystander may wait than beside an honest program that is as busy. */
+const SLOWER_MAX = 3;
+/** A deed that seems slow is looked at for longer, and more than once: something else may have had the processor. */
+const LOOKS_MAX = 4;
 /** Of a target that is no stranger to the deed: it says who has done it. */
 const SHUT_OUT = new Set([
   'a claim that is cut at the end of the ring',
@@ -68,9 +72,12 @@ const DENIED = `<policy context="default"><deny send_destination="${FORBIDDEN}"/
 
 describe.each([1, 2])('a bus with %i host(s)', (hosts) => {
   let scene: Scene;
+  /** what 64 calls of a bystander may take, by their 99th percentile */
+  let limitMs = Infinity;
 
   beforeAll(async () => {
     scene = await Scene.start(hosts, DENIED);
+    if (IS_ALL) limitMs = SLOWER_MAX * (await besideAnHonestProgram());
   }, 120_000);
   afterAll(() => scene.stop(), 60_000);
 
@@ -86,6 +93,29 @@ describe.each([1, 2])('a bus with %i host(s)', (hosts) => {
     return villain;
   }
 
+  async function besideAnHonestProgram(): Promise<number> {
+    const [deed] = Object.keys(HONEST_DEEDS);
+    const program = await start({ deed, phase: 'on the bus' });
+    await once(program, 'message');
+    scene.roundsMs.splice(0);
+    await scene.rounds(ROUNDS * 20);
+    const ms = percentile(scene.roundsMs.splice(0), 0.99);
+    program.kill('SIGKILL');
+    await once(program, 'exit');
+    process.stdout.write(`${deed}: 64 calls take ${ms.toFixed(1)} ms (p99) beside it\n`);
+    return ms;
+  }
+
+  /** How long 64 calls of a bystander take while the deed goes on, by their 99th percentile. */
+  async function waitingMs(): Promise<number> {
+    let ms = percentile(scene.roundsMs.splice(0), 0.99);
+    for (let look = 0; look < LOOKS_MAX && ms > limitMs; look++) {
+      await scene.rounds(ROUNDS * 5);
+      ms = Math.min(ms, percentile(scene.roundsMs.splice(0), 0.99));
+    }
+    return ms;
+  }
+
   /** The deed goes on while the bystanders make their calls; then whoever does it is ended. */
   async function endure(row: Omit<Order, 'place'>): Promise<{ pid: number; lines: string[] }> {
     const logged = scene.stderr.length;
@@ -95,16 +125,17 @@ describe.each([1, 2])('a bus with %i host(s)', (hosts) => {
     await Promise.race([once(villain, 'message'), gone]);
     if (row.phase === 'stopped') villain.kill('SIGSTOP');
     const calls = await scene.rounds(ROUNDS);
-    const during = percentile(scene.roundsMs.splice(0), 0.99);
+    const during = await waitingMs();
     villain.kill('SIGKILL');
     await gone;
     expect(calls).toBeUndefined();
     expect(await scene.verdict()).toBeUndefined();
     const lines = scene.stderr.slice(logged).split('\n').filter(Boolean);
-    /* a figure, not a condition: a bystander's turn on a busy machine takes as long as it takes */
     process.stdout.write(
       `${row.deed}, ${row.phase}: 64 calls take ${during.toFixed(1)} ms (p99), ${before.toFixed(1)} without\n`,
     );
+    /* only where every deed is done, by itself: a figure otherwise, as a busy machine takes as long as it takes */
+    expect(during).toBeLessThanOrEqual(limitMs);
     return { pid: villain.pid!, lines };
   }
 

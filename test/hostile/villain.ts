@@ -3,7 +3,7 @@ import { setgid, setgroups, setuid } from '#core/linux/index.js';
 import { Entry } from '../fuzz/raw-channel.js';
 import { RawMember } from '../fuzz/raw-member.js';
 import type { Place } from '../fuzz/target.js';
-import { EARLY_DEEDS, LATE_DEEDS, type Held, type Phase } from './dbus-deeds.js';
+import { EARLY_DEEDS, HONEST_DEEDS, LATE_DEEDS, type Held, type Phase } from './dbus-deeds.js';
 import { messageTo, NATIVE_DEEDS } from './native-deeds.js';
 
 export interface Order {
@@ -74,7 +74,7 @@ function doNative({ place, deed, phase, victim = 0 }: Order): void {
 
 function doDBus({ place, deed, phase }: Order): void {
   const state: Held = { clients: [], times: 0 };
-  const perform = EARLY_DEEDS[deed] ?? LATE_DEEDS[deed];
+  const perform = EARLY_DEEDS[deed] ?? LATE_DEEDS[deed] ?? HONEST_DEEDS[deed];
   goOn(() => perform(place, phase as Phase, state));
 }
 
