@@ -31,7 +31,7 @@ export class HostThread {
     const { port1, port2 } = new MessageChannel();
     const workerData: HostThreadData = { ...data, port: port2 };
     const url = new URL('../control/host-worker.js', import.meta.url);
-    const resourceLimits = threadLimits();
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MAX_MIB, ...threadLimits() };
     const worker = new Worker(url, { workerData, transferList: [port2], resourceLimits });
     this.#port = port1;
     this.events = this.#events.asObservable();
@@ -88,6 +88,12 @@ export class HostThread {
     );
   }
 }
+
+/**
+ * Memory for objects that have just been made, in V8's three parts. It grows with the allocations of a burst and never
+ * shrinks, to 48 MiB by default; a host makes no objects for messages, and needs no more than V8 begins with.
+ */
+const YOUNG_MAX_MIB = 3;
 
 /** V8 reserves 128 MiB or more of address space for machine code, of which a bus uses 2 MiB. */
 const CODE_RANGE_MIB = 16;

@@ -65,13 +65,16 @@ export class MemoryReturn {
   }
 }
 
+/** Objects that live on are moved together: a page with one of them could not be returned. */
+const GC_FLAGS = ['expose-gc', 'compact-on-every-full-gc'];
+
 /**
  * V8 collects garbage only when its heap is full, and buffers of messages lie outside it: on an idle bus they would
  * stay allocated. A collection takes some milliseconds.
  */
 function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
+  for (const flag of GC_FLAGS) setFlagsFromString(`--${flag}`);
   const collect: unknown = runInNewContext('gc');
-  setFlagsFromString('--no-expose-gc');
   if (typeof collect === 'function') collect();
+  for (const flag of GC_FLAGS) setFlagsFromString(`--no-${flag}`);
 }
