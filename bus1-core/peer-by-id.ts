@@ -180,7 +180,7 @@ export class PeerById {
     if (status === SendStatus.OverQuota) {
       throw new Bus1Error(
         Bus1Code.EDQUOT,
-        `uid ${this.peer.user.uid} may not claim more of a receiver`,
+        `uid ${this.peer.user.uid} has used up its share of the quota of a receiver`,
       );
     }
     for (const [i, handle] of handles.entries()) {
@@ -200,7 +200,10 @@ export class PeerById {
     mustBeZero('command flags', space.flags);
     mustBeZero('message flags', space.messageFlags);
     if ((space.type ?? INVALID_ID) !== INVALID_ID) {
-      throw new Bus1Error(Bus1Code.EINVAL, 'the type of a message to be received is INVALID_ID');
+      throw new Bus1Error(
+        Bus1Code.EINVAL,
+        'the type must be INVALID_ID before a message is received',
+      );
     }
     const next = this.peer.peek();
     if (next?.type === ReceivedType.User) mustFit(next, space);
@@ -245,7 +248,7 @@ export class PeerById {
 
   private checkEntry({ flags, id }: TransferEntry): void {
     if (flags & ~TRANSFER_FLAGS || flags === TRANSFER_ONE_SHOT) {
-      throw new Bus1Error(Bus1Code.EINVAL, `transfer flags ${flags} have no meaning`);
+      throw new Bus1Error(Bus1Code.EINVAL, `transfer flags ${flags} are invalid`);
     }
     if (!(flags & TRANSFER_CREATE)) this.handleOf(id);
     else if (id !== INVALID_ID) {
@@ -295,7 +298,7 @@ function gather(vectors: readonly Uint8Array[], dataBytes?: number): Uint8Array 
   if (!(wanted >= 0 && wanted <= available && wanted <= MESSAGE_MAX_BYTES)) {
     throw new Bus1Error(
       Bus1Code.EMSGSIZE,
-      `${wanted} bytes wanted, the vectors hold ${available}, a message ${MESSAGE_MAX_BYTES}`,
+      `${wanted} bytes requested; the vectors hold ${available}, a message at most ${MESSAGE_MAX_BYTES}`,
     );
   }
   const bytes = new Uint8Array(wanted);

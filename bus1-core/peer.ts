@@ -288,7 +288,7 @@ export class Peer {
   private mustOwn(objects: readonly (Node | Handle)[]): void {
     for (const object of objects) {
       if (object.owner === this) continue;
-      throw new Bus1Error(Bus1Code.EBADRQC, 'released an object that another peer owns');
+      throw new Bus1Error(Bus1Code.EBADRQC, 'cannot release an object that another peer owns');
     }
   }
 

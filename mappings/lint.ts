@@ -91,7 +91,7 @@ function unknownMembers({ interfaces }: Mapping): Diagnostic[] {
       ...described
         .filter(({ name }) => leftOut === '*' || leftOut.has(name))
         .map(({ name, at }) =>
-          errorAt(at, 'unknown-member', `${name} is left out: what is said about it has no effect`),
+          errorAt(at, 'unknown-member', `${name} is left out, so its entry has no effect`),
         ),
       ...[...methods.values(), ...signals.values()]
         .filter(({ nativeName }, index) => natives.indexOf(nativeName) !== index)

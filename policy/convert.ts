@@ -19,9 +19,7 @@ export class OrderError extends Error {
   readonly code = 'conversion-order';
 
   constructor(name: string, behind: string) {
-    super(
-      `<${name}> behind <${behind}>: in YAML it would count first; move it in front of <${behind}>`,
-    );
+    super(`<${name}> after <${behind}>: in YAML it would apply first; move it before <${behind}>`);
     this.name = 'OrderError';
   }
 }

@@ -20,7 +20,7 @@ import type { MessageRule, PolicyRule } from './rule.js';
 /** The outcome of one rule for the message that was judged. */
 export interface ConsideredRule {
   readonly rule: MessageRule;
-  readonly outcome: 'decides' | 'overridden' | 'does not match' | 'out of force';
+  readonly outcome: 'decides' | 'overridden' | 'does not match' | 'discarded';
   readonly reason: string;
 }
 
@@ -102,8 +102,8 @@ function explainSide(
   const deciding = judged.findLastIndex(({ reason }) => reason === undefined);
   const discarded = policy.discarded.filter(({ rule }) => rule.kind === side);
   const considered: ConsideredRule[] = discarded.map(({ rule, by }) => {
-    const reason = `put out of force by ${describeRule(by)} at ${ruleLocation(by)}`;
-    return { rule, outcome: 'out of force', reason };
+    const reason = `overridden by ${describeRule(by)} at ${ruleLocation(by)}`;
+    return { rule, outcome: 'discarded', reason };
   });
   for (const [index, { rule, reason }] of judged.entries()) {
     if (reason !== undefined) considered.push({ rule, outcome: 'does not match', reason });
@@ -125,9 +125,9 @@ export function formatExplanation(explanation: Explanation, all = false): string
 }
 
 const OUTCOMES: Readonly<Record<ConfinementVerdict['outcome'], string>> = {
-  hidden: 'the other side does not exist for it',
-  denied: 'no grant is about this message',
-  passes: 'a grant lets it pass',
+  hidden: 'the other side is not visible to it',
+  denied: 'no grant covers this message',
+  passes: 'a grant allows it',
 };
 
 function formatConfinement({ role, outcome, file, line }: ConfinementVerdict): string {

@@ -204,6 +204,6 @@ export function describeRefusal(facet: Facet): string {
   const verb = facet.lastSide === 'send' ? 'send' : 'receive';
   const rule = facet.lastRule;
   return rule === undefined
-    ? `no rule in ${whose} policy allows to ${verb} it; to permit it, add an <allow ${verb}_...>`
-    : `${whose} policy refuses to ${verb} it: ${describeRule(rule)} at ${ruleLocation(rule)}`;
+    ? `no rule in ${whose} policy lets it ${verb} the message; to permit it, add an <allow ${verb}_...>`
+    : `${whose} policy does not let it ${verb} the message: ${describeRule(rule)} at ${ruleLocation(rule)}`;
 }

@@ -96,7 +96,7 @@ export function parseLimit(name: string, text: string): LimitReading | string {
   const { value, rest } = leadingInteger(text) ?? { value: -1, rest: '' };
   if (value < 0) return `limit "${name}" must be a whole number, 0 or more, not "${text.trim()}"`;
   const max = LONG_LIMITS.test(name) ? Number.MAX_SAFE_INTEGER : INT_MAX;
-  if (value > max) return `limit "${name}" is ${value}, more than the most it can be, ${max}`;
+  if (value > max) return `limit "${name}" is ${value}; the maximum is ${max}`;
   const oddly = rest === '' ? undefined : `limit "${name}" is "${text.trim()}", read as ${value}`;
   return { key, value, oddly };
 }

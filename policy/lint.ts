@@ -72,7 +72,7 @@ function lintRule(
   }
   if (rule.kind === 'connect') {
     if (audience.kind === 'console')
-      say('no-effect', 'connect rules count in context policies only');
+      say('no-effect', 'connect rules have an effect in context policies only');
     return;
   }
   if (rule.kind === 'own') return lintOwn(rule, audience, config, say);
@@ -92,7 +92,7 @@ function lintRole(
   findings: Finding[],
 ): void {
   const isForNobody = [conditions.user, conditions.group].some((ids) => ids?.length === 0);
-  if (isForNobody) add(findings, at, 'never-matches', `role "${at.name}" is for nobody`);
+  if (isForNobody) add(findings, at, 'never-matches', `role "${at.name}" applies to no client`);
   if (conditions.executable !== undefined && config.user !== undefined) {
     const message =
       `the bus runs as ${config.user}, which may not see what the processes of others execute ` +
@@ -179,7 +179,7 @@ function lintMessageType(rule: MessageRule, say: Say): void {
     else say('matches-more', `${what}, so this denies all of them`);
   }
   if (!reply && type !== Any && rule.requestedReply !== rule.allow) {
-    say('no-effect', `${kind}_requested_reply says nothing about a ${messageTypeName(type)}`);
+    say('no-effect', `${kind}_requested_reply has no effect on a ${messageTypeName(type)}`);
   }
   if (rule.log && rule.kind === 'receive') say('no-effect', 'log works for send rules only');
 }
@@ -200,7 +200,7 @@ function lintReach(rule: MessageRule, say: Say): void {
       'receiving is allowed by default; restrict senders by send_destination instead',
     );
   } else if (anyPeer) {
-    say('broad-send', 'without send_destination, this is about the messages to all services');
+    say('broad-send', 'without send_destination, this applies to messages to all services');
   }
 }
 
@@ -209,7 +209,7 @@ function lintBroker(rule: MessageRule, say: Say): void {
   if (rule.peerPrefix !== undefined) {
     say(
       'broker-differs',
-      'dbus-broker does not know send_destination_prefix, and takes the rule as if it were not there',
+      'dbus-broker does not know send_destination_prefix, and applies the rule as if it had none',
     );
   }
   const { Any, MethodReturn, Error: ErrorReply } = RuleMessageType;
@@ -217,7 +217,7 @@ function lintBroker(rule: MessageRule, say: Say): void {
   if (!isAboutReplies || rule.requestedReply === rule.allow) return;
   say(
     'broker-differs',
-    'dbus-broker ignores rules about replies: those that are awaited always pass, and no others',
+    'dbus-broker ignores rules about replies: requested replies always pass, others never',
   );
 }
 
@@ -234,7 +234,7 @@ function lintPairs(rules: readonly PolicyRule[], findings: Finding[]): void {
     const earlier = seen.get(key);
     if (earlier !== undefined) {
       const code = earlier.allow === rule.allow ? 'duplicate' : 'contradiction';
-      const relation = code === 'duplicate' ? 'repeats' : 'takes back';
+      const relation = code === 'duplicate' ? 'repeats' : 'reverses';
       add(
         findings,
         rule,
@@ -258,14 +258,14 @@ function lintOverride(
   if (before.length === 0) return;
   if (narrows(rule)) {
     const message =
-      'without type, path, interface, member, error or name, this puts all ' +
-      `${before.length} earlier ${rule.kind} rules out of force, as in dbus-daemon; ` +
+      'without type, path, interface, member, error or name, this overrides all ' +
+      `${before.length} earlier ${rule.kind} rules, as in dbus-daemon; ` +
       `add ${rule.kind}_type`;
     add(findings, rule, 'overrides-earlier', message);
     return;
   }
   for (const shadowed of before) {
-    const message = `this never counts: ${describeRule(rule)} at ${ruleLocation(rule)} comes later`;
+    const message = `this has no effect: ${describeRule(rule)} at ${ruleLocation(rule)} overrides it later`;
     add(findings, shadowed, 'shadowed', message);
   }
 }

@@ -14,7 +14,8 @@ export function mediationDiagnostics(config: BusConfig): Diagnostic[] {
     found.push(diagnosticAt('error', 'no-mediation', at, message));
   }
   if (appArmorMode === 'enabled') {
-    const message = 'AppArmor does not mediate on this bus; say mode="disabled" if that is right';
+    const message =
+      'AppArmor does not mediate on this bus; set mode="disabled" if that is acceptable';
     found.push(diagnosticAt('warning', 'no-mediation', at, message));
   }
   for (const association of selinuxAssociations) {

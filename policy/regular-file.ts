@@ -17,7 +17,7 @@ export function readRegularFile(path: string, maxBytes: number): Uint8Array {
     if (!stats.isFile() && !(mayBePipe && stats.isFIFO())) {
       throw fileError(
         stats.isDirectory() ? 'EISDIR' : 'ENOTREG',
-        `it is ${kindOf(stats)}, no file`,
+        `it is ${kindOf(stats)}, not a file`,
       );
     }
     return readAll(fd, maxBytes);

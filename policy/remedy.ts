@@ -75,7 +75,7 @@ function placed(rule: PolicyRule, behind: PolicyRule | undefined): string {
 function whereTo(behind: PolicyRule | undefined): string {
   if (behind === undefined) return 'in <policy context="default">';
   if (behind.role !== undefined) return 'in <policy context="mandatory">';
-  return `behind ${ruleLocation(behind)}`;
+  return `after ${ruleLocation(behind)}`;
 }
 
 /** A rule that matches this message, and as few others as the configuration language can express. */

@@ -106,7 +106,7 @@ class RoleReader {
   private conditions(): RoleConditions {
     const given = this.body.for;
     if (Object.keys(given).length === 0) {
-      this.bad(['for'], 'it is for nobody in particular; user: "*" is everybody');
+      this.bad(['for'], 'it has no conditions; for everybody, write user: "*"');
     }
     const paths = ['executable', 'cgroup'] as const;
     for (const key of paths) {

@@ -162,7 +162,7 @@ function shadowed(service: Service, winner: Service): Diagnostic {
     severity: 'info',
     file: service.file,
     line: service.line,
-    message: `not used: ${winner.file} comes first and provides "${service.name}" too`,
+    message: `not used: ${winner.file} provides "${service.name}" too and takes precedence`,
   };
 }
 

@@ -36,7 +36,10 @@ export function parseServiceFile(file: string, content: Uint8Array): ServiceFile
   });
 
   if (content.length > SERVICE_FILE_MAX_BYTES) {
-    return refuse(0, `${content.length} bytes are more than ${SERVICE_FILE_MAX_BYTES}`);
+    return refuse(
+      0,
+      `the file has at least ${content.length} bytes; the limit is ${SERVICE_FILE_MAX_BYTES}`,
+    );
   }
   const text = decodeText(content);
   if (text === undefined) return refuse(0, 'not UTF-8 text');

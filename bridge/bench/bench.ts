@@ -42,7 +42,7 @@ function choiceOf<T extends string>(known: readonly T[]): (text: string) => T[] 
       if (word.trim() === 'all') return [...known];
       const found = known.find((candidate) => candidate === word.trim());
       if (found !== undefined) return [found];
-      throw new InvalidArgumentError(`'${word}' is none of ${known.join(', ')}.`);
+      throw new InvalidArgumentError(`'${word}' is not one of ${known.join(', ')}.`);
     });
 }
 
@@ -50,33 +50,45 @@ function choiceOf<T extends string>(known: readonly T[]): (text: string) => T[] 
 export function benchCommand(name: string): Command {
   return new Command(name)
     .description(
-      'Compares this bus with others on this machine: the same load for each in turn, medians over the rounds.',
+      'Compares this bus with others on this machine: each gets the same load in turn; results are medians.',
     )
     .addOption(
-      new Option('--tables <list>', `tables to measure: all, or of ${TABLE_IDS.join(',')}`)
+      new Option('--tables <list>', `tables to measure: all, or some of ${TABLE_IDS.join(',')}`)
         .argParser(choiceOf(TABLE_IDS))
         .default([...DEFAULT_TABLES], DEFAULT_TABLES.join(',')),
     )
     .addOption(
-      new Option('--against <list>', 'buses to compare with, as far as they are installed')
+      new Option('--against <list>', 'buses to compare with, if they are installed')
         .argParser(choiceOf(AGAINST))
         .default([...AGAINST], AGAINST.join(',')),
     )
     .addOption(
-      new Option('--columns <list>', 'columns to measure, of those that a table has')
+      new Option('--columns <list>', 'columns to measure, where a table has them')
         .argParser(choiceOf(CONTENDER_IDS))
         .default(CONTENDER_IDS, 'all'),
     )
     .addOption(
-      new Option('--rows <list>', 'rows to measure, of those that a table has')
+      new Option('--rows <list>', 'rows to measure, where a table has them')
         .argParser(choiceOf(ROWS))
         .default([...ROWS], 'all'),
     )
-    .option('--rounds <n>', `how often each row is measured (${ROUNDS})`, positiveInteger)
-    .option('--duration-ms <n>', `how long, each time (${DURATION_MS})`, positiveInteger)
-    .option('--quick', `a first look: ${QUICK_ROUNDS} rounds of ${QUICK_DURATION_MS} ms`)
-    .option('--config <file>', 'configuration added to that of ours and of dbus-daemon')
-    .option('--heap [calls]', `growth of our heap over that many calls (1e6)`, positiveInteger)
+    .option(
+      '--rounds <n>',
+      `how many times to measure each row (default: ${ROUNDS})`,
+      positiveInteger,
+    )
+    .option(
+      '--duration-ms <n>',
+      `duration of each measurement (default: ${DURATION_MS})`,
+      positiveInteger,
+    )
+    .option('--quick', `quick overview: ${QUICK_ROUNDS} rounds of ${QUICK_DURATION_MS} ms`)
+    .option('--config <file>', 'configuration file added to those of this bus and dbus-daemon')
+    .option(
+      '--heap [calls]',
+      `measure the heap growth of this bus over that many calls (default: 1e6)`,
+      positiveInteger,
+    )
     .option('--json <file>', 'write all values to a file')
     .option('--markdown <file>', 'write the tables to a file')
     .option('--html <file>', 'write the report with its plots to one file, which needs no network')

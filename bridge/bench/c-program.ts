@@ -11,7 +11,7 @@ const SOURCE = resolve(import.meta.dirname, '../../../test/bench/socket-pair.c')
 
 /** Compiles socket-pair.c into `directory`; returns the program. @throws Absent */
 export async function compileSocketPair(directory: string): Promise<string> {
-  if (!existsSync(SOURCE)) throw new Absent(`${SOURCE} is not there`);
+  if (!existsSync(SOURCE)) throw new Absent(`${SOURCE} does not exist`);
   needProgram('cc');
   const program = join(directory, 'socket-pair');
   await run('cc', ['-O2', '-Wall', '-o', program, SOURCE]);

@@ -27,7 +27,7 @@ async function answer(caller: Caller, command: Command): Promise<Answer> {
       return { measured: await caller.measure(command.row, command.durationMs) };
     }
     const heap = caller.heapGrowth?.(command.calls);
-    return heap === undefined ? { error: 'this caller cannot ask for the heap' } : { heap };
+    return heap === undefined ? { error: 'this caller cannot measure the heap' } : { heap };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   }

@@ -88,7 +88,7 @@ export class Child {
 
   async #wait(timeoutMs: number): Promise<string> {
     if (this.#failure !== undefined) throw this.#failure;
-    const timer = setTimeout(() => this.#fail(`silent for ${timeoutMs} ms`), timeoutMs);
+    const timer = setTimeout(() => this.#fail(`no output for ${timeoutMs} ms`), timeoutMs);
     try {
       return await new Promise<string>((resolve, reject) => {
         this.#waiter = { resolve, reject };

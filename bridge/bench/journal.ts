@@ -25,7 +25,7 @@ class Journal {
     } catch (cause) {
       this.close();
       throw new Error(
-        `dbus-broker-launch needs ${JOURNAL_SOCKET}, which is not there and cannot be made; ` +
+        `dbus-broker-launch needs ${JOURNAL_SOCKET}, which does not exist and cannot be created; ` +
           'run as root, or where systemd-journald runs',
         { cause },
       );

@@ -38,7 +38,7 @@ ${remarks(run)
 <h2>How to repeat it</h2>
 <pre>${escaped(repeatCommand(run))}</pre>
 <p>The load generator connects over a socket, sends ready-made messages and blocks for the answers. All buses
-are started first; each round measures every row on each of them in turn, so that what else the machine does hits
+are started first; each round measures every row on each of them in turn, so that other load on the machine affects
 them alike. A value is the median over the rounds; intervals are a percentile bootstrap over the rounds, with a
 confidence of 95 %. Where the interval of a ratio holds 1, there is no difference.</p>
 ${sections.join('\n')}

@@ -148,7 +148,10 @@ export function machineFacts({ machine, loadAfter, options }: Run): [string, str
     ['virtualisation', machine.virtualisation],
     ['mitigations', machine.mitigations.join('; ') || 'none'],
     ['load', `${machine.loadBefore.toFixed(2)} before, ${loadAfter.toFixed(2)} after`],
-    ['method', `${rounds} rounds of ${durationMs} ms a row, all in turn; medians over the rounds`],
+    [
+      'method',
+      `${rounds} rounds of ${durationMs} ms per row, all buses in turn; medians over the rounds`,
+    ],
   ];
 }
 

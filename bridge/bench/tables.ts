@@ -39,7 +39,7 @@ const BESIDE: readonly Row[] = ['round-trip-32', 'outstanding-64'];
 
 export const TABLES: Record<TableId, Table> = {
   buses: {
-    title: 'Buses, one in the place of another; a raw socket is what the machine can do',
+    title: 'Buses under the same load; a raw socket shows what the machine can do',
     columns: ['ours', 'dbus-broker', 'dbus-daemon', 'raw'],
     rows: ROWS.filter((row) => row !== 'idle' && !START_ROWS.includes(row)),
     reference: 'dbus-broker',
@@ -57,13 +57,13 @@ export const TABLES: Record<TableId, Table> = {
     rows: ['round-trip-32', 'outstanding-64'],
     reference: 'native-loop',
   },
-  'idle-connections': besideTable('1,000 connections that say nothing', [
+  'idle-connections': besideTable('1,000 idle connections', [
     'ours-idle-connections',
     'dbus-broker-idle-connections',
     'ours',
     'dbus-broker',
   ]),
-  'match-rules': besideTable('100,000 match rules of others', [
+  'match-rules': besideTable('100,000 match rules of other connections', [
     'ours-match-rules',
     'dbus-broker-match-rules',
     'ours',
@@ -79,7 +79,7 @@ export const TABLES: Record<TableId, Table> = {
     'dbus-broker-deaf-subscriber',
     'dbus-daemon-deaf-subscriber',
   ]),
-  'busy-machine': besideTable('Two programs that never sleep', [
+  'busy-machine': besideTable('Two programs in a busy loop', [
     'ours-busy-loops',
     'two-hosts-busy-loops',
     'native-busy-loops',
@@ -93,8 +93,7 @@ export const TABLES: Record<TableId, Table> = {
     reference: 'dbus-broker',
   },
   mapped: {
-    title:
-      'A native caller and a service on a socket: by a mapping, by name, and in the way of dbus-next',
+    title: 'A native caller and a service on a socket: by a mapping, by name, and by dbus-next',
     columns: ['mapped-service', 'native-caller', 'dbus-next'],
     rows: ['round-trip-32', 'round-trip-4k', 'outstanding-64'],
     reference: 'native-caller',
@@ -136,14 +135,14 @@ export const TABLES: Record<TableId, Table> = {
     reference: 'proxied-caller-broker',
   },
   idle: {
-    title: 'Silence: all threads of the bridge, its hosts and two native peers',
+    title: 'Idle: all threads of the bridge, its hosts and two native peers',
     columns: ['two-hosts-native'],
     rows: ['idle'],
     reference: 'two-hosts-native',
     roundsMax: 5,
   },
   start: {
-    title: 'Start, memory and end of buses; the CPU is that of one start',
+    title: 'Start, memory and shutdown of buses; the CPU is that of one start',
     columns: [
       'start-ours',
       'start-two-hosts',

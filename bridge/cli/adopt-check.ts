@@ -34,7 +34,7 @@ function checkNode(places: readonly Place[]): AdoptionFinding[] {
   if (places.includes('system') && isInHome) {
     findings.push(
       error(
-        `${process.execPath} is in a home directory, which is not there when a system bus starts`,
+        `${process.execPath} is in a home directory, which may be unavailable when a system bus starts`,
       ),
     );
   }
@@ -48,12 +48,12 @@ function checkUnit(place: Place, root: string): AdoptionFinding[] {
   const control = place === 'system' ? 'systemctl' : 'systemctl --global';
   const target = linkTarget(link);
   if (target === '/dev/null') {
-    return [error(`${link} is masked: no bus would start; ${control} unmask dbus.service`)];
+    return [error(`${link} is masked: no bus would start; run ${control} unmask dbus.service`)];
   }
   if (target !== undefined && basename(target) !== 'dbus.service') {
     const unit = basename(target);
     return [
-      error(`${link} is an alias for ${unit}, another bus; ${control} disable ${unit} first`),
+      error(`${link} is an alias for ${unit}, another bus; run ${control} disable ${unit} first`),
     ];
   }
   const isThere = ['etc', 'usr/lib', 'lib'].some((folder) =>
@@ -77,12 +77,12 @@ function checkMediation(root: string): AdoptionFinding[] {
   if (root !== '/') return [];
   const findings: AdoptionFinding[] = [];
   if (readText('/sys/module/apparmor/parameters/enabled')?.startsWith('Y') === true) {
-    const what = 'AppArmor is in force: rules for dbus in its profiles are not applied by this bus';
+    const what = 'AppArmor is enabled: this bus does not apply the dbus rules in its profiles';
     if (existsSync('/sys/kernel/security/apparmor/features/dbus')) findings.push(warning(what));
   }
   if (readText('/sys/fs/selinux/enforce') === '1') {
     findings.push(
-      warning('SELinux is in force: its rules for D-Bus messages are not applied by this bus'),
+      warning('SELinux is enforcing: this bus does not apply its rules for D-Bus messages'),
     );
   }
   return findings;

@@ -9,10 +9,7 @@ export function adoptCommand(finish: (status: number) => void): Command {
     )
     .option('--system', 'as the system bus')
     .option('--user', 'as the bus of each user (run by root), or of this user')
-    .option(
-      '--attach <name...>',
-      'beside the bus of each user, which keeps it, with these names imported',
-    )
+    .option('--attach <name...>', 'beside the existing bus of each user, with these names imported')
     .option('--back', 'remove what was written: the next boot or login starts dbus-daemon again')
     .option('--check', 'report what would break, and write nothing')
     .option('--json', 'one JSON object instead of lines')

@@ -39,7 +39,7 @@ const MARK = '# Written by bus1-bridge adopt; "bus1-bridge adopt --back" removes
 
 const TAKES_EFFECT: Readonly<Record<Place, string>> = {
   system: 'the system bus changes at the next boot',
-  user: 'the bus of a user changes at the next login, when no session of that user is left',
+  user: 'the bus of a user changes at the next login after all sessions of that user have ended',
   attach:
     'the attached bus listens after: systemctl --user daemon-reload && ' +
     'systemctl --user enable --now bus1-bridge-attach.socket',
@@ -71,7 +71,7 @@ export function adopt(options: AdoptOptions, say: (text: string) => void): Adopt
   for (const finding of findings) say(findingText(finding));
   const hasErrors = findings.some(({ severity }) => severity === 'error');
   if (options.check === true) {
-    if (findings.length === 0) say('nothing that is known would break');
+    if (findings.length === 0) say('no problems found');
     return { status: hasErrors ? 1 : 0, findings, files: [] };
   }
   if (hasErrors && options.force !== true) {
@@ -145,7 +145,7 @@ function daemonCommand(root: string): string {
 function put({ place, path, text }: DropIn, say: (text: string) => void): FileReport {
   const present = readOrUndefined(path);
   if (present === text) {
-    say(`${path} is there already; ${TAKES_EFFECT[place]}`);
+    say(`${path} is already in place; ${TAKES_EFFECT[place]}`);
     return { path, state: 'unchanged' };
   }
   if (present !== undefined && !present.startsWith(MARK)) {
@@ -157,7 +157,7 @@ function put({ place, path, text }: DropIn, say: (text: string) => void): FileRe
   const temporary = `${path}.new`;
   writeFileSync(temporary, text, { mode: 0o644, flush: true });
   renameSync(temporary, path);
-  say(`written; ${TAKES_EFFECT[place]}. No bus that runs is touched.`);
+  say(`written; ${TAKES_EFFECT[place]}. Running buses are not affected.`);
   return { path, state: 'written' };
 }
 
@@ -165,16 +165,16 @@ function takeBack(path: string, place: Place, say: (text: string) => void): File
   const present = readOrUndefined(path);
   rmSync(`${path}.new`, { force: true });
   if (present !== undefined && !present.startsWith(MARK)) {
-    throw new UsageError(`${path} was not written by bus1-bridge: it stays`);
+    throw new UsageError(`${path} was not written by bus1-bridge: not removed`);
   }
   if (present === undefined) {
-    say(`${path} is not there: nothing to take back`);
+    say(`${path} does not exist: nothing to remove`);
     return { path, state: 'absent' };
   }
   rmSync(path);
   if (readdirSync(dirname(path)).length === 0) rmdirSync(dirname(path));
   const when = place === 'system' ? 'the next boot' : 'the next login';
-  say(`removed ${path}; ${when} has what was there before`);
+  say(`removed ${path}; this takes effect at ${when}`);
   return { path, state: 'removed' };
 }
 

@@ -21,7 +21,7 @@ export async function askBus(
   } catch (error) {
     throw unlessUnderstood(
       error,
-      `the bus at ${known} is another one, such as dbus-daemon: only buses of bus1-bridge ${what}`,
+      `the bus at ${known} is not one of bus1-bridge but, say, dbus-daemon: only buses of bus1-bridge ${what}`,
     );
   } finally {
     bus.close();

@@ -7,7 +7,7 @@ export function attachCommand(finish: (status: number) => void): Command {
     .description(
       'Runs a bus beside an existing one: names move over one at a time, in both directions.',
     )
-    .argument('[command...]', 'runs this on the bus, and ends with it (put -- before it)')
+    .argument('[command...]', 'command to run on the bus, which ends with it (put -- before it)')
     .option('--bus <bus>', 'the existing bus: session, system, or an address', 'session')
     .option(
       '--import <pattern...>',
@@ -19,11 +19,14 @@ export function attachCommand(finish: (status: number) => void): Command {
       'confined clients that may talk to the existing bus: uid:1000, flatpak:com.example.App, snap:firefox, root, *',
     )
     .option('--mapping <file...>', 'mappings whose names are imported or exported')
-    .option('--mappings', 'the mappings that come with this program, for names that are imported')
+    .option(
+      '--mappings',
+      'use the mappings that come with this program, for names that are imported',
+    )
     .option('--config <file>', 'busconfig XML or policy YAML instead of the built-in rules')
     .option('--address <address>', 'where to listen, for example unix:path=/tmp/bus')
     .option('--print-address [fd]', 'print the address and nothing else')
-    .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
+    .option('--log-level <level>', 'trace, debug, info, notice, warn, error, fatal or silent')
     .passThroughOptions()
     .action(async (command: string[], options: AttachOptions) => {
       const { attach } = await import('./attach.js');

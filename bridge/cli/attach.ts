@@ -75,9 +75,7 @@ function uplinkOf(options: AttachOptions): UplinkOptions {
   const imports = new NamePatterns([...(options.import ?? []), ...mapped('import')]);
   const exports = new NamePatterns([...(options.export ?? []), ...mapped('export')]);
   if (imports.isEmpty && exports.isEmpty) {
-    throw new UsageError(
-      'nothing would pass between the buses: name what to --import or to --export',
-    );
+    throw new UsageError('no names would pass between the buses: give --import or --export');
   }
   return {
     address,

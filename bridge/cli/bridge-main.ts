@@ -18,7 +18,7 @@ export async function main(): Promise<number> {
 
 function usageError(error: CommanderError, words: readonly string[]): UsageError {
   // Without a command, commander has printed the help already.
-  if (error.code === 'commander.help') return new UsageError('name a command');
+  if (error.code === 'commander.help') return new UsageError('no command given');
   const text = error.message
     .replace(/^error: /, '')
     .replace(/\n\(Did you mean (.*)\)$/s, '; did you mean $1');

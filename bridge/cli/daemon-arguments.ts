@@ -95,7 +95,7 @@ function valueOf(name: string, value: string | undefined): string {
 export function descriptorOf(name: string, digits: string | undefined): number {
   if (digits === undefined || digits === '') return STDOUT;
   if (/^\d{1,9}$/.test(digits)) return Number(digits);
-  throw new UsageError(`${name} takes the number of a descriptor, not "${digits}"`);
+  throw new UsageError(`${name} takes a file descriptor number, not "${digits}"`);
 }
 
 function setAddress(result: Mutable, address: string): void {

@@ -13,10 +13,10 @@ A D-Bus message bus with the command line of dbus-daemon(1).
   --syslog                log to the system log, too
   --syslog-only           log to the system log, not to standard error
   --nosyslog              log to standard error only
-  --log-level=LEVEL       trace, debug, info, warn, error, fatal or silent (or set BUS1_LOG)
-  --systemd-activation    let systemd start the services that it knows
+  --log-level=LEVEL       trace, debug, info, notice, warn, error, fatal or silent (or set BUS1_LOG)
+  --systemd-activation    let systemd start services that name a unit
   --introspect            print the introspection data of the bus itself
   --version, --help
 
-SIGHUP makes it read the configuration again; SIGTERM ends it.
+SIGHUP reloads the configuration; SIGTERM stops the bus.
 `;

@@ -7,8 +7,8 @@ export function denialsCommand(finish: (status: number) => void): Command {
       'Shows what the policy of a running bus has refused: who, what, which rule, how often.',
     )
     .argument('[address]', 'address of the bus (default: the session bus)')
-    .option('--follow', 'show what is refused from now on as well, until SIGINT')
-    .option('--json', 'a JSON object a line')
+    .option('--follow', 'also show new denials as they happen, until SIGINT')
+    .option('--json', 'one JSON object per line')
     .action(async (address: string | undefined, options: { follow?: true; json?: true }) => {
       const { busDenials, formatDenial, newDenials } = await import('./denials.js');
       const interrupted = new AbortController();
@@ -25,7 +25,7 @@ export function denialsCommand(finish: (status: number) => void): Command {
         );
       }
       if (found === 0 && options.json !== true)
-        process.stdout.write('nothing was refused since the bus started\n');
+        process.stdout.write('nothing has been refused since the bus started\n');
       finish(0);
     });
 }

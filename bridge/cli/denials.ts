@@ -7,7 +7,7 @@ const PERIOD_MS = 1000;
 
 /** What the policy of the bus at `address`, by default the session bus, has refused. @throws Error */
 export async function busDenials(address?: string): Promise<DenialRow[]> {
-  const [json] = await askBus(address, { member: 'GetDenials' }, 'count denials');
+  const [json] = await askBus(address, { member: 'GetDenials' }, 'record denials');
   return JSON.parse(String(json)) as DenialRow[];
 }
 

@@ -23,14 +23,16 @@ export async function explainLive(
   const { path = '', interface: iface = '', member = '', error = '', all = false } = options;
   const body = [from, to, flow, type, path, iface, member, error, all];
   const call = { member: 'Explain', signature: 'sssyssssb', body };
-  const [allowed, lines] = await askBus(address, call, 'explain themselves');
+  const [allowed, lines] = await askBus(address, call, 'explain their policy');
   return { allowed: allowed as boolean, lines: lines as string[] };
 }
 
 function parties(options: ExplainOptions): [from: string, to: string] {
   const wrong = OF_FILES.find((name) => options[name] !== undefined);
   if (wrong !== undefined) {
-    throw new UsageError('with --bus, --from and --to are connections, and say which user it is');
+    throw new UsageError(
+      'with --bus, --user, --connect, --own and --to-user do not apply: --from and --to name connections',
+    );
   }
   const { from = [], to = [] } = options;
   if (from.length !== 1 || to.length !== 1) {

@@ -56,7 +56,7 @@ const DRIVER = 'org.freedesktop.DBus';
 export async function explain(file: string | undefined, options: ExplainOptions): Promise<number> {
   const { bus } = options;
   if (bus === undefined) return explainConfiguration(file, options);
-  if (file !== undefined) throw new UsageError('name a file, or a running bus by --bus');
+  if (file !== undefined) throw new UsageError('give either a file or --bus, not both');
   const { explainLive } = await import('./explain-live.js');
   const verdict = await explainLive(bus, options, flowOf(options), TYPES[options.type]);
   return print(verdict, verdict, options);
@@ -114,7 +114,7 @@ function refuseUnclear(options: ExplainOptions): void {
   const questions = [options.connect === true, options.own !== undefined, isMessage];
   if (questions.filter(Boolean).length === 1) return;
   throw new UsageError(
-    'ask one thing: --connect, --own NAME, or about a message, such as --to NAME',
+    'give exactly one of --connect, --own NAME, and options of a message, such as --to NAME',
   );
 }
 

@@ -53,7 +53,7 @@ function missingExecutables({ policy }: BusConfig): LintLine[] {
         file,
         line,
         column,
-        message: `role "${name}" is for ${path}, which is not there`,
+        message: `role "${name}" is for ${path}, which does not exist`,
       })),
   );
 }

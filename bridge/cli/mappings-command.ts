@@ -18,17 +18,14 @@ export function mappingsCommand(finish: Finish): Command {
 
 function initCommand(finish: Finish): Command {
   return new Command('init')
-    .description('Writes a mapping from what a running service tells about itself.')
+    .description('Writes a mapping from the introspection data of a running service.')
     .argument(
       '[name...]',
       'well-known names, whose services are started if need be (default: see --running)',
     )
     .option(BUS, 'session, system or an address', 'session')
     .option('--running', 'all names that have an owner; the default')
-    .option(
-      '--all',
-      'all names that have an owner or a service that can be started (it is started)',
-    )
+    .option('--all', 'all names that have an owner or a service that can be started, and start it')
     .option('--output <directory>', 'write a file for each name (default: print them)')
     .action(async (names: string[], options: InitOptions) => {
       const { initMappings } = await import('./mappings-init.js');
@@ -54,7 +51,10 @@ function planCommand(finish: Finish): Command {
     .description('Watches a bus, and proposes an order in which its names can move.')
     .option(BUS, 'session, system or an address', 'session')
     .option('--seconds <number>', 'how long to watch', '10')
-    .option('--mapping <file...>', 'mappings to mention beside those that come with this program')
+    .option(
+      '--mapping <file...>',
+      'mappings to consider in addition to those that come with this program',
+    )
     .option('--json', 'print JSON')
     .action(async (options: PlanOptions) => {
       const { planMappings } = await import('./mappings-plan.js');

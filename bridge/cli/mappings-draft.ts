@@ -25,7 +25,7 @@ export function draftMapping(seen: Survey, bus: 'session' | 'system'): string {
   const hasEntries = sections.flat().some((line) => !line.startsWith('#'));
   const lines = [
     `# ${seen.name}, from its introspection data.`,
-    ...(seen.isCut ? ['# It has more objects than were looked at; there may be more kinds.'] : []),
+    ...(seen.isCut ? ['# Not all of its objects were examined; there may be more kinds.'] : []),
     `service: ${seen.name}`,
     `bus: ${bus}`,
     'names:',
@@ -50,7 +50,7 @@ function kindSection({ name, paths, interfaces, isManager, count }: DraftKind): 
   const isGuess = paths.some((path) => path.includes('{'));
   const path = paths.length === 1 ? [`    path: ${paths[0]}`] : list('path', paths);
   return [
-    ...(isGuess ? [`  # ${count} of these were there.`] : []),
+    ...(isGuess ? [`  # ${count} of these existed.`] : []),
     `  ${name}:`,
     ...path,
     ...(interfaces.length === 1

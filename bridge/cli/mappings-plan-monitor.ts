@@ -77,8 +77,8 @@ export class BusMonitor {
       await this.watching.becomeMonitor();
     } catch (error) {
       throw new Error(
-        `the bus at ${this.address} does not let this user watch it: ${textOf(error)}; ` +
-          'run this as root, or as the user whose bus it is',
+        `the bus at ${this.address} does not let this user monitor it: ${textOf(error)}; ` +
+          'run this as root, or as the user that runs the bus',
         { cause: error },
       );
     }

@@ -84,7 +84,7 @@ export function makePlan({ bus, seconds, traffic, clients, mappings }: Seen): Pl
         .filter((owner) => traffic.askers.has(owner))
         .map(
           (owner) =>
-            `${owner} asks who its callers are, and takes the bridge for those on the other bus`,
+            `${owner} asks the bus who its callers are: for those on the other bus, it gets the bridge`,
         ),
     };
   });

@@ -5,7 +5,7 @@ import type { Plan, Step } from './mappings-plan-report.js';
 export function planText({ bus, seconds, calls, dealings, steps }: Plan): string {
   const lines = [`${seconds} s on the bus at ${bus}: ${count(calls, 'call')}`, ''];
   lines.push('Who talks to what:');
-  if (dealings.length === 0) lines.push('  no calls were seen: watch for longer?');
+  if (dealings.length === 0) lines.push('  no calls were seen: try more --seconds');
   for (const [program, { clients, destinations }] of byProgram(dealings)) {
     lines.push(`  ${programText(program, [...clients.values()])}`);
     for (const [to, { calls: own, listens }] of destinations) {
@@ -13,7 +13,7 @@ export function planText({ bus, seconds, calls, dealings, steps }: Plan): string
       lines.push(`    -> ${to}: ${what.join(', ')}`);
     }
   }
-  lines.push('', 'An order of moving, leaves first:');
+  lines.push('', 'Order in which the names can move, leaves first:');
   steps.forEach((step, index) => lines.push(...stepLines(step, index + 1)));
   if (steps.length === 0) lines.push('  no name has an owner');
   return `${lines.join('\n')}\n`;
@@ -25,7 +25,7 @@ interface Program {
   readonly destinations: Map<string, { calls: number; listens: boolean }>;
 }
 
-const GONE = 'programs that have left';
+const GONE = 'programs that have disconnected';
 const UNKNOWN = 'unknown processes';
 
 function programOf({ unit, executable, isGone }: Client): string {
@@ -59,7 +59,7 @@ function stepLines(step: Step, number: number): string[] {
   const together = names.length > 1 ? ', together' : '';
   const lines = [`  ${number}. ${names.join(', ')}${together}`];
   const add = (text: string): void => void lines.push(`       ${text}`);
-  if (owners.length === 0) add('it has no owner at present');
+  if (owners.length === 0) add('no owner at present');
   for (const owner of owners) add(`owned by ${clientText(owner)}`);
   for (const { name, file, direction } of mappings) {
     const of = names.length > 1 ? ` of ${name}` : '';
@@ -74,7 +74,7 @@ function stepLines(step: Step, number: number): string[] {
     const verb = who.length === 1 ? 'is' : 'are';
     add(`${who.join(', ')} ${verb} confined: ${why}; ${how}`);
   }
-  for (const warning of step.warnings) add(`mind that ${warning}`);
+  for (const warning of step.warnings) add(`note: ${warning}`);
   if (names.length > 1) add(`bus1-bridge migrate ${names.join(' ')}`);
   return lines;
 }

@@ -74,6 +74,6 @@ export async function survey(
     }
   }
   const isSilent = objects.every(({ node }) => node.interfaces.length + node.children.length === 0);
-  if (isSilent) throw new Error(failures[0] ?? `${name} tells of no objects`);
+  if (isSilent) throw new Error(failures[0] ?? `${name} has no objects in its introspection data`);
   return { name, objects, isCut: objects.length === OBJECTS_MAX, failures };
 }

@@ -13,9 +13,9 @@ export function migrateCommand(finish: (status: number) => void): Command {
     .option('--back', 'from the bridge back to the existing bus')
     .option('--address <address>', 'address of the bridge (default: that of the session bus)')
     .option('--timeout <seconds>', 'how long to wait for the new owner', '20')
-    .option('--stop-old', 'ends the process of the old owner with SIGTERM')
-    .option('--release', 'with --back: takes the name away before the new owner asks for it')
-    .option('--json', 'one JSON object a line, for each step and the result')
+    .option('--stop-old', 'end the process of the old owner with SIGTERM')
+    .option('--release', 'with --back: release the name before the new owner requests it')
+    .option('--json', 'one JSON object per line, for each step and the result')
     .action(async (words: string[], options: MigrateOptions) => {
       const { migrate } = await import('./migrate.js');
       const command = afterDashes(process.argv);

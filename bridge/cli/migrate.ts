@@ -126,7 +126,7 @@ class Run {
     this.#killChild();
     if (isShy) {
       const reason = error instanceof Error ? error.message : String(error);
-      const why = `${reason}: it does not wait for a name that is taken, so that is released first`;
+      const why = `${reason}: it does not queue for a name that has an owner, so the name is released first`;
       this.#print({ step: 'again', reason: why }, why);
       return 'does not queue';
     }
@@ -154,12 +154,12 @@ class Run {
     const starts =
       command.length > 0
         ? `${command.join(' ')} is started there`
-        : 'it is started there, or asks by itself';
+        : 'it is started there, or requests the name itself';
     const takes = this.#releases
-      ? 'the name is taken from its owner before it asks'
-      : 'it takes the name over when it answers';
+      ? 'the name is released before it is requested'
+      : 'it takes over the name once it answers';
     const isStopped = this.#options.stopOld === true;
-    return `${starts}, ${takes}, and the old owner ${isStopped ? 'is ended with SIGTERM' : 'goes on running'}`;
+    return `${starts}, ${takes}, and the old owner ${isStopped ? 'is ended with SIGTERM' : 'keeps running'}`;
   }
 
   /** The new owner outlives this command; so it gets a session of its own and none of our files. */
@@ -232,11 +232,11 @@ type StepText = (name: string, party: Party, address: string, plan: string) => s
 const STEP_TEXTS: Record<MigrationStep, StepText> = {
   waiting: (name, party, address, plan) =>
     `${name} is owned by ${partyText(party)}; waiting for its new owner at ${address}: ${plan}`,
-  candidate: (_name, party) => `${partyText(party)} asks for it`,
+  candidate: (_name, party) => `${partyText(party)} requests it`,
   queued: (_name, party) => `${partyText(party)} does not allow replacement: waiting until it ends`,
   released: (name, party) =>
     `${partyText(party)} has released ${name} there, for a program that does not queue`,
-  switched: () => 'it changes hands; callers wait a moment',
+  switched: () => 'the name changes owner; callers wait a moment',
 };
 
 function summaryOf({ name, from, to, held }: MigrationResult, address: string): string {

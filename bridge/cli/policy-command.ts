@@ -11,7 +11,7 @@ function convertCommand(finish: (status: number) => void): Command {
   return new Command('convert')
     .description('Prints busconfig XML as policy YAML that means the same, with its comments.')
     .argument('<file>', 'busconfig XML')
-    .option('--output <file>', 'write it there')
+    .option('--output <file>', 'write to this file instead of the standard output')
     .action(async (file: string, { output }: { output?: string }) => {
       const { convertPolicy } = await import('./policy-convert.js');
       finish(convertPolicy(file, output));

@@ -6,9 +6,9 @@ export function sandboxCommand(finish: (status: number) => void): Command {
     .description('Shows a sandbox those names of a bus that it may see, as xdg-dbus-proxy does.')
     .argument('[words...]', 'ADDRESS PATH [OPTION...], once or more: a bus and a socket for it')
     .option('--fd <fd>', 'write a byte to it when ready, and end when its other end is closed')
-    .option('--args <fd>', 'read more words from it, with a NUL byte behind each')
-    .option('--filter', 'behind ADDRESS PATH: let only that pass which these options say')
-    .option('--log', 'the same: print what passes, and what does not')
+    .option('--args <fd>', 'read more arguments from it, each followed by a NUL byte')
+    .option('--filter', 'after ADDRESS PATH: let only messages pass that these options allow')
+    .option('--log', 'the same: log what passes and what is filtered')
     .option('--sloppy-names', 'the same: all unique names are visible')
     .option(
       '--see <name>',

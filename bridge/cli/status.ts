@@ -7,7 +7,7 @@ import { askBus } from './ask-bus.js';
  * answer
  */
 export async function busStatus(address?: string): Promise<BusStatus> {
-  const [json] = await askBus(address, { member: 'GetStatus' }, 'have a status');
+  const [json] = await askBus(address, { member: 'GetStatus' }, 'report their status');
   return JSON.parse(String(json)) as BusStatus;
 }
 

@@ -35,7 +35,7 @@ export class PendingAdmission extends Pending<Driver> {
       this.error = new ConfinedError(text);
       return;
     }
-    const why = code === ControlCode.Refused ? text : 'the answer cannot be understood';
+    const why = code === ControlCode.Refused ? text : 'its reply is malformed';
     this.error = new ClientError('JoinFailed', `the bus does not admit this process: ${why}`);
   }
 }

@@ -200,7 +200,8 @@ function resolve(
 ): unknown[] {
   return replaceReferences(types, values, (code, value) => {
     if (code === TypeCode.UnixFd) {
-      if (references === null) throw new Error('a descriptor that did not come with the message');
+      if (references === null)
+        throw new Error('the message refers to a file descriptor that did not arrive with it');
       return references.descriptor(value as number);
     }
     const index = handleIndex(value as string);

@@ -92,7 +92,7 @@ export class Bus {
     member.objectSignals = new ObjectSignals(member);
     member.signals = (rule) => this.#bodies(rule);
     this.closed = new Promise((resolve) => {
-      driver.onGone(() => resolve('the process of the bridge is gone'));
+      driver.onGone(() => resolve('the process of the bridge has ended'));
       void member.closed.then(resolve);
     });
     void member.closed.then(() => {
@@ -139,7 +139,7 @@ export class Bus {
     options: CallOptions = {},
   ): Promise<ObjectOf<Name>> {
     if (this.transport === 'socket') {
-      const why = `over a socket ${name} has paths, and no capabilities: that takes a domain (transport: 'domain')`;
+      const why = `over a socket, ${name} has object paths, no capabilities: open the bus with transport: 'domain'`;
       throw new DBusError(ErrorName.NotSupported, why);
     }
     const capability = await this.resolve(name, options);

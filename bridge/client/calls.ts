@@ -270,6 +270,6 @@ function refusal(status: SendStatus, what: string): ClientError {
     case SendStatus.NoDescriptors:
       return new ClientError('NoDescriptors', `${what}: the receiver takes no file descriptors`);
     default:
-      return new ClientError('CapabilityLost', `${what}: a handle that was to be used is gone`);
+      return new ClientError('CapabilityLost', `${what}: a handle that the message needs is gone`);
   }
 }

@@ -85,7 +85,8 @@ export class Driver {
   private reachable(held: HeldHandle): HeldHandle {
     this.member.mustBeOpen();
     if (held.handle !== undefined) return held;
-    const why = 'the process of the bridge is gone: there are no new names, matches or broadcasts';
-    throw new ClientError('Disconnected', `${why}; conversations that have begun go on`);
+    const why =
+      'the process of the bridge has ended: names, matches and broadcasts are no longer available';
+    throw new ClientError('Disconnected', `${why}; established conversations continue`);
   }
 }

@@ -99,14 +99,14 @@ class PendingName extends Pending<HeldHandle> {
   }
 
   get what(): string {
-    return `the question who owns '${this.name}'`;
+    return `the lookup of the owner of '${this.name}'`;
   }
 
   protected read(message: Message): void {
     const [resolution] = message.copyBytes();
     const handle = message.receivedCount > 0 ? message.received[0] : undefined;
     if (resolution === Resolution.Unowned || handle === undefined) {
-      const why = `nobody owns the name '${this.name}', and no service file provides it`;
+      const why = `the name '${this.name}' has no owner, and no service file provides it`;
       this.error = new DBusError(ErrorName.ServiceUnknown, why);
       return;
     }

@@ -57,7 +57,7 @@ export class Listeners {
 
   private add(listener: ObjectReference): void {
     if (!(listener instanceof Capability)) {
-      const why = `a listener is a capability, and '${listener}' is a path`;
+      const why = `a listener must be a capability, not the path '${listener}'`;
       throw new DBusError(ErrorName.InvalidArgs, why);
     }
     if (this.isClosed) return listener.release();

@@ -17,7 +17,7 @@ import { Turns } from './turns.js';
 function noSignals(): never {
   throw new ClientError(
     'Disconnected',
-    'signals are broadcast by a bus: an object without a name on a bus cannot send any',
+    'signals need a bus: an object of a domain without a bus cannot broadcast any',
   );
 }
 
@@ -189,7 +189,7 @@ export class Member {
   private awaitOwn(pending: Awaited): void {
     this.arrivals.deal(true);
     if (!pending.isWaiting) return;
-    const why = `${pending.what}: it goes to this process itself, and its handler waits for something else`;
+    const why = `${pending.what}: it is addressed to this process itself, whose handler waits for something else`;
     pending.end(new ClientError('WouldDeadlock', why));
   }
 

@@ -93,7 +93,10 @@ export function waitForName(
     });
     signal?.addEventListener('abort', onAbort);
     if (timeoutMs === undefined) return;
-    timer = setTimeout(() => fail(new TimeoutError(`an owner of ${name}`, timeoutMs)), timeoutMs);
+    timer = setTimeout(
+      () => fail(new TimeoutError(`the request for an owner of ${name}`, timeoutMs)),
+      timeoutMs,
+    );
   });
 }
 

@@ -99,7 +99,7 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   }
 
   unreachable(): void {
-    const why = `${this.what} was not answered: the other side is gone, or has dropped it`;
+    const why = `${this.what} was not answered: the receiver is gone, or has dropped it`;
     this.error = new DBusError(ErrorName.NoReply, why);
     this.finish();
   }
@@ -170,7 +170,7 @@ export class PendingReply extends Pending<Reply> {
     if (!reader.read(message, message.receivedCount)) {
       this.error = new DBusError(
         ErrorName.NoReply,
-        `${this.what} got a malformed answer: ${reader.fault}`,
+        `${this.what} got a malformed reply: ${reader.fault}`,
       );
       return;
     }
@@ -184,7 +184,7 @@ export class PendingReply extends Pending<Reply> {
       this.member.keptBack(sender, refusal);
       this.error = new DBusError(
         ErrorName.NoReply,
-        `${this.what}: the answer is kept back. ${refusal.why}`,
+        `${this.what}: the reply was withheld. ${refusal.why}`,
       );
       return;
     }
@@ -198,7 +198,7 @@ export class PendingReply extends Pending<Reply> {
       reader.references?.closeDescriptors();
       this.error = new DBusError(
         ErrorName.NoReply,
-        `${this.what}: the answer is neither a method return nor an error`,
+        `${this.what}: the reply is neither a method return nor an error`,
       );
     }
   }

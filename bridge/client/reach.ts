@@ -36,7 +36,7 @@ export function reachBus<T>(
   if (second !== undefined) return second;
   const why =
     transport === 'domain'
-      ? 'no domain can be reached; is a bridge running at this address, and does it take native peers?'
+      ? 'no domain can be reached; is a bridge running at this address, and does it accept native peers?'
       : "the bus cannot be reached; 'bus1-bridge run --address ADDRESS' starts one";
   const reasons = failures.map(({ message }) => message).join('; ');
   const cause = failures.length === 1 ? failures[0] : new AggregateError(failures, reasons);
@@ -57,7 +57,8 @@ function openDomain<T>(
       failures.push(new Error(`'${path.replace('\0', '@')}': ${error.message}`, { cause: error }));
     }
   }
-  if (paths.length === 0) failures.push(new Error('the address has no place for a domain'));
+  if (paths.length === 0)
+    failures.push(new Error('the address has no socket path beside which a domain could listen'));
   return undefined;
 }
 

@@ -32,7 +32,10 @@ export class ReceivedReferences implements MessageReferences, Arrival {
 
   /** A duplicate for the receiver: the core closes the original when the message is gone. */
   descriptor(index: number): number {
-    if (index >= this.fds.length) throw new Error(`descriptor ${index} of ${this.fds.length}`);
+    if (index >= this.fds.length)
+      throw new Error(
+        `the message refers to file descriptor ${index}, but has only ${this.fds.length}`,
+      );
     return (this.duplicates[index] ??= duplicate(this.fds[index]));
   }
 

@@ -82,7 +82,7 @@ export class Senders {
     const known = this.rightsOf.get(origin);
     if (known === undefined) {
       if (this.takesStrangers || isAnswer) return undefined;
-      const why = `the bus has not introduced ${header.sender ?? 'its sender'}`;
+      const why = `the bus has not announced ${header.sender ?? 'its sender'} to this process`;
       const message = describeMessage(this.scan(header));
       return { why: `Rejected send message: ${why}`, fields: { why, message } };
     }

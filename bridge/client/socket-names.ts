@@ -59,8 +59,8 @@ function checkName(name: string): void {
 
 function unowned(name: string): DBusError {
   const isUnique = isUniqueName(parseBusName(name)!);
-  const why = isUnique ? 'that connection is gone' : 'no service file provides it';
-  return new DBusError(ErrorName.ServiceUnknown, `nobody owns the name '${name}', and ${why}`);
+  const why = isUnique ? 'that connection has been closed' : 'no service file provides it';
+  return new DBusError(ErrorName.ServiceUnknown, `the name '${name}' has no owner, and ${why}`);
 }
 
 /** The match rule for changes of a name's owner. */

@@ -149,6 +149,6 @@ export class Activation {
     }
     const refused = environment.update(change.variables);
     if (refused.length === 0) return;
-    this.#options.logger.warn({ refused }, 'these variables cannot be in any environment');
+    this.#options.logger.warn({ refused }, 'invalid environment variables ignored');
   }
 }

@@ -168,7 +168,7 @@ export class Bus {
       this.#watch(config);
       this.#logger.info({ reason }, 'configuration reloaded');
     } catch (error) {
-      failure = `${textOf(error)}; the bus goes on with what it had`;
+      failure = `${textOf(error)}; the bus keeps its previous configuration`;
       this.#logger.error({ reason }, failure);
     }
     serviceManager.ready();
@@ -186,7 +186,10 @@ export class Bus {
     const id = readMachineId();
     if (id !== undefined) return id;
     const generated = newUuid();
-    this.#logger.warn({ generated }, 'no /etc/machine-id: this run of the bus has its own');
+    this.#logger.warn(
+      { generated },
+      'no /etc/machine-id: using a generated machine ID until the bus ends',
+    );
     return generated;
   }
 

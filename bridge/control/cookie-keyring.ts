@@ -66,7 +66,7 @@ export class CookieKeyring implements CookieIssuer, CookieReader {
   constructor(options: CookieKeyringOptions) {
     this.context = options.context ?? 'org_freedesktop_general';
     if (!isCookieContext(this.context)) {
-      throw new RangeError(`"${this.context}" cannot be a cookie context`);
+      throw new RangeError(`"${this.context}" is not a valid cookie context`);
     }
     this.#options = options;
   }

@@ -117,6 +117,6 @@ function threadLimits(): { codeRangeSizeMb: number } | undefined {
   throw new StartupError(
     'no-address-space',
     `the limit of address space (RLIMIT_AS: ulimit -v, LimitAS=) is ${missing} MiB too low for a bus; ` +
-      'raise it, or lift it: what is reserved is not used',
+      'raise it, or remove it: reserved address space takes no memory',
   );
 }

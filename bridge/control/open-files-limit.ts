@@ -16,7 +16,7 @@ export function raiseOpenFilesLimit(logger: Logger): void {
   try {
     setOpenFilesLimit({ soft: WANTED, hard: WANTED });
   } catch (error) {
-    logger.debug({ limit: hard }, `cannot have ${WANTED} files open at a time: ${textOf(error)}`);
+    logger.debug({ limit: hard }, `cannot raise RLIMIT_NOFILE to ${WANTED}: ${textOf(error)}`);
   }
 }
 

@@ -74,7 +74,7 @@ function openDatagrams(
 /** A line of the log about the log itself. */
 export function lossLine(count: number): string {
   const time = new Date().toISOString();
-  const msg = `${count} log lines were lost: nobody took them in time`;
+  const msg = `${count} log lines were dropped: the log's reader did not keep up`;
   return `${JSON.stringify({ level: 'warn', time, msg })}\n`;
 }
 

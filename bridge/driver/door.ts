@@ -29,7 +29,8 @@ export interface AdmissionRequest {
 /** Maxima of a peer that only pays, and receives nothing. */
 const NOTHING = { objects: 0, bytes: 0, descriptors: 0 };
 
-const CONFINED = 'a role limits what this process sees of the bus, which its socket can do';
+const CONFINED =
+  'a role limits what this process sees of the bus, which only the D-Bus socket supports';
 
 type Arrival = Extract<Received, { type: 0 }>;
 
@@ -93,7 +94,7 @@ export class Door {
         ? credentialsFrom(request, entry.descriptors?.fds[0], this.driver)
         : this.domain.credentialsOf(entry.origin);
     if (request === undefined || credentials === undefined) {
-      return this.refuse(inbox, reply, credentials, 'the request cannot be understood');
+      return this.refuse(inbox, reply, credentials, 'the request is malformed');
     }
     const refusal = isTrusted ? undefined : this.domain.refusal(credentials);
     if (refusal !== undefined) return this.refuse(inbox, reply, credentials, refusal);

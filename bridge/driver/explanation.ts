@@ -42,7 +42,7 @@ function explainLive({ driver, args }: Call): readonly unknown[] {
   if (!isFlow(flow)) {
     throw new DriverError(
       ErrorName.InvalidArgs,
-      `"${flow}" is no flow: ${Object.values(Flow).join(', ')}`,
+      `"${flow}" is not a kind of delivery: give one of ${Object.values(Flow).join(', ')}`,
     );
   }
   const facts = {
@@ -90,7 +90,7 @@ function connectionOf(driver: Driver, who: string): Connection {
     ErrorName.NameHasNoOwner,
     isPid(who)
       ? `process ${who} has no connection to this bus`
-      : `nobody has the name ${who} on this bus, and nothing can be started for it`,
+      : `the name ${who} has no owner on this bus, and no service can be started for it`,
   );
 }
 

@@ -15,7 +15,7 @@ export function noteReportedDenial(driver: Driver, connection: Connection, text:
     return;
   }
   const rule = printable(fields?.['rule']);
-  const whose = `${why}, says ${connection.uniqueName}`;
+  const whose = `${why}, reported by ${connection.uniqueName}`;
   driver.settings.counted(subject, { why: whose, message, ...(rule !== undefined && { rule }) });
 }
 

@@ -82,7 +82,7 @@ function interfacesOf(mapping: Mapping, nodes: readonly IntrospectionSource[]): 
   if (described.length > 0) return described;
   const places = nodes.map(({ source }) => source).join(', ') || 'nothing';
   throw new GenerateError(
-    `${mapping.file} is about ${[...new Set(all)].join(', ')}, of which ${places} describes none`,
+    `${mapping.file} has the interfaces ${[...new Set(all)].join(', ')}, none of which ${places} describes`,
   );
 }
 

@@ -26,7 +26,7 @@ export async function introspectObject({
   const [xml] = await withBus(bus, (connection) => connection.call(call));
   const source = `${name} ${path}`;
   if (typeof xml === 'string') return { source, title: source, xml };
-  throw new GenerateError(`${source}: the answer to Introspect is not a text`);
+  throw new GenerateError(`${source}: the reply to Introspect is not a string`);
 }
 
 /** Connects, does one thing, and disconnects. A connection that fails ends what has begun. */

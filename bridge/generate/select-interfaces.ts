@@ -40,10 +40,10 @@ export function selectInterfaces(
   const places = sources.map(({ source }) => source).join(', ');
   if (missing !== undefined) {
     const there = [...found.keys()].toSorted().join(', ') || 'none';
-    throw new GenerateError(`${places}: no interface "${missing}"; there are: ${there}`);
+    throw new GenerateError(`${places}: no interface "${missing}"; available: ${there}`);
   }
   if (names.length === 0) {
-    throw new GenerateError(`${places}: no interfaces but those that every D-Bus object has`);
+    throw new GenerateError(`${places}: only the standard interfaces that every D-Bus object has`);
   }
   const chosen = [...new Set(names)].toSorted().map((name) => found.get(name)!);
   const disputed = chosen.find(({ dispute }) => dispute !== undefined);

@@ -53,7 +53,7 @@ export class Backlog {
     if (!shim.peer.isFull || this.ownBytes <= bytes) return;
     shim.host.close(
       shim,
-      `it does not read the bus's answers: more than max_outgoing_bytes=${bytes} wait for it`,
+      `it does not read the bus's replies: more than max_outgoing_bytes=${bytes} are queued for it`,
     );
   }
 

@@ -125,7 +125,9 @@ export class ControlInbox {
       return;
     }
     const isMalformed = rejection === Rejection.Malformed;
-    const what = isMalformed ? `is dropped: ${why}` : 'brings handles to a D-Bus socket';
+    const what = isMalformed
+      ? `is dropped: ${why}`
+      : 'carries handles, which a D-Bus socket cannot receive';
     const receiver = connection.uniqueName;
     const text = `a message of a native peer ${what}`;
     const peer = [...host.directory.numbered.values()].find(({ process }) => process === origin);

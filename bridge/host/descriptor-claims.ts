@@ -49,16 +49,16 @@ export class DescriptorClaims {
     this.deadline = host.deadlines.add(performance.now() + pendingFdTimeoutMs, () => {
       this.deadline = null;
       const limit = `pending_fd_timeout=${pendingFdTimeoutMs} ms`;
-      host.close(shim, `its file descriptors waited ${limit} for their message`);
+      host.close(shim, `the message of its file descriptors did not arrive within ${limit}`);
     });
   }
 
   private fault(count: number, limit: number): string {
     if (count > limit) {
-      return `its message brings ${count} file descriptors, more than max_message_unix_fds=${limit}`;
+      return `its message carries ${count} file descriptors, more than max_message_unix_fds=${limit}`;
     }
     return this.shim.hasUnixFds
-      ? `its message announces ${count} file descriptors that did not come`
+      ? `its message announces ${count} file descriptors that did not arrive`
       : 'it sent file descriptors without having negotiated them';
   }
 }

@@ -28,11 +28,10 @@ import { isSameUserInNamespace } from './uid-map.js';
 const FREE_FDS_MIN = 64;
 
 const NOT_CONFINED =
-  'its role limits what it sees of the bus, which is done for local clients that are who the kernel says';
+  'its role limits what it sees of the bus, which needs a local client with the uid that the kernel reports';
 const NOT_KNOWN =
   'a role may limit what it sees of the bus, but its process has ended, or is out of sight';
-const CONFINED_NOW =
-  'a reload has given it a role that limits what it sees of the bus; it may come back';
+const CONFINED_NOW = 'after a reload, its role limits what it sees of the bus; it may reconnect';
 
 /** Accepts and authenticates clients, which become peers if the policy allows them to connect. */
 export class Entrance {
@@ -146,7 +145,9 @@ export class Entrance {
       if (!(error instanceof SystemError)) throw error;
       closeFd(fd);
       this.lobby.runShort();
-      this.host.log('error', 'a client was turned away', { error: error.code });
+      this.host.log('error', 'connection refused: the bus cannot add the client', {
+        error: error.code,
+      });
     }
   }
 
@@ -226,7 +227,7 @@ export class Entrance {
     if (endpoint instanceof Handshake) {
       /* the one reason that dbus-daemon logs, as a warning (`bus/connection.c`) */
       this.endHandshake(endpoint, `it did not authenticate ${within}`, 'warn');
-    } else if (endpoint instanceof Shim) host.close(endpoint, `it did not say Hello ${within}`);
+    } else if (endpoint instanceof Shim) host.close(endpoint, `it did not send Hello ${within}`);
   }
 
   setAccepting(isAccepting: boolean): void {

@@ -95,7 +95,7 @@ export class Handshake {
     const sent = address === undefined ? 0 : sendBytes(this.fd, address, output.length);
     if (sent === output.length) return true;
     const hasLeft = sent === -Errno.EPIPE || sent === -Errno.ECONNRESET;
-    const reason = 'it does not read the answers to its authentication';
+    const reason = 'it does not read the replies to its authentication';
     this.host.entrance.endHandshake(this, hasLeft ? undefined : reason);
     return false;
   }

@@ -104,7 +104,7 @@ export class LogBudget {
       return;
     }
     const fields = uid === undefined ? { leftOut } : { uid, leftOut };
-    this.write(level, `${leftOut} similar lines were left out: ${kind}`, fields);
+    this.write(level, `${leftOut} similar lines suppressed: ${kind}`, fields);
     account.lines = account.leftOut = 0;
     account.periodMs = Math.min(periodMs * 2, PERIOD_MAX_MS);
     this.watch(uid, account);

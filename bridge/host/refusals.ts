@@ -51,7 +51,9 @@ export function endOfStream(shim: Shim, status: number): void {
     const isHalf = waitingBytes > 0 || inflow.descriptorCount > 0;
     host.close(
       shim,
-      isHalf ? `it left in the middle of a message, after ${waitingBytes} bytes of it` : undefined,
+      isHalf
+        ? `it disconnected in the middle of a message, after ${waitingBytes} bytes of it`
+        : undefined,
     );
   }
 }
@@ -187,7 +189,7 @@ export function signalMissed(
 
 /** The error for a sender that has used up its share of a receiver's queue. */
 export function fullQueueText(limit: string, { credentials: { uid } }: Connection): string {
-  const share = `uid ${uid ?? 'unknown'} has used up its share`;
+  const share = `uid ${uid ?? 'unknown'} has used up its share of it`;
   return `The destination service has a full message queue (${limit}): ${share}`;
 }
 
@@ -218,7 +220,7 @@ export function refuseForeign(
     [Rejection.Denied]: [ErrorName.AccessDenied, why],
     [Rejection.Capabilities]: [
       ErrorName.NotSupported,
-      `${name} is a D-Bus connection, which takes no handles: call it without any`,
+      `${name} is a D-Bus connection, which cannot receive handles: call it without any`,
     ],
   }[rejection as 2 | 3 | 4];
   const to = uniqueName(sender);

@@ -49,7 +49,7 @@ export class Spreader {
     const status = process === undefined ? undefined : mirrors.bringClient(process, client, socket);
     socket.drop();
     if (status === SendStatus.Sent) return;
-    this.host.log('error', 'a client was turned away: no host of the bus can take it', { pid });
+    this.host.log('error', 'connection refused: no host of the bus can accept the client', { pid });
   }
 
   private review(): void {

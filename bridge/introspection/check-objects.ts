@@ -20,7 +20,7 @@ export function checkObjects(mapping: Mapping, objects: readonly SeenObject[]): 
       const known = names.filter((name) => mapped.has(name));
       const [first] = mapping.objects.values();
       if (known.length === 0 || first === undefined) return [];
-      const message = `no object has the path ${path}, where the service has ${known.join(', ')}`;
+      const message = `the mapping has no object with the path ${path}, where the service has ${known.join(', ')}`;
       return [adviceAt(first.at, 'not-introspected', message)];
     }
     const strange = names.filter((name) => mapped.has(name) && !kind.interfaces.includes(name));

@@ -80,7 +80,7 @@ export class IntrospectionError extends Error {
 export function parseIntrospection(xml: string, source = 'introspection'): IntrospectedNode {
   const reader = new IntrospectionReader(source);
   const root = readXml(xml, (at, complaint) => new IntrospectionError(source, at, complaint));
-  if (root.name !== 'node') throw reader.error(root, `the root element is no <node>`);
+  if (root.name !== 'node') throw reader.error(root, `the root element is not <node>`);
   return reader.node(root);
 }
 

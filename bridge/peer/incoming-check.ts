@@ -18,15 +18,15 @@ export const IncomingFault = {
 export type IncomingFault = (typeof IncomingFault)[keyof typeof IncomingFault];
 
 const TEXTS: Readonly<Record<IncomingFault, string>> = {
-  [IncomingFault.None]: 'nothing is wrong with it',
+  [IncomingFault.None]: 'it is valid',
   [IncomingFault.Body]: 'it is malformed',
   [IncomingFault.Type]: 'its type is unknown',
   [IncomingFault.UnknownFields]: 'it has unknown header fields',
   [IncomingFault.Sender]: 'its sender is not the process that it came from',
   [IncomingFault.Descriptors]:
-    'it announces a different number of file descriptors than it brought',
-  [IncomingFault.Reply]: 'it answers a call that was not made of that process',
-  [IncomingFault.ReplyHandle]: 'its answer would go to another process',
+    'it announces a different number of file descriptors than it carries',
+  [IncomingFault.Reply]: 'it replies to a call that was not sent to that process',
+  [IncomingFault.ReplyHandle]: 'its reply would go to another process',
   [IncomingFault.Destination]: 'it does not name its receiver as its destination',
 };
 

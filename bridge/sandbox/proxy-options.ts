@@ -102,7 +102,7 @@ class Parser {
       throw new ArgumentError('No socket path given');
     const proxies = this.proxies.map((each) => finished(each));
     if (proxies.length === 0 && show === undefined) {
-      throw new ArgumentError('name a bus and a socket: ADDRESS PATH, with options behind them');
+      throw new ArgumentError('no bus given: expected ADDRESS PATH [OPTION...]');
     }
     return { proxies, readyFd, show };
   }

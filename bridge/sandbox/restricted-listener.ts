@@ -73,7 +73,7 @@ export class RestrictedListener implements Endpoint {
     try {
       rmSync(this.path, { force: true });
     } catch (error) {
-      this.host.log('info', 'a socket of a sandbox stays behind', {
+      this.host.log('info', 'the socket of a sandbox could not be removed', {
         path: this.path,
         error: (error as NodeJS.ErrnoException).code ?? '',
       });

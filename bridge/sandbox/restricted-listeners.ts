@@ -14,7 +14,7 @@ import { ConfinedClients } from './confined-clients.js';
 import { RestrictedListener } from './restricted-listener.js';
 import { filterOfRoles } from './role-filter.js';
 
-const NOT_CONFINED_NOW = 'after a reload, no role limits what it sees any more; it may come back';
+const NOT_CONFINED_NOW = 'after a reload, no role limits what it sees any more; it may reconnect';
 
 /**
  * Clients of this bus that see what xdg-dbus-proxy(1) would show them, without a process between them and the bus: by
@@ -66,8 +66,8 @@ export class RestrictedListeners implements Sandboxes {
   private listen({ args, descriptors }: Call): readonly [] {
     const [socket, life, words] = args as [number, number, string[]];
     const fds = [socket, life].map((index) => descriptors[index]);
-    if (fds.includes(undefined!)) throw invalid('an index in its body is that of no descriptor');
-    if (!isListening(fds[0])) throw invalid('its first descriptor is no socket that listens');
+    if (fds.includes(undefined!)) throw invalid('a descriptor index in its body is out of range');
+    if (!isListening(fds[0])) throw invalid('its first descriptor is not a listening socket');
     const options = filterOf(words);
     const owned: number[] = [];
     try {

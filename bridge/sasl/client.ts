@@ -97,7 +97,7 @@ export class SaslClient extends SaslLinePeer {
       return this.fail('protocol-violation', `the server's guid "${guid}" is not 32 hex digits`);
     }
     if (expectedGuid !== undefined && expectedGuid.toLowerCase() !== guid.toLowerCase()) {
-      const message = `the address promised the server ${expectedGuid}, this is ${guid}`;
+      const message = `the address names the server ${expectedGuid}, but this is ${guid}`;
       return this.fail('guid-mismatch', message);
     }
     this.#guid = guid;

@@ -158,7 +158,7 @@ export class SaslServer extends SaslLinePeer {
     this.#lastRejection = reason;
     this.#rejections++;
     if (this.#rejections >= REJECTIONS_MAX) {
-      this.fail('rejected', `rejected ${this.#rejections} times; at last: ${reason}`);
+      this.fail('rejected', `rejected ${this.#rejections} times; last reason: ${reason}`);
     }
     return ['REJECTED', ...this.#offered].join(' ');
   }

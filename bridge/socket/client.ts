@@ -200,7 +200,7 @@ export class SocketClient {
     const count = this.receiver.receive(this.socket, address + this.end, bytes.length - this.end);
     const { fds, fdCount, truncated } = this.receiver;
     for (let i = 0; i < fdCount; i++) this.fds.push(fds[i]);
-    if (truncated) this.fail('descriptors were lost: this process has too many open');
+    if (truncated) this.fail('file descriptors were lost: this process has too many open files');
     else if (count === 0) this.fail('the bus has hung up');
     else if (count < 0 && count !== -Errno.EAGAIN) this.broken(-count);
     if (count <= 0 || !this.live) return false;
@@ -252,7 +252,7 @@ export class SocketClient {
     const fault = header.scan(input.bytes, input.view, start, start + length);
     if (fault !== 0) return this.malformed(fault);
     if (header.unixFds > this.fds.length) {
-      this.fail(`the bus announced ${header.unixFds} descriptors that did not come`);
+      this.fail(`the bus announced ${header.unixFds} file descriptors that did not arrive`);
       return false;
     }
     this.isPaused = !this.events.message(header, this.fds.slice(0, header.unixFds));

@@ -16,7 +16,7 @@ export function connectToBus(text: string): BusSocket | string {
     try {
       const fd = connectTo(address);
       if (fd !== undefined) return { fd, guid: address.options.get('guid') };
-      failure = `cannot connect by the transport "${address.transport}"; unix: and tcp: are possible`;
+      failure = `cannot connect by the transport "${address.transport}"; unix: and tcp: are supported`;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       failure = error.message;

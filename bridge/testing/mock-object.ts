@@ -178,7 +178,7 @@ function emptyValue(type: CompleteType): unknown {
       if (type.text === 'ay') return new Uint8Array();
       return type.text[1] === '{' ? new Map() : [];
     case 'h':
-      throw new DBusError(ErrorName.NotSupported, 'this mock has no answer with a descriptor');
+      throw new DBusError(ErrorName.NotSupported, 'this mock cannot reply with a file descriptor');
     default:
       return 0;
   }

@@ -81,7 +81,7 @@ class NativeCall {
     if (caller?.process === this.arrival.origin && caller.isNative) return caller;
     throw new DriverError(
       ErrorName.AccessDenied,
-      `${sender ?? 'a sender without a name'} is not known to come from that process: say Hello to the bus first`,
+      `${sender ?? 'a sender without a name'} is not known to come from that process: send Hello to the bus first`,
     );
   }
 
@@ -91,7 +91,7 @@ class NativeCall {
     if (object.node.live) return object.target(path);
     throw new DriverError(
       ErrorName.ServiceUnknown,
-      `the ${object.kind.name} is gone, or its service is`,
+      `the ${object.kind.name} or its service is gone`,
     );
   }
 
@@ -172,7 +172,7 @@ class NativeCall {
     if (isReached) return;
     throw new DriverError(
       ErrorName.ServiceUnknown,
-      `nobody owns the name ${service.name}, and nothing provides it`,
+      `the name ${service.name} has no owner, and no service can be started for it`,
     );
   }
 
@@ -188,7 +188,7 @@ class NativeCall {
     }
     const index = handleIndex(String(path));
     const listener = index < this.argumentCount ? this.arrival.take(index) : null;
-    if (listener === null) throw invalid('Subscribe takes a handle to where the signals are to go');
+    if (listener === null) throw invalid('Subscribe takes a handle to the receiver of the signals');
     const begun = new Listener(object, target, listener);
     begun.begin();
     const reply = this.reply === null ? null : this.arrival.take(this.argumentCount);

@@ -106,7 +106,7 @@ class NativeAnswer extends Answer {
         this.call.message,
         reply,
         ErrorName.Failed,
-        `the answer cannot be passed on: ${error.message}`,
+        `the reply cannot be passed on: ${error.message}`,
       );
     }
   }

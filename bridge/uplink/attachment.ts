@@ -159,7 +159,7 @@ export class Attachment implements OtherBus {
     return {
       errorName: ErrorName.AccessDenied,
       text:
-        `${uniqueName} may not talk to the bus at ${this.address}, where it would pass for the bridge itself: ` +
+        `${uniqueName} may not talk to the bus at ${this.address}, where it would have the bridge's credentials: ` +
         `${text}; to allow it, attach the bridge with --allow-confined ${key}`,
     };
   }
@@ -194,14 +194,14 @@ export class Attachment implements OtherBus {
     const name = own ?? nameIn(header, SECOND_SPACE_PREFIX, isClient);
     if (name === undefined) return undefined;
     const text =
-      `The message contains the unique name ${name}, which nobody has on the bus at ${this.address}: ` +
+      `The message contains the unique name ${name}, which does not exist on the bus at ${this.address}: ` +
       'that client may have no connection there (attach with --allow-confined), ' +
       'or connected while that bus did not answer, or before that bus was restarted';
     return { errorName: NAME_CANNOT_CROSS, text };
   }
 
   unreachable(reason: string): UplinkFailure {
-    const text = `The bus at ${this.address} cannot be reached: ${reason}; the bridge tries again by itself`;
+    const text = `The bus at ${this.address} cannot be reached: ${reason}; the bridge keeps trying to reconnect`;
     return { errorName: ErrorName.ServiceUnknown, text };
   }
 

@@ -22,7 +22,7 @@ export function confinementOf(
   proc = '/proc',
 ): Confinement | undefined {
   if (uid === undefined || pid === undefined) {
-    return { key: 'unknown', text: 'it is not known which process it is' };
+    return { key: 'unknown', text: 'its process is unknown' };
   }
   if (uid !== ownUid)
     return { key: `uid:${uid}`, text: `it belongs to uid ${uid}, the bridge to uid ${ownUid}` };
@@ -63,7 +63,7 @@ function rootOf(pid: number, proc: string): Confinement | undefined {
   if (root === undefined || (root.dev === own.dev && root.ino === own.ino)) return undefined;
   return {
     key: `root:${target(`${proc}/${pid}/root`)}`,
-    text: 'it has another root directory, like a container',
+    text: 'it has another root directory, as in a container',
   };
 }
 

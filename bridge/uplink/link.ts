@@ -228,7 +228,7 @@ export class Link implements Endpoint, MessageHandler, OutputOwner {
   private claimDescriptors(count: number): DescriptorSet | null {
     const fds = this.inflow.claimDescriptors(count);
     if (fds !== undefined) return new DescriptorSet(fds, closeFd);
-    this.fail(`it announced ${count} file descriptors that did not come`);
+    this.fail(`it announced ${count} file descriptors that did not arrive`);
     return null;
   }
 
@@ -238,7 +238,7 @@ export class Link implements Endpoint, MessageHandler, OutputOwner {
     const start = window.open(HANDSHAKE_BYTES);
     const count = receiver.receive(this.fd, arena.address + start, HANDSHAKE_BYTES);
     if (count === -Errno.EAGAIN) return;
-    if (count <= 0) return this.fail('it hung up during the authentication');
+    if (count <= 0) return this.fail('it closed the connection during the authentication');
     sasl.feed(arena.bytes, start, start + count);
     if (!this.sendsLines(sasl)) return this.fail(DEAF);
     if (sasl.failure !== undefined) return this.fail(sasl.failure.message);
@@ -279,7 +279,7 @@ export class Link implements Endpoint, MessageHandler, OutputOwner {
       return `reading failed with ${errnoName(this.inflow.errno)}`;
     }
     return status === ReadStatus.Descriptors
-      ? 'it sent more file descriptors than we can take'
-      : 'it hung up';
+      ? 'it sent more file descriptors than this process may have open'
+      : 'it closed the connection';
   }
 }

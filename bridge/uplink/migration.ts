@@ -89,7 +89,7 @@ export class Together {
   failed(migration: Migration, reason: string): void {
     this.members.delete(migration);
     for (const each of this.members)
-      each.forsake(`${migration.name}, which belongs to it, does not move: ${reason}`);
+      each.forsake(`${migration.name}, which moves together with it, was not moved: ${reason}`);
   }
 }
 
@@ -171,7 +171,7 @@ export abstract class Migration {
     if (this.isOver) return;
     this.end();
     const { name, attachment } = this;
-    this.undo(new DriverError(MIGRATION_FAILED, `${name} does not move: ${reason}`));
+    this.undo(new DriverError(MIGRATION_FAILED, `${name} was not moved: ${reason}`));
     this.request.together?.failed(this, reason);
     this.ownerThere((party) => {
       const ownerHere = attachment.driver.registry.owner(name);

@@ -70,12 +70,12 @@ export class MoveBack extends Migration {
   connectionGone(connection: Connection): void {
     if (this.isTurning) return;
     if (connection === this.request.requester)
-      this.fail('the client that asked for the move has left');
-    else if (connection === this.owner) this.fail('its owner on the bridge has left');
+      this.fail('the client that requested the move has disconnected');
+    else if (connection === this.owner) this.fail('its owner on the bridge has disconnected');
   }
 
   protected get missing(): string {
-    if (this.candidate === undefined) return 'no program has asked for it there';
+    if (this.candidate === undefined) return 'no program has requested it there';
     return `${partyText(this.candidate)} has not become its owner`;
   }
 
@@ -106,7 +106,8 @@ export class MoveBack extends Migration {
 
   private open(): void {
     const link = this.uplink?.link;
-    if (link?.isReady !== true || this.owner === undefined) return this.fail('its owner has left');
+    if (link?.isReady !== true || this.owner === undefined)
+      return this.fail('its owner has disconnected');
     this.leaveQueue();
     if (this.request.releasesFirst || this.isStartedThere) return this.release(link, this.owner);
     link.call('RequestName', 'su', [this.name, RequestNameFlag.AllowReplacement], () => {
@@ -165,7 +166,7 @@ export class MoveBack extends Migration {
     this.request.report('candidate', party);
     this.attachment.pinger.ping(party.owner, this.request.timeoutMs, (answers) => {
       if (this.isOver || this.isTurning) return;
-      if (!answers) return this.fail('the new owner has left, or has not answered');
+      if (!answers) return this.fail('the new owner has disconnected, or has not answered');
       this.answers = true;
       this.whenReady(() => {
         link.call('ReleaseName', 's', [this.name], () => {});
@@ -189,7 +190,8 @@ export class MoveBack extends Migration {
     const { attachment, candidate, name } = this;
     const { driver, holds, host, pinger } = attachment;
     if (this.isOver || candidate === undefined) return;
-    if (!this.answers) return this.fail(`${partyText(candidate)} has left, or has not answered`);
+    if (!this.answers)
+      return this.fail(`${partyText(candidate)} has disconnected, or has not answered`);
     const hold = holds.begin(name);
     const oldName = uplink.farText;
     for (const each of driver.registry.names.queuedOwners(name).toReversed()) {

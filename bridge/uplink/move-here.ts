@@ -89,12 +89,12 @@ export class MoveHere extends Migration {
   connectionGone(connection: Connection): void {
     if (this.isTurning) return;
     if (connection === this.request.requester)
-      this.fail('the client that asked for the move has left');
-    else if (connection === this.candidate?.connection) this.fail('the new owner has left');
+      this.fail('the client that requested the move has disconnected');
+    else if (connection === this.candidate?.connection) this.fail('the new owner has disconnected');
   }
 
   protected get missing(): string {
-    if (this.candidate === undefined) return 'no program has asked for it on the bridge';
+    if (this.candidate === undefined) return 'no program has requested it on the bridge';
     if (!this.answers) return `${partyText(partyHere(this.candidate.connection))} has not answered`;
     return `${partyText(this.old)} has not released it, and does not allow replacement`;
   }
@@ -141,7 +141,7 @@ export class MoveHere extends Migration {
         if (this.isOver || this.isTurning) return;
         this.answers = answers;
         if (answers) this.whenReady(() => this.replace(candidate, link));
-        else this.fail('the new owner has left, or has not answered');
+        else this.fail('the new owner has disconnected, or has not answered');
       });
     });
   }
@@ -183,7 +183,7 @@ export class MoveHere extends Migration {
 
   private failedBy(reply: BusReply): boolean {
     if (reply?.type === MessageType.MethodReturn) return false;
-    this.fail(reply === undefined ? 'the new owner has left' : String(reply.body[0]));
+    this.fail(reply === undefined ? 'the new owner has disconnected' : String(reply.body[0]));
     return true;
   }
 
@@ -203,7 +203,7 @@ export class MoveHere extends Migration {
     const { attachment, hold, name } = this;
     const { connection, uplink, flags, claim } = candidate;
     if (this.isOver || hold === undefined) return;
-    if (!connection.live) return this.fail('the new owner has left');
+    if (!connection.live) return this.fail('the new owner has disconnected');
     const held = hold.count;
     const before = attachment.driver.registry.owner(name);
     if (before !== undefined) attachment.ghosts.of(before)?.letReplace(name);
@@ -216,7 +216,7 @@ export class MoveHere extends Migration {
     attachment.pinger.ping(uplink.farText, DRAIN_MAX_MS, () => {
       if (this.isOver) return;
       /* an owner that was replaced gets the name back if it was queued for it */
-      if (!connection.live) return this.fail('the new owner has left at once');
+      if (!connection.live) return this.fail('the new owner disconnected at once');
       this.keepPatterns(() => this.succeed({ from: this.old, to: partyHere(connection), held }));
     });
   }

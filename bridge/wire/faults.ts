@@ -98,7 +98,7 @@ const TEXTS: Readonly<Record<number, string | undefined>> = {
   [WireFault.NotTerminated]: 'a string or signature does not end with a zero byte',
   [WireFault.Utf8]: 'a string is not valid UTF-8, or contains U+0000',
   [WireFault.Boolean]: 'a boolean is neither 0 nor 1',
-  [WireFault.ObjectPath]: 'a value of type object path is not a valid one',
+  [WireFault.ObjectPath]: 'a value of type object path is not a valid object path',
   [WireFault.ArrayTooLong]: 'an array is longer than 64 MiB',
   [WireFault.ArrayLength]: 'the last element of an array does not end where the array ends',
   [WireFault.Nesting]: 'values are nested more than 64 deep',

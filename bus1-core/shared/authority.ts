@@ -203,7 +203,7 @@ export class Authority implements IntroducerContext {
       const isOneTooMany = ofUid > EARLY_PER_UID_MAX && member.credentials.uid === uid;
       if (!isOverdue && !isOneTooMany && this.silent.size <= EARLY_MAX) continue;
       if (member.credentials.uid === uid) ofUid--;
-      this.expel(member, 'it has not said hello');
+      this.expel(member, 'it did not send hello in time');
     }
   }
 
@@ -292,7 +292,8 @@ export class Authority implements IntroducerContext {
       if (frame === 'empty') return;
       if (frame === 'closed') return this.remove(member);
       try {
-        if (frame.hasLostDescriptors) throw new ChannelError('there was no room for its page');
+        if (frame.hasLostDescriptors)
+          throw new ChannelError('the descriptor of its page was lost: too many open files');
         this.act(member, parseMemberMessage(frame.message), frame.fds);
       } finally {
         for (const fd of frame.fds) closeFd(fd);
@@ -303,7 +304,7 @@ export class Authority implements IntroducerContext {
   /** Descriptors that are kept are taken out of `fds`. */
   private act(member: Member, message: MemberMessage, fds: number[]): void {
     if (message.kind === 'hello') return this.welcome(member, message, fds);
-    if (fds.length > 0 || member.id === 0) throw new ChannelError('a request out of place');
+    if (fds.length > 0 || member.id === 0) throw new ChannelError('an unexpected request');
     if (message.kind === 'introduce') this.introducer.introduce(member, message.peer, false);
     else if (message.kind === 'ready') this.introducer.complete(member, message.peer);
     else this.introducer.cancel(member, message.peer);
@@ -315,7 +316,7 @@ export class Authority implements IntroducerContext {
     fds: number[],
   ): void {
     if (member.pageFd >= 0 || fds.length !== 1 || !isPage(fds[0])) {
-      throw new ChannelError('a hello without a sealed page, or a second one');
+      throw new ChannelError('a hello without a sealed page, or a second hello');
     }
     member.pageFd = fds.pop()!;
     member.maxima = maxima;

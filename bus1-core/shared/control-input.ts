@@ -64,7 +64,7 @@ export class ControlInput {
   private noteIdle(): void {
     const { opened } = this.link.outbox;
     if (++this.idle <= IDLE_ENTRIES_MAX + this.effects + opened) return;
-    throw new ChannelError(`${this.idle} entries that have no effect`);
+    throw new ChannelError(`it sent ${this.idle} entries that have no effect`);
   }
 
   private hasEffect(view: DataView, at: number, type: number): boolean {
@@ -107,7 +107,7 @@ export class ControlInput {
       case EntryType.TraceEnd:
         return this.link.incoming.end(first);
       default:
-        throw new ChannelError(`an entry of type ${type} out of place`);
+        throw new ChannelError(`an unexpected entry of type ${type}`);
     }
   }
 
@@ -123,7 +123,9 @@ export class ControlInput {
   /** The other side gives back `count` references to a node. @throws ChannelError */
   giveBack(record: Export, count: number): void {
     if (count === 0 || count > record.references) {
-      throw new ChannelError(`${count} of ${record.references} references given back`);
+      throw new ChannelError(
+        `it released ${count} references to a node, but held ${record.references}`,
+      );
     }
     record.references -= count;
     if (record.references > 0) return;
@@ -147,12 +149,12 @@ export class ControlInput {
   private takeClaim(grantor: number, nonce: number, as: number): void {
     const { exports, identity, ownPeer } = this.link;
     if (as < CLAIMED_ID || exports.get(as) !== undefined) {
-      throw new ChannelError(`the ID ${as} cannot be used`);
+      throw new ChannelError(`it claimed a grant under the invalid ID ${as}`);
     }
     const granted = this.context.grants.claim(grantor, nonce, identity.id);
     if (granted === null || !granted.live) {
       if (++this.vainClaims > VAIN_CLAIMS_MAX) {
-        throw new ChannelError(`${this.vainClaims} claims of grants that do not exist`);
+        throw new ChannelError(`it claimed ${this.vainClaims} grants that do not exist`);
       }
       const record = exports.addNamed(as, null);
       if (record !== undefined) record.isVain = true;

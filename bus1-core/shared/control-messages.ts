@@ -56,7 +56,7 @@ export function parseMemberMessage(message: unknown): MemberMessage {
   switch (fields['kind']) {
     case 'hello':
       if (fields['version'] !== PROTOCOL_VERSION) {
-        throw new ChannelError(`protocol version ${String(fields['version'])}`);
+        throw new ChannelError(`unsupported protocol version ${String(fields['version'])}`);
       }
       return { kind: 'hello', version: PROTOCOL_VERSION, maxima: parseMaxima(fields['maxima']) };
     case 'introduce':
@@ -74,7 +74,7 @@ export function parseAuthorityMessage(message: unknown): AuthorityMessage {
   const kind = fields['kind'];
   if (kind === 'channel') {
     const ringBytes = natural(fields['ringBytes'], RING_BYTES_MAX);
-    if (ringBytes < RING_BYTES_MIN) throw new ChannelError(`a ring of ${ringBytes} bytes`);
+    if (ringBytes < RING_BYTES_MIN) throw new ChannelError(`a ring of only ${ringBytes} bytes`);
   } else if (kind !== 'welcome' && kind !== 'gone' && kind !== 'refused') {
     throw new ChannelError('an unknown message of the authority');
   }
@@ -82,7 +82,8 @@ export function parseAuthorityMessage(message: unknown): AuthorityMessage {
 }
 
 function fieldsOf(message: unknown): Record<string, unknown> {
-  if (typeof message !== 'object' || message === null) throw new ChannelError('no object');
+  if (typeof message !== 'object' || message === null)
+    throw new ChannelError('a message that is not a JSON object');
   return message as Record<string, unknown>;
 }
 

@@ -130,7 +130,7 @@ export class ControlSocket {
     const length = view.getUint32(0, true);
     const count = view.getUint32(4, true);
     if (length < FRAME_HEADER_BYTES || length > FRAME_MAX_BYTES) {
-      throw new ChannelError(`a frame of ${length} bytes`);
+      throw new ChannelError(`a frame with an invalid length of ${length} bytes`);
     }
     if (this.filled < length) return undefined;
     const text = Buffer.from(bytes.slice(FRAME_HEADER_BYTES, length)).toString('utf8');
@@ -165,7 +165,9 @@ export class ControlSocket {
     if (count === bytes.length) return true;
     if (count === -Errno.EAGAIN || count === -Errno.ETOOMANYREFS) return false;
     if (count === -Errno.EPIPE || count === -Errno.ECONNRESET) return true; // the reader sees the end
-    throw new ChannelError(`a frame could not be sent: ${count < 0 ? errnoName(-count) : 'cut'}`);
+    throw new ChannelError(
+      `a frame could not be sent: ${count < 0 ? errnoName(-count) : 'truncated'}`,
+    );
   }
 }
 

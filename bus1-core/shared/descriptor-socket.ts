@@ -55,7 +55,9 @@ export class DescriptorSocket {
     const [fd = -1] = this.take(1);
     try {
       if (fd < 0)
-        throw new ChannelError('there was no descriptor left for the memory that it sent');
+        throw new ChannelError(
+          'the descriptor of the memory that it sent was lost: too many open files',
+        );
       return map(fd);
     } finally {
       if (fd >= 0) closeFd(fd);

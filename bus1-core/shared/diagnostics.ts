@@ -44,7 +44,7 @@ export class Diagnostics {
     let window = this.byUid.get(uid);
     if (window === undefined || nowMs >= window.endMs) {
       const leftOut = window?.leftOut ?? 0;
-      if (leftOut > 0) this.say(`${leftOut} more diagnostics about processes of uid ${uid}`);
+      if (leftOut > 0) this.say(`${leftOut} diagnostics about processes of uid ${uid} suppressed`);
       if (this.byUid.size >= USERS_MAX) this.byUid.clear();
       window = { endMs: nowMs + WINDOW_MS, lines: 0, leftOut: 0 };
       this.byUid.set(uid, window);

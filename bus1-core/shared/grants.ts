@@ -46,7 +46,8 @@ export class GrantTable implements Sink {
     let ofGrantor = this.grants.get(grantor);
     if (ofGrantor === undefined) this.grants.set(grantor, (ofGrantor = new Map()));
     if (ofGrantor.has(nonce)) throw new ChannelError(`the nonce ${nonce} is in use`);
-    if (ofGrantor.size === GRANTS_MAX) throw new ChannelError(`${GRANTS_MAX} unclaimed grants`);
+    if (ofGrantor.size === GRANTS_MAX)
+      throw new ChannelError(`more than ${GRANTS_MAX} unclaimed grants`);
     const grant: Grant = { grantor, nonce, to, handle: null };
     ofGrantor.set(nonce, grant);
     if (node === null) return;

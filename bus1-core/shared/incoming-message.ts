@@ -42,7 +42,7 @@ export class IncomingMessage {
   /** Reads the entry of `length` bytes at `at` of the ring of `channel`. @throws ChannelError */
   read(channel: Channel, at: number, length: number): void {
     const { view } = channel.reader;
-    if (length < MessageOffset.Body) throw new ChannelError(`a message of ${length} bytes`);
+    if (length < MessageOffset.Body) throw new ChannelError(`a message of only ${length} bytes`);
     this.target = view.getUint32(at + MessageOffset.Target, true);
     this.trace = view.getUint32(at + MessageOffset.Trace, true);
     this.account = view.getUint32(at + MessageOffset.Account, true);
@@ -55,12 +55,12 @@ export class IncomingMessage {
     this.lostDescriptors = 0;
     if (this.handleCount > HANDLES_MAX || this.descriptorCount > DESCRIPTORS_MAX) {
       throw new ChannelError(
-        `${this.handleCount} handles, ${this.descriptorCount} descriptors in a message`,
+        `a message with ${this.handleCount} handles and ${this.descriptorCount} descriptors: too many`,
       );
     }
     const bodyBytes = this.handleCount * REFERENCE_BYTES + this.lengthBytes;
     if (this.segment === 0 && bodyBytes > length - MessageOffset.Body) {
-      throw new ChannelError(`${bodyBytes} bytes in an entry of ${length}`);
+      throw new ChannelError(`a body of ${bodyBytes} bytes in an entry of ${length} bytes`);
     }
     this.source = channel.reader.bytes;
     this.words = channel.reader.quads;

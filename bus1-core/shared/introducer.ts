@@ -145,18 +145,18 @@ export class Introducer {
   private obstacle(requester: Member, target: Member): string | undefined {
     const { channelsPerMemberMax: max, channelsPerUidMax } = this.options;
     if (requester.peers.size >= max || target.peers.size >= max) {
-      return `a process may have ${max} channels`;
+      return `a process may have at most ${max} channels`;
     }
     const { uid } = requester.credentials;
     if (requester.isTrusted || target.isTrusted) return undefined;
     if (target.socket.waitingCount >= FRAMES_WAITING_MAX) return 'that process does not read';
     if (this.countPending(uid) >= PENDING_PER_UID_MAX) {
-      return `uid ${uid} has ${PENDING_PER_UID_MAX} introductions under way`;
+      return `uid ${uid} already has ${PENDING_PER_UID_MAX} pending introductions`;
     }
     if (uid === target.credentials.uid || this.countChannels(target, uid) < channelsPerUidMax) {
       return undefined;
     }
-    return `a process may have ${channelsPerUidMax} channels to processes of another user`;
+    return `a process may have at most ${channelsPerUidMax} channels to processes of another user`;
   }
 
   private countPending(uid: number): number {

@@ -74,7 +74,8 @@ export class LinkInput {
       }
       if (stampNs === 0 && ahead <= 0) return Infinity;
     }
-    if (!(stampNs > 0 && stampNs < Infinity)) throw new ChannelError(`a stamp of ${stampNs}`);
+    if (!(stampNs > 0 && stampNs < Infinity))
+      throw new ChannelError(`an invalid stamp of ${stampNs} ns`);
     if (stampNs > this.stampNs) this.stampNs = stampNs;
     return this.stampNs;
   }
@@ -135,7 +136,9 @@ export class LinkInput {
       throw new ChannelError(`uid ${uid} sent on behalf of uid ${incoming.account}`);
     }
     if (incoming.releases > record.references) {
-      throw new ChannelError(`${incoming.releases} of ${record.references} references given back`);
+      throw new ChannelError(
+        `it released ${incoming.releases} references to a node, but held ${record.references}`,
+      );
     }
     const { handle } = record;
     if (handle === null || isRefused(handle, incoming)) this.discard(incoming);
@@ -249,7 +252,7 @@ export class LinkInput {
       const isThird = kind === ReferenceKind.Third;
       const isKind = kind === ReferenceKind.Sender || kind === ReferenceKind.Receiver || isThird;
       if (!isKind || (references[at + KIND] & ~known) !== 0) {
-        throw new ChannelError(`a handle of kind ${references[at + KIND]}`);
+        throw new ChannelError(`a handle of the invalid kind ${references[at + KIND]}`);
       }
       if (kind === ReferenceKind.Receiver) this.link.exports.mustGet(references[at + ID]);
       if (isThird && (process === this.link.identity.id || process === this.context.id)) {

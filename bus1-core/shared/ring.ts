@@ -162,10 +162,10 @@ export class RingReader extends RingEnd {
       const toEnd = this.capacity - offset;
       const isWhole = length <= available && length <= toEnd && length % ENTRY_ALIGNMENT === 0;
       if (!isWhole || length < ENTRY_ALIGNMENT) {
-        throw new ChannelError(`an entry of ${length} bytes where there are ${available}`);
+        throw new ChannelError(`an entry of ${length} bytes where only ${available} are available`);
       }
       if (!isEntry(type, length)) {
-        throw new ChannelError(`an entry of type ${type} and ${length} bytes`);
+        throw new ChannelError(`an invalid entry of type ${type} and ${length} bytes`);
       }
       this.offset = offset;
       this.length = length;

@@ -164,7 +164,7 @@ export class SegmentMappings {
   get(id: number, lengthBytes: number): SharedMapping {
     const mapping = this.mappings.get(id);
     if (mapping === undefined || lengthBytes > mapping.length) {
-      throw new ChannelError(`${lengthBytes} bytes of segment ${id}, which has fewer`);
+      throw new ChannelError(`${lengthBytes} bytes of segment ${id}, which is smaller or missing`);
     }
     return mapping;
   }

@@ -24,7 +24,9 @@ export class OutgoingTrace {
     const isOwed = objects <= this.objects && bytes <= this.bytes && bytes >= 0;
     const isNothing = objects === 0 && bytes === 0 && descriptors === 0;
     if (!isOwed || isNothing || !Number.isInteger(bytes) || descriptors > this.descriptors) {
-      throw new ChannelError(`a credit of ${objects} objects, ${bytes} bytes that is not due`);
+      throw new ChannelError(
+        `a credit of ${objects} objects, ${bytes} bytes exceeds what was charged`,
+      );
     }
     this.giveBack(objects, bytes, descriptors);
   }
@@ -72,7 +74,7 @@ export class OutgoingTraces {
   /** @throws ChannelError */
   credit(id: number, objects: number, bytes: number, descriptors: number): void {
     const found = this.byId.get(id);
-    if (found === undefined) throw new ChannelError(`a credit for trace ${id}`);
+    if (found === undefined) throw new ChannelError(`a credit for the unknown trace ${id}`);
     found.credit(objects, bytes, descriptors);
     if (found.isOver) this.end(found);
   }
@@ -199,7 +201,7 @@ export class IncomingTrace implements DischargeListener {
       (used[1] + unreported[1] + bytes) * part > maxima[1] ||
       (used[2] + unreported[2] + descriptors) * part > maxima[2]
     ) {
-      throw new ChannelError(`more than its share of uid ${user.uid} was charged`);
+      throw new ChannelError(`it charged more than its share of uid ${user.uid}`);
     }
     if (!this.trace.charge(objects, bytes, descriptors)) {
       if (!this.mayOverdraw(objects, bytes, descriptors)) return false;
@@ -291,7 +293,7 @@ export class IncomingTraces {
       this.byId.set(id, found);
     }
     if (found.account !== account || found.target.user !== user) {
-      throw new ChannelError(`trace ${id} was that of another account`);
+      throw new ChannelError(`trace ${id} belongs to another account`);
     }
     this.last = found;
     return found;

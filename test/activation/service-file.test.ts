@@ -82,7 +82,12 @@ describe('a service file', () => {
     ['a unique name', '[D-BUS Service]\nName=:1.9\nExec=x', 2, 'is a unique name'],
     ["the bus's name", '[D-BUS Service]\nName=org.freedesktop.DBus\nExec=x', 2, 'owned by the bus'],
     ['its keys in a second section', `[D-BUS Service]\n${HEAD}Exec=x`, 0, 'no Name key'],
-    ['too much text', `${HEAD}Exec=x\n#${'x'.repeat(SERVICE_FILE_MAX_BYTES)}`, 0, 'bytes are more'],
+    [
+      'too much text',
+      `${HEAD}Exec=x\n#${'x'.repeat(SERVICE_FILE_MAX_BYTES)}`,
+      0,
+      'bytes; the limit is',
+    ],
   ])('with %s is not used', (_title, text, line, message) => {
     const { service, diagnostics } = parse(text);
     expect(service).toBeUndefined();

@@ -103,7 +103,7 @@ describe('the runner', () => {
   it('refuses what it does not know', async () => {
     await expect(run(process.execPath, [main, '--columns=kdbus'])).rejects.toMatchObject({
       stderr: expect.stringContaining(
-        "'kdbus' is none of ours, ours-system-d, ours-50-grants, dbus-broker, dbus-daemon, raw, ",
+        "'kdbus' is not one of ours, ours-system-d, ours-50-grants, dbus-broker, dbus-daemon, raw, ",
       ),
     });
   });

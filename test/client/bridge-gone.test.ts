@@ -17,7 +17,7 @@ const outcome = async (act: () => unknown): Promise<unknown> => {
 
 /** How it ends, and what is left: a domain needs no bus for what has begun. */
 const LEFT = {
-  domain: { reason: /bridge is gone/, conversation: ['x'], rest: 'Disconnected' },
+  domain: { reason: /bridge has ended/, conversation: ['x'], rest: 'Disconnected' },
   socket: { reason: /the bus has hung up|reset/, conversation: 'BusClosed', rest: 'BusClosed' },
 };
 

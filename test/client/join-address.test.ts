@@ -55,7 +55,10 @@ const Refused: [JoinOptions, RegExp][] = [
   [{ address: 'unix:path=/nowhere/bus' }, /cannot be reached; .*ENOENT/],
   [{ address: 'unix:path=/nowhere/bus', transport: 'domain' }, /no domain can be reached.*ENOENT/],
   [{ address: 'tcp:host=localhost,port=1' }, /cannot be reached; .*ECONNREFUSED/],
-  [{ address: 'tcp:host=localhost,port=1', transport: 'domain' }, /no place for a domain/],
+  [
+    { address: 'tcp:host=localhost,port=1', transport: 'domain' },
+    /no socket path beside which a domain could listen/,
+  ],
   [{ address: 'autolaunch:' }, /cannot connect by the transport "autolaunch"/],
   [{ address: 'nonsense' }, /no colon/],
 ];

@@ -7,14 +7,14 @@ import { run } from '../support/process.js';
 import { BRIDGE, folderOfTest, writeConfig } from './daemon.js';
 
 const MISTAKES: readonly [string, number, RegExp][] = [
-  ['explain', 2, /ask one thing/],
+  ['explain', 2, /give exactly one of/],
   ['explain --own notaname', 2, /"notaname" is not a name that a service can own/],
   ['explain --own :1.5', 2, /":1\.5" is not a name that a service can own/],
   ['explain --to notaname', 2, /"notaname" is not a bus name/],
   ['status nonsense', 1, /no colon after the transport/],
   ['attach --bus nonsense --import a.b -- true', 1, /no colon after the transport/],
   ['attach --bus unix:path=/nope --import a.b -- true', 1, /cannot reach the bus at .*ENOENT/],
-  ['attach --bus session', 2, /nothing would pass between the buses/],
+  ['attach --bus session', 2, /no names would pass between the buses/],
   ['runn', 2, /did you mean run/],
 ];
 
@@ -59,7 +59,10 @@ test.each(IN_JSON)('%s --json', async (line, code, expected) => {
 });
 
 test.each([
-  ['status', /is another one, such as dbus-daemon: only buses of bus1-bridge have a status/],
+  [
+    'status',
+    /is not one of bus1-bridge but, say, dbus-daemon: only buses of bus1-bridge report their status/,
+  ],
   ['migrate org.example.A', /is not attached to another one/],
 ])('%s, on a dbus-daemon', async (line, text) => {
   const address = `unix:path=${join(folderOfTest(), 'bus')}`;

@@ -46,7 +46,7 @@ const REFUSED: readonly [string, RegExp][] = [
   ['--session --system', /only one of/],
   ['--session --config-file=/a', /only one of/],
   ['--session --fork --nofork', /only one of --fork and --nofork/],
-  ['--session --print-address=stdout', /the number of a descriptor, not "stdout"/],
+  ['--session --print-address=stdout', /a file descriptor number, not "stdout"/],
   ['--config-file', /--config-file needs a value/],
   ['--session --address', /--address needs a value/],
   ['--session --address=unix:dir=/a --address=unix:dir=/b', /give only one --address/],

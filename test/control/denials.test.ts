@@ -57,7 +57,7 @@ describe.each([1, 2])('with %i host(s)', (hosts) => {
   });
 
   test('nothing yet', async () => {
-    expect(await denials()).toBe('nothing was refused since the bus started\n');
+    expect(await denials()).toBe('nothing has been refused since the bus started\n');
     expect(await denials('--json')).toBe('');
   });
 
@@ -100,7 +100,7 @@ describe.each([1, 2])('with %i host(s)', (hosts) => {
     const line = (await denials('--json')).split('\n').find((each) => each.includes('Native'));
     expect(JSON.parse(line!)).toMatchObject({
       name: sender.uniqueName,
-      why: expect.stringContaining(`says ${receiver.uniqueName}`),
+      why: expect.stringContaining(`reported by ${receiver.uniqueName}`),
       rule: `${file}:9`,
       count: 3,
     });

@@ -75,7 +75,7 @@ describe.each([1, 2])('with %i host(s)', (hosts) => {
       expect(text).toMatch(/^denied\nsend: denied by <deny .*"Forbidden"\/> at .*bus\.conf:7$/mu);
       expect(text).toContain(
         `to allow it: <allow send_destination="${SERVICE}" send_interface="org.bus1.I" ` +
-          `send_member="Forbidden"/>, behind ${file}:7`,
+          `send_member="Forbidden"/>, after ${file}:7`,
       );
       expect(code).toBe(1);
     }
@@ -111,13 +111,13 @@ describe.each([1, 2])('with %i host(s)', (hosts) => {
   });
 
   test.each([
-    [['--from', ':1.999', '--to', SERVICE], 1, /nobody has the name :1\.999 on this bus/u],
-    [['--from', 'org.bus1.Nobody', '--to', SERVICE], 1, /nobody has the name org\.bus1\.Nobody/u],
+    [['--from', ':1.999', '--to', SERVICE], 1, /the name :1\.999 has no owner on this bus/u],
+    [['--from', 'org.bus1.Nobody', '--to', SERVICE], 1, /the name org\.bus1\.Nobody has no owner/u],
     [['--from', '1', '--to', SERVICE], 1, /process 1 has no connection to this bus/u],
     [['--from', 'x y', '--to', SERVICE], 2, /"x y" is neither a bus name nor a process ID/u],
     [['--to', SERVICE], 2, /give one --from and one --to/u],
-    [['--from', 'a.b', '--to', SERVICE, '--user', '0'], 2, /say which user it is/u],
-    [['/etc/x', '--from', 'a.b', '--to', SERVICE], 2, /name a file, or a running bus/u],
+    [['--from', 'a.b', '--to', SERVICE, '--user', '0'], 2, /--user, .* do not apply/u],
+    [['/etc/x', '--from', 'a.b', '--to', SERVICE], 2, /give either a file or --bus/u],
   ])('%j is a mistake', async (words, status, message) => {
     const { code, error } = await explain(...words);
     expect(error).toMatch(message);

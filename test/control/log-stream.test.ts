@@ -101,6 +101,6 @@ test('a journal that has stopped does not block, and is told afterwards how much
   for (let i = 0; i < 5000; i++) write('one');
   const taken = readAll(fd).split('SYSLOG_IDENTIFIER').length - 1;
   write('last');
-  const [, lost] = /(\d+) log lines were lost/u.exec(readAll(fd))!;
+  const [, lost] = /(\d+) log lines were dropped/u.exec(readAll(fd))!;
   expect(taken + Number(lost)).toBe(5000);
 });

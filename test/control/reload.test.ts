@@ -54,7 +54,7 @@ function replace(file: string, text: string): void {
 }
 
 const RELOADED = /configuration reloaded/;
-const KEPT = /the bus goes on with what it had/;
+const KEPT = /the bus keeps its previous configuration/;
 const DENIED = 'org.freedesktop.DBus.Error.AccessDenied';
 
 test('SIGHUP changes what a connection that is open may own', async () => {

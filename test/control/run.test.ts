@@ -116,12 +116,12 @@ test.each([
   ['frobnicate', 2, /^bus1-bridge: unknown command 'frobnicate'; see --help\n$/],
   ['rum', 2, /unknown command 'rum'; did you mean run\?; see --help$/m],
   ['run --frobnicate', 2, /unknown option '--frobnicate'; see run --help$/m],
-  ['run --print-address=x', 2, /number of a descriptor, not "x"; see --help$/m],
+  ['run --print-address=x', 2, /file descriptor number, not "x"; see --help$/m],
   ['run --log-level=loud', 2, /--log-level can be .* not "loud"; see --help$/m],
   ['run --config=/nowhere/bus.conf', 1, /cannot read \/nowhere\/bus.conf: ENOENT/],
   ['run --address=unix:path=/nowhere/bus', 1, /cannot listen on "unix:path=\/nowhere\/bus"/],
-  ['explain', 2, /ask one thing: --connect, --own NAME, .*; see --help$/m],
-  ['explain --connect --own=a.b', 2, /ask one thing/],
+  ['explain', 2, /give exactly one of --connect, --own NAME, .*; see --help$/m],
+  ['explain --connect --own=a.b', 2, /give exactly one of/],
   ['explain --user=no-such-user --connect', 2, /no user "no-such-user"; see --help$/m],
 ])('bus1-bridge %s is refused in one line, with status %i', async (line, status, reason) => {
   const { code, stdout, stderr } = await bridge(folderOfTest(), line.split(' '));

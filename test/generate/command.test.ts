@@ -59,7 +59,7 @@ describe('from files', () => {
 const REFUSED: [string, RegExp][] = [
   ['', /give files with introspection XML, or --bus; see --help/],
   ['absent.xml', /no such file or directory, open 'absent.xml'/],
-  ['--interface a.B upower.xml', /^bus1-bridge: upower.xml: no interface "a.B"; there are: /],
+  ['--interface a.B upower.xml', /^bus1-bridge: upower.xml: no interface "a.B"; available: /],
   ['hostname.ts', /^bus1-bridge: hostname.ts:\d+:\d+: malformed XML/],
   ['upower.xml -o /nowhere/at/all', /no such file or directory, open '\/nowhere\/at\/all'/],
   ['--bus session org.example.A', /--bus takes one bus name and one object path; see --help/],

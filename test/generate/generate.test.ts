@@ -74,10 +74,10 @@ test('what every object has is left out, unless it is asked for', () => {
 });
 
 const REFUSED: [string, string[], string][] = [
-  ['', [], 'one: no interfaces but those that every D-Bus object has'],
-  [PEER, [], 'one: no interfaces but those that every D-Bus object has'],
-  [A + B, ['a.C'], 'one: no interface "a.C"; there are: a.A, a.B'],
-  ['', ['a.C'], 'one: no interface "a.C"; there are: none'],
+  ['', [], 'one: only the standard interfaces that every D-Bus object has'],
+  [PEER, [], 'one: only the standard interfaces that every D-Bus object has'],
+  [A + B, ['a.C'], 'one: no interface "a.C"; available: a.A, a.B'],
+  ['', ['a.C'], 'one: no interface "a.C"; available: none'],
   [A + OTHER_A, [], 'a.A is described differently twice in one: give one of them'],
   ['<interface name="a"/>', [], 'one:1:7: <interface>: "a" is not a valid interface name'],
   ['&lol;', [], 'one:1:11: malformed XML: undefined entity.'],

@@ -297,7 +297,7 @@ describe('descriptors', () => {
     const client = RawClient.open(bus.address);
     client.send(withDescriptors(5), Array<number>(5).fill(nullFd));
     expect(await closing(client)).toBe(
-      'its message brings 5 file descriptors, more than max_message_unix_fds=4',
+      'its message carries 5 file descriptors, more than max_message_unix_fds=4',
     );
   });
 
@@ -313,7 +313,7 @@ describe('descriptors', () => {
     const client = RawClient.open(bus.address);
     client.send(withDescriptors(2), [nullFd]);
     expect(await closing(client)).toBe(
-      'its message announces 2 file descriptors that did not come',
+      'its message announces 2 file descriptors that did not arrive',
     );
   });
 });
@@ -336,7 +336,7 @@ describe('before Hello', () => {
   test('who authenticates and says no more is not waited for', async () => {
     const client = new RawClient(bus.address).authenticate();
     expect(await refusal(client)).toBe(
-      'connection closed: it did not say Hello within auth_timeout=300 ms',
+      'connection closed: it did not send Hello within auth_timeout=300 ms',
     );
   });
 });
@@ -349,13 +349,13 @@ describe('a handshake that is broken', () => {
     [
       'garbage without end',
       `\0${'\r\n'.repeat(8000)}`,
-      'it does not read the answers to its authentication',
+      'it does not read the replies to its authentication',
     ],
     ['BEGIN before anything else', '\0BEGIN\r\n', 'BEGIN without a successful AUTH'],
     [
       'six mechanisms that do not exist',
       sixTimes,
-      'rejected 6 times; at last: the mechanism KERBEROS_V4 is not on offer',
+      'rejected 6 times; last reason: the mechanism KERBEROS_V4 is not on offer',
     ],
   ])('%s', async (_, text, reason) => {
     const client = new RawClient(bus.address);
@@ -388,7 +388,7 @@ describe('a handshake that is broken', () => {
 });
 
 describe('half a message', () => {
-  const LEFT = 'it left in the middle of a message, after 30 bytes of it';
+  const LEFT = 'it disconnected in the middle of a message, after 30 bytes of it';
   const half = rawMessage({}).slice(0, 30);
 
   test('and then nothing: the client has hung up', async () => {

@@ -18,7 +18,7 @@ const SAME_AT_REST = 100;
 
 /** What the log may say of those who do not leave in peace, or say that it leaves out; N is a number. */
 const REASONS = [
-  'connection closed: it left in the middle of a message, after N bytes of it',
+  'connection closed: it disconnected in the middle of a message, after N bytes of it',
   "connection closed: it sent a malformed message: the first byte is neither 'l' nor 'B'",
   'connection closed: it sent file descriptors without having negotiated them',
   'messages are refused: a client does not read (max_outgoing_bytes=N)',
@@ -213,7 +213,7 @@ async function atRest(observer: RawClient): Promise<Record<string, number>> {
 
 /** A line of the log without its number; of one that says what was left out, what that was. */
 function reasonIn(line: string): string {
-  return line.replace(/^\d+ similar lines were left out: /, '').replace(/\d+|…/, 'N');
+  return line.replace(/^\d+ similar lines suppressed: /, '').replace(/\d+|…/, 'N');
 }
 
 describe.each([1, 2])('on a bus with %d hosts', (hosts) => {

@@ -403,7 +403,7 @@ describe('what waits for a client that does not read', () => {
     const line = await bus.complaint(({ msg }) => msg.startsWith('connection closed'));
     expect(line).toMatchObject({
       name: sleeper.uniqueName,
-      msg: expect.stringContaining(`does not read the bus's answers`),
+      msg: expect.stringContaining(`does not read the bus's replies`),
     });
     expectOthersGoOn();
   });

@@ -23,7 +23,7 @@ test('twenty lines of a kind, and then the number of the others', () => {
   expect(lines).toHaveLength(21);
   expect(lines.at(-1)).toEqual([
     'notice',
-    '980 similar lines were left out: connection refused: attempt … of …',
+    '980 similar lines suppressed: connection refused: attempt … of …',
     { uid: 6, leftOut: 980 },
   ]);
 });

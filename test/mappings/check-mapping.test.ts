@@ -118,7 +118,8 @@ test.each([
   [
     '/other',
     [
-      '5:3: no object has the path /other, where the service has org.example.Things [advice, not-introspected]',
+      '5:3: the mapping has no object with the path /other, where the service has org.example.Things ' +
+        '[advice, not-introspected]',
     ],
   ],
 ])('a service with an object at %s', (path, expected) => {

@@ -189,7 +189,7 @@ objects:
   library:
     path: /org/example/Library
     interfaces: [org.example.Library1]
-  # 2 of these were there.
+  # 2 of these existed.
   book:
     path: /org/example/Library/books/{book}
     interfaces: [org.example.Book1]

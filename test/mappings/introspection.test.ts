@@ -74,7 +74,7 @@ describe('introspection data', () => {
   test.each([
     ['', 'x:1:1: malformed XML: document must contain a root element.'],
     ['<node>\n  <interface></node>', 'x:2:20: malformed XML: unexpected close tag.'],
-    ['<interface name="a.B"/>', 'x:1:1: <interface>: the root element is no <node>'],
+    ['<interface name="a.B"/>', 'x:1:1: <interface>: the root element is not <node>'],
     [
       '<node>\n  <interface/></node>',
       'x:2:3: <interface>: the attribute "name" is missing or empty',

@@ -295,7 +295,7 @@ interfaces:
     [
       'a member left out and described',
       [`${GOOD}interfaces: { org.example.Things: { methods: { A: {} }, leave_out: [A] } }`],
-      ['0.yaml:5:48: A is left out: what is said about it has no effect [error, unknown-member]'],
+      ['0.yaml:5:48: A is left out, so its entry has no effect [error, unknown-member]'],
     ],
   ])('%s', (_, texts, expected) => {
     const findings = lint(...texts);

@@ -208,6 +208,6 @@ uplinks: { allow: [${allow}] }
   test('a name that nobody owns', () => {
     const seen = new Traffic();
     seen.called(':1.1', 'org.example.Absent');
-    expect(planText(planFor(seen))).toContain('it has no owner at present');
+    expect(planText(planFor(seen))).toContain('       no owner at present');
   });
 });

@@ -73,7 +73,9 @@ describe.runIf(process.getuid!() === 0).each([1, 2])('a bus with %i host(s)', (h
     }
     const refused = others.flatMap(({ frames }) => frames.filter(({ kind }) => kind === 'refused'));
     expect(refused.map((frame) => frame['reason'])).toEqual(
-      Array<string>(MEMBERS).fill('a process may have 128 channels to processes of another user'),
+      Array<string>(MEMBERS).fill(
+        'a process may have at most 128 channels to processes of another user',
+      ),
     );
     const own = joinAs(0)!;
     expect(

@@ -55,7 +55,7 @@ test('once more changes nothing; back takes away what it wrote, also once more',
   expect(carryOut({ system: true, back: true })).toBe(0);
   expect(readdirSync(join(root, 'etc/systemd/system'))).toEqual([]);
   expect(carryOut({ system: true, back: true })).toBe(0);
-  expect(said.at(-1)).toContain('nothing to take back');
+  expect(said.at(-1)).toContain('nothing to remove');
 });
 
 test('what an interrupted run left behind is in nobody’s way', () => {

@@ -280,7 +280,7 @@ describe('limits that are wrong are errors', () => {
     [
       'too large',
       '<limit name="auth_timeout">2147483648</limit>',
-      'limit "auth_timeout" is 2147483648, more than the most it can be, 2147483647',
+      'limit "auth_timeout" is 2147483648; the maximum is 2147483647',
     ],
   ];
   it.each(cases)('%s', (_name, element, message) => {

@@ -121,7 +121,7 @@ describe('policy convert', () => {
 
   it('refuses an order that YAML cannot keep', () => {
     const xml = '<busconfig><include>a</include><user>root</user></busconfig>';
-    expect(() => convertBusconfig(xml)).toThrow('<user> behind <include>');
+    expect(() => convertBusconfig(xml)).toThrow('<user> after <include>');
   });
 });
 

@@ -35,8 +35,8 @@ describe('explain', () => {
     expect(formatExplanation(explanation, true)).toEqual([
       'denied',
       `send: denied by <deny send_destination="a.A" send_interface="i.I" send_member="Stop"/> at ${MAIN}:5`,
-      `  ${MAIN}:2: <allow send_destination="b.B"/>: out of force ` +
-        `(put out of force by <deny send_type="*"/> at ${MAIN}:3)`,
+      `  ${MAIN}:2: <allow send_destination="b.B"/>: discarded ` +
+        `(overridden by <deny send_type="*"/> at ${MAIN}:3)`,
       `  ${MAIN}:3: <deny send_type="*"/>: overridden (a later rule matches, too)`,
       `  ${MAIN}:4: <allow send_destination="a.A"/>: overridden (a later rule matches, too)`,
       `  ${MAIN}:5: <deny send_destination="a.A" send_interface="i.I" send_member="Stop"/>: decides (last match)`,

@@ -213,7 +213,7 @@ describe('a refusal', () => {
     expect(facet.check(policyMessage(CALL))).toBe(false);
     expect(facet.lastRule).toMatchObject({ file: MAIN, line: 3 });
     expect(describeRefusal(facet)).toBe(
-      `the sender's policy refuses to send it: <deny send_interface="i.I" send_member="M"/> at ${MAIN}:3`,
+      `the sender's policy does not let it send the message: <deny send_interface="i.I" send_member="M"/> at ${MAIN}:3`,
     );
   });
 
@@ -221,7 +221,7 @@ describe('a refusal', () => {
     expect(facet.check(policyMessage({ ...CALL, member: 'N' }))).toBe(false);
     expect(facet.lastRule).toBeUndefined();
     expect(describeRefusal(facet)).toBe(
-      "no rule in the receiver's policy allows to receive it; to permit it, add an <allow receive_...>",
+      "no rule in the receiver's policy lets it receive the message; to permit it, add an <allow receive_...>",
     );
   });
 

@@ -55,7 +55,7 @@ describe('lint', () => {
       'a prefix of names',
       '<allow send_destination_prefix="a.B" send_interface="a.I"/>',
       [
-        'broker-differs: dbus-broker does not know send_destination_prefix, and takes the rule as if it were not there',
+        'broker-differs: dbus-broker does not know send_destination_prefix, and applies the rule as if it had none',
       ],
     ],
     ...[
@@ -65,7 +65,7 @@ describe('lint', () => {
       `replies: ${rule}`,
       rule,
       [
-        'broker-differs: dbus-broker ignores rules about replies: those that are awaited always pass, and no others',
+        'broker-differs: dbus-broker ignores rules about replies: requested replies always pass, others never',
       ],
     ]),
     [
@@ -86,7 +86,7 @@ describe('lint', () => {
     [
       'a requested call',
       '<allow send_type="method_call" send_requested_reply="false"/>',
-      ['no-effect: send_requested_reply says nothing about a method_call'],
+      ['no-effect: send_requested_reply has no effect on a method_call'],
     ],
     [
       'an interface for everybody',
@@ -112,13 +112,13 @@ describe('lint', () => {
 <allow send_destination="*"/>
 <deny send_broadcast="true"/>`;
     expect(lint(SESSION, policy(rules))).toEqual([
-      `3 shadowed: this never counts: <allow send_type="*"/> at ${SESSION}:6 comes later`,
-      `4 contradiction: this takes back <allow send_destination="a.A"/> at ${SESSION}:3`,
-      `4 shadowed: this never counts: <allow send_type="*"/> at ${SESSION}:6 comes later`,
+      `3 shadowed: this has no effect: <allow send_type="*"/> at ${SESSION}:6 overrides it later`,
+      `4 contradiction: this reverses <allow send_destination="a.A"/> at ${SESSION}:3`,
+      `4 shadowed: this has no effect: <allow send_type="*"/> at ${SESSION}:6 overrides it later`,
       `5 duplicate: this repeats <deny send_destination="a.A"/> at ${SESSION}:4`,
-      `5 shadowed: this never counts: <allow send_type="*"/> at ${SESSION}:6 comes later`,
-      '7 overrides-earlier: without type, path, interface, member, error or name, this puts ' +
-        'all 4 earlier send rules out of force, as in dbus-daemon; add send_type',
+      `5 shadowed: this has no effect: <allow send_type="*"/> at ${SESSION}:6 overrides it later`,
+      '7 overrides-earlier: without type, path, interface, member, error or name, this overrides ' +
+        'all 4 earlier send rules, as in dbus-daemon; add send_type',
     ]);
   });
 
@@ -129,7 +129,7 @@ describe('lint', () => {
 <deny receive_sender="a.A"/>
 <allow send_destination="a.A"/>`;
     expect(lint(SYSTEM, policy(rules))).toEqual([
-      '3 broad-send: without send_destination, this is about the messages to all services',
+      '3 broad-send: without send_destination, this applies to messages to all services',
       '4 broad-own: every user may own a.A; allow it in a <policy user="…"> instead',
       '5 broad-own: every user may own every name; allow it in a <policy user="…"> instead',
       '6 receive-rule: receiving is allowed by default; restrict senders by send_destination instead',
@@ -142,7 +142,7 @@ describe('lint', () => {
     expect(lint(SESSION, body)).toEqual([
       '1 anonymous: <allow_anonymous/> lets anybody who can reach the bus connect',
       '4 at-console: at_console is deprecated; use polkit, or name a user or group',
-      '4 no-effect: connect rules count in context policies only',
+      '4 no-effect: connect rules have an effect in context policies only',
     ]);
   });
 });

@@ -96,7 +96,7 @@ it('says where the rule belongs', () => {
   };
   const explanation = explainMessage(judged.sender, judged.receiver, judged.flow, judged.facts);
   expect(remediesFor(explanation, judged)).toEqual([
-    'to allow it: <allow send_destination="com.a.A" send_interface="com.x.I" send_member="M"/>, behind /etc/bus.conf:1',
+    'to allow it: <allow send_destination="com.a.A" send_interface="com.x.I" send_member="M"/>, after /etc/bus.conf:1',
     'to allow it: <allow receive_interface="com.x.I" receive_member="M"/>, in <policy context="default">',
   ]);
 });

@@ -350,24 +350,24 @@ roles:
   const app: Party = { policy: policies.for(ALICE), names: new Set() };
   const ROLE = `role "app" at ${FILE}:7`;
   const rows: readonly (readonly [Flow, string, Partial<MessageFacts>, string])[] = [
-    [Flow.Directed, 'org.example.Hidden', {}, 'the other side does not exist for it'],
-    [Flow.Directed, 'org.example.Seen', {}, 'no grant is about this message'],
-    [Flow.Directed, 'org.example.Heard', {}, 'no grant is about this message'],
-    [Flow.Directed, 'org.example.Talk', {}, 'a grant lets it pass'],
-    [Flow.Directed, 'org.example.Called', {}, 'a grant lets it pass'],
-    [Flow.Directed, 'org.example.Called', { path: '/b' }, 'no grant is about this message'],
-    [Flow.Directed, 'org.freedesktop.DBus', {}, 'a grant lets it pass'],
-    [Flow.Broadcast, 'org.example.Heard', { type: 4 }, 'a grant lets it pass'],
-    [Flow.Broadcast, 'org.example.Talk', { type: 4 }, 'a grant lets it pass'],
-    [Flow.Broadcast, 'org.example.Called', { type: 4 }, 'no grant is about this message'],
-    [Flow.Broadcast, 'org.example.Hidden', { type: 4 }, 'the other side does not exist for it'],
+    [Flow.Directed, 'org.example.Hidden', {}, 'the other side is not visible to it'],
+    [Flow.Directed, 'org.example.Seen', {}, 'no grant covers this message'],
+    [Flow.Directed, 'org.example.Heard', {}, 'no grant covers this message'],
+    [Flow.Directed, 'org.example.Talk', {}, 'a grant allows it'],
+    [Flow.Directed, 'org.example.Called', {}, 'a grant allows it'],
+    [Flow.Directed, 'org.example.Called', { path: '/b' }, 'no grant covers this message'],
+    [Flow.Directed, 'org.freedesktop.DBus', {}, 'a grant allows it'],
+    [Flow.Broadcast, 'org.example.Heard', { type: 4 }, 'a grant allows it'],
+    [Flow.Broadcast, 'org.example.Talk', { type: 4 }, 'a grant allows it'],
+    [Flow.Broadcast, 'org.example.Called', { type: 4 }, 'no grant covers this message'],
+    [Flow.Broadcast, 'org.example.Hidden', { type: 4 }, 'the other side is not visible to it'],
   ];
   test.each(rows)('%s, %s %j: %s', (flow, name, facts, outcome) => {
     const other: Party = { policy: undefined, names: new Set([name]) };
     const [sender, receiver] = flow === Flow.Broadcast ? [other, app] : [app, other];
     const message = { ...CALL, ...facts };
     const explanation = explainMessage(sender, receiver, flow, message);
-    const passes = outcome === 'a grant lets it pass';
+    const passes = outcome === 'a grant allows it';
     expect(explanation.allowed).toBe(passes);
     expect(formatExplanation(explanation)[1]).toBe(`${ROLE} confines the client: ${outcome}`);
     const [remedy] = remediesFor(explanation, { sender, receiver, flow, facts: message });
@@ -383,7 +383,7 @@ describe('what is wrong with a role', () => {
       '{ own: org.example.A }',
       '2:6: roles.r.for: Invalid key: Expected "for" but received undefined',
     ],
-    ['{ for: {} }', '2:13: role "r": it is for nobody in particular; user: "*" is everybody'],
+    ['{ for: {} }', '2:13: role "r": it has no conditions; for everybody, write user: "*"'],
     ['{ for: { user: 0, shell: x } }', '2:31: roles.r.for.shell: there is no such key'],
     ['{ for: { user: 0 }, seen: [] }', '2:32: roles.r.seen: there is no such key'],
     ['{ for: { executable: foo } }', '2:27: role "r": "foo" is not an absolute path'],
@@ -470,7 +470,7 @@ roles:
     talk: [org.example.A, org.example.A]
 `;
     expect(lintConfig(good(text).config).map(formatDiagnostic)).toEqual([
-      `${FILE}:3:8: role "one" is for nobody`,
+      `${FILE}:3:8: role "one" applies to no client`,
       `${FILE}:4:8: role "two" is for clients of unix:path=/b, where the bus does not listen`,
       `${FILE}:7:27: this repeats talk org.example.A at ${FILE}:7`,
     ]);

@@ -214,8 +214,8 @@ describe('org.bus1.Sandbox.Listen', () => {
       refusal([0, 1, ['--talk=nonsense']], [listening, life]),
       refusal([0, 1, []], [listening, notListening]),
     ]).toEqual([
-      `${invalid}an index in its body is that of no descriptor`,
-      `${invalid}its first descriptor is no socket that listens`,
+      `${invalid}a descriptor index in its body is out of range`,
+      `${invalid}its first descriptor is not a listening socket`,
       `${invalid}Unknown argument --everything`,
       `${invalid}'nonsense' is not a valid dbus name`,
       expect.stringMatching(/^org\.freedesktop\.DBus\.Error\.LimitsExceeded: .*EPERM/u),

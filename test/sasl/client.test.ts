@@ -201,7 +201,7 @@ describe('the client', () => {
     play(client, `> OK ${GUID}`);
     expect(client.failure).toEqual({
       code: 'guid-mismatch',
-      message: `the address promised the server ${OTHER_GUID}, this is ${GUID}`,
+      message: `the address names the server ${OTHER_GUID}, but this is ${GUID}`,
     });
   });
 

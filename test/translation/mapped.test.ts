@@ -190,7 +190,7 @@ test.each<[string[], RegExp]>([
   [[MAPPING, '--bus', 'session', NAME, '/org/example'], /"\/org\/example" is not a bus name/],
   [
     [MAPPING, joinPath(ROOT, 'test/generate/golden/upower.xml')],
-    /jukebox.yaml is about .*org.example.Jukebox1.*, of which .*upower.xml describes none/,
+    /jukebox.yaml has the interfaces .*org.example.Jukebox1.*, none of which .*upower.xml describes/,
   ],
 ])('generate --mapping %j is refused', async (words, reason) => {
   const { code, stdout, stderr } = await run(process.execPath, generate(...words));

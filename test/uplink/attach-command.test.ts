@@ -46,7 +46,7 @@ describeWith(OLD_BUS_SOFTWARE['dbus-daemon'], 'bus1-bridge attach', () => {
   test.each([
     {
       words: [],
-      message: /nothing would pass between the buses: name what to --import or to --export/,
+      message: /no names would pass between the buses: give --import or --export/,
     },
     { words: ['--import', 'a b'], message: /"a b" is not a pattern of bus names/ },
     {

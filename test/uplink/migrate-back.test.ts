@@ -107,7 +107,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         const move = new Move(mover, NEW_NAME, { isBack: true, timeoutMs: 50 });
         const { text } = move.failure();
         expect(text).toContain(
-          `${NEW_NAME} was not moved: no program has asked for it there within 0.05 s`,
+          `${NEW_NAME} was not moved: no program has requested it there within 0.05 s`,
         );
         expect(text).toContain(`It is owned by ${service.uniqueName} (pid ${process.pid}, `);
         expect(text).toMatch(/\) on the bridge now, on the bus at /);
@@ -128,7 +128,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         move.reached('waiting');
         askForName(next, NEW_NAME, REPLACE_EXISTING)();
         next.close();
-        expect(move.failure().text).toMatch(/has left, or has not answered/);
+        expect(move.failure().text).toMatch(/has disconnected, or has not answered/);
         callAndAnswer(client, NEW_NAME, service);
         callAndAnswer(outsider, NEW_NAME, service);
         expect(ownersSeen(client, NEW_NAME)).toEqual([]);

@@ -65,8 +65,8 @@ describeWith(
       expect(lines[0]).toContain(`${NOTIFICATIONS} is owned by :1.`);
       expect(lines[0]).toContain(`(pid ${replaceable.pid}, `);
       expect(lines[0]).toContain(`waiting for its new owner at ${bridge.address}`);
-      expect(lines[1]).toMatch(/^:1\.\d+ \(pid \d+, .*\) asks for it$/);
-      expect(lines[2]).toBe('it changes hands; callers wait a moment');
+      expect(lines[1]).toMatch(/^:1\.\d+ \(pid \d+, .*\) requests it$/);
+      expect(lines[2]).toBe('the name changes owner; callers wait a moment');
       expect(lines[3]).toMatch(
         /^org\.freedesktop\.Notifications has moved from :1\.\d+ .* to :1\.\d+ /,
       );
@@ -89,7 +89,7 @@ describeWith(
       const pidFile = join(old.folder, 'pid');
       const waiting = ['sh', '-c', `echo $$ > ${pidFile}; exec sleep 1000`];
       const { result, code } = await migrate(bridge, NAME, '--timeout', '0.5', '--', ...waiting);
-      expect(result.reason).toContain('no program has asked for it on the bridge within 0.5 s');
+      expect(result.reason).toContain('no program has requested it on the bridge within 0.5 s');
       expect(result.reason).toContain(`(pid ${stubborn.pid}, `);
       expect(code).toBe(1);
       const ended = ['--pid', readFileSync(pidFile, 'utf8').trim(), '-f', '/dev/null'];

@@ -171,7 +171,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         const { errorName, text } = new Move(mover, OLD_NAME, { timeoutMs: 50 }).failure();
         expect(errorName).toBe('org.bus1.Error.MigrationFailed');
         expect(text).toContain(
-          `${OLD_NAME} was not moved: no program has asked for it on the bridge`,
+          `${OLD_NAME} was not moved: no program has requested it on the bridge`,
         );
         expect(text).toContain(`It is owned by ${old.uniqueName} (pid ${process.pid}`);
         callAndAnswer(client, OLD_NAME, old);
@@ -195,7 +195,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         move.reached('waiting');
         askForName(service, OLD_NAME)();
         service.close();
-        expect(move.failure().text).toMatch(/the new owner has left/);
+        expect(move.failure().text).toMatch(/the new owner has disconnected/);
         callAndAnswer(client, OLD_NAME, old);
         expect(old.callBus('ListQueuedOwners', 's', [OLD_NAME])).toEqual([[old.uniqueName]]);
       });
@@ -215,7 +215,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         client.receive(isGone(service.uniqueName));
         answerPing(old);
         const { text } = move.failure();
-        expect(text).toMatch(/the new owner has left/);
+        expect(text).toMatch(/the new owner has disconnected/);
         expect(text).toContain(`It is owned by ${old.uniqueName}`);
         expect(numbersAt(old, client, OLD_NAME)).toEqual(numbers(1, MANY));
       });
@@ -232,7 +232,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         answerPing(old);
         service.receive(isCall('Ping'));
         service.close();
-        expect(move.failure().text).toMatch(/the new owner has left at once/);
+        expect(move.failure().text).toMatch(/the new owner disconnected at once/);
         callAndAnswer(client, OLD_NAME, old);
       });
 

@@ -15,7 +15,7 @@ export function measureBlocking(row: Row, durationMs: number, echo: BlockingEcho
   };
   const measured = warmly(durationMs, (ms) => latencyFigures(row, timeEach(ms, step)));
   if (returnedBytes !== lengthBytes) {
-    throw new Error(`of ${lengthBytes} bytes ${returnedBytes} came back`);
+    throw new Error(`${lengthBytes} bytes were sent, ${returnedBytes} came back`);
   }
   return measured;
 }

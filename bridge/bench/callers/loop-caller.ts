@@ -48,7 +48,7 @@ export class LoopCaller implements Caller {
     const sorted = await timeEachAsync(durationMs, () => this.#service.echo(bytes));
     const returned = await this.#service.echo(bytes);
     if (returned.length !== lengthBytes) {
-      throw new Error(`of ${lengthBytes} bytes ${returned.length} came back`);
+      throw new Error(`${lengthBytes} bytes were sent, ${returned.length} came back`);
     }
     return sorted;
   }

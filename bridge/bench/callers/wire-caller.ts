@@ -75,6 +75,6 @@ function hostOf(connection: Connection, name: string): number {
   );
   const [stats] = body;
   const host: unknown = stats instanceof Map ? stats.get('org.bus1.Process') : undefined;
-  if (!(host instanceof Variant)) throw new Error('the bus does not tell org.bus1.Process');
+  if (!(host instanceof Variant)) throw new Error('the bus does not report org.bus1.Process');
   return Number(host.value);
 }

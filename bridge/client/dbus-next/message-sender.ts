@@ -44,7 +44,10 @@ export class MessageSender extends Calls {
     values.write(signature, body);
     const { bytes, length, descriptors } = values;
     if (length > MESSAGE_MAX_BYTES) {
-      throw new library.DBusError(ErrorName.LimitsExceeded, `a body of ${length} bytes`);
+      throw new library.DBusError(
+        ErrorName.LimitsExceeded,
+        `the body of ${length} bytes exceeds the limit of 128 MiB`,
+      );
     }
     if (descriptors.length === 0) return { bytes, length, descriptors: null };
     if (!this.takesDescriptors) {

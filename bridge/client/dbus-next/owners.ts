@@ -60,7 +60,7 @@ class PendingOwner extends Pending<Owner> {
   }
 
   get what(): string {
-    return `the question who owns '${this.name}'`;
+    return `the lookup of the owner of '${this.name}'`;
   }
 
   protected read(message: Message): void {
@@ -68,7 +68,7 @@ class PendingOwner extends Pending<Owner> {
     const [resolution] = bytes;
     const handle = message.receivedCount > 0 ? message.received[0] : undefined;
     if (resolution === Resolution.Unowned || handle === undefined) {
-      this.error = new DBusError(ErrorName.ServiceUnknown, `nobody owns '${this.name}'`);
+      this.error = new DBusError(ErrorName.ServiceUnknown, `the name '${this.name}' has no owner`);
       return;
     }
     this.value = new Owner(this.member, handle, this.name);

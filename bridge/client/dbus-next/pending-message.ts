@@ -29,7 +29,7 @@ export class PendingMessage extends Pending<BusMessage> {
   protected read(message: Message): void {
     const { reader } = this.home;
     if (!reader.read(message, message.receivedCount)) {
-      this.error = new DBusError(ErrorName.NoReply, `a malformed answer: ${reader.fault}`);
+      this.error = new DBusError(ErrorName.NoReply, `malformed reply: ${reader.fault}`);
       return;
     }
     const { type, flags, errorName, signature, destination } = reader.header;
@@ -37,7 +37,7 @@ export class PendingMessage extends Pending<BusMessage> {
       reader.references?.closeDescriptors();
       this.error = new DBusError(
         ErrorName.NoReply,
-        'the answer is neither a method return nor an error',
+        'the reply is neither a method return nor an error',
       );
       return;
     }
@@ -45,7 +45,7 @@ export class PendingMessage extends Pending<BusMessage> {
     if (refusal !== undefined) {
       reader.references?.closeDescriptors();
       this.home.keptBack(this.senderOf(message.origin), refusal);
-      this.error = new DBusError(ErrorName.NoReply, `the answer is kept back. ${refusal.why}`);
+      this.error = new DBusError(ErrorName.NoReply, `the reply was withheld. ${refusal.why}`);
       return;
     }
     this.value = {

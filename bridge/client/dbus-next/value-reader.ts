@@ -147,7 +147,7 @@ export class ValueReader {
 }
 
 function noDescriptor(): never {
-  throw new Error('a file descriptor in a message: the bus has to be opened with negotiateUnixFd');
+  throw new Error('the message has a file descriptor: open the bus with { negotiateUnixFd: true }');
 }
 
 /** An assignment to this key would change what the object inherits. */

@@ -42,7 +42,7 @@ export class ValueWriter {
     const types = signatureTypes(signature);
     if (types.length !== values.length) {
       throw new Error(
-        `${values.length} arguments for signature '${signature}', which has ${types.length}`,
+        `${values.length} arguments for signature '${signature}', which has ${types.length} types`,
       );
     }
     for (let i = 0; i < types.length; i++) this.value(types[i], values[i]);
@@ -94,7 +94,7 @@ export class ValueWriter {
   private struct(type: CompleteType, value: unknown): void {
     const { children } = type;
     if (!Array.isArray(value) || value.length !== children.length) {
-      refuse(type, value, `an array of ${children.length}`);
+      refuse(type, value, `an array of ${children.length} elements`);
     }
     this.align(8);
     for (let i = 0; i < children.length; i++) this.value(children[i], value[i]);
@@ -151,7 +151,7 @@ export class ValueWriter {
 
   /** Accepts bigints, and values that convert to decimal digits: numbers, strings, objects of libraries. */
   private longInteger(type: CompleteType, value: unknown): void {
-    const wanted = 'a bigint, or what can be made one, of 64 bits';
+    const wanted = 'a 64-bit integer, as a bigint or anything that converts to one';
     const isNumeric = typeof value === 'bigint' || /^-?\d+$/.test(String(value));
     if (!isNumeric) refuse(type, value, wanted);
     const long = BigInt(String(value));

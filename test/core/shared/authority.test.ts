@@ -88,7 +88,7 @@ test('processes that never say hello keep nobody out, and are named a few times'
   expect(authority.memberCount).toBe(1);
   await Promise.all(closed.slice(0, 60 - 32));
   expect(diagnostics.length).toBeLessThanOrEqual(10);
-  expect(diagnostics[0]).toMatch(/uid \d+, .*\) was expelled: it has not said hello$/);
+  expect(diagnostics[0]).toMatch(/uid \d+, .*\) was expelled: it did not send hello in time$/);
   for (const client of silent) client.destroy();
   domain.close();
   close();
@@ -148,7 +148,7 @@ test('a process may have so many channels in all', () => {
   for (const other of others) other.say({ kind: 'introduce', peer: target.id });
   members.settle();
   expect(others.map((other) => other.channels.has(target.id))).toEqual([true, true, false]);
-  expect(refusals(others[2])).toEqual(['a process may have 2 channels']);
+  expect(refusals(others[2])).toEqual(['a process may have at most 2 channels']);
   members.close();
 });
 
@@ -165,7 +165,7 @@ test('introductions under way: one more than 256 of a uid is refused, until one 
   const refused = all.flatMap(refusals);
   expect(refused).toHaveLength(pairs.length - 256);
   expect(new Set(refused)).toEqual(
-    new Set([`uid ${process.getuid!()} has 256 introductions under way`]),
+    new Set([`uid ${process.getuid!()} already has 256 pending introductions`]),
   );
   const { requester, peer } = pairs[0];
   peer.say({ kind: 'ready', peer: requester.id });
