@@ -69,7 +69,7 @@ export interface Place {
   /** the node identifies the sender: the SENDER field may be absent */
   readonly isSenderImplied: boolean;
   readonly handles: HandleRule;
-  /** number of the receiver, which a unique name as the destination has to match; -1: any destination is accepted */
+  /** number of the receiver, which a unique name as the destination has to match; -1: every destination is accepted */
   readonly receiver: number;
 }
 

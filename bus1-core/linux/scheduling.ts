@@ -19,8 +19,8 @@ const SCHED_FLAG_RESET_ON_FORK = 1;
 /**
  * Asks the scheduler to divide this thread's share of the processor into slices of `sliceNs`, 0.1 to 100 ms. The share
  * stays the same; but a thread with short slices that is woken preempts one with longer slices at once, so that on a
- * busy machine it does not wait for milliseconds until somebody else's slice has ended. It takes no privilege. Linux has
- * this since 6.12 (kernel/sched/syscalls.c: `custom_slice`); before, and where the thread has another scheduling
+ * busy machine it does not wait for milliseconds until somebody else's slice has ended. It takes no privilege. Linux
+ * has this since 6.12 (kernel/sched/syscalls.c: `custom_slice`); before, and where the thread has another scheduling
  * policy, nothing changes.
  *
  * @returns whether the kernel has taken it

@@ -1,6 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -497,29 +496,5 @@ describe('hot calls', () => {
     const grownBytes = heapUsed() - before;
     epoll.close();
     expect(grownBytes).toBeLessThan(100_000); // a tenth of a byte for each call: noise, not a leak
-  });
-});
-
-describe('the slices of a thread', () => {
-  /** As the kernel shows them, where it does. */
-  function shownSliceNs(): number | undefined {
-    const file = '/proc/thread-self/sched';
-    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-    const slice = /^se\.slice\s*:\s*(\d+)/m.exec(text)?.[1];
-    return slice === undefined ? undefined : Number(slice);
-  }
-
-  it('are what was asked for, within the limits of the kernel, if it knows them', () => {
-    const [major, minor] = release().split('.').map(Number);
-    const isKnown = major > 6 || (major === 6 && minor >= 12);
-    expect(linux.requestSlice(200_000)).toBe(isKnown);
-    expect(isKnown ? (shownSliceNs() ?? 200_000) : 200_000).toBe(200_000);
-    expect(linux.requestSlice(1)).toBe(false);
-  });
-
-  it('are not handed on to children', () => {
-    linux.requestSlice(200_000);
-    const slice = execFileSync('sh', ['-c', 'grep se.slice /proc/self/sched || true']);
-    expect(slice.toString()).not.toContain('200000');
   });
 });
