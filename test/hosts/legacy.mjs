@@ -100,8 +100,8 @@ export function serveLegacy(address, name, ready) {
   ready(connection.uniqueName);
   setImmediate(() => {
     for (;;) {
-      const { type, serial, sender, body } = decodeMessage(connection.next());
-      if (type !== CALL || body.length !== 1 || typeof body[0] !== 'number') continue;
+      const { type, serial, sender, signature, body } = decodeMessage(connection.next());
+      if (type !== CALL || signature !== 'u') continue;
       const reply = {
         type: RETURN,
         flags: 1,
