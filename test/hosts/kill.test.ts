@@ -184,7 +184,7 @@ describe('when a process is killed', () => {
         said: expect.stringMatching(/Disconnected|BusClosed|gone|ended/),
       });
     }
-    expect(await pairs[0][1].closed).toMatch(/gone/);
+    expect(await pairs[0][1].closed).toMatch(/process of the bridge has ended/);
     for (const peer of peers) await peer.kill();
     monitor.kill('SIGKILL');
     await monitor.ended;
