@@ -30,7 +30,7 @@ export function sendError(
   const serial = shim.errorSerials.next();
   const bytes = errorMessage(serial, header.serial, uniqueName, errorName, text);
   shim.refusals++;
-  shim.host.effort.spent += EffortOf.Error;
+  shim.share.charge(EffortOf.Error);
   shim.host.sendOwn(shim, bytes);
 }
 

@@ -16,7 +16,7 @@ import { EffortOf } from './turn-share.js';
  * client has got the error, or the message is held until the answer comes.
  */
 export function resolve(shim: Shim, header: MessageHeader): Destination | null {
-  shim.host.effort.spent += EffortOf.Lookup;
+  shim.share.charge(EffortOf.Lookup);
   const lookup = shim.host.registry.resolve(shim, headerText(header, 'destination'), header);
   return lookup === null ? null : adopt(shim, lookup, header);
 }

@@ -20,7 +20,7 @@ import { INTROSPECTABLE, PEER } from '#bridge/wire/standard-names.js';
 
 /** A message to org.freedesktop.DBus. */
 export function sendToDriver(shim: Shim, header: MessageHeader): void {
-  shim.host.effort.spent += EffortOf.DriverMessage;
+  shim.share.charge(EffortOf.DriverMessage);
   const { facet } = driverDestination(shim);
   if (shim.isMonitor) return speaksOutOfTurn(shim);
   if (header.type > MessageType.Signal) return unknownType(shim, header);
@@ -127,7 +127,7 @@ function answer(
   body: readonly [] | readonly [string],
   errorName?: string,
 ): void {
-  shim.host.effort.spent += EffortOf.Error;
+  shim.share.charge(EffortOf.Error);
   const bytes = encodeMessage(
     {
       type: errorName === undefined ? MessageType.MethodReturn : MessageType.Error,

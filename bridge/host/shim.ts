@@ -49,7 +49,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
   readonly output: SocketOutput;
   readonly backlog = new Backlog(this);
   private readonly claims = new DescriptorClaims(this);
-  private readonly share: TurnShare;
+  readonly share: TurnShare;
   readonly inflow: Inflow;
   readonly hasUnixFds: boolean;
   readonly destinations = new Destinations();
@@ -445,7 +445,9 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
 
   resume(): void {
     this.isPutOff = false;
+    this.share.isWithoutPause = true;
     this.readable(false);
+    this.share.isWithoutPause = false;
   }
 
   // hot

@@ -21,18 +21,18 @@ export class Effort {
   }
 }
 
-/**
- * What a message costs that takes more than the hot path does. The driver, the registry and errors are dear, and a
- * client that keeps them busy has less of a turn than one that sends to others.
- */
-export const EffortOf = { DriverMessage: 256, Lookup: 64, Error: 64 } as const;
+/** What a message costs that takes more than the hot path does: the driver, the registry and errors are dear. */
+export const EffortOf = { DriverMessage: 64, Lookup: 24, Error: 24 } as const;
+
+/** Such messages cost so many times as much when the client has not paused: others are not to wait for them. */
+const WITHOUT_PAUSE = 4;
 
 /** So many bytes (128) of a delivery count as another message: they are copied and written. */
 export const BYTES_SHIFT = 7;
 
 /**
- * A read that is full of small messages (`READ_BYTES`) fits in, each with its delivery; of messages to the driver 16
- * do, which take half a millisecond at most.
+ * A read that is full of small messages (`READ_BYTES`) fits in, each with its delivery. Of messages to the driver 64 do,
+ * as many as a program sends at its start, and 16 of one that does not pause, which take half a millisecond at most.
  */
 const SHARE = 4096;
 
@@ -42,6 +42,8 @@ const SHARE = 4096;
  */
 export class TurnShare {
   private readonly effort: Effort;
+  /** the client goes on where it was put off */
+  isWithoutPause = false;
   private turn = -1;
   private end = 0;
 
@@ -56,6 +58,11 @@ export class TurnShare {
     if (this.turn === effort.turn) return;
     this.turn = effort.turn;
     this.end = effort.spent + SHARE;
+  }
+
+  /** Counts a message of one of the kinds in `EffortOf`. */
+  charge(effort: number): void {
+    this.effort.spent += this.isWithoutPause ? effort * WITHOUT_PAUSE : effort;
   }
 
   // hot

@@ -96,7 +96,7 @@ test('one that was closed stays so, and its number can be used again', () => {
 
 test('what was put off takes turns: at least one in each, and as many as there is room for', () => {
   const effort = new Effort();
-  const whole = EffortOf.DriverMessage * 16;
+  const whole = EffortOf.DriverMessage * 64;
   const costs = [whole * 2, 1, whole, 1, 1];
   const heavy = {
     ...endpoint(),
