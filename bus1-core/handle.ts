@@ -4,9 +4,9 @@ import type { Trace } from './quota.js';
 
 /**
  * A sending end of a channel (bus1.7, "Handles"): the right to send to one node, held by one peer.
- * A handle is never shared: a copy is another handle with another ID.
+ * A handle is never shared: a copy is another handle with another ID. `Context` is what its holder keeps with it.
  */
-export class Handle {
+export class Handle<Context = unknown> {
   /** unique among the nodes and handles of its owner, never used again */
   id = 0;
   owner: Peer;
@@ -14,7 +14,7 @@ export class Handle {
   /** false once released, consumed, or notified of its node's release */
   live = true;
   /** the holder's own data, for use when the node is released */
-  context: unknown = null;
+  context: Context | null = null;
   /** the trace that this handle was charged to when it arrived in a message */
   charge: Trace | null = null;
 
@@ -26,5 +26,10 @@ export class Handle {
   constructor(owner: Peer, node: Node) {
     this.owner = owner;
     this.node = node;
+  }
+
+  /** Makes a dead handle one of nobody, which any peer can have next. */
+  forgetContext(): asserts this is Handle<never> {
+    this.context = null;
   }
 }

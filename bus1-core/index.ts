@@ -8,7 +8,7 @@ export type { Handle } from './handle.js';
 export { LocalDomain, type DomainCounters, type RemoteParticipant } from './local/domain.js';
 export { Message, NewNode } from './message.js';
 export type { Node } from './node.js';
-export { SendStatus, type Peer, type PeerOptions } from './peer.js';
+export { SendStatus, type NewChannel, type Peer, type PeerOptions } from './peer.js';
 export {
   INVALID_ID,
   MessageTooBig,

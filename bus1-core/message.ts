@@ -15,8 +15,11 @@ export type NewNode = (typeof NewNode)[keyof typeof NewNode];
 /**
  * What one `send` puts on each destination: bytes gathered from up to `MAX_PIECES` vectors, copies of handles, and
  * descriptors. An object of this class is filled, sent and filled again: the core keeps no reference to it.
+ *
+ * `Note` is what its sender notes for receivers in the same thread; `NodeContext` is the context of the sender's nodes,
+ * and `HandleContext` that of the receiver's handles.
  */
-export class Message {
+export class Message<Note = unknown, NodeContext = unknown, HandleContext = unknown> {
   static readonly MAX_PIECES = 8;
 
   /** data vectors: `lengths[i]` bytes at `offsets[i]` of `pieces[i]` */
@@ -33,9 +36,9 @@ export class Message {
 
   newNode: NewNode = NewNode.None;
   /** becomes `Node.context` of the new node */
-  newNodeContext: unknown = null;
+  newNodeContext: NodeContext | null = null;
   /** the node that `send` made, in the sender's hands */
-  createdNode: Node | null = null;
+  createdNode: Node<NodeContext> | null = null;
 
   descriptors: DescriptorSet | null = null;
 
@@ -43,7 +46,7 @@ export class Message {
    * The sender's parsed form of the bytes, for receivers in the same thread, which may trust it as they trust the
    * code of this thread; the core does not use it.
    */
-  note: unknown = null;
+  note: Note | null = null;
 
   /** at the receiver: the process of the domain that sent it, 0 for this one */
   origin = 0;
@@ -52,12 +55,12 @@ export class Message {
   isOwned = false;
 
   /** at the receiver: the handles that arrived, copies first, that of the new node last */
-  readonly received: Handle[] = [];
+  readonly received: Handle<HandleContext>[] = [];
   receivedCount = 0;
   /** at the receiver: from this one on, the handles lead to nodes of the process that sent them; 0: all of them do */
   ownFrom = 0;
 
-  clear(): this {
+  clear(): Message<Note, NodeContext, HandleContext> {
     this.pieceCount = 0;
     this.lengthBytes = 0;
     this.transferCount = 0;

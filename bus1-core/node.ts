@@ -3,9 +3,9 @@ import type { Peer } from './peer.js';
 
 /**
  * The receiving end of a many-to-one channel (bus1.7, "Nodes"). It belongs to one peer for its whole life
- * and lives until that peer releases it or the last handle to it is gone.
+ * and lives until that peer releases it or the last handle to it is gone. `Context` is what its owner keeps with it.
  */
-export class Node {
+export class Node<Context = unknown> {
   /** unique among the nodes and handles of its owner, never used again */
   id = 0;
   owner: Peer;
@@ -16,7 +16,7 @@ export class Node {
   /** an extension: released, but what was sent to it from other processes may still arrive (`Peer.drain`) */
   isDraining = false;
   /** the owner's own data, for use when something arrives here */
-  context: unknown = null;
+  context: Context | null = null;
 
   /** handles to this node, those in flight included */
   handleCount = 0;
@@ -28,6 +28,11 @@ export class Node {
   constructor(owner: Peer, oneShot: boolean) {
     this.owner = owner;
     this.oneShot = oneShot;
+  }
+
+  /** Makes a dead node one of nobody, which any peer can have next. */
+  forgetContext(): asserts this is Node<never> {
+    this.context = null;
   }
 
   link(handle: Handle): void {

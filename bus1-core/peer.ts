@@ -19,13 +19,19 @@ export const SendStatus = {
 } as const;
 export type SendStatus = (typeof SendStatus)[keyof typeof SendStatus];
 
-export interface PeerOptions {
+export interface PeerOptions<NodeContext = unknown, HandleContext = unknown> {
   /** the user who is charged for what this peer receives and holds */
   readonly user: ResourceUser;
   /** receives at once instead of queueing (see `Sink`) */
-  readonly sink?: Sink;
+  readonly sink?: Sink<NodeContext, HandleContext>;
   /** takes note that something was queued; only for peers without a sink of their own */
   readonly onArrival?: () => void;
+}
+
+/** A node, and the first handle to it. */
+export interface NewChannel<NodeContext, HandleContext> {
+  readonly node: Node<NodeContext>;
+  readonly handle: Handle<HandleContext>;
 }
 
 /**
@@ -34,13 +40,16 @@ export interface PeerOptions {
  *
  * Objects are addressed as objects here: holding a `Handle` of this peer is holding the capability. `PeerById` is the
  * same with the numbers of the character device.
+ *
+ * `NodeContext` and `HandleContext` are the contexts of its nodes and handles. To other peers it is a `Peer` without
+ * these types.
  */
-export class Peer {
+export class Peer<NodeContext = unknown, HandleContext = unknown> {
   readonly domain: LocalDomain;
   readonly user: ResourceUser;
   /** where arrivals go: a sink handed in, or the queue that `receive` reads */
-  sink: Sink;
-  readonly queue: Queue | null;
+  sink: Sink<NodeContext, HandleContext>;
+  readonly queue: Queue<NodeContext, HandleContext> | null;
   live = true;
   /** set by the sink's owner while too much waits in the sink: senders get OverQuota (`refuses`) */
   isFull = false;
@@ -57,10 +66,11 @@ export class Peer {
   private idCounter = 0;
 
   /** Called by `LocalDomain.openPeer`. */
-  constructor(domain: LocalDomain, options: PeerOptions) {
+  constructor(domain: LocalDomain, options: PeerOptions<NodeContext, HandleContext>) {
     this.domain = domain;
     this.user = options.user;
-    this.queue = options.sink === undefined ? new Queue(options.onArrival) : null;
+    this.queue =
+      options.sink === undefined ? new Queue<NodeContext, HandleContext>(options.onArrival) : null;
     this.sink = options.sink ?? this.queue!;
   }
 
@@ -70,10 +80,15 @@ export class Peer {
   }
 
   /** A new node of this peer, and the first handle to it, which `to` holds (TRANSFER with CREATE). */
-  createNode(to: Peer = this, oneShot = false): { node: Node; handle: Handle } {
+  createNode(): NewChannel<NodeContext, HandleContext>;
+  createNode<OfHolder>(
+    to: Peer<unknown, OfHolder>,
+    oneShot?: boolean,
+  ): NewChannel<NodeContext, OfHolder>;
+  createNode(to: Peer = this, oneShot = false): NewChannel<NodeContext, unknown> {
     this.mustLive(to);
     this.domain.begin();
-    const node = this.domain.makeNode(this, oneShot);
+    const node = this.domain.makeNode<NodeContext>(this, oneShot);
     const handle = this.domain.makeHandle(to, node);
     this.domain.commit();
     return { node, handle };
@@ -83,6 +98,8 @@ export class Peer {
    * Gives `to` a handle of its own to the node behind `handle` (TRANSFER). If that node is gone already, `to` is
    * notified at once.
    */
+  copyHandle(handle: Handle): Handle<HandleContext>;
+  copyHandle<OfHolder>(handle: Handle, to: Peer<unknown, OfHolder>): Handle<OfHolder>;
   copyHandle(handle: Handle, to: Peer = this): Handle {
     this.mustLive(to);
     this.mustHold(handle);
@@ -98,7 +115,7 @@ export class Peer {
    * received. Through the handle of a one-shot node it can be done once: the handle is consumed. The receiver is
    * charged on behalf of `payer`, for whom this peer may send.
    */
-  send(handle: Handle, message: Message, payer: Peer = this): SendStatus {
+  send(handle: Handle, message: Message<unknown, NodeContext>, payer: Peer = this): SendStatus {
     this.domain.mustBeIdle();
     if (!handle.live || handle.owner !== this) return SendStatus.BadHandle;
     if (!this.holdsTransfers(message)) return SendStatus.BadHandle;
@@ -132,7 +149,7 @@ export class Peer {
   multicast(
     handles: readonly Handle[],
     count: number,
-    message: Message,
+    message: Message<unknown, NodeContext>,
     payer: Peer = this,
   ): SendStatus {
     this.domain.mustBeIdle();
@@ -182,12 +199,12 @@ export class Peer {
   }
 
   /** The oldest entry of the queue, which stays queued. Undefined when there is none (EAGAIN). */
-  peek(): Received | undefined {
+  peek(): Received<NodeContext, HandleContext> | undefined {
     return this.queue?.first();
   }
 
   /** Takes the oldest entry out of the queue: its charge is given back, its handles are the receiver's. */
-  receive(): Received | undefined {
+  receive(): Received<NodeContext, HandleContext> | undefined {
     const entry = this.queue?.first();
     if (entry === undefined) return undefined;
     this.queue!.shift();

@@ -10,13 +10,13 @@ export const ReceivedType = { User: 0, NodeRelease: 1, HandleRelease: 2 } as con
 export type ReceivedType = (typeof ReceivedType)[keyof typeof ReceivedType];
 
 /** One entry of a peer's queue: what `receive` returns. */
-export type Received =
+export type Received<NodeContext = unknown, HandleContext = unknown> =
   | {
       readonly type: typeof ReceivedType.User;
       /** the node it came in on */
-      readonly node: Node;
+      readonly node: Node<NodeContext>;
       readonly bytes: Uint8Array;
-      readonly handles: readonly Handle[];
+      readonly handles: readonly Handle<HandleContext>[];
       /** from this one on, they lead to nodes of the process that sent them */
       readonly ownFrom: number;
       readonly descriptors: DescriptorSet | null;
@@ -24,14 +24,14 @@ export type Received =
       /** the process of the domain that sent it, 0 for this one */
       readonly origin: number;
     }
-  | { readonly type: typeof ReceivedType.NodeRelease; readonly handle: Handle }
-  | { readonly type: typeof ReceivedType.HandleRelease; readonly node: Node };
+  | { readonly type: typeof ReceivedType.NodeRelease; readonly handle: Handle<HandleContext> }
+  | { readonly type: typeof ReceivedType.HandleRelease; readonly node: Node<NodeContext> };
 
-const NOTHING: readonly Received[] = [];
+const NOTHING: readonly never[] = [];
 
 /** The ordinary sink: everything waits, in order of commit, until the peer receives it. */
-export class Queue implements Sink {
-  private entries: Received[] = [];
+export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, HandleContext> {
+  private entries: Received<NodeContext, HandleContext>[] = [];
   /** index of the oldest entry; the ones before it have been received */
   private head = 0;
   private sealed = false;
@@ -48,7 +48,7 @@ export class Queue implements Sink {
     return this.entries.length - this.head;
   }
 
-  first(): Received | undefined {
+  first(): Received<NodeContext, HandleContext> | undefined {
     return this.entries[this.head];
   }
 
@@ -59,7 +59,11 @@ export class Queue implements Sink {
     this.head = 0;
   }
 
-  accept(node: Node, message: Message, trace: Trace): void {
+  accept(
+    node: Node<NodeContext>,
+    message: Message<unknown, unknown, HandleContext>,
+    trace: Trace,
+  ): void {
     this.push({
       type: ReceivedType.User,
       node,
@@ -72,11 +76,11 @@ export class Queue implements Sink {
     });
   }
 
-  nodeReleased(handle: Handle): void {
+  nodeReleased(handle: Handle<HandleContext>): void {
     this.push({ type: ReceivedType.NodeRelease, handle });
   }
 
-  handleReleased(node: Node): void {
+  handleReleased(node: Node<NodeContext>): void {
     this.push({ type: ReceivedType.HandleRelease, node });
   }
 
@@ -89,7 +93,7 @@ export class Queue implements Sink {
   }
 
   /** Empties the queue. */
-  drain(): Received[] {
+  drain(): Received<NodeContext, HandleContext>[] {
     const all = this.head === 0 ? this.entries : this.entries.slice(this.head);
     this.entries = [];
     this.head = 0;
@@ -97,12 +101,12 @@ export class Queue implements Sink {
   }
 
   /** Empties the queue for good: the peer is closing and gets no more notifications. */
-  seal(): Received[] {
+  seal(): Received<NodeContext, HandleContext>[] {
     this.sealed = true;
     return this.drain();
   }
 
-  private push(entry: Received): void {
+  private push(entry: Received<NodeContext, HandleContext>): void {
     if (this.sealed) return;
     this.entries.push(entry);
     this.onArrival?.();

@@ -12,23 +12,30 @@ import type { Trace } from './quota.js';
  * One-shot nodes, and handles to them, are used again for later messages once they are dead. A peer with a sink
  * forgets such a node with the `accept` or `handleReleased` that names it, and such a handle with the `send`, `release`
  * or `nodeReleased` that ends it.
+ *
+ * `NodeContext` and `HandleContext` are the contexts of the nodes and handles of its peer, `Note` is what senders note
+ * on messages. The core knows none of them: it calls each sink with nodes and handles of its own peer only.
  */
-export interface Sink {
+export interface Sink<NodeContext = unknown, HandleContext = unknown, Note = unknown> {
   /**
    * A message came in on `node`. Bytes must be copied and `message.received` taken before this returns.
    * `trace` was charged one object, the bytes and the descriptors: discharge it when they are gone.
    */
-  accept(node: Node, message: Message, trace: Trace): void;
+  accept(
+    node: Node<NodeContext>,
+    message: Message<Note, unknown, HandleContext>,
+    trace: Trace,
+  ): void;
   /** NODE_RELEASE: the node behind `handle` is gone; the handle is dead from now on. */
-  nodeReleased(handle: Handle): void;
+  nodeReleased(handle: Handle<HandleContext>): void;
   /** HANDLE_RELEASE: nobody can reach `node` any more; it is dead from now on. */
-  handleReleased(node: Node): void;
+  handleReleased(node: Node<NodeContext>): void;
   /**
    * The node behind `handle` drains (`Peer.drain`). True: the holder acts for others, who may have sent something that
    * is still to arrive; it has notified them, and releases the handle when all of that has arrived. Without this method
    * the handle is dead, and `nodeReleased` is called.
    */
-  nodeDraining?(handle: Handle): boolean;
+  nodeDraining?(handle: Handle<HandleContext>): boolean;
   /**
    * Whether a message that begins with this byte (-1: it has none, or it is not known) is taken although the peer is
    * full. `trace` is what its sender has charged to the peer's user; null: the sender is in another process, and the

@@ -20,6 +20,7 @@ export { adviceAt, byPosition, errorAt, formatDiagnostic } from './diagnostic.js
 export type { Diagnostic, DiagnosticCode, SourcePosition } from './diagnostic.js';
 export { parseMapping } from './parse.js';
 export type { ParseResult } from './parse.js';
+export { isConfinement } from './mapping.js';
 export type {
   BusKind,
   Confinement,

@@ -92,7 +92,12 @@ export interface MappedName {
 }
 
 /** Why the bridge considers a client confined. */
-export type Confinement = 'uid' | 'root' | 'flatpak' | 'snap';
+const CONFINEMENTS = ['uid', 'root', 'flatpak', 'snap'] as const;
+export type Confinement = (typeof CONFINEMENTS)[number];
+
+export function isConfinement(text: string): text is Confinement {
+  return CONFINEMENTS.some((each) => each === text);
+}
 
 /** A confined client that gets an uplink all the same. */
 export interface UplinkGrant {

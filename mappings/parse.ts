@@ -3,6 +3,7 @@ import { byPosition, errorAt } from './diagnostic.js';
 import type { Diagnostic, DiagnosticCode, SourcePosition } from './diagnostic.js';
 import { MappingDocument } from './document.js';
 import type { DocumentPath } from './document.js';
+import { isConfinement } from './mapping.js';
 import type {
   Ending,
   MappedInterface,
@@ -278,8 +279,8 @@ class MappingReader {
 
   #grant(text: string, path: DocumentPath): UplinkGrant[] {
     const match = GRANT.exec(text)?.filter((part) => part !== undefined);
-    if (match !== undefined) {
-      return [{ confinement: match[1] as UplinkGrant['confinement'], id: match[2] }];
+    if (match !== undefined && isConfinement(match[1])) {
+      return [{ confinement: match[1], id: match[2] }];
     }
     const forms = 'uid:1000, flatpak:org.example.App, snap:name or root:/path';
     const message = `"${text}" names no client: ${forms}, with * for all of that kind`;

@@ -66,7 +66,8 @@ type Change = (value: unknown) => unknown;
 /** The same variant with another value of the same type; a string that is changed becomes a path. */
 export function changeVariant(variant: unknown, change: Change): unknown {
   if (!isVariant(variant)) return change(variant);
-  const copy: object = Object.create(Object.getPrototypeOf(variant) as object | null);
+  const prototype: object | null = Object.getPrototypeOf(variant);
+  const copy: object = Object.create(prototype);
   const value = change(variant.value);
   const isNamed = variant.signature === 's' && value !== variant.value;
   return Object.assign(copy, variant, { value, signature: isNamed ? 'o' : variant.signature });

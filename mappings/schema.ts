@@ -71,25 +71,23 @@ export type PlacesEntry = v.InferOutput<typeof Places>;
 
 /** The part of a schema that says what it consists of. */
 interface SchemaShape {
+  readonly type: string;
   readonly entries?: Readonly<Record<string, SchemaShape>>;
   readonly value?: SchemaShape;
   readonly item?: SchemaShape;
   readonly wrapped?: SchemaShape;
-  readonly options?: readonly SchemaShape[];
+  readonly options?: readonly (SchemaShape | string)[];
 }
 
 /** The keys that the file may have where `path` leads. */
 export function keysAt(path: readonly string[]): readonly string[] {
-  return shapesAt(MappingFile as unknown as SchemaShape, path).flatMap(({ entries }) =>
-    Object.keys(entries ?? {}),
-  );
+  return shapesAt(MappingFile, path).flatMap(({ entries }) => Object.keys(entries ?? {}));
 }
 
 function shapesAt(shape: SchemaShape, path: readonly string[]): readonly SchemaShape[] {
   if (shape.wrapped !== undefined) return shapesAt(shape.wrapped, path);
-  if (Array.isArray(shape.options) && shape.options.some((one) => typeof one === 'object')) {
-    return shape.options.flatMap((option) => shapesAt(option, path));
-  }
+  const options = (shape.options ?? []).filter((option) => typeof option === 'object');
+  if (options.length > 0) return options.flatMap((option) => shapesAt(option, path));
   const [key, ...rest] = path;
   if (key === undefined) return [shape];
   const next = shape.entries?.[key] ?? shape.item ?? shape.value;

@@ -127,7 +127,9 @@ function translate(translation: Translation, body: readonly unknown[]): unknown[
   const { interface: name } = translation.message;
   if (name === PROPERTIES) return propertiesBody(translation, body);
   if (name === OBJECT_MANAGER) return managerBody(translation, body);
-  return atPlaces(translation, placesOf(translation), [...body]) as unknown[];
+  const changed = atPlaces(translation, placesOf(translation), [...body]);
+  if (Array.isArray(changed)) return changed;
+  throw new TypeError('a place of a body is not in one of its values');
 }
 
 function placesOf({ mapping, message }: Translation): readonly ObjectPlace[] {

@@ -78,6 +78,11 @@ function whereTo(behind: PolicyRule | undefined): string {
   return `after ${ruleLocation(behind)}`;
 }
 
+/** How a rule names this type; a rule for any type, if it has no name. */
+function typeFor(type: number): RuleMessageType {
+  return Object.values(RuleMessageType).find((each) => each === type) ?? RuleMessageType.Any;
+}
+
 /** A rule that matches this message, and as few others as the configuration language can express. */
 function ruleFor(
   kind: 'send' | 'receive',
@@ -93,7 +98,7 @@ function ruleFor(
   return {
     kind,
     allow,
-    messageType: isNamed ? RuleMessageType.Any : (type as RuleMessageType),
+    messageType: isNamed ? RuleMessageType.Any : typeFor(type),
     ...(peerName !== undefined && { peerName }),
     ...(iface !== undefined && { interface: iface }),
     ...(withPath && { path }),

@@ -23,7 +23,9 @@ const Messages = v.array(
 );
 const Quota = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)));
 type QuotaName = keyof typeof QUOTAS;
-const QUOTA_NAMES = Object.keys(QUOTAS) as QuotaName[];
+const QUOTA_NAMES = Object.keys(QUOTAS).filter((name): name is QuotaName =>
+  Object.hasOwn(QUOTAS, name),
+);
 
 const RoleBody = v.strictObject({
   for: v.strictObject({

@@ -175,7 +175,9 @@ function unescaped(part: string): string {
 
 /** The limits that these roles set; of two that set the same, the later one counts. */
 export function quotasOf(roles: readonly Role[]): Quotas {
-  return Object.assign({}, ...roles.map(({ quotas }) => quotas)) as Quotas;
+  let all: Quotas = {};
+  for (const { quotas } of roles) all = { ...all, ...quotas };
+  return all;
 }
 
 /** The rules of the policy that follow from one grant. */

@@ -1,5 +1,6 @@
 import type { DescriptorSet, Handle, Message, Trace } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import type { Envelope } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
@@ -12,6 +13,9 @@ export interface ParkingSpot {
   readonly sender: Connection;
 }
 
+/** A message that arrives at a parking node. */
+export type ParkingMessage = Message<Envelope, unknown, ParkedMessage>;
+
 /** A call or a directed signal for a name that has no owner yet, still charged to its sender. */
 export class ParkedMessage implements Waiting {
   readonly name: string;
@@ -23,14 +27,14 @@ export class ParkedMessage implements Waiting {
   readonly descriptors: DescriptorSet | null;
   readonly trace: Trace;
   /** null: no reply is expected, or the caller has left */
-  reply: Handle | null;
+  reply: Handle<ParkedMessage> | null;
   readonly #parking: Parking;
 
   /** Copies what has arrived out of `message`; `trace` is discharged when it leaves again. */
   constructor(
     parking: Parking,
     { name, sender }: ParkingSpot,
-    message: Message,
+    message: ParkingMessage,
     trace: Trace,
     header: MessageHeader,
   ) {

@@ -20,23 +20,23 @@ import { headerText } from '#bridge/wire/header-text.js';
 import { denialOf } from '#bridge/registry/denial.js';
 import type { Facet } from '#policy/index.js';
 import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
-import { ParkedMessage, type ParkingSpot } from './parked-message.js';
+import { ParkedMessage, type ParkingMessage, type ParkingSpot } from './parked-message.js';
 
 /**
  * The peer that receives messages for names without an owner. Every sender has a node of its own here for each such
  * name, which ends when the sender no longer needs it. When the wait for a name is over its nodes are released: the
  * cached handles of senders die, and they ask the registry again.
  */
-export class Parking implements Sink {
-  readonly peer: Peer;
+export class Parking implements Sink<ParkingSpot, ParkedMessage, Envelope> {
+  readonly peer: Peer<ParkingSpot, ParkedMessage>;
   private readonly driver: Driver;
   private readonly onArrival: () => void;
-  private readonly nodes = new Map<string, Set<Node>>();
+  private readonly nodes = new Map<string, Set<Node<ParkingSpot>>>();
   private arrivals: ParkedMessage[] = [];
   private readonly foreign = new Envelope();
   /** handles that came with messages that are not passed on */
   private readonly refused: Handle[] = [];
-  private readonly message = new Message();
+  private readonly message = new Message<Envelope, never>();
   private readonly envelope = new Envelope();
 
   /**
@@ -52,8 +52,7 @@ export class Parking implements Sink {
   /** Makes a node where messages of `sender` for `name` wait, and returns the registry's handle to it. */
   open(name: string, sender: Connection): Handle {
     const { node, handle } = this.peer.createNode(this.driver.registry.peer);
-    const spot: ParkingSpot = { name, sender };
-    node.context = spot;
+    node.context = { name, sender };
     let nodes = this.nodes.get(name);
     if (nodes === undefined) this.nodes.set(name, (nodes = new Set()));
     nodes.add(node);
@@ -83,8 +82,8 @@ export class Parking implements Sink {
     return arrivals;
   }
 
-  accept(node: Node, message: Message, trace: Trace): void {
-    const spot = node.context as ParkingSpot;
+  accept(node: Node<ParkingSpot>, message: ParkingMessage, trace: Trace): void {
+    const spot = node.context!;
     const header = this.headerOf(spot, message);
     if (header === null) {
       trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
@@ -97,9 +96,8 @@ export class Parking implements Sink {
    * The header as the sender's shim has parsed it, or parsed here for a message from another process; null: the
    * message is not valid.
    */
-  private headerOf({ name, sender }: ParkingSpot, message: Message): MessageHeader | null {
-    const read = message.note as Envelope | null;
-    if (read !== null) return read.header;
+  private headerOf({ name, sender }: ParkingSpot, message: ParkingMessage): MessageHeader | null {
+    if (message.note !== null) return message.note.header;
     const bytes = message.copyBytes();
     const { header } = this.foreign;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -111,13 +109,13 @@ export class Parking implements Sink {
   }
 
   /** A caller has left. */
-  nodeReleased(handle: Handle): void {
-    if (handle.context instanceof ParkedMessage) handle.context.reply = null;
+  nodeReleased({ context: parked }: Handle<ParkedMessage>): void {
+    if (parked !== null) parked.reply = null;
   }
 
   /** A sender has released its handle to its node. */
-  handleReleased(node: Node): void {
-    const { name } = node.context as ParkingSpot;
+  handleReleased(node: Node<ParkingSpot>): void {
+    const { name } = node.context!;
     const nodes = this.nodes.get(name);
     nodes?.delete(node);
     if (nodes?.size === 0) this.nodes.delete(name);

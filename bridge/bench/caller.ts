@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { writeSync } from 'node:fs';
 import { prctl, PrctlOption } from '#core/linux/index.js';
+import { entryAt } from './keys.js';
 import type { Answer, Caller, CallerKind, Command } from './programs.js';
 
 // The load generator: see programs.ts. Each kind loads no more than it needs.
@@ -35,7 +36,7 @@ async function answer(caller: Caller, command: Command): Promise<Answer> {
 
 prctl(PrctlOption.SetParentDeathSignal, SIGKILL);
 const [kind, path] = process.argv.slice(2);
-const caller = await CALLERS[kind as CallerKind](path);
+const caller = await entryAt(CALLERS, kind)(path);
 for await (const line of createInterface({ input: process.stdin })) {
   const command: Command = JSON.parse(line);
   writeSync(1, `${JSON.stringify(await answer(caller, command))}\n`);

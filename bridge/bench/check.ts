@@ -80,6 +80,7 @@ if (flag === '--write') {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
 }
-const baseline = JSON.parse(readFileSync(file, 'utf8')) as Baseline;
+/* written by this program with --write */
+const baseline: Baseline = JSON.parse(readFileSync(file, 'utf8'));
 const verdicts = ROWS.map((row) => judge(row, found.get(row), baseline[row]));
 if (verdicts.includes(false)) process.exitCode = 1;

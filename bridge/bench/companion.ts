@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { prctl, PrctlOption } from '#core/linux/index.js';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { entryAt } from './keys.js';
 
 import { MessageBatch } from './batch.js';
 import { Connection } from './connection.js';
@@ -108,4 +109,4 @@ const SIGNAL = encodeMessage(
 
 prctl(PrctlOption.SetParentDeathSignal, SIGKILL);
 const [kind, path] = process.argv.slice(2);
-COMPANIONS[kind as CompanionKind](path, () => writeSync(1, 'ready\n'));
+entryAt(COMPANIONS, kind)(path, () => writeSync(1, 'ready\n'));

@@ -1,3 +1,4 @@
+import { keysOf } from './keys.js';
 import {
   bridge,
   bridgeWithMapping,
@@ -211,4 +212,4 @@ export const CONTENDERS = {
 
 export type ContenderId = keyof typeof CONTENDERS;
 
-export const CONTENDER_IDS = Object.keys(CONTENDERS) as ContenderId[];
+export const CONTENDER_IDS = keysOf(CONTENDERS);

@@ -1,3 +1,4 @@
+import { keysOf } from './keys.js';
 import { percentile } from './statistics.js';
 
 /** How long something takes, how often it can be done, how much memory it needs. */
@@ -42,7 +43,7 @@ const ROW_KINDS = {
 
 export type Row = keyof typeof ROW_KINDS;
 
-export const ROWS = Object.keys(ROW_KINDS) as Row[];
+export const ROWS = keysOf(ROW_KINDS);
 
 /** Rows for which a bus is started each time, and ended. */
 export const START_ROWS: readonly Row[] = ['start', 'memory', 'stop', 'version'];
@@ -77,7 +78,7 @@ export const FIGURES: readonly Figure[] = ROWS.flatMap((row): Figure[] => {
   const { title, unit } = ROW_KINDS[row];
   const cpu: Figure = { id: `${row}-cpu`, row, title: `${title}, CPU a message`, unit: 'us' };
   if (unit !== 'us') return [{ id: row, row, title, unit }, cpu];
-  const latencies = (Object.keys(PERCENTILES) as Percentile[]).map((at): Figure => ({
+  const latencies = keysOf(PERCENTILES).map((at): Figure => ({
     id: `${row}-${at}`,
     row,
     title: `${title}, ${at}`,
@@ -130,8 +131,8 @@ export function subscribersOf(row: Row): Subscribers | undefined {
  */
 export function latencyFigures(row: Row, sorted: Float64Array, messagesEach = 2): Measured {
   const figures: Partial<Record<FigureId, number>> = {};
-  for (const [name, share] of Object.entries(PERCENTILES)) {
-    figures[`${row}-${name as Percentile}`] = percentile(sorted, share);
+  for (const at of keysOf(PERCENTILES)) {
+    figures[`${row}-${at}`] = percentile(sorted, PERCENTILES[at]);
   }
   return { figures, messages: sorted.length * messagesEach };
 }

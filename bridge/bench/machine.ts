@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { fieldsOf, textOrNone } from '#bridge/wire/fields.js';
 
 import { versionText as ownVersion } from '#bridge/control/version.js';
 
@@ -69,7 +70,7 @@ function versions(): Record<string, string> {
 function packageVersion(name: string): string | undefined {
   for (let folder = new URL('..', import.meta.url); ; folder = new URL('..', folder)) {
     const file = text(new URL(`node_modules/${name}/package.json`, folder));
-    if (file !== undefined) return (JSON.parse(file) as { version?: string }).version;
+    if (file !== undefined) return textOrNone(fieldsOf(JSON.parse(file))['version']);
     if (folder.pathname === '/') return undefined;
   }
 }

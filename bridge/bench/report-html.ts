@@ -104,7 +104,7 @@ function pageTable(id: TableId, table: TableResult): PageTable {
 }
 
 function pageLine({ row, contender, unit, estimate, ...rest }: Line): PageLine {
-  const line = {
+  return {
     ...rest,
     title: rowTitle(row),
     bus: titleOf(contender),
@@ -113,8 +113,6 @@ function pageLine({ row, contender, unit, estimate, ...rest }: Line): PageLine {
     payload: roundTripBytes(row),
     subscribers: subscribersOf(row),
   };
-  const known = Object.entries(line).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(known) as unknown as PageLine;
 }
 
 function escaped(text: string): string {

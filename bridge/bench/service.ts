@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { prctl, PrctlOption } from '#core/linux/index.js';
+import { entryAt } from './keys.js';
 import type { ServiceKind } from './programs.js';
 
 // The echo service: see programs.ts. Each kind loads no more than it needs.
@@ -36,4 +37,4 @@ const SERVICES: Record<ServiceKind, Serve> = {
 prctl(PrctlOption.SetParentDeathSignal, SIGKILL);
 const [kind, path] = process.argv.slice(2);
 // Written at once: from here on this process may block in a system call.
-await SERVICES[kind as ServiceKind](path, () => writeSync(1, 'ready\n'));
+await entryAt(SERVICES, kind)(path, () => writeSync(1, 'ready\n'));

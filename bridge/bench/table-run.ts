@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Absent } from './absent.js';
 import { CONTENDERS } from './contenders.js';
 import type { Contender, ContenderId } from './contenders.js';
-import type { FigureId, Row } from './figures.js';
+import { FIGURES, type Row } from './figures.js';
 import type { ContenderResult, TableResult } from './result.js';
 import type { Measurable } from './session.js';
 
@@ -68,8 +68,9 @@ export class TableRun {
   async #measure(id: ContenderId, row: Row): Promise<void> {
     await this.#guarded(id, row, async (session, { figures }) => {
       const measured = await session.measure(row, this.#plan.durationMs);
-      for (const [figure, value] of Object.entries(measured.figures)) {
-        (figures[figure as FigureId] ??= []).push(value);
+      for (const { id: figure } of FIGURES) {
+        const value = measured.figures[figure];
+        if (value !== undefined) (figures[figure] ??= []).push(value);
       }
     });
   }

@@ -11,6 +11,7 @@ import {
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { errnoOf } from '#bridge/control/startup-error.js';
 import { checkAdoption, type AdoptionFinding } from './adopt-check.js';
 import { UsageError } from './usage-error.js';
 
@@ -182,7 +183,7 @@ function readOrUndefined(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -1,8 +1,10 @@
 import type { BusConnection } from '#bridge/socket/connection.js';
-import type { MigrationResult, MigrationStep, Party } from '#bridge/uplink/migration.js';
-import type { UplinkStatus } from '#bridge/uplink/uplink-interface.js';
+import type { MigrationResult, Party } from '#bridge/uplink/migration.js';
+import { isMigrationStep, type MigrationStep } from '#bridge/uplink/migration-step.js';
 import { processText } from '#bridge/uplink/process-text.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
+import { fieldsOf, numberOrNone } from '#bridge/wire/fields.js';
+import { isBody } from '#bridge/wire/typed-body.js';
 import { Variant } from '#bridge/wire/types.js';
 import { reach, unlessUnderstood } from './another-bus.js';
 
@@ -29,9 +31,9 @@ export class BridgeControl {
     this.address = address;
     this.#bus = bus;
     bus.onMessage = ({ interface: name, member, body }) => {
-      if (name !== UPLINK || member !== 'MigrationProgress') return;
-      const [moved, step, json] = body as [string, MigrationStep, string];
-      this.onProgress(moved, step, JSON.parse(json) as Party);
+      if (name !== UPLINK || member !== 'MigrationProgress' || !isBody(body, 'sss')) return;
+      const [moved, step, json] = body;
+      if (isMigrationStep(step)) this.onProgress(moved, step, partyIn(JSON.parse(json)));
     };
   }
 
@@ -43,7 +45,8 @@ export class BridgeControl {
 
   /** The address of the bus that the bridge is attached to. */
   async existingBus(): Promise<string> {
-    return ((await this.#call('Status', '', [])) as UplinkStatus).address;
+    const { address } = fieldsOf(await this.#call('Status', '', []));
+    return String(address);
   }
 
   /** @throws Error when the name was not moved */
@@ -57,7 +60,8 @@ export class BridgeControl {
       ['ends_old', new Variant('b', endsOld)],
       ['together', new Variant('u', together)],
     ]);
-    return (await this.#call('Move', 'sa{sv}', [name, given])) as MigrationResult;
+    const { from, to, held } = fieldsOf(await this.#call('Move', 'sa{sv}', [name, given]));
+    return { name, from: partyIn(from), to: partyIn(to), held: Number(held) };
   }
 
   /** Describes the owner of a name on the bridge to the user. */
@@ -89,4 +93,10 @@ export class BridgeControl {
       );
     }
   }
+}
+
+/** Decodes a party, which the bridge describes in JSON. */
+function partyIn(value: unknown): Party {
+  const { owner, pid } = fieldsOf(value);
+  return { owner: String(owner), pid: numberOrNone(pid) };
 }

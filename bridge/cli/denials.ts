@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { decodeDenials } from '#bridge/driver/status-json.js';
 import type { DenialRow } from '#bridge/registry/denials.js';
 import { askBus } from './ask-bus.js';
 
@@ -8,7 +9,7 @@ const PERIOD_MS = 1000;
 /** What the policy of the bus at `address`, by default the session bus, has refused. @throws Error */
 export async function busDenials(address?: string): Promise<DenialRow[]> {
   const [json] = await askBus(address, { member: 'GetDenials' }, 'record denials');
-  return JSON.parse(String(json)) as DenialRow[];
+  return decodeDenials(String(json));
 }
 
 /** Yields each row that has grown, `count` being by how much, until `signal` is aborted. @throws Error */

@@ -1,3 +1,4 @@
+import { typedBody } from '#bridge/wire/typed-body.js';
 import { parseBusName } from '#bridge/wire/names.js';
 import type { Flow } from '#policy/index.js';
 import { askBus } from './ask-bus.js';
@@ -23,8 +24,9 @@ export async function explainLive(
   const { path = '', interface: iface = '', member = '', error = '', all = false } = options;
   const body = [from, to, flow, type, path, iface, member, error, all];
   const call = { member: 'Explain', signature: 'sssyssssb', body };
-  const [allowed, lines] = await askBus(address, call, 'explain their policy');
-  return { allowed: allowed as boolean, lines: lines as string[] };
+  const reply = await askBus(address, call, 'explain their policy');
+  const [allowed, lines] = typedBody(reply, 'bas');
+  return { allowed, lines };
 }
 
 function parties(options: ExplainOptions): [from: string, to: string] {

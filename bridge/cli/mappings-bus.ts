@@ -1,5 +1,6 @@
 import type { BusConnection, CallFields } from '#bridge/socket/connection.js';
 import { textOf } from '#bridge/control/startup-error.js';
+import { typedBody } from '#bridge/wire/typed-body.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 import { parseIntrospection } from '#bridge/introspection/introspection.js';
 import type { IntrospectedNode } from '#bridge/introspection/introspection.js';
@@ -20,10 +21,11 @@ export class OldBus {
 
   /** All well-known names that have an owner, and those whose service can be started if that is `all`, sorted. */
   async names(all: boolean): Promise<string[]> {
-    const owned = await this.#bus.call({ member: 'ListNames' });
-    const names = new Set(owned[0] as string[]);
-    const activatable = all ? await this.#bus.call({ member: 'ListActivatableNames' }) : [[]];
-    for (const name of activatable[0] as string[]) names.add(name);
+    const list = async (member: string): Promise<readonly string[]> =>
+      typedBody(await this.#bus.call({ member }), 'as')[0];
+    const names = new Set(await list('ListNames'));
+    const activatable = all ? await list('ListActivatableNames') : [];
+    for (const name of activatable) names.add(name);
     names.delete('org.freedesktop.DBus');
     return [...names].filter((name) => !name.startsWith(':')).toSorted();
   }
@@ -41,13 +43,14 @@ export class OldBus {
 
   /** The paths of the objects that an object manager reports. */
   async managedObjects(destination: string, path: string): Promise<string[]> {
-    const [objects] = await this.#call({
+    const reply = await this.#call({
       destination,
       path,
       interface: 'org.freedesktop.DBus.ObjectManager',
       member: 'GetManagedObjects',
     });
-    return [...(objects as ReadonlyMap<string, unknown>).keys()];
+    const [objects] = typedBody(reply, 'a{oa{sa{sv}}}');
+    return [...objects.keys()];
   }
 
   close(): void {

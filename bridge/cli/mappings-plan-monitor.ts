@@ -1,10 +1,12 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { readCredentials } from '#bridge/wire/connection-credentials.js';
+import { isBody, typedBody, type Values } from '#bridge/wire/typed-body.js';
 import { textOf } from '#bridge/control/startup-error.js';
 import type { BusConnection } from '#bridge/socket/connection.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { DRIVER_NAME } from '#bridge/wire/standard-names.js';
-import { MessageType, type Variant } from '#bridge/wire/types.js';
+import { MessageType } from '#bridge/wire/types.js';
 import { reach } from './another-bus.js';
 import { Traffic } from './mappings-plan-traffic.js';
 
@@ -82,8 +84,8 @@ export class BusMonitor {
         { cause: error },
       );
     }
-    const [names] = await this.ask('ListNames');
-    for (const name of names as string[]) {
+    const [names] = typedBody(await this.ask('ListNames'), 'as');
+    for (const name of names) {
       if (name === DRIVER_NAME) continue;
       if (name.startsWith(':')) void this.client(name);
       else this.traffic.owned(name, await this.ownerOf(name));
@@ -93,7 +95,7 @@ export class BusMonitor {
   private saw({ type, sender = '', destination, member = '', body }: DecodedMessage): void {
     this.messages++;
     if (sender === DRIVER_NAME) {
-      if (member === 'NameOwnerChanged') this.changed(body as string[]);
+      if (member === 'NameOwnerChanged' && isBody(body, 'sss')) this.changed(body);
       return;
     }
     if (type !== MessageType.MethodCall || this.isOwn(sender)) return;
@@ -106,7 +108,7 @@ export class BusMonitor {
     }
   }
 
-  private changed([name, , owner]: readonly string[]): void {
+  private changed([name, , owner]: Values<'sss'>): void {
     this.traffic.owned(name, owner);
     if (name.startsWith(':') && owner !== '' && !this.isOwn(name)) void this.client(name);
   }
@@ -126,10 +128,8 @@ export class BusMonitor {
 
   private async identify(uniqueName: string): Promise<Client> {
     try {
-      const [reply] = await this.ask('GetConnectionCredentials', 's', [uniqueName]);
-      const entries = reply as ReadonlyMap<string, Variant>;
-      const pid = entries.get('ProcessID')?.value as number | undefined;
-      const uid = entries.get('UnixUserID')?.value as number | undefined;
+      const reply = await this.ask('GetConnectionCredentials', 's', [uniqueName]);
+      const { pid, uid } = readCredentials(typedBody(reply, 'a{sv}')[0]);
       return { uniqueName, uid, pid, executable: executableOf(pid), unit: unitOf(pid) };
     } catch {
       return { uniqueName, uid: undefined, pid: undefined, executable: undefined, isGone: true };

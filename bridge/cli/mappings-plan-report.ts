@@ -4,7 +4,7 @@ import {
   allowsUplink,
   matchName,
   nameSpecificity,
-  type Confinement,
+  isConfinement,
   type Direction,
   type Mapping,
 } from '#mappings/index.js';
@@ -123,7 +123,7 @@ function confined(
   const [sort, id = ''] = found.key.split(/:(.*)/su);
   const isAllowed = names.every((name) => {
     const best = bestFor(name, mappings);
-    return best !== undefined && allowsUplink(best.mapping, sort as Confinement, id);
+    return best !== undefined && isConfinement(sort) && allowsUplink(best.mapping, sort, id);
   });
   return [{ ...client, grant: found.key, why: found.text, isAllowed }];
 }

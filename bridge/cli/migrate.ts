@@ -1,8 +1,10 @@
-import { callerEnvironment } from '#bridge/control/caller-environment.js';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
-import type { MigrationResult, MigrationStep, Party } from '#bridge/uplink/migration.js';
+import { errnoOf } from '#bridge/control/startup-error.js';
+import { callerEnvironment } from '#bridge/control/caller-environment.js';
+import type { MigrationResult, Party } from '#bridge/uplink/migration.js';
+import type { MigrationStep } from '#bridge/uplink/migration-step.js';
 import { processText } from '#bridge/uplink/process-text.js';
 import { BridgeControl } from './bridge-control.js';
 import { UsageError } from './usage-error.js';
@@ -253,6 +255,6 @@ function terminate(pid: number): void {
   try {
     process.kill(pid, 'SIGTERM');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    if (errnoOf(error) !== 'ESRCH') throw error;
   }
 }

@@ -1,4 +1,4 @@
-import type { BusStatus } from '#bridge/driver/status.js';
+import { decodeStatus, type BusStatus } from '#bridge/driver/status-json.js';
 import type { HostStatus } from '#bridge/registry/host-report.js';
 import { askBus } from './ask-bus.js';
 
@@ -8,7 +8,7 @@ import { askBus } from './ask-bus.js';
  */
 export async function busStatus(address?: string): Promise<BusStatus> {
   const [json] = await askBus(address, { member: 'GetStatus' }, 'report their status');
-  return JSON.parse(String(json)) as BusStatus;
+  return decodeStatus(String(json));
 }
 
 const COLUMNS = [

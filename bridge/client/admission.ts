@@ -1,4 +1,4 @@
-import type { Message } from '#core/index.js';
+import type { ArrivedMessage } from './contexts.js';
 import { ControlCode, parseControl } from '#bridge/registry/control-message.js';
 import { Driver, DRIVER_NAME } from './driver.js';
 import { ClientError } from './errors.js';
@@ -23,7 +23,7 @@ export function canUseSocket(error: unknown, { transport }: BusChoice): boolean 
 export class PendingAdmission extends Pending<Driver> {
   readonly what = 'the request to be admitted to the bus';
 
-  protected read(message: Message): void {
+  protected read(message: ArrivedMessage): void {
     const { code, text } = parseControl(message.copyBytes());
     const [driver, registry] = message.received.slice(0, message.receivedCount);
     if (code === ControlCode.Admitted && driver !== undefined && registry !== undefined) {

@@ -1,5 +1,12 @@
-import type { Handle, Message, Node, Sink, Trace } from '#core/index.js';
-import type { Arrival, HandleContext, NodeContext } from './contexts.js';
+import type { Sink, Trace } from '#core/index.js';
+import type {
+  Arrival,
+  ArrivedMessage,
+  HandleContext,
+  NodeContext,
+  OwnHandle,
+  OwnNode,
+} from './contexts.js';
 
 /** Takes the place of an item that was dealt with. */
 const NOTHING: Arrival = { isReply: false, deal() {} };
@@ -10,7 +17,7 @@ const KEPT_MAX = 4096;
  * The sink of this process's peer: notes each arrival during the transaction that brings it, and deals with it when
  * that is over, in order.
  */
-export class Arrivals implements Sink {
+export class Arrivals implements Sink<NodeContext, HandleContext> {
   /** set while a blocking caller is going to call `deal`: nothing has to be scheduled meanwhile */
   isAttended = false;
   private readonly onFault: (error: unknown) => void;
@@ -35,20 +42,20 @@ export class Arrivals implements Sink {
     return this.head === this.tail;
   }
 
-  accept(node: Node, message: Message, trace: Trace): void {
+  accept(node: OwnNode, message: ArrivedMessage, trace: Trace): void {
     try {
-      (node.context as NodeContext).accept(message, trace);
+      node.context!.accept(message, trace);
     } catch (error) {
       this.onFault(error);
     }
   }
 
-  nodeReleased(handle: Handle): void {
-    (handle.context as HandleContext | null)?.lost();
+  nodeReleased(handle: OwnHandle): void {
+    handle.context?.lost();
   }
 
-  handleReleased(node: Node): void {
-    (node.context as NodeContext | null)?.unreachable();
+  handleReleased(node: OwnNode): void {
+    node.context?.unreachable();
   }
 
   // hot

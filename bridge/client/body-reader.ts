@@ -202,9 +202,9 @@ function resolve(
     if (code === TypeCode.UnixFd) {
       if (references === null)
         throw new Error('the message refers to a file descriptor that did not arrive with it');
-      return references.descriptor(value as number);
+      return references.descriptor(Number(value));
     }
-    const index = handleIndex(value as string);
+    const index = handleIndex(String(value));
     return (index < 0 ? undefined : references?.capability(index)) ?? value;
   });
 }

@@ -134,17 +134,15 @@ export class Bus {
    *
    * @throws like `resolve`; ClientError `NotMapped`; DBusError `NotSupported` without a domain
    */
-  async mapped<Name extends string>(
-    name: Name,
-    options: CallOptions = {},
-  ): Promise<ObjectOf<Name>> {
+  mapped<Name extends string>(name: Name, options?: CallOptions): Promise<ObjectOf<Name>>;
+  async mapped(name: string, options: CallOptions = {}): Promise<Capability> {
     if (this.transport === 'socket') {
       const why = `over a socket, ${name} has object paths, no capabilities: open the bus with transport: 'domain'`;
       throw new DBusError(ErrorName.NotSupported, why);
     }
     const capability = await this.resolve(name, options);
     await mustBeMapped(capability, name, options);
-    return capability as ObjectOf<Name>;
+    return capability;
   }
 
   /** An object of the owner of `name`, by one of its interfaces. Follows the name to its next owner. */

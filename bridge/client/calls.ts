@@ -1,11 +1,4 @@
-import {
-  DescriptorSet,
-  Message,
-  NewNode,
-  SendStatus,
-  type Handle,
-  type Node,
-} from '#core/index.js';
+import { DescriptorSet, Message, NewNode, SendStatus, type Handle } from '#core/index.js';
 import { closeFd, duplicate } from '#core/linux/index.js';
 import { WireError, WireFault } from '#bridge/wire/faults.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
@@ -24,6 +17,7 @@ import {
 import type { Member } from './member.js';
 import { OutgoingHeader } from './outgoing-header.js';
 import { PendingReply } from './pending.js';
+import type { NodeContext, OwnNode } from './contexts.js';
 import type { IncomingCall } from './incoming-call.js';
 
 /** How long a synchronous call waits by default: as long as with the reference implementation of D-Bus. */
@@ -36,7 +30,7 @@ export class Calls {
   /** own unique name, the sender of all messages; undefined without a bus */
   sender: string | undefined;
   private readonly member: Member;
-  private readonly message = new Message();
+  private readonly message = new Message<never, NodeContext>();
   private readonly body = new BodyWriter();
   private readonly serials = new Serials();
 
@@ -63,7 +57,7 @@ export class Calls {
         return resolve(convert(EMPTY_REPLY));
       }
       const pending = new PendingReply(this.member, target.destination, call.member);
-      pending.settles(resolve, reject, convert);
+      pending.settlesWith(resolve, reject, convert);
       pending.isPromised = true;
       if (this.member.tellsCallSites) pending.noteCallSite();
       this.sendCall(target, call, pending, handles);
@@ -149,8 +143,8 @@ export class Calls {
     target: HeldHandle,
     bytes: Uint8Array,
     transfers: readonly Handle[],
-    context: unknown,
-  ): Node | null {
+    context: NodeContext | null,
+  ): OwnNode | null {
     const handle = target.use();
     const message = this.message.clear();
     this.body.descriptors.length = 0;
@@ -213,7 +207,7 @@ export class Calls {
 
   /** @throws ClientError */
   // hot
-  private transmit(handle: Handle, message: Message, what: string): void {
+  private transmit(handle: Handle, message: typeof this.message, what: string): void {
     if (message.lengthBytes > MESSAGE_MAX_BYTES)
       throw new WireError(WireFault.MessageTooLong, what);
     const { peer } = this.member;

@@ -95,6 +95,6 @@ export function objectOf(member: Member, capability: Capability): ServedObject {
 
 function endObject(member: Member, node: Node): void {
   if (!node.live || !member.isOpen) return;
-  (node.context as ExportedNode).end();
+  if (node.context instanceof ExportedNode) node.context.end();
   member.peer.release(node);
 }

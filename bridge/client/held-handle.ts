@@ -1,5 +1,5 @@
 import type { Handle } from '#core/index.js';
-import type { HandleContext } from './contexts.js';
+import type { HandleContext, OwnHandle } from './contexts.js';
 import { ClientError } from './errors.js';
 import { OutgoingHeaders } from './outgoing-header.js';
 import type { Member } from './member.js';
@@ -19,10 +19,10 @@ export class HeldHandle implements HandleContext {
    * released, meanwhile.
    */
   private readonly listeners = new Map<() => void, unknown>();
-  private current: Handle | null;
+  private current: OwnHandle | null;
   private isLost = false;
 
-  constructor(member: Member, handle: Handle, destination?: string) {
+  constructor(member: Member, handle: OwnHandle, destination?: string) {
     this.member = member;
     this.current = handle;
     this.destination = destination;
@@ -30,12 +30,12 @@ export class HeldHandle implements HandleContext {
   }
 
   /** Undefined when it is gone. */
-  get handle(): Handle | undefined {
+  get handle(): OwnHandle | undefined {
     return this.current ?? undefined;
   }
 
   /** @throws ClientError when it is gone */
-  use(): Handle {
+  use(): OwnHandle {
     if (!this.member.isOpen) this.member.mustBeOpen();
     if (this.current !== null) return this.current;
     const what =

@@ -1,6 +1,7 @@
-import type { Message, Trace } from '#core/index.js';
+import type { Trace } from '#core/index.js';
 import { ControlCode, parseControl } from '#bridge/registry/control-message.js';
-import type { Introduction } from '#bridge/registry/registry.js';
+import { decodeIntroduction } from '#bridge/registry/introduction.js';
+import type { ArrivedMessage } from './contexts.js';
 import type { CallTaker } from './incoming-call.js';
 import type { Member } from './member.js';
 import { ReceivingNode } from './receiving-node.js';
@@ -21,13 +22,13 @@ export class Inbox extends ReceivingNode {
   }
 
   /** A control message of the bridge. From any other process it has no effect. */
-  protected override acceptControl(message: Message, trace: Trace): void {
+  protected override acceptControl(message: ArrivedMessage, trace: Trace): void {
     const { code, text } = parseControl(message.copyBytes());
     super.acceptControl(message, trace);
     const { shared, senders, arrivals } = this.member;
     if (shared.identityOf(message.origin)?.isTrusted !== true) return;
     if (code === ControlCode.Introduce) {
-      senders.introduce(JSON.parse(text) as Introduction);
+      senders.introduce(decodeIntroduction(text));
     } else if (code === ControlCode.Strangers) {
       senders.takeStrangers(text === '1');
     } else if (code === ControlCode.Disconnect) {

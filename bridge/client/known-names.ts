@@ -1,4 +1,4 @@
-import type { Message } from '#core/index.js';
+import type { ArrivedMessage } from './contexts.js';
 import { ControlCode, controlBytes, Resolution } from '#bridge/registry/control-message.js';
 import { parseBusName } from '#bridge/wire/names.js';
 import { Capability } from './capability.js';
@@ -102,7 +102,7 @@ class PendingName extends Pending<HeldHandle> {
     return `the lookup of the owner of '${this.name}'`;
   }
 
-  protected read(message: Message): void {
+  protected read(message: ArrivedMessage): void {
     const [resolution] = message.copyBytes();
     const handle = message.receivedCount > 0 ? message.received[0] : undefined;
     if (resolution === Resolution.Unowned || handle === undefined) {

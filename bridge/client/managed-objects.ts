@@ -1,13 +1,34 @@
 import { Subject } from 'rxjs';
 import type { Variant } from '#bridge/wire/types.js';
-import type { CallOptions, InterfaceDescription, Proxy } from './interface-description.js';
+import type {
+  CallOptions,
+  InterfaceDescription,
+  NoMembers,
+  Proxy,
+} from './interface-description.js';
 import { implement, type ServedInterface } from './served-interface.js';
 import { Stream } from './stream.js';
 
 /** D-Bus Specification, "org.freedesktop.DBus.ObjectManager". */
 export const OBJECT_MANAGER = 'org.freedesktop.DBus.ObjectManager';
 
-export const ObjectManager: InterfaceDescription = {
+interface ObjectManagerMethods {
+  GetManagedObjects(): WireObjects;
+}
+
+interface ObjectManagerSignals {
+  InterfacesAdded: [object: string, interfaces: WireInterfaces];
+  InterfacesRemoved: [object: string, interfaces: string[]];
+}
+
+type WireInterfaces = ReadonlyMap<string, ReadonlyMap<string, Variant>>;
+type WireObjects = ReadonlyMap<string, WireInterfaces>;
+
+export const ObjectManager: InterfaceDescription<
+  ObjectManagerMethods,
+  ObjectManagerSignals,
+  NoMembers
+> = {
   name: OBJECT_MANAGER,
   methods: { GetManagedObjects: { in: '', out: 'a{oa{sa{sv}}}', outNames: ['objects'] } },
   signals: {
@@ -19,7 +40,6 @@ export const ObjectManager: InterfaceDescription = {
 
 /** By interface, the values of its properties. */
 export type InterfaceValues = ReadonlyMap<string, ReadonlyMap<string, unknown>>;
-type WireInterfaces = Map<string, Map<string, Variant>>;
 
 export interface ManagedChange {
   readonly path: string;
@@ -34,10 +54,10 @@ export class ManagedObjects {
   readonly #objects = new Map<string, Map<string, ReadonlyMap<string, unknown>>>();
   readonly #changed = new Subject<ManagedChange>();
   readonly #stops: (() => void)[] = [];
-  readonly #open: (path: string, description: InterfaceDescription) => Proxy<InterfaceDescription>;
+  readonly #open: <D extends InterfaceDescription>(path: string, description: D) => Proxy<D>;
 
   private constructor(
-    open: (path: string, description: InterfaceDescription) => Proxy<InterfaceDescription>,
+    open: <D extends InterfaceDescription>(path: string, description: D) => Proxy<D>,
   ) {
     this.#open = open;
     this.changes = new Stream((observer) => this.#changed.subscribe(observer));
@@ -46,7 +66,7 @@ export class ManagedObjects {
   /** @internal called by `bus.objects`; `open` makes a proxy of an object of the same name. */
   static async open(
     path: string,
-    open: (path: string, description: InterfaceDescription) => Proxy<InterfaceDescription>,
+    open: <D extends InterfaceDescription>(path: string, description: D) => Proxy<D>,
     options?: CallOptions,
   ): Promise<ManagedObjects> {
     const managed = new ManagedObjects(open);
@@ -56,19 +76,19 @@ export class ManagedObjects {
       if (early === undefined) apply();
       else early.push(apply);
     };
-    const added = signals['InterfacesAdded'].subscribe(([object, interfaces]) =>
-      later(() => managed.#add(object as string, interfaces as WireInterfaces)),
+    const added = signals.InterfacesAdded.subscribe(([object, interfaces]) =>
+      later(() => managed.#add(object, interfaces)),
     );
-    const removed = signals['InterfacesRemoved'].subscribe(([object, names]) =>
-      later(() => managed.#remove(object as string, names as string[])),
+    const removed = signals.InterfacesRemoved.subscribe(([object, names]) =>
+      later(() => managed.#remove(object, names)),
     );
     managed.#stops.push(
       () => added.unsubscribe(),
       () => removed.unsubscribe(),
     );
     try {
-      await signals['InterfacesRemoved'].ready();
-      const all = (await methods['GetManagedObjects'](options)) as Map<string, WireInterfaces>;
+      await signals.InterfacesRemoved.ready();
+      const all = await methods.GetManagedObjects(options);
       for (const [object, interfaces] of all) managed.#add(object, interfaces);
     } catch (error) {
       managed.close();
@@ -128,8 +148,6 @@ export class ManagedObjects {
 }
 
 /** The interface of an object that reports those below it. */
-export function objectManager(
-  objects: () => Promise<ReadonlyMap<string, unknown>>,
-): ServedInterface {
+export function objectManager(objects: () => Promise<WireObjects>): ServedInterface {
   return implement(ObjectManager, { methods: { GetManagedObjects: objects } });
 }

@@ -1,8 +1,9 @@
 import { geteuid, watchReadable, type LoopWatch } from '#core/linux/index.js';
-import { LocalDomain, ResourceUser, type Handle, type Maxima, type Peer } from '#core/index.js';
+import { LocalDomain, ResourceUser, type Handle, type Maxima } from '#core/index.js';
 import { parseLookUs } from '#core/shared/index.js';
 import type { Denial } from '#bridge/registry/denial.js';
 import { Arrivals } from './arrivals.js';
+import type { OwnPeer } from './contexts.js';
 import { Calls } from './calls.js';
 import { BusClosedError, ClientError, TimeoutError } from './errors.js';
 import type { SignalStream } from './interface-description.js';
@@ -49,7 +50,7 @@ export class Member {
   readonly local = new LocalDomain();
   readonly transport: TransportKind;
   readonly shared: Transport;
-  readonly peer: Peer;
+  readonly peer: OwnPeer;
   readonly arrivals: Arrivals;
   readonly senders: Senders;
   readonly reader = new MessageReader(this);

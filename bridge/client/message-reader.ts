@@ -1,4 +1,4 @@
-import type { Message } from '#core/index.js';
+import type { ArrivedMessage } from './contexts.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
 import { BodyReader } from './body-reader.js';
 import { IncomingHeaders, type IncomingHeader } from './incoming-header.js';
@@ -30,7 +30,7 @@ export class MessageReader {
 
   /** Its first `handleCount` handles are arguments. */
   // hot
-  read(message: Message, handleCount: number): boolean {
+  read(message: ArrivedMessage, handleCount: number): boolean {
     const length = message.lengthBytes;
     const isWhole = message.pieceCount === 1 && message.offsets[0] === 0;
     const isOwned = message.isOwned || !isWhole;

@@ -1,3 +1,4 @@
+import { isBody } from '#bridge/wire/typed-body.js';
 import type { Driver } from './driver.js';
 import { ownerRule } from './socket-names.js';
 import type { Signal } from './signal.js';
@@ -48,8 +49,8 @@ export class NameOwners {
 
   /** A signal from the bus itself. */
   note({ member, body }: Signal): void {
-    if (member !== 'NameOwnerChanged') return;
-    const [name, , owner] = body as readonly [string, string, string];
+    if (member !== 'NameOwnerChanged' || !isBody(body, 'sss')) return;
+    const [name, , owner] = body;
     const entry = this.watched.get(name);
     if (entry !== undefined) entry.owner = owner === '' ? undefined : owner;
   }

@@ -1,5 +1,6 @@
-import { Variant } from '#bridge/wire/types.js';
+import { readCredentials } from '#bridge/wire/connection-credentials.js';
 import type { Bus } from './bus.js';
+import { valuesIn } from './checked-reply.js';
 import { DRIVER_NAME, DRIVER_PATH } from './driver.js';
 import { DBusError, ErrorName, TimeoutError } from './errors.js';
 import type { CallOptions } from './interface-description.js';
@@ -105,16 +106,14 @@ export async function credentialsOf(
   name: string,
   options: CallOptions,
 ): Promise<Credentials> {
-  const { body } = await bus.call(question('GetConnectionCredentials', name, options));
-  const said = body[0] as ReadonlyMap<string, Variant>;
-  const all = new Map(Array.from(said, ([key, { value }]) => [key, value]));
-  const label = all.get('LinuxSecurityLabel') as Uint8Array | undefined;
+  const reply = await bus.call(question('GetConnectionCredentials', name, options));
+  const [said] = valuesIn(reply, 'a{sv}');
+  const { pid, uid, groups, securityLabel } = readCredentials(said);
   return {
-    pid: all.get('ProcessID') as number | undefined,
-    uid: all.get('UnixUserID') as number | undefined,
-    gids: all.get('UnixGroupIDs') as readonly number[] | undefined,
-    // The label ends with a NUL that does not belong to it.
-    securityLabel: label && Buffer.from(label).toString('latin1').replace(/\0$/, ''),
-    all,
+    pid,
+    uid,
+    gids: groups,
+    securityLabel: securityLabel && Buffer.from(securityLabel).toString('latin1'),
+    all: new Map(Array.from(said, ([key, { value }]) => [key, value])),
   };
 }

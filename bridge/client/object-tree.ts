@@ -62,7 +62,11 @@ export class ObjectTree implements CallTaker {
   }
 
   /** Getters may be slow: reports about objects stay in order all the same. */
-  private tellManagers(path: string, object: ServedObject, member: string): void {
+  private tellManagers(
+    path: string,
+    object: ServedObject,
+    member: 'InterfacesAdded' | 'InterfacesRemoved',
+  ): void {
     const managers = Array.from(this.managers).filter(([manager]) => isBelow(path, manager));
     if (managers.length === 0) return;
     const interfaces = interfacesOf(object);
@@ -71,7 +75,8 @@ export class ObjectTree implements CallTaker {
         const values = await interfaces;
         for (const [, manager] of managers) {
           const emitter = manager.emitter(ObjectManager);
-          emitter[member](path, member === 'InterfacesAdded' ? values : [...values.keys()]);
+          if (member === 'InterfacesAdded') emitter.InterfacesAdded(path, values);
+          else emitter.InterfacesRemoved(path, [...values.keys()]);
         }
       })
       .catch((error) => managers[0][1].diagnose(error));

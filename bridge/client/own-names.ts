@@ -1,6 +1,8 @@
 import { Subject } from 'rxjs';
-import type { Handle, Message, Node, Trace } from '#core/index.js';
+import type { NewChannel, Node, Trace } from '#core/index.js';
 import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
+import { codeIn } from './checked-reply.js';
+import type { ArrivedMessage, HandleContext, NodeContext, OwnNode } from './contexts.js';
 import type { Driver } from './driver.js';
 import type { CallTaker } from './incoming-call.js';
 import { ReceivingNode } from './receiving-node.js';
@@ -49,11 +51,11 @@ export class OwnNames {
         'RequestName',
         'su',
         [name, bitsOf(flags)],
-        ({ body }) => body[0],
+        (reply) => codeIn(reply, RequestNameReply),
         [handle],
       );
       this.driver.member.peer.release(handle);
-      return (await asked) as RequestNameReply;
+      return await asked;
     } catch (error) {
       this.closeNode(node);
       throw error;
@@ -64,8 +66,9 @@ export class OwnNames {
   requestSync(name: string, flags: NameFlags): RequestNameReply {
     const { node, handle } = this.openNode();
     try {
-      const { body } = this.driver.callSync('RequestName', 'su', [name, bitsOf(flags)], [handle]);
-      return body[0] as RequestNameReply;
+      const body = [name, bitsOf(flags)];
+      const reply = this.driver.callSync('RequestName', 'su', body, [handle]);
+      return codeIn(reply, RequestNameReply);
     } catch (error) {
       this.closeNode(node);
       throw error;
@@ -75,11 +78,11 @@ export class OwnNames {
   }
 
   release(name: string): Promise<ReleaseNameReply> {
-    return this.driver.call('ReleaseName', 's', [name], ({ body }) => body[0] as ReleaseNameReply);
+    return this.driver.call('ReleaseName', 's', [name], (reply) => codeIn(reply, ReleaseNameReply));
   }
 
   releaseSync(name: string): ReleaseNameReply {
-    return this.driver.callSync('ReleaseName', 's', [name]).body[0] as ReleaseNameReply;
+    return codeIn(this.driver.callSync('ReleaseName', 's', [name]), ReleaseNameReply);
   }
 
   /** A signal from the bus itself. */
@@ -108,7 +111,7 @@ export class OwnNames {
     member.peer.release(handle);
   }
 
-  private openNode(): { node: Node; handle: Handle } {
+  private openNode(): NewChannel<NodeContext, HandleContext> {
     const { member } = this.driver;
     member.mustBeOpen();
     const opened = member.peer.createNode();
@@ -116,10 +119,10 @@ export class OwnNames {
     return opened;
   }
 
-  private closeNode(node: Node): void {
+  private closeNode(node: OwnNode): void {
     const { member } = this.driver;
     if (!node.live || !member.isOpen) return;
-    (node.context as NameNode).unreachable();
+    node.context?.unreachable();
     member.peer.release(node);
   }
 }
@@ -142,7 +145,7 @@ class NameNode extends ReceivingNode {
     this.isOver = true;
   }
 
-  protected override acceptControl(message: Message, trace: Trace): void {
+  protected override acceptControl(message: ArrivedMessage, trace: Trace): void {
     const { code, text } = parseControl(message.copyBytes());
     super.acceptControl(message, trace);
     const isTrusted = this.member.shared.identityOf(message.origin)?.isTrusted === true;

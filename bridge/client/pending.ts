@@ -1,7 +1,7 @@
-import type { Message, Node, Trace } from '#core/index.js';
+import type { Trace } from '#core/index.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { callSite, failure, tellCallSite, type CallSite } from './call-site.js';
-import type { Arrival, NodeContext } from './contexts.js';
+import type { Arrival, ArrivedMessage, NodeContext, OwnNode } from './contexts.js';
 import { DBusError, ErrorName, TimeoutError } from './errors.js';
 import type { CallOptions } from './interface-description.js';
 import { Reply } from './method-call.js';
@@ -14,20 +14,28 @@ export interface Awaited {
   end(error: unknown): void;
 }
 
-const unchanged = (value: unknown): unknown => value;
+const unchanged = <T>(value: T): T => value;
+
+/**
+ * How a promise is settled with whatever `convert` has made. A method, since TypeScript has no type for a pair of
+ * functions of which one takes what the other returns: `settlesWith` takes only such pairs.
+ */
+interface Settler {
+  resolve(value: unknown): void;
+}
 
 /** A request: the context of the one-shot node at which the answer arrives. */
 export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   readonly isReply = true;
   /** no answer yet */
   isWaiting = true;
-  node: Node | null = null;
+  node: OwnNode | null = null;
   protected readonly member: Member;
   protected value: T | undefined;
   protected error: unknown;
   private convert: (value: T) => unknown = unchanged;
   /** null for a synchronous call */
-  private resolve: ((value: never) => void) | null = null;
+  private resolve: Settler['resolve'] | null = null;
   private reject: ((error: unknown) => void) | null = null;
   private timer: NodeJS.Timeout | null = null;
   private signal: AbortSignal | null = null;
@@ -40,17 +48,16 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
     this.member = member;
   }
 
-  /** Makes it settle a promise, with the answer or with what `convert` makes of that. */
-  settles(resolve: (value: T) => void, reject: (error: unknown) => void): void;
-  settles<R>(
+  /** Makes it settle a promise with the answer. */
+  settles(resolve: (value: T) => void, reject: (error: unknown) => void): void {
+    this.settlesWith<T>(resolve, reject, unchanged);
+  }
+
+  /** Makes it settle a promise with what `convert` makes of the answer. */
+  settlesWith<R>(
     resolve: (value: R) => void,
     reject: (error: unknown) => void,
     convert: (value: T) => R,
-  ): void;
-  settles(
-    resolve: (value: never) => void,
-    reject: (error: unknown) => void,
-    convert: (value: T) => unknown = unchanged,
   ): void {
     this.convert = convert;
     this.resolve = resolve;
@@ -64,7 +71,7 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
 
   /** It has been sent: from now on the process waits for it. */
   // hot
-  begin(node: Node | null, options: CallOptions | undefined): void {
+  begin(node: OwnNode | null, options: CallOptions | undefined): void {
     if (this.isWaiting) this.node = node;
     if (this.resolve !== null) this.member.hold();
     if (options?.timeoutMs === undefined && options?.signal === undefined) return;
@@ -81,10 +88,10 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   abstract readonly what: string;
 
   /** Reads the answer, inside the transaction that brings it: sets `value` or `error`. */
-  protected abstract read(message: Message): void;
+  protected abstract read(message: ArrivedMessage): void;
 
   // hot
-  accept(message: Message, trace: Trace): void {
+  accept(message: ArrivedMessage, trace: Trace): void {
     try {
       this.read(message);
     } catch (error) {
@@ -117,11 +124,11 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
     if (this.timer !== null || this.signal !== null) this.disarm();
     if (this.error !== undefined) {
       if (this.callSite !== null) tellCallSite(this.error, this.callSite);
-      else if (this.isPromised) return this.resolve!(failure(this.error) as never);
+      else if (this.isPromised) return this.resolve!(failure(this.error));
       return this.reject!(this.error);
     }
     try {
-      this.resolve!(this.convert(this.value as T) as never);
+      this.resolve!(this.convert(this.value!));
     } catch (error) {
       this.reject!(error);
     }
@@ -141,7 +148,7 @@ export abstract class Pending<T> implements NodeContext, Arrival, Awaited {
   /** The result of a synchronous call that has ended. @throws the error that it ended with */
   result(): T {
     if (this.error !== undefined) throw this.error;
-    return this.value as T;
+    return this.value!;
   }
 
   private disarm(): void {
@@ -165,7 +172,7 @@ export class PendingReply extends Pending<Reply> {
     return `the call ${this.method}${this.destination === undefined ? '' : ` to '${this.destination}'`}`;
   }
 
-  protected read(message: Message): void {
+  protected read(message: ArrivedMessage): void {
     const { reader } = this.member;
     if (!reader.read(message, message.receivedCount)) {
       this.error = new DBusError(

@@ -1,10 +1,13 @@
 import { signatureTypes } from '#bridge/wire/signature.js';
 import { Variant } from '#bridge/wire/types.js';
+import { valuesIn } from './checked-reply.js';
 import type {
   CallOptions,
   InterfaceDescription,
   Proxy,
+  ReadableProxy,
   SignalStream,
+  WritableProxy,
 } from './interface-description.js';
 import { returned, type MethodCall, type Reply } from './method-call.js';
 import { PROPERTIES } from './object-interfaces.js';
@@ -22,7 +25,7 @@ export interface ProxyTarget {
   }): SignalStream<readonly unknown[]>;
 }
 
-type Members = Record<string, unknown>;
+type PropertyProxy = ReadableProxy<unknown> & WritableProxy<unknown>;
 
 /** A class, because its instances are created faster than object literals. */
 class ProxyCall implements MethodCall {
@@ -55,28 +58,36 @@ class ProxyCall implements MethodCall {
   }
 }
 
-/** The object at `path` by one of its interfaces, with the methods, properties and signals of `description`. */
+/**
+ * The object at `path` by one of its interfaces, with the methods, properties and signals of `description`. What types
+ * they have, only its type parameters say: they are made by name, from what it describes.
+ */
 export function openProxy<D extends InterfaceDescription>(
   description: D,
   path: string,
   target: ProxyTarget,
-): Proxy<D> {
+): Proxy<D>;
+export function openProxy(
+  description: InterfaceDescription,
+  path: string,
+  target: ProxyTarget,
+): Proxy<InterfaceDescription> {
   const { name: iface } = description;
-  const methods: Members = {};
+  const methods: Record<string, (...args: unknown[]) => Promise<unknown>> = {};
   for (const [member, { in: signature, noReply = false }] of Object.entries(description.methods)) {
     const count = signatureTypes(signature).length;
     methods[member] = (...args: unknown[]) => {
-      const options = args.length > count ? (args[count] as CallOptions | undefined) : undefined;
+      const options = args.length > count ? optionsIn(args[count]) : undefined;
       const body = args.length > count ? args.slice(0, count) : args;
       const call = new ProxyCall(path, iface, member, signature, body, noReply, options);
       return target.call(call, returned);
     };
   }
-  const properties: Members = {};
+  const properties: Record<string, PropertyProxy> = {};
   for (const [name, { type }] of Object.entries(description.properties)) {
     properties[name] = propertyProxy(path, iface, name, type, target);
   }
-  const signals: Members = {};
+  const signals: Record<string, SignalStream<unknown[]>> = {};
   for (const member of Object.keys(description.signals)) {
     Object.defineProperty(signals, member, {
       enumerable: true,
@@ -94,16 +105,21 @@ export function openProxy<D extends InterfaceDescription>(
     return target.call(call, convert);
   };
   const getAll = (options?: CallOptions): Promise<Map<string, unknown>> =>
-    ask('GetAll', [iface], options, ({ body }) => valuesOf(body[0] as Map<string, Variant>));
+    ask('GetAll', [iface], options, (reply) => valuesOf(valuesIn(reply, 'a{sv}')[0]));
   const source: PropertySource = {
     getAll,
-    get: (name) => ask('Get', [iface, name], undefined, ({ body }) => (body[0] as Variant).value),
+    get: (name) => ask('Get', [iface, name], undefined, (reply) => valuesIn(reply, 'v')[0].value),
     changed: () =>
       target.signals({ interface: PROPERTIES, member: 'PropertiesChanged', args: { 0: iface } }),
   };
   const watch = (options?: CallOptions): Promise<WatchedProperties> =>
     WatchedProperties.open(source, iface, options);
-  return { methods, properties, signals, getAll, watch } as unknown as Proxy<D>;
+  return { methods, properties, signals, getAll, watch };
+}
+
+/** The options behind the arguments, if there are any. */
+function optionsIn(value: unknown): CallOptions | undefined {
+  return typeof value === 'object' && value !== null ? value : undefined;
 }
 
 function valuesOf(variants: ReadonlyMap<string, Variant>): Map<string, unknown> {
@@ -116,7 +132,7 @@ function propertyProxy(
   name: string,
   type: string,
   target: ProxyTarget,
-): unknown {
+): PropertyProxy {
   const call = <T>(
     options: CallOptions | undefined,
     member: string,
@@ -127,7 +143,7 @@ function propertyProxy(
     target.call(new ProxyCall(path, PROPERTIES, member, signature, body, false, options), convert);
   return {
     get: (options?: CallOptions) =>
-      call(options, 'Get', 'ss', [iface, name], ({ body }) => (body[0] as Variant).value),
+      call(options, 'Get', 'ss', [iface, name], (reply) => valuesIn(reply, 'v')[0].value),
     set: (value: unknown, options?: CallOptions) =>
       call(options, 'Set', 'ssv', [iface, name, new Variant(type, value)], () => {}),
   };

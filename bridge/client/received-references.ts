@@ -1,8 +1,7 @@
-import type { Handle, Message } from '#core/index.js';
 import { closeFd, duplicate } from '#core/linux/index.js';
 import type { MessageReferences } from './body-reader.js';
 import { Capability } from './capability.js';
-import type { Arrival } from './contexts.js';
+import type { Arrival, ArrivedMessage, OwnHandle } from './contexts.js';
 import { HeldHandle } from './held-handle.js';
 import type { Member } from './member.js';
 
@@ -10,13 +9,13 @@ import type { Member } from './member.js';
 export class ReceivedReferences implements MessageReferences, Arrival {
   readonly isReply = false;
   private readonly member: Member;
-  private readonly handles: readonly Handle[];
+  private readonly handles: readonly OwnHandle[];
   private readonly fds: readonly number[];
   private readonly capabilities: Capability[] = [];
   private readonly duplicates: number[] = [];
 
   /** Inside a transaction; the first `handleCount` handles are arguments. */
-  constructor(member: Member, message: Message, handleCount: number) {
+  constructor(member: Member, message: ArrivedMessage, handleCount: number) {
     this.member = member;
     this.handles = message.received.slice(0, handleCount);
     this.fds = message.descriptors?.fds ?? [];

@@ -1,7 +1,7 @@
-import type { Handle, Message, Trace } from '#core/index.js';
+import type { Handle, Trace } from '#core/index.js';
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Denial } from '#bridge/registry/denial.js';
-import type { NodeContext } from './contexts.js';
+import type { ArrivedMessage, NodeContext } from './contexts.js';
 import { DBusError, ErrorName } from './errors.js';
 import { IncomingCall, type CallTaker } from './incoming-call.js';
 import type { Member } from './member.js';
@@ -19,7 +19,7 @@ export class ReceivingNode implements NodeContext {
     this.taker = taker;
   }
 
-  accept(message: Message, trace: Trace): void {
+  accept(message: ArrivedMessage, trace: Trace): void {
     const first = message.lengthBytes === 0 ? 0 : message.pieces[0][message.offsets[0]];
     if (first !== EndianMark.Little && first !== EndianMark.Big)
       return this.acceptControl(message, trace);
@@ -56,13 +56,13 @@ export class ReceivingNode implements NodeContext {
   unreachable(): void {}
 
   /** A message that is not D-Bus: only a bridge sends any. */
-  protected acceptControl(message: Message, trace: Trace): void {
+  protected acceptControl(message: ArrivedMessage, trace: Trace): void {
     this.drop(message, null, trace);
     const handles = message.received.slice(0, message.receivedCount);
     this.releaseLater(handles);
   }
 
-  protected drop(message: Message, replyTo: Handle | null, trace: Trace): void {
+  protected drop(message: ArrivedMessage, replyTo: Handle | null, trace: Trace): void {
     const descriptorCount = message.descriptors === null ? 0 : message.descriptors.count;
     trace.discharge(1, message.lengthBytes, descriptorCount);
     if (replyTo !== null) this.releaseLater([replyTo]);

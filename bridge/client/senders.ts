@@ -1,5 +1,5 @@
 import { denialOf, type Denial } from '#bridge/registry/denial.js';
-import type { Introduction } from '#bridge/registry/registry.js';
+import type { Introduction } from '#bridge/registry/introduction.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { describeMessage } from '#bridge/wire/header-text.js';
 import { encodeMessage } from '#bridge/wire/message.js';

@@ -7,8 +7,14 @@ import {
   type PropertyDescription,
 } from './interface-description.js';
 
-/** A handler of a method: its arguments, then what is known about the call. */
-type Handler = (...argumentsAndCall: unknown[]) => unknown;
+/**
+ * A handler of a method: its arguments, then what is known about the call. Handlers take what their descriptions say,
+ * and get nothing else: the signature of each call is compared. A method, so that those fit.
+ */
+interface HandlerOf {
+  handle(...argumentsAndCall: unknown[]): unknown;
+}
+type Handler = HandlerOf['handle'];
 
 export interface ServedProperty extends PropertyDescription {
   readonly get: ((call?: Call) => unknown) | undefined;
@@ -43,11 +49,15 @@ export class ServedMethod {
     }
   }
 
-  /** What a handler has returned, as the values of a reply. */
+  /**
+   * What a handler has returned, as the values of a reply. Where there are several, its type says that it returns an
+   * array; what else a program returns nevertheless is refused when the reply is marshalled.
+   */
+  values(result: unknown): readonly unknown[];
   // hot
-  values(result: unknown): readonly unknown[] {
+  values(result: readonly unknown[]): readonly unknown[] {
     if (this.outCount === 0) return NOTHING;
-    return this.outCount === 1 ? [result] : (result as readonly unknown[]);
+    return this.outCount === 1 ? [result] : result;
   }
 }
 
@@ -113,8 +123,12 @@ interface LooseProperty {
 export function implement<D extends InterfaceDescription>(
   description: D,
   implementation: Implementation<D, Call>,
+): ServedInterface;
+export function implement(
+  description: InterfaceDescription,
+  implementation: Implementation<InterfaceDescription, Call>,
 ): ServedInterface {
-  return ServedInterface.of(description, implementation as unknown as LooseImplementation);
+  return ServedInterface.of(description, implementation);
 }
 
 /** One interface, or several. */

@@ -47,7 +47,8 @@ export class ServedObject {
   }
 
   /** Sends the signals of one of its interfaces, to all subscribers. */
-  emitter<D extends InterfaceDescription>(description: D): Emitter<D> {
+  emitter<D extends InterfaceDescription>(description: D): Emitter<D>;
+  emitter(description: InterfaceDescription): Emitter<InterfaceDescription> {
     const { home } = this;
     const emitters: Record<string, (...args: unknown[]) => void> = {};
     for (const [member, { args: signature }] of Object.entries(description.signals)) {
@@ -55,7 +56,7 @@ export class ServedObject {
         home.emit({ path: home.path, interface: description.name, member, signature, body });
       };
     }
-    return emitters as Emitter<D>;
+    return emitters;
   }
 
   /** Notifies all subscribers of new values of properties, by PropertiesChanged. */

@@ -30,7 +30,8 @@ interface Members {
 /** What the decorators of its class have declared, by object. */
 const known = new WeakMap<object, Members>();
 
-function membersOf(instance: object): Members {
+function membersOf(instance: unknown): Members {
+  if (typeof instance !== 'object' || instance === null) throw new TypeError('not an object');
   let members = known.get(instance);
   if (members === undefined) {
     members = { methods: new Map(), signals: new Map(), properties: new Map(), emit: undefined };
@@ -51,22 +52,26 @@ export function method(
   return <F extends AnyMethod>(target: F, context: ClassMethodDecoratorContext): F => {
     context.addInitializer(function note(this: unknown) {
       const description = { in: inputs, out: outputs, ...more };
-      membersOf(this as object).methods.set(String(context.name), description);
+      membersOf(this).methods.set(String(context.name), description);
     });
     return target;
   };
 }
 
 /** A signal: calling the method sends it, to all subscribers. */
+export function signal(
+  args?: string,
+  more?: Omit<SignalDescription, 'args'>,
+): <F extends AnyMethod>(target: F, context: ClassMethodDecoratorContext) => F;
 export function signal(args = '', more: Omit<SignalDescription, 'args'> = {}) {
-  return <F extends AnyMethod>(_target: F, context: ClassMethodDecoratorContext): F => {
+  return (_target: AnyMethod, context: ClassMethodDecoratorContext): AnyMethod => {
     const name = String(context.name);
     context.addInitializer(function note(this: unknown) {
-      membersOf(this as object).signals.set(name, { args, ...more });
+      membersOf(this).signals.set(name, { args, ...more });
     });
     return function send(this: unknown, ...values: unknown[]): void {
-      membersOf(this as object).emit?.(name, values);
-    } as unknown as F;
+      membersOf(this).emit?.(name, values);
+    };
   };
 }
 
@@ -84,7 +89,7 @@ export function property(
 ) {
   return (_target: unknown, context: PropertyContext): void => {
     context.addInitializer(function note(this: unknown) {
-      membersOf(this as object).properties.set(String(context.name), { type, access, ...more });
+      membersOf(this).properties.set(String(context.name), { type, access, ...more });
     });
   };
 }
@@ -100,28 +105,39 @@ export function serviceOf(name: string, instance: object): ServedInterface {
   if (members === undefined) {
     throw new TypeError(`${name}: the class ${instance.constructor.name} has no decorated members`);
   }
-  const own = instance as Record<string, unknown>;
-  const methods = [...members.methods.keys()].map((each) => [
-    each,
-    (...args: unknown[]) => (own[each] as AnyMethod).apply(instance as never, args as never[]),
-  ]);
-  const properties = [...members.properties.keys()].map((each) => [
-    each,
-    { get: () => own[each], set: (value: unknown) => void (own[each] = value) },
-  ]);
-  return ServedInterface.of(describe(name, members), {
-    methods: Object.fromEntries(methods) as Record<string, (...args: unknown[]) => unknown>,
-    properties: Object.fromEntries(properties) as Record<string, object>,
-  });
+  const methods = Object.fromEntries(
+    Array.from(members.methods.keys(), (each) => [
+      each,
+      (...args: unknown[]) => callMethod(instance, each, args),
+    ]),
+  );
+  const properties = Object.fromEntries(
+    Array.from(members.properties.keys(), (each) => [
+      each,
+      {
+        get: (): unknown => Reflect.get(instance, each),
+        set: (value: unknown): void => setProperty(instance, each, value),
+      },
+    ]),
+  );
+  return ServedInterface.of(describe(name, members), { methods, properties });
+}
+
+/** Calls what the member is at this moment: a program may have replaced it. */
+function callMethod(instance: object, name: string, args: readonly unknown[]): unknown {
+  const method: unknown = Reflect.get(instance, name);
+  if (typeof method !== 'function') throw new TypeError(`${name} is not a function`);
+  return Reflect.apply(method, instance, args);
+}
+
+function setProperty(instance: object, name: string, value: unknown): void {
+  if (!Reflect.set(instance, name, value)) throw new TypeError(`${name} cannot be set`);
 }
 
 /** Sends the signals of an object from the place at which it is served. */
 export function attachSignals(name: string, instance: object, served: ServedObject): void {
   const members = membersOf(instance);
-  const emitter = served.emitter(describe(name, members)) as Record<
-    string,
-    (...args: unknown[]) => void
-  >;
+  const emitter = served.emitter(describe(name, members));
   members.emit = (member, args) => emitter[member](...args);
 }
 

@@ -27,14 +27,14 @@ export interface SignalRule {
   readonly arg0Namespace?: string | undefined;
 }
 
-const KEYS = {
-  sender: 'sender',
-  interface: 'interface',
-  member: 'member',
-  path: 'path',
-  pathNamespace: 'path_namespace',
-  arg0Namespace: 'arg0namespace',
-} as const;
+const KEYS = [
+  ['sender', 'sender'],
+  ['interface', 'interface'],
+  ['member', 'member'],
+  ['path', 'path'],
+  ['pathNamespace', 'path_namespace'],
+  ['arg0Namespace', 'arg0namespace'],
+] as const;
 
 /** A rule, or the text of one, ready for use. @throws TypeError */
 export function signalRule(rule: SignalRule | string): MatchRule {
@@ -51,8 +51,8 @@ function textOf(rule: SignalRule): string {
   const add = (key: string, value: string): void => {
     parts.push(`${key}='${value.replaceAll("'", String.raw`'\''`)}'`);
   };
-  for (const [name, key] of Object.entries(KEYS)) {
-    const value = rule[name as keyof typeof KEYS];
+  for (const [name, key] of KEYS) {
+    const value = rule[name];
     if (value !== undefined) add(key, value);
   }
   for (const [index, value] of Object.entries(rule.args ?? {})) add(`arg${index}`, value);

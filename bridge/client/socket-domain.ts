@@ -22,6 +22,7 @@ import type { BusSocket } from '#bridge/socket/connect.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { isBody } from '#bridge/wire/typed-body.js';
 import { Serials } from '#bridge/wire/serials.js';
 import { DRIVER_NAME, DRIVER_PATH } from './driver.js';
 import { ErrorName } from './errors.js';
@@ -34,6 +35,8 @@ import {
   textAt,
   type Caller,
   type Context,
+  type HandleContext,
+  type Outgoing,
 } from './socket-messages.js';
 import { ownerRule } from './socket-names.js';
 import type { ProcessIdentity, Transport, TransportOptions } from './transport.js';
@@ -49,11 +52,11 @@ const DROPPED = 'the service has dropped the call';
  * registry and names arrives at nodes of this peer, which writes it to the socket, and replies, calls and signals from
  * there are sent on handles, as a bridge would send them. So there is one client, and two ways to a bus.
  */
-export class SocketDomain implements Transport, Sink {
+export class SocketDomain implements Transport, Sink<Context, HandleContext> {
   private readonly options: TransportOptions;
-  private readonly peer: Peer;
+  private readonly peer: Peer<Context, HandleContext>;
   private readonly client: SocketClient;
-  private readonly message = new Message();
+  private readonly message = new Message<never, Context>();
   private readonly identity: ProcessIdentity;
   private readonly root: Handle;
   /** where calls and signals from the bus are sent to */
@@ -104,7 +107,7 @@ export class SocketDomain implements Transport, Sink {
     return this.client.live ? this.client.timeoutMs : -1;
   }
 
-  copyRoot(to: Peer): Handle {
+  copyRoot<OfHolder>(to: Peer<unknown, OfHolder>): Handle<OfHolder> {
     return this.peer.copyHandle(this.root, to);
   }
 
@@ -168,10 +171,10 @@ export class SocketDomain implements Transport, Sink {
 
   // What the program sends, inside a transaction.
 
-  accept(node: Node, message: Message, trace: Trace): void {
+  accept(node: Node<Context>, message: Outgoing, trace: Trace): void {
     const descriptors = message.descriptors?.count ?? 0;
     trace.discharge(1, message.lengthBytes, descriptors);
-    const context = node.context as Context;
+    const context = node.context!; // each node gets one as it is made
     switch (context.kind) {
       case 'root':
         return this.admit(message);
@@ -185,15 +188,15 @@ export class SocketDomain implements Transport, Sink {
     }
   }
 
-  nodeReleased(handle: Handle): void {
+  nodeReleased(handle: Handle<HandleContext>): void {
     if (handle === this.inbox) this.inbox = undefined;
     if (typeof handle.context === 'number') this.calls.delete(handle.context);
     else if (typeof handle.context === 'string') this.own.ended(handle.context);
   }
 
   /** No handle is left: a call was dropped, or a name is no longer needed. */
-  handleReleased(node: Node): void {
-    const context = node.context as Context | null;
+  handleReleased(node: Node<Context>): void {
+    const { context } = node;
     if (context?.kind !== 'caller') return;
     this.forgetCaller(context, node);
     this.later(() => {
@@ -202,7 +205,7 @@ export class SocketDomain implements Transport, Sink {
     });
   }
 
-  private admit(message: Message): void {
+  private admit(message: Outgoing): void {
     const [inbox, replyTo] = message.received.slice(0, message.receivedCount);
     this.inbox = inbox;
     this.later(() => {
@@ -215,7 +218,7 @@ export class SocketDomain implements Transport, Sink {
   }
 
   /** Every name can be sent to: the bus answers if it has no owner. */
-  private resolve(message: Message): void {
+  private resolve(message: Outgoing): void {
     const { text } = parseControl(message.copyBytes());
     const replyTo = message.received[message.receivedCount - 1];
     this.later(() => {
@@ -247,7 +250,7 @@ export class SocketDomain implements Transport, Sink {
   }
 
   /** Writes a D-Bus message to the socket. */
-  private forward(message: Message, isForBus: boolean, caller: Caller | undefined): void {
+  private forward(message: Outgoing, isForBus: boolean, caller: Caller | undefined): void {
     const first = message.firstByte;
     const { pieces, offsets, receivedCount } = message;
     if (first !== EndianMark.Little) return this.drop(message); // control messages of a bridge
@@ -272,7 +275,7 @@ export class SocketDomain implements Transport, Sink {
     else if (isForBus) this.own.noteRelease(message, serial);
   }
 
-  private write(message: Message): number {
+  private write(message: Outgoing): number {
     const serial = this.serials.next();
     const set = message.descriptors?.retain() ?? null;
     const bytes = this.client.reserve(message.lengthBytes, set?.fds);
@@ -294,7 +297,7 @@ export class SocketDomain implements Transport, Sink {
 
   /** Capabilities cannot leave a process by a socket. */
   private refuse(
-    message: Message,
+    message: Outgoing,
     others: readonly Handle[],
     replyTo: Handle | undefined,
     caller: Caller | undefined,
@@ -311,7 +314,7 @@ export class SocketDomain implements Transport, Sink {
     });
   }
 
-  private drop(message: Message): void {
+  private drop(message: Outgoing): void {
     const handles = message.received.slice(0, message.receivedCount);
     this.later(() => this.release(handles));
   }
@@ -455,7 +458,8 @@ export class SocketDomain implements Transport, Sink {
     if (textAt(header, header.memberOffset, header.memberLength) !== 'NameOwnerChanged') return;
     if (textAt(header, header.senderOffset, header.senderLength) !== DRIVER_NAME) return;
     const { body } = decodeMessage(header.bytes.slice(header.start, header.end));
-    const [name, before, now] = body as [string, string, string];
+    if (!isBody(body, 'sss')) return;
+    const [name, before, now] = body;
     const handle = before === '' ? undefined : this.names.get(name);
     if (handle !== undefined) {
       this.names.delete(name);

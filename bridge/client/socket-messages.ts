@@ -18,6 +18,10 @@ export interface Caller {
   readonly serial: number;
 }
 export type Context = typeof Root | typeof Registry | Destination | Caller;
+/** A serial: of a reply handle. A name: of the handle to a node for it. */
+export type HandleContext = number | string;
+/** What the program sends. */
+export type Outgoing = Message<unknown, unknown, HandleContext>;
 
 /** The name that a message to the bus requests, if it is a call of RequestName. */
 export function requestedName(message: Message): string | undefined {

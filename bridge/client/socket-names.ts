@@ -1,8 +1,9 @@
 import { parseBusName, isUniqueName } from '#bridge/wire/names.js';
+import { valuesIn } from './checked-reply.js';
 import { DRIVER_NAME, DRIVER_PATH, type Driver } from './driver.js';
 import { DBusError, ErrorName } from './errors.js';
 import type { CallOptions } from './interface-description.js';
-import type { MethodCall } from './method-call.js';
+import type { MethodCall, Reply } from './method-call.js';
 
 /**
  * Names that were looked up on a bus without a domain. No handle is released there when an owner changes: the bus
@@ -19,13 +20,13 @@ export class SocketNames {
   /** @throws DBusError `ServiceUnknown` when nobody has the name, and nothing starts its service */
   async look(name: string, options: CallOptions): Promise<void> {
     const { calls } = this.driver.member;
-    const ask = async (member: string, body: readonly string[]): Promise<unknown> =>
-      (await calls.call(this.driver.target, { ...questionFor(member, body), ...options })).body[0];
+    const ask = (member: string, body: readonly string[]): Promise<Reply> =>
+      calls.call(this.driver.target, { ...questionFor(member, body), ...options });
     checkName(name);
     if (!this.watched.has(name)) await ask('AddMatch', [ownerRule(name)]);
     this.watched.add(name);
-    if ((await ask('NameHasOwner', [name])) === true) return;
-    const startable = (await ask('ListActivatableNames', [])) as string[];
+    if (valuesIn(await ask('NameHasOwner', [name]), 'b')[0]) return;
+    const [startable] = valuesIn(await ask('ListActivatableNames', []), 'as');
     if (startable.includes(name)) return;
     this.watched.delete(name);
     await ask('RemoveMatch', [ownerRule(name)]);
@@ -35,13 +36,13 @@ export class SocketNames {
   /** The same, blocking the thread. */
   lookSync(name: string, timeoutMs: number | undefined): void {
     const { calls } = this.driver.member;
-    const ask = (member: string, body: readonly string[]): unknown =>
-      calls.callSync(this.driver.target, { ...questionFor(member, body), timeoutMs }).body[0];
+    const ask = (member: string, body: readonly string[]): Reply =>
+      calls.callSync(this.driver.target, { ...questionFor(member, body), timeoutMs });
     checkName(name);
     if (!this.watched.has(name)) ask('AddMatch', [ownerRule(name)]);
     this.watched.add(name);
-    if (ask('NameHasOwner', [name]) === true) return;
-    if ((ask('ListActivatableNames', []) as string[]).includes(name)) return;
+    if (valuesIn(ask('NameHasOwner', [name]), 'b')[0]) return;
+    if (valuesIn(ask('ListActivatableNames', []), 'as')[0].includes(name)) return;
     this.watched.delete(name);
     ask('RemoveMatch', [ownerRule(name)]);
     throw unowned(name);

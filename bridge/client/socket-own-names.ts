@@ -2,10 +2,11 @@ import type { Handle, Message } from '#core/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { decodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
+import type { HandleContext } from './socket-messages.js';
 
 interface Request {
   readonly name: string;
-  readonly node: Handle;
+  readonly node: Handle<HandleContext>;
 }
 
 /** Longer messages to the bus are not about names. */
@@ -17,7 +18,7 @@ const RELEASE_MAX_BYTES = 1024;
  */
 export class SocketOwnNames {
   private readonly release: (handles: readonly Handle[]) => void;
-  private readonly nodes = new Map<string, Handle>();
+  private readonly nodes = new Map<string, Handle<HandleContext>>();
   /** requests that were not answered yet, by serial */
   private readonly requests = new Map<number, Request>();
 
@@ -26,7 +27,7 @@ export class SocketOwnNames {
   }
 
   /** RequestName was sent. */
-  asked(serial: number, name: string, node: Handle): void {
+  asked(serial: number, name: string, node: Handle<HandleContext>): void {
     this.requests.set(serial, { name, node });
   }
 

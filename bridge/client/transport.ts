@@ -20,7 +20,7 @@ export interface Transport {
   /** how long a sleep may last at most; -1 without end */
   readonly timeoutMs: number;
   /** A handle to the root node, held by `to`. */
-  copyRoot(to: Peer): Handle;
+  copyRoot<Context>(to: Peer<unknown, Context>): Handle<Context>;
   awaitReady(timeoutMs: number): boolean;
   /** Takes what has arrived, without waiting; returns how much that was. */
   dispatch(): number;

@@ -1,5 +1,5 @@
 import { Subject } from 'rxjs';
-import { Variant } from '#bridge/wire/types.js';
+import { isBody } from '#bridge/wire/typed-body.js';
 import type { CallOptions, SignalStream } from './interface-description.js';
 import { Stream } from './stream.js';
 
@@ -95,8 +95,8 @@ export class WatchedProperties {
   }
 
   #take(body: readonly unknown[]): void {
-    const [iface, values, invalidated] = body as [string, Map<string, Variant>, string[]];
-    if (iface !== this.#interface) return;
+    if (!isBody(body, 'sa{sv}as') || body[0] !== this.#interface) return;
+    const [, values, invalidated] = body;
     if (this.#early !== undefined) return void this.#early.push(body);
     const changes = new Map<string, unknown>();
     for (const [name, { value }] of values) {

@@ -24,7 +24,14 @@ interface Unsaved {
 
 /** Each file of dist/ contains a copy of this module: the copies share their state. */
 const SHARED = Symbol.for('bus1-bridge.programs');
-const realm = globalThis as { [SHARED]?: { unsaved: Unsaved[]; loaded: Map<string, object> } };
+
+/** The global object, as the copies of this module see it. */
+interface Realm {
+  readonly globalThis: unknown;
+  [SHARED]?: { readonly unsaved: Unsaved[]; readonly loaded: Map<string, object> };
+}
+
+const realm: Realm = globalThis;
 const { unsaved, loaded } = (realm[SHARED] ??= { unsaved: [], loaded: new Map() });
 
 /**

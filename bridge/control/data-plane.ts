@@ -27,7 +27,9 @@ export interface HostThreadData {
   readonly mappings?: readonly Mapping[] | undefined;
 }
 
-const { port, options, keyring, uplink, mappings = [] } = workerData as HostThreadData;
+/* the control plane is the same program, and starts this thread with such data (DataPlane) */
+const started: HostThreadData = workerData;
+const { port, options, keyring, uplink, mappings = [] } = started;
 
 function post(event: HostEvent): void {
   port.postMessage(event);
@@ -38,7 +40,7 @@ const output: HostOutput = {
   ask: post,
   commands(host) {
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
-      carryOut(host, next.message as HostCommand);
+      carryOut(host, next.message);
     }
   },
 };

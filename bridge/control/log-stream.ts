@@ -1,5 +1,6 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { waitWritable } from '#core/linux/index.js';
+import { errnoOf } from './startup-error.js';
 
 /** A pipe that poll(2) calls writable takes this much at once (pipe(7), PIPE_BUF). */
 const CHUNK_BYTES = 4096;
@@ -75,7 +76,7 @@ function writeNow(fd: number, bytes: Buffer): number {
   try {
     return writeSync(fd, bytes);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : bytes.length;
+    return errnoOf(error) === 'EAGAIN' ? 0 : bytes.length;
   }
 }
 

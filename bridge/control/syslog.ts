@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { fieldsOf } from '#bridge/wire/fields.js';
 import { DatagramSender } from '#core/linux/index.js';
 import { logFields } from './human-line.js';
 
@@ -98,7 +99,7 @@ function timestamp(now: Date): string {
 
 function journalEntry(tag: string, json: string): Uint8Array {
   const { level, message, details } = logFields(json);
-  const { level: _level, time: _time, msg: _msg, ...fields } = JSON.parse(json);
+  const { level: _level, time: _time, msg: _msg, ...fields } = fieldsOf(JSON.parse(json));
   const entry: [string, string][] = [
     ['MESSAGE', oneLine(message + details)],
     ['PRIORITY', String(severityOf(level))],
@@ -106,7 +107,7 @@ function journalEntry(tag: string, json: string): Uint8Array {
     ['SYSLOG_IDENTIFIER', tag],
     ['SYSLOG_PID', String(process.pid)],
   ];
-  for (const [name, value] of Object.entries(fields as Record<string, unknown>)) {
+  for (const [name, value] of Object.entries(fields)) {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
     entry.push([journalField(name, text), text]);
     /* the journal adds what it knows of that process (systemd.journal-fields(7)) */

@@ -2,15 +2,23 @@ import { ActivationFailures } from './activation-failure.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, LATER, type Call, type DriverInterface, type Method } from './method.js';
+import {
+  arg,
+  LATER,
+  method,
+  type Call,
+  type CallWith,
+  type DriverInterface,
+  type Method,
+} from './method.js';
 
 /** Replies of StartServiceByName (D-Bus specification, "Message Bus Messages"). */
 const StartReply = { Success: 1, AlreadyRunning: 2 } as const;
 
 /** Like dbus-daemon, this ignores all flags, and knows only services that have a .service file. */
-function startServiceByName(call: Call): readonly [number] | typeof LATER {
+function startServiceByName(call: CallWith<'su'>): readonly [number] | typeof LATER {
   const { driver, connection, reply, fail } = call;
-  const [name] = call.args as [string, number];
+  const [name] = call.args;
   const { activator, attached } = driver.settings;
   if (driver.registry.owner(name) !== undefined) {
     if (attached?.activatableNames.includes(name) === true || activator.isActivatable(name)) {
@@ -36,14 +44,14 @@ function startServiceByName(call: Call): readonly [number] | typeof LATER {
   return LATER;
 }
 
-function updateActivationEnvironment(call: Call): readonly [] {
-  const [variables] = call.args as [ReadonlyMap<string, string>];
+function updateActivationEnvironment(call: CallWith<'a{ss}'>): readonly [] {
+  const [variables] = call.args;
   openActivator(call).changeEnvironment({ kind: 'set', variables: [...variables] });
   return [];
 }
 
-function unsetEnvironment(call: Call): readonly [] {
-  const [names] = call.args as [readonly string[]];
+function unsetEnvironment(call: CallWith<'as'>): readonly [] {
+  const [names] = call.args;
   openActivator(call).changeEnvironment({ kind: 'unset', names });
   return [];
 }
@@ -70,12 +78,12 @@ function errorOf(failure: { errorName: string; message: string }): DriverError {
 }
 
 export const activationMethods: readonly Method[] = [
-  {
+  method({
     name: 'StartServiceByName',
     in: [arg('name', 's'), arg('flags', 'u')],
     out: [arg('result', 'u')],
     run: startServiceByName,
-  },
+  }),
   {
     name: 'ListActivatableNames',
     in: [],
@@ -85,14 +93,14 @@ export const activationMethods: readonly Method[] = [
       return [[DRIVER_NAME, ...new Set([...settings.activator.activatableNames, ...there])]];
     },
   },
-  {
+  method({
     name: 'UpdateActivationEnvironment',
     in: [arg('environment', 'a{ss}')],
     out: [],
     privileged: true,
     canonicalPath: true,
     run: updateActivationEnvironment,
-  },
+  }),
   /* not privileged, as in the reference daemon: the policy decides who may call it */
   { name: 'ReloadConfig', in: [], out: [], run: reloadConfig },
 ];
@@ -103,12 +111,12 @@ export const activation: DriverInterface = {
   isAdvertised: true,
   canonicalPath: true,
   methods: [
-    {
+    method({
       name: 'UnsetEnvironment',
       in: [arg('names', 'as')],
       out: [],
       privileged: true,
       run: unsetEnvironment,
-    },
+    }),
   ],
 };

@@ -1,5 +1,6 @@
-import type { Handle, Message } from '#core/index.js';
+import type { Handle } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import type { SentMessage } from '#bridge/registry/envelope.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { NameChange } from '#bridge/registry/names.js';
 
@@ -36,7 +37,7 @@ export interface AttachedBus {
   /** A connection has left the queue for this name. */
   nameLeft(name: string, connection: Connection): void;
   /** A native peer's broadcast: passed on to the other bus if the peer owns an exported name. */
-  emitted(connection: Connection, message: Message): void;
+  emitted(connection: Connection, message: SentMessage): void;
   nameChanged(change: NameChange<Connection>): void;
   /** AddMatch. False: the rule matches nothing on the other bus, and `decided` is not called. */
   subscribe(rule: MatchRule, connection: Connection, decided: Decided): boolean;

@@ -78,8 +78,9 @@ export function dispatch(
 function lookUp({ driver, connection, args }: Call, method: Method, done: () => void): boolean {
   const { attached } = driver.settings;
   if (attached === undefined || method.isAboutName !== true) return false;
-  const [name] = args as [string];
-  if (!name.startsWith(':') || driver.registry.owner(name) !== undefined) return false;
+  const [name] = args;
+  if (typeof name !== 'string' || !name.startsWith(':')) return false;
+  if (driver.registry.owner(name) !== undefined) return false;
   return attached.lookUp(name, connection, done);
 }
 

@@ -5,7 +5,6 @@ import {
   type Handle,
   type Node,
   type Peer,
-  type Received,
 } from '#core/index.js';
 import {
   Connection,
@@ -14,7 +13,17 @@ import {
   type Credentials,
 } from '#bridge/registry/connection.js';
 import { ControlCode, controlMessage, parseControl } from '#bridge/registry/control-message.js';
+import {
+  fieldsOf,
+  numberOrNone,
+  numbersOrNone,
+  textOrNone,
+  textsOrNone,
+  type Fields,
+} from '#bridge/wire/fields.js';
+import type { ClientOrigin } from '#policy/index.js';
 
+import type { Arrival } from './admission.js';
 import type { DomainAccess } from './domain-access.js';
 import type { Driver } from './driver.js';
 
@@ -32,8 +41,6 @@ const NOTHING = { objects: 0, bytes: 0, descriptors: 0 };
 const CONFINED =
   'a role limits what this process sees of the bus, which only the D-Bus socket supports';
 
-type Arrival = Extract<Received, { type: 0 }>;
-
 /**
  * Admits peers of other processes, at the domain's root node. Native peers are admitted as themselves, hosts admit
  * their clients; each peer gets a node of the driver and one of the registry of its own.
@@ -44,7 +51,7 @@ export class Door {
   readonly handle: Handle;
   private readonly driver: Driver;
   private readonly domain: DomainAccess;
-  private readonly message = new Message();
+  private readonly message = new Message<never, never>();
 
   constructor(driver: Driver, domain: DomainAccess) {
     this.driver = driver;
@@ -146,12 +153,38 @@ export class Door {
 
 function parseRequest(text: string): AdmissionRequest | undefined {
   try {
-    const request = JSON.parse(text) as Partial<AdmissionRequest> | null;
-    const takesDescriptors = request?.takesDescriptors === true;
-    return { ...request, takesDescriptors };
+    const { takesDescriptors, credentials } = fieldsOf(JSON.parse(text));
+    return {
+      takesDescriptors: takesDescriptors === true,
+      ...(credentials !== undefined && { credentials: parseCredentials(fieldsOf(credentials)) }),
+    };
   } catch {
     return undefined;
   }
+}
+
+function parseCredentials(fields: Fields): NonNullable<AdmissionRequest['credentials']> {
+  const { uid, gid, pid, groups, atConsole, origin, securityLabel } = fields;
+  return {
+    uid: numberOrNone(uid),
+    gid: numberOrNone(gid),
+    pid: numberOrNone(pid),
+    groups: numbersOrNone(groups),
+    atConsole: atConsole === true,
+    origin: origin === undefined ? undefined : parseOrigin(fieldsOf(origin)),
+    securityLabel: textOrNone(securityLabel),
+  };
+}
+
+function parseOrigin(fields: Fields): Required<ClientOrigin> {
+  const { executables, isProcessUnknown, cgroup, label, listener } = fields;
+  return {
+    executables: textsOrNone(executables),
+    isProcessUnknown: isProcessUnknown === true,
+    cgroup: textOrNone(cgroup),
+    label: textOrNone(label),
+    listener: textOrNone(listener),
+  };
 }
 
 function credentialsFrom(

@@ -5,7 +5,6 @@ import {
   type Handle,
   type LocalDomain,
   type Peer,
-  type Received,
   type ResourceUser,
 } from '#core/index.js';
 import { Connection } from '#bridge/registry/connection.js';
@@ -15,6 +14,7 @@ import {
   controlMessage,
   parseControl,
 } from '#bridge/registry/control-message.js';
+import type { DirectoryHandle } from '#bridge/registry/directory-contexts.js';
 import { SECOND_SPACE, uniqueName } from '#bridge/registry/envelope.js';
 import { denialOf } from '#bridge/registry/denial.js';
 import type { Grants } from '#bridge/registry/grants.js';
@@ -39,6 +39,7 @@ import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import type { BusSettings } from './bus-settings.js';
 import type { DomainAccess } from './domain-access.js';
+import type { Admission, Arrival } from './admission.js';
 import { Door } from './door.js';
 import { ErrorName } from './driver-error.js';
 import { dispatch, isHello, refuseUnregistered } from './dispatch.js';
@@ -50,19 +51,12 @@ import { Voice } from './voice.js';
 /** The header of a message of the driver's, which adds serial and sender. */
 export type OwnMessageFields = Omit<MessageFields, 'serial' | 'sender'>;
 
-/** What a shim gets when it is admitted. */
-export interface Admission {
-  readonly connection: Connection;
-  readonly driver: Handle;
-  readonly registry: Handle;
-}
-
 /**
  * The peer that answers as org.freedesktop.DBus. Every connection has a node of its own here, so the node at which a
  * message arrives tells its sender. Names change hands when name nodes are released; the driver then announces it.
  */
 export class Driver {
-  readonly peer: Peer;
+  readonly peer: Peer<Connection, never>;
   readonly registry: Registry;
   readonly settings: BusSettings;
   readonly interfaces: readonly DriverInterface[];
@@ -73,7 +67,7 @@ export class Driver {
   statsSerial = 0;
 
   private readonly voice: Voice;
-  private readonly control = new Message();
+  private readonly control = new Message<never, never>();
   private readonly settleShims: () => void;
   private nextNumber = 0;
   private door: Door | null = null;
@@ -125,7 +119,11 @@ export class Driver {
   }
 
   /** Admits a new connection: `shim` gets a handle to a driver node and a registry node of its own. */
-  admit(shim: Peer, inbox: Handle, connection: Connection): Admission {
+  admit<HandleContext>(
+    shim: Peer<unknown, HandleContext>,
+    inbox: Handle,
+    connection: Connection,
+  ): Admission<HandleContext> {
     connection.driverInbox = inbox;
     connection.inbox = this.peer.copyHandle(inbox, this.registry.peer);
     connection.inbox.context = connection;
@@ -148,7 +146,7 @@ export class Driver {
     }
   }
 
-  private attempt(entry: Extract<Received, { type: 0 }>): void {
+  private attempt(entry: Arrival): void {
     try {
       this.received(entry);
     } catch (error) {
@@ -303,7 +301,11 @@ export class Driver {
    * names end first, the unique name before all others, while its match rules still apply (the reference daemon's
    * `bus/connection.c`).
    */
-  becomeMonitor(connection: Connection, capture: Handle, rules: readonly MatchRule[]): void {
+  becomeMonitor(
+    connection: Connection,
+    capture: DirectoryHandle,
+    rules: readonly MatchRule[],
+  ): void {
     const { registry } = this;
     this.announceDeparture(connection);
     for (const name of registry.names.joinedNamesOf(connection)) this.takeName(name, connection);
@@ -344,9 +346,9 @@ export class Driver {
     return here ?? attached?.gateFor(name, sender);
   }
 
-  private received(entry: Extract<Received, { type: 0 }>): void {
+  private received(entry: Arrival): void {
     if (entry.node === this.door?.node) return this.door.take(entry);
-    const connection = entry.node.context as Connection;
+    const connection = entry.node.context!; // each node but the door's is some connection's (admit)
     const first = entry.bytes[0];
     const isDBus = first === 0x6c || first === 0x42;
     if (!isDBus) this.receivedControl(connection, entry);
@@ -356,7 +358,7 @@ export class Driver {
   }
 
   /** A message of a native peer, which has not been checked by any shim. */
-  private receivedMessage(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
+  private receivedMessage(connection: Connection, entry: Arrival): void {
     const fault = connection.isNative ? faultOf(connection, entry) : undefined;
     try {
       if (fault === undefined) return this.receivedCall(connection, entry);
@@ -367,7 +369,7 @@ export class Driver {
     this.disconnect(connection, `it sent the bus an invalid message: ${fault}`);
   }
 
-  private receivedCall(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
+  private receivedCall(connection: Connection, entry: Arrival): void {
     const message = decodeMessage(entry.bytes);
     const isCall = message.type === MessageType.MethodCall;
     const handles = [...entry.handles];
@@ -407,7 +409,7 @@ export class Driver {
    */
   private denies(
     connection: Connection,
-    { bytes }: Extract<Received, { type: 0 }>,
+    { bytes }: Arrival,
     { serial }: DecodedMessage,
     reply: Handle | undefined,
   ): boolean {
@@ -431,7 +433,7 @@ export class Driver {
     this.settings.attached?.emitted(connection, message);
   }
 
-  private receivedControl(connection: Connection, entry: Extract<Received, { type: 0 }>): void {
+  private receivedControl(connection: Connection, entry: Arrival): void {
     const { code, text: name } = parseControl(entry.bytes);
     if (code === ControlCode.Denied) noteReportedDenial(this, connection, name);
     const [handle, ...others] = entry.handles;
@@ -485,10 +487,7 @@ const DEALT = controlBytes(ControlCode.Dealt);
 const scanned = new MessageHeader();
 
 /** Why a message that a native peer has sent to its own node here is refused; undefined: it is valid. */
-function faultOf(
-  connection: Connection,
-  entry: Extract<Received, { type: 0 }>,
-): string | undefined {
+function faultOf(connection: Connection, entry: Arrival): string | undefined {
   const { bytes, origin, descriptors, ownFrom, handles } = entry;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (scanned.scan(bytes, view, 0, bytes.length) !== 0) {

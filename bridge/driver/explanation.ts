@@ -10,10 +10,10 @@ import {
 } from '#policy/index.js';
 import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, type Call, type Method } from './method.js';
+import { arg, method, type CallWith, type Method } from './method.js';
 
 /** `bus1-bridge explain --bus`: judges a message between present connections by the rules in force. */
-export const explain: Method = {
+export const explain: Method = method({
   name: 'Explain',
   in: [
     /* a unique name, a name that is owned, or the number of a process */
@@ -33,12 +33,10 @@ export const explain: Method = {
   out: [arg('allowed', 'b'), arg('lines', 'as')],
   privileged: true,
   run: explainLive,
-};
+});
 
-type Arguments = [string, string, string, number, string, string, string, string, boolean];
-
-function explainLive({ driver, args }: Call): readonly unknown[] {
-  const [from, to, flow, type, path, iface, member, errorName, all] = args as Arguments;
+function explainLive({ driver, args }: CallWith<'sssyssssb'>): readonly unknown[] {
+  const [from, to, flow, type, path, iface, member, errorName, all] = args;
   if (!isFlow(flow)) {
     throw new DriverError(
       ErrorName.InvalidArgs,

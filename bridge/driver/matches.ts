@@ -1,15 +1,21 @@
 import { MatchRuleFault, parseMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
 
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, LATER, type Call, type Method } from './method.js';
+import { arg, LATER, method, type CallWith, type Method } from './method.js';
 
-function parsed(text: unknown): MatchRule {
-  const rule = parseMatchRule(text as string);
+function parsed(text: string): MatchRule {
+  const rule = parseMatchRule(text);
   if (rule instanceof MatchRuleFault) throw new DriverError(rule.errorName, rule.message);
   return rule;
 }
 
-function addMatch({ driver, connection, args, reply, fail }: Call): readonly [] | typeof LATER {
+function addMatch({
+  driver,
+  connection,
+  args,
+  reply,
+  fail,
+}: CallWith<'s'>): readonly [] | typeof LATER {
   const limit = connection.limit('maxMatchRulesPerConnection', driver.settings.limits);
   if (connection.matchRuleCount >= limit) {
     throw new DriverError(
@@ -35,7 +41,12 @@ function addMatch({ driver, connection, args, reply, fail }: Call): readonly [] 
   return isElsewhere === true ? LATER : [];
 }
 
-function removeMatch({ driver, connection, args, reply }: Call): readonly [] | typeof LATER {
+function removeMatch({
+  driver,
+  connection,
+  args,
+  reply,
+}: CallWith<'s'>): readonly [] | typeof LATER {
   const rule = parsed(args[0]);
   if (!driver.registry.unsubscribe(rule, connection)) {
     throw new DriverError(
@@ -48,6 +59,6 @@ function removeMatch({ driver, connection, args, reply }: Call): readonly [] | t
 }
 
 export const matchMethods: readonly Method[] = [
-  { name: 'AddMatch', in: [arg('rule', 's')], out: [], run: addMatch },
-  { name: 'RemoveMatch', in: [arg('rule', 's')], out: [], run: removeMatch },
+  method({ name: 'AddMatch', in: [arg('rule', 's')], out: [], run: addMatch }),
+  method({ name: 'RemoveMatch', in: [arg('rule', 's')], out: [], run: removeMatch }),
 ];

@@ -2,15 +2,17 @@ import type { Handle } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 
+import type { Values } from '#bridge/wire/typed-body.js';
+
 import type { Driver } from './driver.js';
 
 /** One method call to the driver. */
-export interface Call {
+export interface Call<Args = readonly unknown[]> {
   readonly driver: Driver;
   readonly connection: Connection;
   readonly message: DecodedMessage;
   /** decoded to JavaScript by the method's input signature */
-  readonly args: readonly unknown[];
+  readonly args: Args;
   /** the handle to a fresh node of the caller's, which comes with RequestName and BecomeMonitor */
   readonly attached: Handle | undefined;
   /** keeps `attached` from being released after the call */
@@ -26,12 +28,15 @@ export interface Call {
   afterReply(action: () => void): void;
 }
 
+/** A call with arguments of this signature. */
+export type CallWith<In extends string> = Call<Values<In>>;
+
 /** Returned by a method that calls `reply` or `fail` later. */
 export const LATER = Symbol('later');
 
-export interface Argument {
+export interface Argument<Type extends string = string> {
   readonly name: string;
-  readonly type: string;
+  readonly type: Type;
 }
 
 export interface Method {
@@ -45,6 +50,24 @@ export interface Method {
   /** the reference daemon answers most methods at any object path, and some at its own only */
   readonly canonicalPath?: boolean;
   run(call: Call): readonly unknown[] | typeof LATER;
+}
+
+/** The types of the arguments, one after the other. */
+type SignatureOf<Args extends readonly Argument[]> = Args extends readonly [
+  Argument<infer Type>,
+  ...infer Rest extends readonly Argument[],
+]
+  ? `${Type}${SignatureOf<Rest>}`
+  : '';
+
+/** A method whose `run` gets the arguments that `in` describes: `dispatch` refuses calls with other ones. */
+export function method<const In extends readonly Argument[]>(
+  described: Omit<Method, 'in' | 'run'> & {
+    readonly in: In;
+    run(call: CallWith<SignatureOf<In>>): ReturnType<Method['run']>;
+  },
+): Method {
+  return described;
 }
 
 export interface Signal {
@@ -70,7 +93,7 @@ export interface DriverInterface {
   readonly isAdvertised?: boolean;
 }
 
-export function arg(name: string, type: string): Argument {
+export function arg<Type extends string>(name: string, type: Type): Argument<Type> {
   return { name, type };
 }
 

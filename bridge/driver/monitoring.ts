@@ -3,7 +3,7 @@ import { MatchRuleFault, parseMatchRule, type MatchRule } from '#bridge/registry
 import { watching } from '#bridge/registry/directory-change.js';
 
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, type Call, type DriverInterface } from './method.js';
+import { arg, method, type CallWith, type DriverInterface } from './method.js';
 
 function parsed(text: string): MatchRule {
   const rule = parseMatchRule(text);
@@ -12,9 +12,9 @@ function parsed(text: string): MatchRule {
 }
 
 /** The connection leaves the bus once the reply has been sent. */
-function becomeMonitor(call: Call): readonly [] {
+function becomeMonitor(call: CallWith<'asu'>): readonly [] {
   const { driver, connection, args, attached } = call;
-  const [texts, flags] = args as [string[], number];
+  const [texts, flags] = args;
   if (flags !== 0) {
     throw new DriverError(ErrorName.InvalidArgs, `Flags ${flags} given, but no flags are defined`);
   }
@@ -39,12 +39,12 @@ export const monitoring: DriverInterface = {
   isAdvertised: true,
   canonicalPath: true,
   methods: [
-    {
+    method({
       name: 'BecomeMonitor',
       in: [arg('rules', 'as'), arg('flags', 'u')],
       out: [],
       privileged: true,
       run: becomeMonitor,
-    },
+    }),
   ],
 };

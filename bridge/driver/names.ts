@@ -6,11 +6,11 @@ import { parseBusName } from '#bridge/wire/names.js';
 import type { NameClaim } from './attached-bus.js';
 import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, LATER, type Call, type Method } from './method.js';
+import { arg, LATER, method, type Call, type CallWith, type Method } from './method.js';
 
-function requestName(call: Call): readonly [number] | typeof LATER {
+function requestName(call: CallWith<'su'>): readonly [number] | typeof LATER {
   const { driver, connection, args } = call;
-  const [name, flags] = args as [string, number];
+  const [name, flags] = args;
   checkMayOwn(driver, connection, name);
   const isClaimed = driver.settings.attached?.claim(connection, name, flags, claimOf(call));
   if (isClaimed !== true) return grantName(call, flags);
@@ -18,9 +18,9 @@ function requestName(call: Call): readonly [number] | typeof LATER {
   return LATER;
 }
 
-function claimOf(call: Call): NameClaim {
+function claimOf(call: CallWith<'su'>): NameClaim {
   const { driver, connection, args, attached, reply, fail } = call;
-  const [name, flags] = args as [string, number];
+  const [name, flags] = args;
   let isPromised = false;
   const finish = (): void => {
     if (attached?.live === true) driver.peer.release(attached);
@@ -43,9 +43,9 @@ function claimOf(call: Call): NameClaim {
   };
 }
 
-function grantName(call: Call, flags: number): readonly [number] {
+function grantName(call: CallWith<'su'>, flags: number): readonly [number] {
   const { driver, connection, args, attached } = call;
-  const [name] = args as [string];
+  const [name] = args;
   const { names } = driver.registry;
   const oldOwner = names.primary(name);
   const { reply, change } = names.request(name, connection, flags);
@@ -93,8 +93,8 @@ function checkMayOwn(driver: Driver, connection: Connection, name: string): void
   }
 }
 
-function releaseName({ driver, connection, args }: Call): readonly [number] {
-  const [name] = args as [string];
+function releaseName({ driver, connection, args }: CallWith<'s'>): readonly [number] {
+  const [name] = args;
   if (parseBusName(name) === undefined) {
     throw new DriverError(ErrorName.InvalidArgs, `Given bus name "${name}" is not valid`);
   }
@@ -118,8 +118,8 @@ function releaseName({ driver, connection, args }: Call): readonly [number] {
 }
 
 /** The unique name behind a name; the driver's name leads to itself. */
-function getNameOwner({ driver, args }: Call): readonly [string] {
-  const [name] = args as [string];
+function getNameOwner({ driver, args }: CallWith<'s'>): readonly [string] {
+  const [name] = args;
   if (name === DRIVER_NAME) return [DRIVER_NAME];
   const owner = driver.registry.owner(name);
   if (owner === undefined) {
@@ -131,8 +131,8 @@ function getNameOwner({ driver, args }: Call): readonly [string] {
   return [owner.uniqueName];
 }
 
-function listQueuedOwners({ driver, args }: Call): readonly [readonly string[]] {
-  const [name] = args as [string];
+function listQueuedOwners({ driver, args }: CallWith<'s'>): readonly [readonly string[]] {
+  const [name] = args;
   if (name === DRIVER_NAME) return [[DRIVER_NAME]];
   const { registry } = driver;
   const unique = name.startsWith(':') ? registry.connections.get(name) : undefined;
@@ -152,35 +152,40 @@ function listNames({ driver }: Call): readonly [readonly string[]] {
 }
 
 export const nameMethods: readonly Method[] = [
-  {
+  method({
     name: 'RequestName',
     in: [arg('name', 's'), arg('flags', 'u')],
     out: [arg('result', 'u')],
     run: requestName,
-  },
-  { name: 'ReleaseName', in: [arg('name', 's')], out: [arg('result', 'u')], run: releaseName },
-  {
+  }),
+  method({
+    name: 'ReleaseName',
+    in: [arg('name', 's')],
+    out: [arg('result', 'u')],
+    run: releaseName,
+  }),
+  method({
     name: 'NameHasOwner',
     isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('has_owner', 'b')],
     run: ({ driver, args: [name] }) => [
-      name === DRIVER_NAME || driver.registry.owner(name as string) !== undefined,
+      name === DRIVER_NAME || driver.registry.owner(name) !== undefined,
     ],
-  },
+  }),
   { name: 'ListNames', in: [], out: [arg('names', 'as')], run: listNames },
-  {
+  method({
     name: 'GetNameOwner',
     isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('unique_name', 's')],
     run: getNameOwner,
-  },
-  {
+  }),
+  method({
     name: 'ListQueuedOwners',
     isAboutName: true,
     in: [arg('name', 's')],
     out: [arg('unique_names', 'as')],
     run: listQueuedOwners,
-  },
+  }),
 ];

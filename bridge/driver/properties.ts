@@ -2,7 +2,7 @@ import { Variant } from '#bridge/wire/types.js';
 
 import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, type DriverInterface, type Property } from './method.js';
+import { arg, method, type DriverInterface, type Property } from './method.js';
 import { PROPERTIES } from '#bridge/wire/standard-names.js';
 
 function propertiesOf(driver: Driver, interfaceName: string): readonly Property[] {
@@ -34,36 +34,32 @@ export const properties: DriverInterface = {
   name: PROPERTIES,
   canonicalPath: true,
   methods: [
-    {
+    method({
       name: 'Get',
       in: [arg('interface_name', 's'), arg('property_name', 's')],
       out: [arg('value', 'v')],
-      run: ({ driver, args: [of, name] }) => [
-        valueOf(property(driver, of as string, name as string), driver),
-      ],
-    },
-    {
+      run: ({ driver, args: [of, name] }) => [valueOf(property(driver, of, name), driver)],
+    }),
+    method({
       name: 'GetAll',
       in: [arg('interface_name', 's')],
       out: [arg('properties', 'a{sv}')],
       run: ({ driver, args: [of] }) => [
-        new Map(
-          propertiesOf(driver, of as string).map((each) => [each.name, valueOf(each, driver)]),
-        ),
+        new Map(propertiesOf(driver, of).map((each) => [each.name, valueOf(each, driver)])),
       ],
-    },
-    {
+    }),
+    method({
       name: 'Set',
       in: [arg('interface_name', 's'), arg('property_name', 's'), arg('value', 'v')],
       out: [],
       run: ({ driver, args: [of, name] }) => {
-        property(driver, of as string, name as string);
+        property(driver, of, name);
         throw new DriverError(
           ErrorName.PropertyReadOnly,
-          `The property "${name as string}" of the bus cannot be set`,
+          `The property "${name}" of the bus cannot be set`,
         );
       },
-    },
+    }),
   ],
   signals: [
     {

@@ -1,3 +1,4 @@
+import { fieldsOf, textOrNone, type Fields } from '#bridge/wire/fields.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { Driver } from './driver.js';
 
@@ -19,13 +20,10 @@ export function noteReportedDenial(driver: Driver, connection: Connection, text:
   driver.settings.counted(subject, { why: whose, message, ...(rule !== undefined && { rule }) });
 }
 
-function parse(text: string): { sender?: string; fields?: Record<string, unknown> } {
+function parse(text: string): { sender?: string | undefined; fields?: Fields } {
   try {
-    const { sender, fields } = Object(JSON.parse(text)) as Record<string, unknown>;
-    return {
-      ...(typeof sender === 'string' && { sender }),
-      ...(typeof fields === 'object' && fields !== null && { fields: { ...fields } }),
-    };
+    const { sender, fields } = fieldsOf(JSON.parse(text));
+    return { sender: textOrNone(sender), fields: fieldsOf(fields) };
   } catch {
     return {};
   }

@@ -4,7 +4,7 @@ import { Variant } from '#bridge/wire/types.js';
 
 import type { Driver } from './driver.js';
 import { DriverError, ErrorName } from './driver-error.js';
-import { arg, LATER, type Call, type DriverInterface } from './method.js';
+import { arg, LATER, method, type Call, type CallWith, type DriverInterface } from './method.js';
 
 type Entries = Map<string, Variant>;
 
@@ -80,8 +80,8 @@ function connectionTotals(figures: ConnectionFigures): Entries {
   );
 }
 
-function subject({ driver, args }: Call): Connection {
-  const [name] = args as [string];
+function subject({ driver, args }: CallWith<'s'>): Connection {
+  const [name] = args;
   if (name === DRIVER_NAME) {
     throw new DriverError(
       ErrorName.InvalidArgs,
@@ -93,7 +93,7 @@ function subject({ driver, args }: Call): Connection {
   throw new DriverError(ErrorName.NameHasNoOwner, `Bus name '${name}' has no owner`);
 }
 
-function getConnectionStats(call: Call): typeof LATER {
+function getConnectionStats(call: CallWith<'s'>): typeof LATER {
   const connection = subject(call);
   const answer = (): void => call.reply([entriesFor(call, connection)]);
   /* only its host knows the figures of a connection */
@@ -135,12 +135,12 @@ export const stats: DriverInterface = {
   canonicalPath: true,
   methods: [
     { name: 'GetStats', in: [], out: [arg('stats', 'a{sv}')], run: getStats },
-    {
+    method({
       name: 'GetConnectionStats',
       in: [arg('name', 's')],
       out: [arg('stats', 'a{sv}')],
       run: getConnectionStats,
-    },
+    }),
     { name: 'GetAllMatchRules', in: [], out: [arg('rules', 'a{sas}')], run: getAllMatchRules },
   ],
 };

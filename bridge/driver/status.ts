@@ -1,19 +1,7 @@
-import type { HostStatus } from '#bridge/registry/host-report.js';
 import { mergeDenials } from '#bridge/registry/denials.js';
 import { explain } from './explanation.js';
 import { arg, LATER, type Call, type DriverInterface } from './method.js';
-
-/** The processes that carry the messages of a bus. */
-export interface BusStatus {
-  readonly authority: HostStatus;
-  /** only the authority's own process, when it carries the connections itself */
-  readonly hosts: readonly HostStatus[];
-  readonly natives: readonly {
-    readonly name: string;
-    readonly process: number;
-    readonly pid: number | undefined;
-  }[];
-}
+import { encodeDenials, encodeStatus } from './status-json.js';
 
 /** Asks every host first: each knows its own connections only. */
 function getStatus({ driver, reply }: Call): typeof LATER {
@@ -23,7 +11,7 @@ function getStatus({ driver, reply }: Call): typeof LATER {
     const natives = [...driver.registry.connections.values()]
       .filter(({ isNative }) => isNative)
       .map(({ uniqueName, process, credentials: { pid } }) => ({ name: uniqueName, process, pid }));
-    reply([JSON.stringify({ authority, hosts, natives } satisfies BusStatus)]);
+    reply([encodeStatus({ authority, hosts, natives })]);
   });
   return LATER;
 }
@@ -31,7 +19,7 @@ function getStatus({ driver, reply }: Call): typeof LATER {
 /** Asks every host: each refuses what its own clients send or receive. */
 function getDenials({ driver, reply }: Call): typeof LATER {
   driver.mirrors.collectReports(() => {
-    reply([JSON.stringify(mergeDenials([driver.settings.denials(), ...driver.mirrors.denials]))]);
+    reply([encodeDenials(mergeDenials([driver.settings.denials(), ...driver.mirrors.denials]))]);
   });
   return LATER;
 }

@@ -1,7 +1,7 @@
 import { Message, NewNode, type DescriptorSet, type Handle, type Peer } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
-import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
+import { DRIVER_NUMBER, Envelope, type SentMessage } from '#bridge/registry/envelope.js';
 import type { Registry } from '#bridge/registry/registry.js';
 import { encodeMessage, type MessageFields } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
@@ -9,20 +9,23 @@ import type { Facet } from '#policy/index.js';
 
 import { Witness } from './witness.js';
 
+/** Makes no node. */
+type DriverMessage = Message<Envelope, never, never>;
+
 /**
  * Sends the driver's messages in order, and none before every host has acknowledged the change that the message is
  * about.
  */
 export class Voice {
-  private readonly peer: Peer;
+  private readonly peer: Peer<Connection, never>;
   private readonly registry: () => Registry;
   private readonly witness: Witness;
-  private readonly message = new Message();
-  private readonly control = new Message();
+  private readonly message = new Message<Envelope, never, never>();
+  private readonly control = new Message<never, never>();
   private readonly envelope = new Envelope();
   private broadcastSerial = 0;
 
-  constructor(peer: Peer, registry: () => Registry) {
+  constructor(peer: Peer<Connection, never>, registry: () => Registry) {
     this.peer = peer;
     this.registry = registry;
     this.witness = new Witness(registry);
@@ -106,7 +109,7 @@ export class Voice {
     this.registry().capture(this.envelope, this.composed(bytes), sender);
   }
 
-  broadcastFrom(sender: Connection, bytes: Uint8Array): Message {
+  broadcastFrom(sender: Connection, bytes: Uint8Array): SentMessage {
     this.registry().broadcast(this.envelope, this.composed(bytes), sender);
     return this.composed(bytes);
   }
@@ -120,7 +123,7 @@ export class Voice {
   }
 
   /** Sends the composed message if the policy allows it for this receiver. */
-  private pass(handle: Handle, message: Message, facet: Facet | null): void {
+  private pass(handle: Handle, message: DriverMessage, facet: Facet | null): void {
     if (facet !== null && !facet.check(this.envelope.header)) {
       this.showRefusal(this.envelope, undefined, facet);
       return;
@@ -129,7 +132,7 @@ export class Voice {
     else this.peer.send(handle, message);
   }
 
-  private passLater(handle: Handle, message: Message): void {
+  private passLater(handle: Handle, message: DriverMessage): void {
     const bytes = message.copyBytes();
     const descriptors = message.descriptors?.retain() ?? null;
     this.registry().mirrors.whenSettled(() => {
@@ -141,11 +144,11 @@ export class Voice {
     });
   }
 
-  private compose(body: readonly unknown[], fields: MessageFields): Message {
+  private compose(body: readonly unknown[], fields: MessageFields): DriverMessage {
     return this.composed(encodeMessage({ ...fields, sender: DRIVER_NAME }, body));
   }
 
-  private composed(bytes: Uint8Array): Message {
+  private composed(bytes: Uint8Array): DriverMessage {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.envelope.header.scan(bytes, view, 0, bytes.length);
     const message = this.message.clear();

@@ -1,22 +1,31 @@
-import type { Handle, Message, Node } from '#core/index.js';
+import type { Handle, Node } from '#core/index.js';
 import {
   ControlCode,
   controlMessage,
   parseControl,
+  parseResolution,
   type Control,
-  type Resolution,
 } from '#bridge/registry/control-message.js';
 
 import { blame } from './blame.js';
 import type { Host } from './host.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
-import { ADMISSION, CAPTURE, INBOX, Lookup, NAME_NODE } from './node-contexts.js';
+import {
+  ADMISSION,
+  CAPTURE,
+  INBOX,
+  Lookup,
+  NAME_NODE,
+  type ArrivedMessage,
+  type ShimHandle,
+  type ShimNode,
+} from './node-contexts.js';
 import { noReply, noteDenial, refuseForeign } from './refusals.js';
 import type { Shim } from './shim.js';
 
 interface Arrival {
   readonly shim: Shim;
-  readonly node: Node;
+  readonly node: ShimNode;
   readonly bytes: Uint8Array;
 }
 
@@ -28,7 +37,7 @@ interface Arrival {
 export class ControlInbox {
   private readonly host: Host;
   private arrivals: Arrival[] = [];
-  private admissions: { shim: Shim; bytes: Uint8Array; handles: readonly Handle[] }[] = [];
+  private admissions: { shim: Shim; bytes: Uint8Array; handles: readonly ShimHandle[] }[] = [];
   private rejected: Rejected[] = [];
   private unanswered: { readonly shim: Shim; readonly serial: number }[] = [];
 
@@ -36,15 +45,15 @@ export class ControlInbox {
     this.host = host;
   }
 
-  accept(shim: Shim, node: Node, message: Message): void {
+  accept(shim: Shim, node: ShimNode, message: ArrivedMessage): void {
     const bytes = message.copyBytes();
     if (node.context === ADMISSION) {
       const handles = message.received.slice(0, message.receivedCount);
       this.admissions.push({ shim, bytes, handles });
     } else if (node.context instanceof Lookup) {
-      const handle: Handle | null = message.receivedCount > 0 ? message.received[0] : null;
-      const { number } = parseControl(bytes);
-      node.context.answer(bytes[0] as Resolution, number | 0, handle);
+      const handle = message.receivedCount > 0 ? message.received[0] : null;
+      const { resolution, owner } = parseResolution(bytes);
+      node.context.answer(resolution, owner, handle);
       this.host.continueWith(shim);
     } else {
       this.arrivals.push({ shim, node, bytes });
@@ -172,7 +181,7 @@ export class ControlInbox {
   }
 
   /** The driver, in another process, has admitted a client or refused it. */
-  private admitted(shim: Shim, { code, text }: Control, handles: readonly Handle[]): void {
+  private admitted(shim: Shim, { code, text }: Control, handles: readonly ShimHandle[]): void {
     if (code === ControlCode.Admitted && handles.length === 2) {
       const [driver, registry] = handles;
       shim.attach(shim.connection, driver, registry);
@@ -194,7 +203,7 @@ export class ControlInbox {
    * Messages of this process to the name are in the outbox already. Those on their way from other processes were sent
    * while the name led here, too, and are still delivered.
    */
-  private releaseName(shim: Shim, node: Node, requeue: boolean, name: string): void {
+  private releaseName(shim: Shim, node: ShimNode, requeue: boolean, name: string): void {
     shim.peer.drain(node);
     if (!requeue) return;
     const { node: next, handle } = shim.peer.createNode();

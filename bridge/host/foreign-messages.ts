@@ -1,4 +1,4 @@
-import type { Handle, Message, Node } from '#core/index.js';
+import type { Handle, Message } from '#core/index.js';
 import { DRIVER_NUMBER, Envelope, uniqueNumber } from '#bridge/registry/envelope.js';
 import type { Directory } from '#bridge/registry/directory.js';
 import {
@@ -13,6 +13,7 @@ import {
 import type { Facet } from '#policy/index.js';
 
 import { denialOf, type Denial } from '#bridge/registry/denial.js';
+import type { ShimNode } from './node-contexts.js';
 import type { Shim } from './shim.js';
 
 /** Why a message from another process is not passed on. */
@@ -75,7 +76,7 @@ export class ForeignMessages {
 
   /** Fills `envelope` with what `shim` has to know of a message that has arrived at its `node`. */
   // hot
-  read(shim: Shim, node: Node, message: Message): Rejection {
+  read(shim: Shim, node: ShimNode, message: Message): Rejection {
     const { envelope } = this;
     const { header } = envelope;
     const bytes = message.pieces[0];
@@ -115,7 +116,7 @@ export class ForeignMessages {
 
   /** Applies the policy to a message of a native peer, which no shim has checked before. */
   // hot
-  private isPermitted(shim: Shim, { context }: Node): boolean {
+  private isPermitted(shim: Shim, { context }: ShimNode): boolean {
     const { header, senderNumber } = this.envelope;
     const sender = this.directory.numbered.get(senderNumber);
     if (sender === undefined) return false;
@@ -130,7 +131,7 @@ export class ForeignMessages {
   }
 
   // hot
-  private check(shim: Shim, node: Node, message: Message): IncomingFault {
+  private check(shim: Shim, node: ShimNode, message: Message): IncomingFault {
     const { place, envelope } = this;
     place.awaitedSerial = typeof node.context === 'number' ? node.context : NO_CALL;
     place.receiver = shim.connection.number;
@@ -162,7 +163,7 @@ type Verdict = Pick<Rejected, 'rejection' | 'why' | 'fields'>;
 
 export function rejected(
   shim: Shim,
-  node: Node,
+  node: ShimNode,
   message: Message,
   verdict: Verdict,
   { header, senderNumber }: Envelope,

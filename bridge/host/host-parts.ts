@@ -1,7 +1,8 @@
-import type { Handle, Message } from '#core/index.js';
+import type { Handle } from '#core/index.js';
 import type { AttachedBus } from '#bridge/driver/attached-bus.js';
 import type { DriverInterface } from '#bridge/driver/method.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import type { SentMessage } from '#bridge/registry/envelope.js';
 import type { CookieIssuer } from '#bridge/sasl/cookie.js';
 import type { RandomBytes } from '#bridge/sasl/mechanism.js';
 
@@ -22,7 +23,7 @@ export interface OtherBus {
   /** The set of services that can be started here has changed. */
   servicesChanged(): void;
   /** A client of this bus has sent a broadcast. */
-  emitted(connection: Connection, message: Message): void;
+  emitted(connection: Connection, message: SentMessage): void;
   /** Hello of this connection waits for the other bus. */
   isGreeting(connection: Connection): boolean;
 }

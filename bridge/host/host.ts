@@ -2,7 +2,6 @@ import {
   LocalDomain,
   Message,
   type DescriptorSet,
-  type Node,
   type ResourceUser,
   type Trace,
 } from '#core/index.js';
@@ -31,6 +30,7 @@ import type { HostParts, OtherBus } from './host-parts.js';
 import { LargeBuffers } from './large-buffers.js';
 import { LogBudget, type LogFields } from './log-budget.js';
 import { ADMISSION, Lookup } from './node-contexts.js';
+import type { ArrivedMessage, ShimMessage, ShimNode } from './node-contexts.js';
 import { LocalRegistry } from './local-registry.js';
 import type { OutboxShared } from './outbox.js';
 import { logAllowed } from './refusals.js';
@@ -84,9 +84,9 @@ export class Host {
   limits: HostOptions['limits'];
 
   /** The one message that is under way, its header, and the descriptors that it claimed. */
-  readonly message = new Message();
+  readonly message: ShimMessage = new Message();
   readonly envelope = new Envelope();
-  readonly control = new Message();
+  readonly control: ShimMessage = new Message();
   descriptors: DescriptorSet | null = null;
   /** something waits for `settle` */
   isUnsettled = false;
@@ -296,7 +296,7 @@ export class Host {
   }
 
   /** A control message for one of our peers: its bytes are kept, and read after the current operation. */
-  acceptControl(shim: Shim, node: Node, message: Message, trace: Trace): void {
+  acceptControl(shim: Shim, node: ShimNode, message: ArrivedMessage, trace: Trace): void {
     trace.discharge(1, message.lengthBytes, 0);
     this.controlInbox.accept(shim, node, message);
     this.isUnsettled = true;
@@ -304,7 +304,7 @@ export class Host {
 
   /** The envelope of a message from another process; null: it is rejected, after the current operation. */
   // hot
-  readForeign(shim: Shim, node: Node, message: Message, trace: Trace): Envelope | null {
+  readForeign(shim: Shim, node: ShimNode, message: ArrivedMessage, trace: Trace): Envelope | null {
     const { envelope } = this.foreign;
     let rejection = this.foreign.read(shim, node, message);
     let limit: string | undefined;
@@ -345,7 +345,7 @@ export class Host {
   }
 
   /** The registry will not answer the request of `shim` whose reply node is `node`. */
-  lostRegistry(shim: Shim, { context }: Node): void {
+  lostRegistry(shim: Shim, { context }: ShimNode): void {
     if (context instanceof Lookup) {
       context.isAnswered = true;
       this.continueWith(shim);
@@ -362,7 +362,7 @@ export class Host {
   }
 
   /** Ends the wait for a reply at this node after reply_timeout. */
-  limitWaiting(shim: Shim, reply: Node): void {
+  limitWaiting(shim: Shim, reply: ShimNode): void {
     this.replyDeadlines.add(shim, reply, performance.now() + this.limits.replyTimeoutMs);
   }
 

@@ -1,5 +1,9 @@
-import type { Handle } from '#core/index.js';
+import type { Handle, Message, Node } from '#core/index.js';
+import type { Envelope } from '#bridge/registry/envelope.js';
 import { Resolution } from '#bridge/registry/control-message.js';
+import type { Facet } from '#policy/index.js';
+
+import type { Destination } from './destinations.js';
 
 /** The `context` of a shim's inbox, the node under which its unique name is reached. */
 export const INBOX = Symbol('inbox');
@@ -18,7 +22,7 @@ export class Lookup {
   readonly name: string;
   isAnswered = false;
   resolution: Resolution = Resolution.Unowned;
-  handle: Handle | null = null;
+  handle: ShimHandle | null = null;
   /** the owner's number (envelope.ts); -1: none */
   owner = -1;
 
@@ -26,10 +30,31 @@ export class Lookup {
     this.name = name;
   }
 
-  answer(resolution: Resolution, owner: number, handle: Handle | null): void {
+  answer(resolution: Resolution, owner: number, handle: ShimHandle | null): void {
     this.isAnswered = true;
     this.owner = owner;
     this.resolution = resolution;
     this.handle = handle;
   }
 }
+
+/** What a shim keeps with a node. A number: the serial of the call whose reply arrives there. */
+export type ShimNodeContext =
+  | typeof INBOX
+  | typeof CAPTURE
+  | typeof NAME_NODE
+  | typeof ADMISSION
+  | Lookup
+  | number;
+
+/** What a shim keeps with a handle: the destination that it leads to, or the facet that checks a reply through it. */
+export type ShimHandleContext = Destination | Facet;
+
+export type ShimNode = Node<ShimNodeContext>;
+export type ShimHandle = Handle<ShimHandleContext>;
+/** A reply handle. */
+export type ReplyHandle = Handle<Facet>;
+/** A message that a shim sends. */
+export type ShimMessage = Message<Envelope, ShimNodeContext, never>;
+/** A message that has arrived at a node of a shim. */
+export type ArrivedMessage = Message<Envelope, unknown, ShimHandleContext>;

@@ -1,4 +1,4 @@
-import type { Handle, Message, SendStatus } from '#core/index.js';
+import type { Handle, Message, SendStatus, Sink } from '#core/index.js';
 import { Errno, errnoName } from '#core/linux/index.js';
 import { errorMessage, noReplyError, STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
@@ -11,6 +11,7 @@ import { ErrorText } from '#bridge/wire/standard-errors.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { describeRule, ruleLocation, type Facet, type MessageRule } from '#policy/index.js';
 
+import { Backlog } from './backlog.js';
 import type { Host } from './host.js';
 import { denialOf, DENIED, type Denial } from '#bridge/registry/denial.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
@@ -156,7 +157,7 @@ export function notSent(
 function noRoom(shim: Shim, { node }: Handle, lengthBytes: number): string {
   const text = 'The destination service has a full message queue';
   const { sink, user } = node.owner;
-  const backlog = 'backlog' in sink ? (sink as Shim).backlog : undefined;
+  const backlog = backlogOf(sink);
   const limit = backlog?.limitReached(shim.peer.traceOf(user), lengthBytes);
   if (backlog !== undefined && limit !== undefined) {
     backlog.report(shim.connection, limit);
@@ -170,6 +171,11 @@ function noRoom(shim: Shim, { node }: Handle, lengthBytes: number): string {
   );
 }
 
+/** Undefined: the sink is no shim. */
+function backlogOf(sink: Sink): Backlog | undefined {
+  return 'backlog' in sink && sink.backlog instanceof Backlog ? sink.backlog : undefined;
+}
+
 /** A broadcast of `sender` found no room at one of its subscribers; only the log says so. */
 export function signalMissed(
   host: Host,
@@ -178,8 +184,8 @@ export function signalMissed(
   { lengthBytes }: Message,
 ): void {
   const { sink, user } = node.owner;
-  if (!('backlog' in sink)) return;
-  const { backlog } = sink as Shim;
+  const backlog = backlogOf(sink);
+  if (backlog === undefined) return;
   const limit = backlog.limitReached(
     (sender.payer ?? host.directory.peer).traceOf(user),
     lengthBytes,
@@ -215,14 +221,15 @@ export function refuseForeign(
   const { uniqueName: name } = shim.connection;
   const { numbered } = shim.host.directory;
   const caller = numbered.get(sender) ?? shim.connection;
-  const [errorName, text] = {
-    [Rejection.NoRoom]: [ErrorName.LimitsExceeded, fullQueueText(why, caller)],
-    [Rejection.Denied]: [ErrorName.AccessDenied, why],
-    [Rejection.Capabilities]: [
-      ErrorName.NotSupported,
-      `${name} is a D-Bus connection, which cannot receive handles: call it without any`,
-    ],
-  }[rejection as 2 | 3 | 4];
+  let errorName: string = ErrorName.NotSupported;
+  let text = `${name} is a D-Bus connection, which cannot receive handles: call it without any`;
+  if (rejection === Rejection.NoRoom) {
+    errorName = ErrorName.LimitsExceeded;
+    text = fullQueueText(why, caller);
+  } else if (rejection === Rejection.Denied) {
+    errorName = ErrorName.AccessDenied;
+    text = why;
+  }
   const to = uniqueName(sender);
   const bytes = errorMessage(shim.errorSerials.next(), serial, to, errorName, text);
   const message = shim.host.control.clear();

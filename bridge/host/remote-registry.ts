@@ -7,6 +7,7 @@ import {
   type Credentials,
 } from '#bridge/registry/connection.js';
 import { ControlCode, controlMessage } from '#bridge/registry/control-message.js';
+import type { DirectoryNodeContext, DirectoryPeer } from '#bridge/registry/directory-contexts.js';
 import type { HostReport } from '#bridge/registry/host-report.js';
 import { Replica, Synchronisation } from '#bridge/registry/replica.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -17,7 +18,7 @@ import type { HostOptions } from './host-options.js';
 import type { Host } from './host.js';
 import { signalMissed } from './refusals.js';
 import { hostStatus } from './host-status.js';
-import { ADMISSION, INBOX, Lookup } from './node-contexts.js';
+import { ADMISSION, INBOX, Lookup, type ShimMessage } from './node-contexts.js';
 import { Program } from './program.js';
 import type { RegistryAccess } from './registry-access.js';
 import type { Shim } from './shim.js';
@@ -37,7 +38,8 @@ export class RemoteRegistry implements RegistryAccess {
   private readonly host: Host;
   /** handle to the domain's root node, where the driver admits clients; dead once the driver's process has ended */
   private readonly door: Handle;
-  private readonly message = new Message();
+  private readonly message: ShimMessage = new Message();
+  private readonly question = new Message<never, DirectoryNodeContext>();
   private awaitingNews: (() => void)[] = [];
   /** by process ID of the client */
   private readonly programs = new Map<number, Program>();
@@ -48,7 +50,7 @@ export class RemoteRegistry implements RegistryAccess {
     const onArrival = (): void => {
       host.isUnsettled = true;
     };
-    const peer = host.domain.openPeer({ user, onArrival });
+    const peer: DirectoryPeer = host.domain.openPeer({ user, onArrival });
     this.directory = new Replica(peer, host.grants, {
       withheld: ({ header }, sender, facet) => host.witness.showRefusal(header, sender, facet),
       missed: (inbox, sender, message) => signalMissed(host, inbox, sender, message),
@@ -125,7 +127,7 @@ export class RemoteRegistry implements RegistryAccess {
     const { peer } = this.directory;
     const text = isAccepting ? '1' : '0';
     if (this.door.live)
-      peer.send(this.door, controlMessage(this.message, ControlCode.Accepting, text));
+      peer.send(this.door, controlMessage(this.question, ControlCode.Accepting, text));
   }
 
   left(shim: Shim): void {
@@ -150,7 +152,7 @@ export class RemoteRegistry implements RegistryAccess {
       cancel();
       for (const action of actions) action();
     };
-    const message = controlMessage(this.message, ControlCode.Sync);
+    const message = controlMessage(this.question, ControlCode.Sync);
     message.newNode = NewNode.OneShot;
     message.newNodeContext = new Synchronisation(finish);
     const cancel = this.host.at(performance.now() + NEWS_TIMEOUT_MS, finish);
@@ -168,7 +170,7 @@ export class RemoteRegistry implements RegistryAccess {
   private follow(domain: HostDomain): void {
     const { peer } = this.directory;
     const { handle } = peer.createNode();
-    const message = controlMessage(this.message, ControlCode.Mirror);
+    const message = controlMessage(this.question, ControlCode.Mirror);
     message.addTransfer(handle);
     message.newNode = NewNode.OneShot;
     peer.send(this.door, message);

@@ -1,6 +1,5 @@
-import type { Node } from '#core/index.js';
-
 import type { Deadline, Deadlines } from './deadlines.js';
+import type { ShimNode } from './node-contexts.js';
 import type { Shim } from './shim.js';
 
 /**
@@ -9,7 +8,7 @@ import type { Shim } from './shim.js';
  */
 interface Waiting {
   readonly shim: Shim;
-  readonly reply: Node;
+  readonly reply: ShimNode;
   readonly id: number;
   readonly atMs: number;
 }
@@ -33,7 +32,7 @@ export class ReplyDeadlines {
   }
 
   /** `reply` is the node at which `shim` waits. */
-  add(shim: Shim, reply: Node, atMs: number): void {
+  add(shim: Shim, reply: ShimNode, atMs: number): void {
     if (this.waiting.length >= this.room) this.dropAnswered();
     this.waiting.push({ shim, reply, id: reply.id, atMs });
     this.arm();

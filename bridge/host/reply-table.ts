@@ -1,5 +1,7 @@
 import type { Handle } from '#core/index.js';
 
+import type { ReplyHandle } from './node-contexts.js';
+
 const INITIAL_CAPACITY = 16;
 
 /**
@@ -10,7 +12,7 @@ const INITIAL_CAPACITY = 16;
 export class ReplyTable {
   private callers = new Int32Array(INITIAL_CAPACITY);
   private serials = new Int32Array(INITIAL_CAPACITY);
-  private handles: (Handle | null)[] = Array.from({ length: INITIAL_CAPACITY }, () => null);
+  private handles: (ReplyHandle | null)[] = Array.from({ length: INITIAL_CAPACITY }, () => null);
   private mask = INITIAL_CAPACITY - 1;
   size = 0;
 
@@ -20,7 +22,7 @@ export class ReplyTable {
   }
 
   // hot
-  add(caller: number, serial: number, handle: Handle): void {
+  add(caller: number, serial: number, handle: ReplyHandle): void {
     if (this.size * 2 > this.mask) this.resize((this.mask + 1) * 2);
     let i = slot(caller, serial) & this.mask;
     while (this.handles[i] !== null) i = (i + 1) & this.mask;
@@ -32,7 +34,7 @@ export class ReplyTable {
 
   /** Takes the reply handle out of the table; null when no such reply is expected. */
   // hot
-  take(caller: number, serial: number): Handle | null {
+  take(caller: number, serial: number): ReplyHandle | null {
     const i = this.find(caller, serial);
     if (i < 0) return null;
     const handle = this.handles[i]!;
@@ -42,7 +44,7 @@ export class ReplyTable {
 
   /** The handle for a reply, which stays in the table. */
   // hot
-  peek(caller: number, serial: number): Handle | null {
+  peek(caller: number, serial: number): ReplyHandle | null {
     const i = this.find(caller, serial);
     return i < 0 ? null : this.handles[i]!;
   }
@@ -58,7 +60,7 @@ export class ReplyTable {
 
   /** Like `remove`, for a caller in another process, which is known by its handle only. */
   drop(handle: Handle): void {
-    const i = this.handles.indexOf(handle);
+    const i = this.handles.findIndex((each) => each === handle);
     if (i >= 0) this.removeAt(i);
   }
 

@@ -1,4 +1,4 @@
-import { NewNode, SendStatus, type Message } from '#core/index.js';
+import { NewNode, SendStatus } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { introspect } from '#bridge/driver/introspectable.js';
 import { Resolution } from '#bridge/registry/control-message.js';
@@ -9,7 +9,7 @@ import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
-import { CAPTURE, NAME_NODE, type Lookup } from './node-contexts.js';
+import { CAPTURE, NAME_NODE, type Lookup, type ShimMessage } from './node-contexts.js';
 import { adopt } from './resolving.js';
 import { denied, notSent, speaksOutOfTurn, unknownType } from './refusals.js';
 import type { Shim } from './shim.js';
@@ -47,7 +47,7 @@ export function sendToDriver(shim: Shim, header: MessageHeader): void {
   if (handle.live) shim.peer.release(handle);
 }
 
-function deliver(shim: Shim, header: MessageHeader, message: Message): void {
+function deliver(shim: Shim, header: MessageHeader, message: ShimMessage): void {
   const { handle } = shim.driver;
   const status = shim.peer.send(handle, message);
   if (status !== SendStatus.Sent) notSent(shim, header, message, status, handle);

@@ -1,5 +1,5 @@
 import { NewNode, SendStatus } from '#core/index.js';
-import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
+import type { Handle, Message, Peer, Sink, Trace } from '#core/index.js';
 import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -12,12 +12,21 @@ import { Serials } from '#bridge/wire/serials.js';
 
 import { Backlog } from './backlog.js';
 import { DescriptorClaims } from './descriptor-claims.js';
-import { Destinations, type Destination } from './destinations.js';
+import { Destination, Destinations } from './destinations.js';
 import { beginsDBusMessage, isDBusMessage } from './foreign-messages.js';
 import type { Host } from './host.js';
 import { HeldMessage } from './held-message.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
-import { CAPTURE, Lookup } from './node-contexts.js';
+import {
+  CAPTURE,
+  Lookup,
+  type ReplyHandle,
+  type ShimHandle,
+  type ShimHandleContext,
+  type ShimMessage,
+  type ShimNode,
+  type ShimNodeContext,
+} from './node-contexts.js';
 import { Outbox } from './outbox.js';
 import type { Program } from './program.js';
 import * as refusals from './refusals.js';
@@ -41,10 +50,12 @@ import { SocketOutput, type OutputOwner } from './socket-output.js';
  * is checked once, then goes through the handle that its destination leads to; what others send is appended to the
  * outbox, which is this peer's queue.
  */
-export class Shim implements Sink, MessageHandler, OutputOwner {
+export class Shim
+  implements Sink<ShimNodeContext, ShimHandleContext, Envelope>, MessageHandler, OutputOwner
+{
   readonly host: Host;
   readonly fd: number;
-  readonly peer: Peer;
+  readonly peer: Peer<ShimNodeContext, ShimHandleContext>;
   readonly outbox: Outbox;
   readonly output: SocketOutput;
   readonly backlog = new Backlog(this);
@@ -58,7 +69,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
   /** the client's credentials, from the kernel at the time it connected */
   credentials!: SocketCredentials;
   connection!: Connection;
-  registry!: Handle;
+  registry!: ShimHandle;
   driver!: Destination;
 
   live = true;
@@ -224,8 +235,8 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
   }
 
   // hot
-  passReply(header: MessageHeader, handle: Handle): void {
-    const facet = handle.context as Facet | null;
+  passReply(header: MessageHeader, handle: ReplyHandle): void {
+    const facet = handle.context;
     if (facet !== null && !this.host.permits(facet, header)) {
       refusals.denied(this, header, facet);
       this.peer.release(handle);
@@ -237,7 +248,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
 
   /** The client's bytes with our SENDER field after its own fields: header, sender, body. */
   // hot
-  compose(header: MessageHeader): Message {
+  compose(header: MessageHeader): ShimMessage {
     const { host, senderField } = this;
     const { bytes, view, start, bodyStart, end, littleEndian } = header;
     const message = host.message.clear();
@@ -261,13 +272,13 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
 
   /** Sink: a message has arrived at one of our nodes. */
   // hot
-  accept(node: Node, message: Message, trace: Trace): void {
+  accept(node: ShimNode, message: Message<Envelope, unknown, Facet>, trace: Trace): void {
     const { context } = node;
     /* drops copies that other hosts send before the reply that makes it a monitor */
     if (context === CAPTURE && !this.isWatching) {
       return trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
     }
-    let envelope = message.note as Envelope | null;
+    let envelope = message.note;
     if (envelope === null || context instanceof Lookup) {
       if (isDBusMessage(message) ? message.origin === 0 : this.host.isOurs(message.origin)) {
         this.host.acceptControl(this, node, message, trace);
@@ -296,10 +307,10 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
   }
 
   /** Sink: a name that we have sent to or asked for is gone, or a caller to whom we owe a reply. */
-  nodeReleased(handle: Handle): void {
-    const context = handle.context as Destination | Facet | null;
+  nodeReleased(handle: ShimHandle): void {
+    const { context } = handle;
     if (handle === this.driver.handle) this.host.continueWith(this);
-    else if (context !== null && 'isParking' in context) this.destinations.remove(context);
+    else if (context instanceof Destination) this.destinations.remove(context);
     else this.forgetCaller(handle);
   }
 
@@ -320,7 +331,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
   }
 
   /** Sink: a call of ours, or a request to the registry, can no longer be answered; other nodes need no action. */
-  handleReleased(node: Node): void {
+  handleReleased(node: ShimNode): void {
     const { context } = node;
     if (typeof context !== 'number') {
       this.host.lostRegistry(this, node);
@@ -331,8 +342,9 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
   }
 
   /** reply_timeout expired: the callee's handle dies, the caller gets NoReply. */
-  endWaiting(reply: Node): void {
-    const serial = reply.context as number;
+  endWaiting(reply: ShimNode): void {
+    const { context: serial } = reply;
+    if (typeof serial !== 'number') return;
     this.peer.release(reply);
     this.pendingCalls--;
     refusals.replyTimedOut(this, serial);
@@ -398,7 +410,7 @@ export class Shim implements Sink, MessageHandler, OutputOwner {
   }
 
   /** The driver has admitted the connection: messages can be sent and received from now on. */
-  attach(connection: Connection, driver: Handle, registry: Handle): void {
+  attach(connection: Connection, driver: ShimHandle, registry: ShimHandle): void {
     this.connection = connection;
     this.registry = registry;
     this.driver = newDriverDestination(this, driver);

@@ -7,6 +7,7 @@ import type {
   Quotas,
 } from '#policy/index.js';
 
+import type { DirectoryHandle } from './directory-contexts.js';
 import type { Grant } from './grants.js';
 import { NO_STANDING, type Standing, type Subject } from './standing.js';
 import { Serials } from '#bridge/wire/serials.js';
@@ -112,7 +113,7 @@ export class Connection implements Subject {
   readonly figures: () => ConnectionFigures;
 
   /** the registry's handle to the node under which the unique name is reached */
-  inbox!: Handle;
+  inbox!: DirectoryHandle;
   /** the driver's own handle to that node */
   driverInbox!: Handle;
   /** messages of this connection to the driver arrive here: it alone holds a handle to this node */
@@ -120,7 +121,7 @@ export class Connection implements Subject {
   registryNode!: Node;
 
   /** the registry's handles to the name nodes, of names held and of names waited for */
-  readonly nameHandles = new Map<string, Handle>();
+  readonly nameHandles = new Map<string, DirectoryHandle>();
   /** ids in the match index: of the unique name and of each name held */
   readonly matchIds: number[] = [];
   matchRuleCount = 0;

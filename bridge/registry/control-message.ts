@@ -65,6 +65,13 @@ export function resolutionBytes(resolution: Resolution, owner: number): Uint8Arr
   return bytes;
 }
 
+/** Reads such an answer; an unknown code counts as `Unowned`. */
+export function parseResolution(bytes: Uint8Array): { resolution: Resolution; owner: number } {
+  const code = bytes[0];
+  const isFound = code === Resolution.Owned || code === Resolution.Activatable;
+  return { resolution: isFound ? code : Resolution.Unowned, owner: parseControl(bytes).number | 0 };
+}
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -97,11 +104,11 @@ export function parseControl(bytes: Uint8Array): Control {
 }
 
 /** Turns `message` into a control message, with newly allocated bytes. */
-export function controlMessage(
-  message: Message,
+export function controlMessage<M extends Message>(
+  message: M,
   code: ControlCode,
   argument: string | number = '',
-): Message {
+): M {
   const bytes = controlBytes(code, argument);
   message.clear().addPiece(bytes, 0, bytes.length);
   return message;

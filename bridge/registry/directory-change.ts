@@ -1,3 +1,5 @@
+import { deserialize, serialize } from 'node:v8';
+
 import type { BusLimits, PolicyRules } from '#policy/index.js';
 import type { Handle } from '#core/index.js';
 import type { MatchRule } from './match-rule.js';
@@ -30,6 +32,15 @@ export type DirectoryChange =
   | { readonly kind: 'subscribed' | 'unsubscribed'; readonly number: number; readonly rule: string }
   | { readonly kind: 'monitor'; readonly number: number; readonly rules: readonly string[] }
   | { readonly kind: 'policy'; readonly rules: PolicyRules; readonly limits: BusLimits };
+
+export function encodeChange(change: DirectoryChange): Uint8Array {
+  return serialize(change);
+}
+
+/** Only the registry sends changes, and it runs the same program: this type is its own. */
+export function decodeChange(bytes: Uint8Array): DirectoryChange {
+  return deserialize(bytes);
+}
 
 export function appearance(connection: Connection): DirectoryChange {
   const { number, process, takesDescriptors, isNative } = connection;

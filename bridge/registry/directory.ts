@@ -4,6 +4,11 @@ import type { Facet } from '#policy/index.js';
 
 import type { Connection } from './connection.js';
 import { type DirectoryChange } from './directory-change.js';
+import type {
+  DirectoryHandle,
+  DirectoryHandleContext,
+  DirectoryPeer,
+} from './directory-contexts.js';
 import type { Envelope } from './envelope.js';
 import type { Grants } from './grants.js';
 import { MatchIndex } from './match-index.js';
@@ -26,8 +31,11 @@ export interface DirectoryEvents {
  * to monitors and eavesdroppers. Only the registry decides; every other host has a replica that follows it.
  */
 export abstract class Directory {
-  /** holds the handles to inboxes and to monitors */
-  readonly peer: Peer;
+  /**
+   * Holds the handles to inboxes and to monitors. Messages of clients, with what these keep with their nodes, are sent
+   * to several receivers through it: such a message makes no node.
+   */
+  readonly peer: Peer<unknown, DirectoryHandleContext>;
   /** connections that have said Hello, by unique name */
   readonly connections = new Map<string, Connection>();
   /** the same connections by number (envelope.ts): messages from other processes are checked without making strings */
@@ -55,7 +63,7 @@ export abstract class Directory {
     destinationIdCount: 0,
   };
 
-  constructor(peer: Peer, grants: Grants, events: DirectoryEvents) {
+  constructor(peer: DirectoryPeer, grants: Grants, events: DirectoryEvents) {
     this.peer = peer;
     this.grants = grants;
     this.directoryEvents = events;
@@ -144,7 +152,7 @@ export abstract class Directory {
   }
 
   /** Copies of what `rules` match go to the node behind `handle` from now on. */
-  watch(handle: Handle, rules: readonly MatchRule[], connection: Connection): void {
+  watch(handle: DirectoryHandle, rules: readonly MatchRule[], connection: Connection): void {
     this.monitors.add(handle, rules, connection);
   }
 

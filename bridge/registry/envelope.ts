@@ -1,3 +1,4 @@
+import type { Message } from '#core/index.js';
 import type { Facet } from '#policy/index.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 
@@ -12,6 +13,9 @@ export class Envelope {
   /** the facet that checks replies to this call; null: none has to be checked */
   replyFacet: Facet | null = null;
 }
+
+/** A D-Bus message as its sender has made it: nothing has arrived with it. */
+export type SentMessage = Message<Envelope, unknown, never>;
 
 /** Stands for org.freedesktop.DBus where connections are told apart by number. */
 export const DRIVER_NUMBER = -1;

@@ -1,3 +1,5 @@
+import { deserialize, serialize } from 'node:v8';
+
 import type { ConnectionFigures } from './connection.js';
 import type { DenialRow } from './denials.js';
 
@@ -25,4 +27,13 @@ export interface HostReport {
   readonly denials: readonly DenialRow[];
   /** by number (envelope.ts) */
   readonly figures: readonly (readonly [number, ConnectionFigures])[];
+}
+
+export function encodeReport(report: HostReport): Uint8Array {
+  return serialize(report);
+}
+
+/** Only hosts of the bus send reports, and they run the same program: this type is theirs. */
+export function decodeReport(bytes: Uint8Array): HostReport {
+  return deserialize(bytes);
 }

@@ -99,6 +99,13 @@ export function parseMatchRule(text: string): MatchRule | MatchRuleFault {
   return { ...sorted, text: formatMatchRule(sorted) };
 }
 
+/** Parses a rule that is known to be valid, such as one that the registry has accepted. */
+export function validMatchRule(text: string): MatchRule {
+  const rule = parseMatchRule(text);
+  if (rule instanceof MatchRuleFault) throw new Error(`the match rule ${text}: ${rule.message}`);
+  return rule;
+}
+
 /** The same rule for a monitor: it also matches messages that are addressed to others (BecomeMonitor). */
 export function asMonitorRule(rule: MatchRule): MatchRule {
   const monitoring = { ...rule, eavesdrop: true };

@@ -1,5 +1,3 @@
-import { deserialize, serialize } from 'node:v8';
-
 import {
   Message,
   NewNode,
@@ -12,13 +10,14 @@ import {
 import type { ConnectionFigures } from './connection.js';
 import { ControlCode, controlMessage } from './control-message.js';
 import type { DenialRow } from './denials.js';
-import type { DirectoryChange } from './directory-change.js';
-import type { HostReport, HostStatus } from './host-report.js';
+import { encodeChange, type DirectoryChange } from './directory-change.js';
+import type { DirectoryHandle, DirectoryNodeContext } from './directory-contexts.js';
+import { decodeReport, type HostStatus } from './host-report.js';
 import type { Registry } from './registry.js';
 import type { NewClient } from './replica.js';
 
 /** The directory of another host, which follows ours. */
-class Mirror {
+export class Mirror {
   readonly handle: Handle;
   readonly process: number;
   /** the last change that it has acknowledged */
@@ -37,7 +36,7 @@ class Mirror {
 }
 
 /** The `context` of the node at which a mirror acknowledges a change: by releasing its handle. */
-class Publication {
+export class Publication {
   readonly mirror: Mirror;
   readonly version: number;
 
@@ -48,7 +47,7 @@ class Publication {
 }
 
 /** The `context` of the node at which a mirror answers a report request. */
-class ReportRequest {
+export class ReportRequest {
   readonly mirror: Mirror;
   readonly round: ReportRound;
 
@@ -59,7 +58,7 @@ class ReportRequest {
 }
 
 /** The `context` of the handle to a name node that an owner in another process has yet to release. */
-class Departure {
+export class Departure {
   /** version of the last change before it: messages from then on have to wait */
   readonly version: number;
 
@@ -87,7 +86,7 @@ export class Mirrors {
   onHostsChanged: (() => void) | null = null;
   private readonly registry: Registry;
   private readonly mirrors = new Set<Mirror>();
-  private readonly message = new Message();
+  private readonly message = new Message<never, DirectoryNodeContext>();
   private readonly departures = new Set<Departure>();
   private readonly waiting: Waiting[] = [];
   private version = 0;
@@ -103,7 +102,7 @@ export class Mirrors {
   }
 
   /** Adds a host: the whole directory is sent to it first. `handle` and `reply` are the registry's. */
-  add(handle: Handle, reply: Handle, process: number): void {
+  add(handle: DirectoryHandle, reply: Handle, process: number): void {
     const mirror = new Mirror(handle, process, this.version);
     handle.context = mirror;
     for (const { change, handle: object } of this.registry.snapshot()) {
@@ -162,7 +161,7 @@ export class Mirrors {
    * A process has been asked to release the node behind `handle`: until it does, messages could still go there.
    * Returns a function that ends the wait, for a timeout.
    */
-  expectRelease(handle: Handle): () => void {
+  expectRelease(handle: DirectoryHandle): () => void {
     const departure = new Departure(this.version);
     handle.context = departure;
     this.departures.add(departure);
@@ -210,7 +209,7 @@ export class Mirrors {
   received(entry: Extract<Received, { type: 0 }>): boolean {
     const { context } = entry.node;
     if (!(context instanceof ReportRequest)) return false;
-    const report = deserialize(entry.bytes) as HostReport;
+    const report = decodeReport(entry.bytes);
     context.mirror.status = report.status;
     context.mirror.denials = report.denials;
     context.mirror.figures = new Map(report.figures);
@@ -270,7 +269,7 @@ export class Mirrors {
     isAwaited: boolean,
   ): void {
     const message = controlMessage(this.message, ControlCode.Change);
-    const bytes = serialize(change);
+    const bytes = encodeChange(change);
     message.addPiece(bytes, 0, bytes.length);
     if (handle !== undefined) message.addTransfer(handle);
     if (isAwaited) {

@@ -2,6 +2,7 @@ import type { Handle, Message, Peer } from '#core/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
 import type { Connection } from './connection.js';
+import type { DirectoryHandle } from './directory-contexts.js';
 import { MatchIndex } from './match-index.js';
 import { asMonitorRule, type MatchRule } from './match-rule.js';
 import type { MatchSubject } from './match-subject.js';
@@ -42,7 +43,7 @@ export class Monitors {
   }
 
   /** Without rules a monitor sees everything (D-Bus specification, BecomeMonitor). */
-  add(handle: Handle, rules: readonly MatchRule[], connection: Connection): void {
+  add(handle: DirectoryHandle, rules: readonly MatchRule[], connection: Connection): void {
     const monitor = new Monitor(handle, rules, connection);
     handle.context = monitor;
     for (const rule of rules) this.index.add(asMonitorRule(rule), monitor);

@@ -19,8 +19,9 @@ import {
 } from './control-message.js';
 import { appearance, watching, type ChangeWithHandle } from './directory-change.js';
 import { Directory, type DirectoryEvents } from './directory.js';
+import type { DirectoryHandle, DirectoryPeer } from './directory-contexts.js';
 import type { Grants } from './grants.js';
-import type { FacetData } from '#policy/index.js';
+import { encodeIntroduction, type Introduction } from './introduction.js';
 import type { MatchRule } from './match-rule.js';
 import { Mirrors } from './mirrors.js';
 import { Monitor } from './monitors.js';
@@ -43,16 +44,6 @@ export interface RegistryEvents extends DirectoryEvents {
   nodeAwaited(giveUp: () => void): void;
 }
 
-/** What the registry tells a native peer about a sender in another process. */
-export interface Introduction {
-  /** unique */
-  readonly name: string;
-  readonly process: number;
-  /** the facets that check its calls and signals, and its replies; null: none has to be checked */
-  readonly facet: FacetData | null;
-  readonly replyFacet: FacetData | null;
-}
-
 /** A Resolve request that waits until the owner has a node for the name. */
 interface AwaitingNode {
   readonly name: string;
@@ -61,9 +52,14 @@ interface AwaitingNode {
 }
 
 /** The `context` of the registry's handle to a name node. */
-interface NameHandleContext {
+export class FiledName {
   readonly connection: Connection;
   readonly name: string;
+
+  constructor(connection: Connection, name: string) {
+    this.connection = connection;
+    this.name = name;
+  }
 }
 
 /**
@@ -71,6 +67,7 @@ interface NameHandleContext {
  * get dies with its node, so a change of owner needs no notification of the senders.
  */
 export class Registry extends Directory {
+  declare readonly peer: DirectoryPeer;
   readonly names = new Names<Connection>();
   readonly peaks = new Peaks();
   readonly mirrors = new Mirrors(this);
@@ -88,7 +85,7 @@ export class Registry extends Directory {
     | null = null;
 
   private readonly events: RegistryEvents;
-  private readonly answer = new Message();
+  private readonly answer = new Message<never, never>();
   private readonly awaitingNode = new Set<AwaitingNode>();
 
   constructor(
@@ -187,9 +184,8 @@ export class Registry extends Directory {
   }
 
   /** Files the handle to a node under which `connection` can be reached by `name`. */
-  fileName(name: string, connection: Connection, handle: Handle): void {
-    const context: NameHandleContext = { connection, name };
-    handle.context = context;
+  fileName(name: string, connection: Connection, handle: DirectoryHandle): void {
+    handle.context = new FiledName(connection, name);
     connection.nameHandles.set(name, handle);
     this.joined(name, connection);
     this.resolveAgain();
@@ -208,11 +204,10 @@ export class Registry extends Directory {
   private asked(entry: Extract<Received, { type: 0 }>): void {
     const reply = entry.handles[0];
     const { code, text: name } = parseControl(entry.bytes);
-    if (reply === undefined || code !== ControlCode.Resolve || entry.ownFrom > 0) {
-      return this.ignore(entry);
-    }
+    const sender = senderAt(entry.node);
+    const isRequest = sender !== undefined && code === ControlCode.Resolve && entry.ownFrom === 0;
+    if (reply === undefined || !isRequest) return this.ignore(entry);
     this.lookups++;
-    const sender = entry.node.context as Connection;
     if (this.mirrors.count === 0) return this.resolve(name, sender, reply);
     /* a new owner is notified before anyone can send to it */
     this.mirrors.whenSettled(() => {
@@ -274,7 +269,7 @@ export class Registry extends Directory {
       facet: facet?.data ?? null,
       replyFacet: replyFacet?.data ?? null,
     };
-    this.instruct(receiver, ControlCode.Introduce, JSON.stringify(introduction));
+    this.instruct(receiver, ControlCode.Introduce, encodeIntroduction(introduction));
   }
 
   /** Updates what introduced peers may send to each other, which depends on their names. */
@@ -318,15 +313,14 @@ export class Registry extends Directory {
   }
 
   /** NODE_RELEASE: a name node or an inbox is gone, for whatever cause. */
-  private lost(handle: Handle): void {
+  private lost(handle: DirectoryHandle): void {
     const context = handle.context;
-    if (context === null) return;
     if (context instanceof Monitor) this.lostMonitor(context);
-    else if (isNameContext(context)) this.lostName(context, handle);
-    else this.lostConnection(context as Connection);
+    else if (context instanceof FiledName) this.lostName(context, handle);
+    else if (context instanceof Connection) this.lostConnection(context);
   }
 
-  private lostName({ connection, name }: NameHandleContext, handle: Handle): void {
+  private lostName({ connection, name }: FiledName, handle: Handle): void {
     if (connection.nameHandles.get(name) !== handle) return;
     if (connection.inbox.node.live) {
       this.loseName(name, connection);
@@ -364,10 +358,6 @@ export class Registry extends Directory {
     if (!connection.isNative) return;
     for (const other of this.connections.values()) other.introduced.delete(connection.number);
   }
-}
-
-function isNameContext(context: unknown): context is NameHandleContext {
-  return typeof context === 'object' && context !== null && 'name' in context;
 }
 
 /** The connection whose messages arrive at a node of the driver or registry; undefined: the node is not one's own. */

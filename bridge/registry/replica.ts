@@ -1,15 +1,21 @@
-import { deserialize, serialize } from 'node:v8';
+import { Message, ReceivedType, type Received } from '#core/index.js';
 
-import { Message, ReceivedType, type Handle, type Peer, type Received } from '#core/index.js';
+import { fieldsOf, textOrNone } from '#bridge/wire/fields.js';
 
 import { Connection, NO_CREDENTIALS, NO_FIGURES } from './connection.js';
 import { ControlCode, parseControl } from './control-message.js';
-import type { DirectoryChange } from './directory-change.js';
+import { decodeChange, type DirectoryChange } from './directory-change.js';
+import type {
+  DirectoryHandle,
+  DirectoryHandleContext,
+  DirectoryNodeContext,
+  DirectoryPeer,
+} from './directory-contexts.js';
 import { Directory, type DirectoryEvents } from './directory.js';
 import { uniqueName } from './envelope.js';
 import type { Grants } from './grants.js';
-import type { HostReport } from './host-report.js';
-import { MatchRuleFault, parseMatchRule, type MatchRule } from './match-rule.js';
+import { encodeReport, type HostReport } from './host-report.js';
+import { validMatchRule } from './match-rule.js';
 import { Monitor } from './monitors.js';
 
 /** A client that another process has accepted; its socket comes with the message. */
@@ -20,6 +26,8 @@ export interface NewClient {
   /** the address that it has connected to, without guid */
   readonly listener?: string | undefined;
 }
+
+type Arrival = Extract<Received<DirectoryNodeContext, DirectoryHandleContext>, { type: 0 }>;
 
 export interface ReplicaEvents extends DirectoryEvents {
   /** `fd` is valid only during the call. */
@@ -46,11 +54,12 @@ export class Synchronisation {
  * them.
  */
 export class Replica extends Directory {
+  declare readonly peer: DirectoryPeer;
   private readonly owners = new Map<string, Connection>();
   private readonly events: ReplicaEvents;
-  private readonly answer = new Message();
+  private readonly answer = new Message<never, never>();
 
-  constructor(peer: Peer, grants: Grants, events: ReplicaEvents) {
+  constructor(peer: DirectoryPeer, grants: Grants, events: ReplicaEvents) {
     super(peer, grants, events);
     this.events = events;
   }
@@ -68,16 +77,16 @@ export class Replica extends Directory {
     }
   }
 
-  private received(entry: Extract<Received, { type: 0 }>): void {
+  private received(entry: Arrival): void {
     const { code } = parseControl(entry.bytes.slice(0, 1));
     if (code === ControlCode.Client) return this.clientCame(entry);
     const handles = [...entry.handles];
     if (code === ControlCode.Change) {
-      const change = deserialize(entry.bytes.subarray(1)) as DirectoryChange;
+      const change = decodeChange(entry.bytes.subarray(1));
       const brings = change.kind === 'connection' || change.kind === 'monitor';
       this.apply(change, brings ? handles.shift() : undefined);
     } else if (code === ControlCode.Report && handles.length > 0) {
-      const bytes = serialize(this.events.report());
+      const bytes = encodeReport(this.events.report());
       const message = this.answer.clear();
       message.addPiece(bytes, 0, bytes.length);
       this.peer.send(handles.shift()!, message);
@@ -85,13 +94,18 @@ export class Replica extends Directory {
     this.peer.release(...handles);
   }
 
-  private clientCame({ bytes, descriptors }: Extract<Received, { type: 0 }>): void {
-    const client = JSON.parse(parseControl(bytes).text) as NewClient;
+  private clientCame({ bytes, descriptors }: Arrival): void {
+    const { isUnix, nonce, listener } = fieldsOf(JSON.parse(parseControl(bytes).text));
+    const client: NewClient = {
+      isUnix: isUnix === true,
+      nonce: textOrNone(nonce),
+      listener: textOrNone(listener),
+    };
     if (descriptors !== null) this.events.clientCame(descriptors.fds[0], client);
     descriptors?.drop();
   }
 
-  private apply(change: DirectoryChange, handle: Handle | undefined): void {
+  private apply(change: DirectoryChange, handle: DirectoryHandle | undefined): void {
     if (change.kind === 'connection') return this.appeared(change, handle);
     if (change.kind === 'owner') return this.owned(change);
     if (change.kind === 'policy') return this.events.policyChanged(change);
@@ -110,16 +124,16 @@ export class Replica extends Directory {
         this.left(change.name, connection);
         break;
       case 'subscribed':
-        this.subscribe(ruleOf(change.rule), connection);
+        this.subscribe(validMatchRule(change.rule), connection);
         break;
       case 'unsubscribed':
-        this.unsubscribe(ruleOf(change.rule), connection);
+        this.unsubscribe(validMatchRule(change.rule), connection);
     }
   }
 
   private appeared(
     change: Extract<DirectoryChange, { kind: 'connection' }>,
-    handle: Handle | undefined,
+    handle: DirectoryHandle | undefined,
   ): void {
     if (handle === undefined) return;
     const connection = new Connection(change.credentials, () => NO_FIGURES);
@@ -143,23 +157,15 @@ export class Replica extends Directory {
 
   private watched(
     { rules }: Extract<DirectoryChange, { kind: 'monitor' }>,
-    handle: Handle | undefined,
+    handle: DirectoryHandle | undefined,
     connection: Connection | undefined,
   ): void {
     if (handle === undefined) return;
     const watcher = connection ?? new Connection(NO_CREDENTIALS, () => NO_FIGURES);
-    this.watch(handle, rules.map(ruleOf), watcher);
+    this.watch(handle, rules.map(validMatchRule), watcher);
   }
 
-  private lost({ context }: Handle): void {
+  private lost({ context }: DirectoryHandle): void {
     if (context instanceof Monitor) this.unwatch(context);
   }
-}
-
-/** Parses a rule that the registry has accepted. */
-function ruleOf(text: string): MatchRule {
-  const rule = parseMatchRule(text);
-  if (rule instanceof MatchRuleFault)
-    throw new Error(`the registry sent the rule ${text}: ${rule.message}`);
-  return rule;
 }

@@ -75,7 +75,7 @@ export class RestrictedListener implements Endpoint {
     } catch (error) {
       this.host.log('info', 'the socket of a sandbox could not be removed', {
         path: this.path,
-        error: (error as NodeJS.ErrnoException).code ?? '',
+        error: error instanceof Error && 'code' in error ? String(error.code) : '',
       });
     }
   }

@@ -1,6 +1,6 @@
 import { closeFd, duplicate, isListening, SystemError } from '#core/linux/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
-import { arg, type Call, type DriverInterface } from '#bridge/driver/method.js';
+import { arg, method, type CallWith, type DriverInterface } from '#bridge/driver/method.js';
 import type { Host } from '#bridge/host/host.js';
 import type { Sandboxes } from '#bridge/host/host-parts.js';
 import type { Confinement } from '#policy/index.js';
@@ -26,14 +26,14 @@ export class RestrictedListeners implements Sandboxes {
     name: SANDBOX_INTERFACE,
     canonicalPath: true,
     methods: [
-      {
+      method({
         name: 'Listen',
         in: [arg('socket', 'h'), arg('life', 'h'), arg('options', 'as')],
         out: [],
         /* the caller holds the same socket, and could make the bus block on it */
         privileged: true,
         run: (call) => this.listen(call),
-      },
+      }),
     ],
   };
   private readonly host: Host;
@@ -63,8 +63,8 @@ export class RestrictedListeners implements Sandboxes {
     for (const listener of this.listeners) listener.end();
   }
 
-  private listen({ args, descriptors }: Call): readonly [] {
-    const [socket, life, words] = args as [number, number, string[]];
+  private listen({ args, descriptors }: CallWith<'hhas'>): readonly [] {
+    const [socket, life, words] = args;
     const fds = [socket, life].map((index) => descriptors[index]);
     if (fds.includes(undefined!)) throw invalid('a descriptor index in its body is out of range');
     if (!isListening(fds[0])) throw invalid('its first descriptor is not a listening socket');

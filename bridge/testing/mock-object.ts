@@ -1,9 +1,8 @@
 import { DBusError, ErrorName } from '#bridge/client/errors.js';
-import type { Call } from '#bridge/client/incoming-call.js';
+import { IncomingCall, type Call } from '#bridge/client/incoming-call.js';
 import type {
   InterfaceDescription,
   MethodDescription,
-  PropertyDescription,
 } from '#bridge/client/interface-description.js';
 import { describe } from '#bridge/client/remote-object.js';
 import { ServedInterface } from '#bridge/client/served-interface.js';
@@ -71,8 +70,9 @@ export class MockObject {
 
   /** The value of a property, which a program may have set. */
   get(property: string): unknown {
-    const { key, description } = this.#find('properties', property);
-    return this.#values.get(key) ?? emptyValue(signatureTypes(description.type)[0]);
+    const { key, iface, member } = this.#find('properties', property);
+    const { type } = iface.properties[member];
+    return this.#values.get(key) ?? emptyValue(signatureTypes(type)[0]);
   }
 
   /** Sends a signal. */
@@ -102,8 +102,8 @@ export class MockObject {
     const properties: Record<string, object> = {};
     for (const [member, method] of Object.entries(iface.methods)) {
       methods[member] = (...args) => {
-        const call = args.at(-1) as Call;
-        note(iface.name, member, args.slice(0, -1), call);
+        const call = args.at(-1);
+        if (call instanceof IncomingCall) note(iface.name, member, args.slice(0, -1), call);
         return this.#reply(`${iface.name}.${member}`, method, args);
       };
     }
@@ -123,22 +123,19 @@ export class MockObject {
   #reply(key: string, { out }: MethodDescription, args: unknown[]): unknown {
     if (this.#answers.has(key)) {
       const answer = this.#answers.get(key);
-      return typeof answer === 'function'
-        ? (answer as (...all: unknown[]) => unknown)(...args)
-        : answer;
+      return typeof answer === 'function' ? Reflect.apply(answer, undefined, args) : answer;
     }
     const values = signatureTypes(out).map(emptyValue);
     return values.length === 1 ? values[0] : values;
   }
 
-  #find<K extends 'methods' | 'properties' | 'signals'>(kind: K, name: string): Found<K> {
+  #find(kind: 'methods' | 'properties' | 'signals', name: string): Found {
     const dot = name.lastIndexOf('.');
     const member = name.slice(dot + 1);
     for (const iface of this.interfaces) {
       if (dot >= 0 && iface.name !== name.slice(0, dot)) continue;
       if (!Object.hasOwn(iface[kind], member)) continue;
-      const description = iface[kind][member] as Found<K>['description'];
-      return { key: `${iface.name}.${member}`, iface, member, description };
+      return { key: `${iface.name}.${member}`, iface, member };
     }
     const known = this.interfaces.flatMap((iface) =>
       Object.keys(iface[kind]).map((each) => `${iface.name}.${each}`),
@@ -148,13 +145,10 @@ export class MockObject {
   }
 }
 
-interface Found<K extends 'methods' | 'properties' | 'signals'> {
+interface Found {
   readonly key: string;
   readonly iface: InterfaceDescription;
   readonly member: string;
-  readonly description: InterfaceDescription[K] extends Readonly<Record<string, infer D>>
-    ? D & (K extends 'properties' ? PropertyDescription : unknown)
-    : never;
 }
 
 /** @throws DBusError for a descriptor: there is none that a test has not opened */

@@ -89,7 +89,7 @@ export class TestBus {
       // The bus must not keep alive a program that forgets to stop it.
       child.unref();
       for (const pipe of [child.stdin, child.stdout, child.stderr]) {
-        (pipe as unknown as { unref(): void }).unref();
+        if ('unref' in pipe && typeof pipe.unref === 'function') pipe.unref();
       }
       return new TestBus(address, child, folder, options);
     } catch (error) {

@@ -1,19 +1,19 @@
-import type { Handle, Node } from '#core/index.js';
+import type { Node } from '#core/index.js';
 
 import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
-import type { HandleContext, NodeContext } from './contexts.js';
+import type { HandleContext, HeldHandle, NodeContext } from './contexts.js';
 import type { Service } from './service.js';
 
 /** The `context` of the one-shot node at which the answer to a translated call arrives. */
 export abstract class Answer implements NodeContext, HandleContext {
   readonly client: Client;
   /** null: it was used, or no handle to it is left */
-  node: Node | null = null;
+  node: Node<NodeContext> | null = null;
   /** where the answer goes; null: no answer is wanted */
-  reply: Handle | null;
+  reply: HeldHandle | null;
 
-  constructor(client: Client, reply: Handle | null) {
+  constructor(client: Client, reply: HeldHandle | null) {
     this.client = client;
     this.reply = reply;
     if (reply !== null) reply.context = this;
@@ -62,7 +62,7 @@ export abstract class Answer implements NodeContext, HandleContext {
   }
 
   /** The reply handle, whose ownership goes to the caller; null: no answer is wanted. */
-  protected takeReply(): Handle | null {
+  protected takeReply(): HeldHandle | null {
     const { reply } = this;
     this.reply = null;
     return reply;

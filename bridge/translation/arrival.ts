@@ -1,4 +1,4 @@
-import type { DescriptorSet, Handle, Message, Peer, Trace } from '#core/index.js';
+import type { DescriptorSet, Message, Peer, Trace } from '#core/index.js';
 import { decodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
 import {
   checkIncoming,
@@ -6,10 +6,10 @@ import {
   HandleRule,
   type Sender,
 } from '#bridge/peer/incoming-check.js';
-import { uniqueNumber } from '#bridge/registry/envelope.js';
+import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 
-import type { HandleContext } from './contexts.js';
+import type { HandleContext, HeldHandle } from './contexts.js';
 
 /** Who is on the bus, as a translator knows it. */
 export interface Registry {
@@ -33,10 +33,10 @@ export class Arrival implements HandleContext {
   readonly receivedCount: number;
   private readonly trace: Trace;
   /** null where the node is gone, or the handle was taken */
-  private readonly handles: (Handle | null)[];
+  private readonly handles: (HeldHandle | null)[];
 
   /** Called inside the transaction. */
-  constructor(message: Message, trace: Trace) {
+  constructor(message: Message<Envelope, unknown, HandleContext>, trace: Trace) {
     this.bytes = message.copyBytes();
     this.origin = message.origin;
     this.ownFrom = message.ownFrom;
@@ -88,18 +88,18 @@ export class Arrival implements HandleContext {
   }
 
   /** Null when its node is gone, or the handle was taken. */
-  handle(index: number): Handle | null {
+  handle(index: number): HeldHandle | null {
     return this.handles[index] ?? null;
   }
 
   /** Like `handle`, but transfers ownership to the caller. */
-  take(index: number): Handle | null {
+  take(index: number): HeldHandle | null {
     const handle = this.handle(index);
     if (handle !== null) this.handles[index] = null;
     return handle;
   }
 
-  lost(handle: Handle): void {
+  lost(handle: HeldHandle): void {
     const index = this.handles.indexOf(handle);
     if (index >= 0) this.handles[index] = null;
   }

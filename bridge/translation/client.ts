@@ -13,14 +13,14 @@ import { errorMessage } from '#bridge/driver/messages.js';
 import { NOBODY } from '#bridge/registry/connection.js';
 import { wantsReply } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';
+import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { Serials } from '#bridge/wire/serials.js';
 import type { Facet } from '#policy/index.js';
 
 import { Answer } from './answer.js';
 import { Arrival } from './arrival.js';
-import type { HandleContext, NodeContext } from './contexts.js';
+import type { HandleContext, HeldHandle, NodeContext } from './contexts.js';
 import { Conversation } from './conversation.js';
 import { ReturnNode } from './return-node.js';
 import type { Service } from './service.js';
@@ -43,16 +43,16 @@ export interface Outgoing {
  * The translating peer of one native peer. It owns the nodes that represent objects of services towards the native
  * peer, and those at which services reach the native peer. The native peer's user is charged for it.
  */
-export class Client implements Sink, HandleContext {
+export class Client implements Sink<NodeContext, HandleContext, Envelope>, HandleContext {
   readonly translator: Translator;
   readonly connection: Connection;
-  readonly peer: Peer;
+  readonly peer: Peer<NodeContext, HandleContext>;
   /** calls that are under way */
   readonly awaited = new Set<Answer>();
   private readonly conversations = new Map<Service, Conversation>();
   /** to the native peer itself; null: it has left */
-  private inbox: Handle | null;
-  private readonly returnNodes = new Set<Node>();
+  private inbox: HeldHandle | null;
+  private readonly returnNodes = new Set<Node<NodeContext>>();
   private offerCount = 0;
   private readonly errorSerials = new Serials(0x8000_0000);
 
@@ -149,8 +149,12 @@ export class Client implements Sink, HandleContext {
     if (status !== SendStatus.Sent && reply.live) this.peer.release(reply);
   }
 
-  accept(node: Node, message: Message, trace: Trace): void {
-    const context = node.context as NodeContext;
+  accept(
+    node: Node<NodeContext>,
+    message: Message<Envelope, unknown, HandleContext>,
+    trace: Trace,
+  ): void {
+    const context = node.context!; // each node of this peer gets one as it is made
     if (context instanceof Answer) context.node = null;
     const arrival = new Arrival(message, trace);
     this.translator.defer(() => {
@@ -159,16 +163,16 @@ export class Client implements Sink, HandleContext {
     });
   }
 
-  handleReleased(node: Node): void {
-    const context = node.context as NodeContext;
+  handleReleased(node: Node<NodeContext>): void {
+    const context = node.context!;
     if (context instanceof Answer) context.node = null;
     this.translator.defer(() => {
       if (this.peer.live) context.abandoned();
     });
   }
 
-  nodeReleased(handle: Handle): void {
-    (handle.context as HandleContext | null)?.lost(handle);
+  nodeReleased(handle: HeldHandle): void {
+    handle.context?.lost(handle);
   }
 
   /** The native peer has left. Handles that it has passed on remain valid. */

@@ -10,8 +10,11 @@ export interface NodeContext {
   abandoned(): void;
 }
 
+/** A handle that a translating peer holds. */
+export type HeldHandle = Handle<HandleContext>;
+
 /** The `context` of a handle of a translating peer. */
 export interface HandleContext {
   /** The node is gone, and the handle with it. Called inside the transaction: no operation may be started. */
-  lost(handle: Handle): void;
+  lost(handle: HeldHandle): void;
 }

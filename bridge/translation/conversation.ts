@@ -1,4 +1,4 @@
-import type { Handle } from '#core/index.js';
+import type { Handle, Peer } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { Grant } from '#bridge/registry/grants.js';
 import { encodeMessage } from '#bridge/wire/message.js';
@@ -7,7 +7,7 @@ import { expandPath, type MemberReference, type ObjectKind } from '#mappings/ind
 
 import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
-import type { HandleContext } from './contexts.js';
+import type { HandleContext, HeldHandle } from './contexts.js';
 import { passCall } from './native-call.js';
 import { ObjectNode } from './object-node.js';
 import { Offer } from './offer.js';
@@ -15,7 +15,7 @@ import type { Service } from './service.js';
 
 /** The handle through which a service is reached. */
 interface Way {
-  readonly handle: Handle;
+  readonly handle: HeldHandle;
   /** undefined: messages wait there until the service has been started */
   readonly owner: Connection | undefined;
 }
@@ -46,7 +46,7 @@ export class Conversation implements HandleContext {
   }
 
   /** Lets `use` send a message to the service as `caller`; false: nobody owns or provides the name. */
-  reach(caller: Connection, use: (handle: Handle, grant: Grant) => void): boolean {
+  reach(caller: Connection, use: (handle: HeldHandle, grant: Grant) => void): boolean {
     const { grants } = this.client.translator.host;
     const isOwn = caller === this.client.connection;
     const way = isOwn || this.known?.owner !== undefined ? this.way : this.find(caller);
@@ -72,7 +72,7 @@ export class Conversation implements HandleContext {
   }
 
   /** Makes a node that represents an object; the handle to it belongs to `to`. */
-  open(kind: ObjectKind, path: string, holder: Connection, to = this.client.peer): Handle {
+  open(kind: ObjectKind, path: string, holder: Connection, to: Peer = this.client.peer): Handle {
     const { node, handle } = this.client.peer.createNode(to);
     const object = new ObjectNode(this, node, kind, path, holder);
     node.context = object;

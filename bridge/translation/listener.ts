@@ -1,6 +1,4 @@
-import type { Handle } from '#core/index.js';
-
-import type { HandleContext } from './contexts.js';
+import type { HandleContext, HeldHandle } from './contexts.js';
 import type { ObjectNode, Target } from './object-node.js';
 
 /**
@@ -9,9 +7,9 @@ import type { ObjectNode, Target } from './object-node.js';
 export class Listener implements HandleContext {
   readonly object: ObjectNode;
   readonly target: Target;
-  readonly handle: Handle;
+  readonly handle: HeldHandle;
 
-  constructor(object: ObjectNode, target: Target, handle: Handle) {
+  constructor(object: ObjectNode, target: Target, handle: HeldHandle) {
     this.object = object;
     this.target = target;
     this.handle = handle;

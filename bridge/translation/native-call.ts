@@ -1,4 +1,4 @@
-import { SendStatus, type Handle } from '#core/index.js';
+import { SendStatus } from '#core/index.js';
 import { handleIndex } from '#bridge/client/handle-path.js';
 import { MAPPING, SIGNALS } from '#bridge/client/object-protocol.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
@@ -22,6 +22,7 @@ import {
 } from '#mappings/index.js';
 
 import type { Arrival } from './arrival.js';
+import type { HeldHandle } from './contexts.js';
 import { HandleArguments } from './handle-arguments.js';
 import { Listener } from './listener.js';
 import type { ObjectNode, Target } from './object-node.js';
@@ -44,7 +45,7 @@ class NativeCall {
   private readonly message: DecodedMessage;
   private readonly argumentCount: number;
   /** null: no answer is expected, or another object is responsible for it now */
-  private reply: Handle | null;
+  private reply: HeldHandle | null;
 
   constructor(object: ObjectNode, arrival: Arrival, message: DecodedMessage) {
     this.object = object;
@@ -147,7 +148,7 @@ class NativeCall {
   private deliver(
     bytes: Uint8Array,
     caller: Connection,
-    answerTo: (reply: Handle) => ServiceAnswer,
+    answerTo: (reply: HeldHandle) => ServiceAnswer,
   ): void {
     const { conversation } = this.object;
     const { client, service } = conversation;
@@ -214,11 +215,11 @@ class NativeCall {
     this.answer(reply, 'ss', [mapping.service, kind.name]);
   }
 
-  private confirm(reply: Handle): void {
+  private confirm(reply: HeldHandle): void {
     this.answer(reply, '', []);
   }
 
-  private answer(reply: Handle, signature: string, body: readonly unknown[]): void {
+  private answer(reply: HeldHandle, signature: string, body: readonly unknown[]): void {
     const { client } = this.object.conversation;
     const { serial: replySerial, sender: destination } = this.message;
     const fields = {

@@ -4,7 +4,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import type { ObjectKind } from '#mappings/index.js';
 
 import type { Conversation } from './conversation.js';
-import type { ObjectNode } from './object-node.js';
+import { ObjectNode } from './object-node.js';
 
 /** The handles that one message brings to a native peer in place of paths. */
 export class NewHandles {
@@ -32,7 +32,9 @@ export class NewHandles {
   };
 
   get objects(): ObjectNode[] {
-    return this.all.map(({ node }) => node.context as ObjectNode);
+    return this.all.flatMap(({ node: { context } }) =>
+      context instanceof ObjectNode ? [context] : [],
+    );
   }
 
   /**

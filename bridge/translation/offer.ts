@@ -1,4 +1,4 @@
-import { SendStatus, type Handle } from '#core/index.js';
+import { SendStatus } from '#core/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { wantsReply } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
@@ -15,7 +15,7 @@ import {
 
 import { Answer } from './answer.js';
 import type { Arrival } from './arrival.js';
-import type { HandleContext } from './contexts.js';
+import type { HandleContext, HeldHandle } from './contexts.js';
 import type { Conversation } from './conversation.js';
 import { HandleArguments } from './handle-arguments.js';
 import { NewHandles } from './new-handles.js';
@@ -25,9 +25,9 @@ export class Offer implements HandleContext {
   readonly conversation: Conversation;
   readonly kind: ObjectKind;
   readonly path: string;
-  readonly handle: Handle;
+  readonly handle: HeldHandle;
 
-  constructor(conversation: Conversation, kind: ObjectKind, path: string, handle: Handle) {
+  constructor(conversation: Conversation, kind: ObjectKind, path: string, handle: HeldHandle) {
     this.conversation = conversation;
     this.kind = kind;
     this.path = path;
@@ -86,7 +86,7 @@ class NativeAnswer extends Answer {
   private readonly conversation: Conversation;
   private readonly call: OfferedCall;
 
-  constructor(conversation: Conversation, reply: Handle, call: OfferedCall) {
+  constructor(conversation: Conversation, reply: HeldHandle, call: OfferedCall) {
     super(conversation.client, reply);
     this.conversation = conversation;
     this.call = call;

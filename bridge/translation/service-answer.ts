@@ -12,6 +12,7 @@ import {
 
 import { Answer } from './answer.js';
 import type { Arrival } from './arrival.js';
+import type { HeldHandle } from './contexts.js';
 import type { Client } from './client.js';
 import { KeptSignals } from './kept-signals.js';
 import { NewHandles } from './new-handles.js';
@@ -34,7 +35,7 @@ export class ServiceAnswer extends Answer {
   /** signals that were sent meanwhile by objects that the answer may bring */
   private readonly early: KeptSignals;
 
-  constructor(client: Client, reply: Handle, call: PassedCall) {
+  constructor(client: Client, reply: HeldHandle, call: PassedCall) {
     super(client, reply);
     this.call = call;
     this.early = new KeptSignals(client.peer);

@@ -17,6 +17,7 @@ import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import { Client } from './client.js';
 import { KnownMappings } from './known-mappings.js';
 import type { Said } from './said.js';
+import type { NodeContext } from './contexts.js';
 import { Service } from './service.js';
 import { Watch } from './watch.js';
 
@@ -32,7 +33,7 @@ export class Translator implements ObjectTranslator {
   private readonly clients = new Map<Connection, Client>();
   private readonly services = new Map<string, Service>();
   private tasks: (() => void)[] = [];
-  private readonly message = new Message();
+  private readonly message = new Message<Envelope, NodeContext, never>();
   private readonly envelope = new Envelope();
   private readonly scanned = new MessageHeader();
   readonly serials = new Serials();
@@ -145,7 +146,7 @@ export class Translator implements ObjectTranslator {
   }
 
   /** The message to send next; valid until the next call. `sender`: N of its sender's unique name. */
-  compose(bytes: Uint8Array, sender: number, replyFacet: Facet | null): Message {
+  compose(bytes: Uint8Array, sender: number, replyFacet: Facet | null): typeof this.message {
     const { message, envelope } = this;
     envelope.header.scan(bytes, viewOf(bytes), 0, bytes.length);
     envelope.senderNumber = sender;

@@ -1,22 +1,24 @@
-import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
+import type { Message, Node, Peer, Sink, Trace } from '#core/index.js';
 import type { Host } from '#bridge/host/host.js';
+import type { Envelope } from '#bridge/registry/envelope.js';
 import { Connection, NO_CREDENTIALS, NO_FIGURES } from '#bridge/registry/connection.js';
-import { parseMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
+import { validMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
 
 import { Arrival } from './arrival.js';
+import type { HandleContext, HeldHandle } from './contexts.js';
 
 /** The match rule for all signals of a service. */
 function ruleFor(name: string): MatchRule {
-  return parseMatchRule(`type='signal',sender='${name}'`) as MatchRule;
+  return validMatchRule(`type='signal',sender='${name}'`);
 }
 
 /**
  * A connection of the bus itself that receives the signals of services: they show which objects have ended, and are
  * passed on to subscribers. It joins the bus on first use.
  */
-export class Watch implements Sink {
+export class Watch implements Sink<unknown, HandleContext, Envelope> {
   private readonly host: Host;
-  private readonly peer: Peer;
+  private readonly peer: Peer<unknown, HandleContext>;
   private readonly heard: (arrival: Arrival, peer: Peer) => void;
   private connection: Connection | undefined;
 
@@ -46,13 +48,12 @@ export class Watch implements Sink {
     }
   }
 
-  accept(_node: Node, message: Message, trace: Trace): void {
+  accept(_node: Node, message: Message<Envelope, unknown, HandleContext>, trace: Trace): void {
     this.heard(new Arrival(message, trace), this.peer);
   }
 
-  nodeReleased(handle: Handle): void {
-    const { context } = handle;
-    if (context instanceof Arrival) context.lost(handle);
+  nodeReleased(handle: HeldHandle): void {
+    handle.context?.lost(handle);
   }
 
   handleReleased(): void {}

@@ -5,6 +5,7 @@ import type { Host } from '#bridge/host/host.js';
 import type { LogLevel } from '#bridge/host/host-options.js';
 import type { OtherBus } from '#bridge/host/host-parts.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import type { SentMessage } from '#bridge/registry/envelope.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { connectToBus, type BusSocket } from '#bridge/socket/connect.js';
 import { Changes } from './changes.js';
@@ -58,7 +59,7 @@ export class Attachment implements OtherBus {
   readonly natives = new NativeMessages(() => this.driver.registry);
   readonly composer = new Composer(this.rewriter, () => this.driver.registry);
   /** for messages to the other bus */
-  readonly outgoing = new Message();
+  readonly outgoing = new Message<never, never>();
   readonly scanned = new MessageHeader();
   /** the other bus is there, and its names are known */
   isUp = false;
@@ -323,7 +324,7 @@ export class Attachment implements OtherBus {
   }
 
   /** A client's broadcast: passed on to the other bus if the client owns an exported name. */
-  emitted(connection: Connection, message: Message): void {
+  emitted(connection: Connection, message: SentMessage): void {
     const uplink = this.uplinks.find(connection);
     if (uplink !== undefined && uplink.claims.size > 0) uplink.outbound.emit(message);
   }

@@ -3,12 +3,16 @@ import type { Connection } from '#bridge/registry/connection.js';
 import type { Directory } from '#bridge/registry/directory.js';
 import { Envelope } from '#bridge/registry/envelope.js';
 import type { HeaderRewriter } from './header-rewriter.js';
+import type { StandInNodeContext } from './stand-in.js';
+
+/** A message that a stand-in sends. */
+type StandInMessage = Message<Envelope, StandInNodeContext>;
 
 /** Makes messages of the other bus into messages of the bridge. */
 export class Composer {
   private readonly rewriter: HeaderRewriter;
   private readonly directory: () => Directory;
-  private readonly message = new Message();
+  private readonly message: StandInMessage = new Message();
   private readonly shown = new Envelope();
 
   constructor(rewriter: HeaderRewriter, directory: () => Directory) {
@@ -23,7 +27,7 @@ export class Composer {
     replySerial: number,
     destination: Uint8Array | null,
     sender: Uint8Array,
-  ): Message {
+  ): StandInMessage {
     const { header } = envelope;
     const message = this.message.clear();
     this.rewriter.rewrite(message, header, header.serial, replySerial, destination, sender);
@@ -34,13 +38,13 @@ export class Composer {
   }
 
   /** Passes a composed message to the monitors. */
-  show(message: Message, sender: Connection | undefined): void {
+  show(message: StandInMessage, sender: Connection | undefined): void {
     const directory = this.directory();
-    if (directory.isObserved) directory.capture(message.note as Envelope, message, sender);
+    if (directory.isObserved) directory.capture(message.note!, message, sender);
   }
 
   /** Match rules of monitors are compared with this header, so it must be that of the rewritten message. */
-  private readAgain(message: Message, { senderNumber, replyFacet }: Envelope): void {
+  private readAgain(message: StandInMessage, { senderNumber, replyFacet }: Envelope): void {
     const bytes = message.copyBytes();
     const { shown } = this;
     shown.senderNumber = senderNumber;

@@ -25,7 +25,7 @@ interface Parcel {
 /** Delivers here what clients of the bridge sent to a name on the other bus that has moved here in the meantime. */
 export class Delivery {
   private readonly attachment: Attachment;
-  private readonly message = new Message();
+  private readonly message = new Message<Envelope, never>();
   private readonly envelope = new Envelope();
 
   constructor(attachment: Attachment) {
@@ -71,7 +71,7 @@ export class Delivery {
     this.pass({ sender, owner: to.connection, name, standIn, reply, serial }, message);
   }
 
-  private pass(parcel: Parcel, message: Message): void {
+  private pass(parcel: Parcel, message: Message<Envelope, never>): void {
     const { sender, owner, name, standIn, reply } = parcel;
     const { registry } = this.attachment.driver;
     const { facet, replyFacet } = registry.grants.between(sender, owner);

@@ -1,10 +1,12 @@
-import type { Handle, Message } from '#core/index.js';
+import type { Handle } from '#core/index.js';
 import type { AttachedBus, Decided, NameClaim } from '#bridge/driver/attached-bus.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import type { SentMessage } from '#bridge/registry/envelope.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import type { NameChange } from '#bridge/registry/names.js';
+import { bodyOf } from '#bridge/wire/typed-body.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
 import type { Uplink } from './uplink.js';
@@ -59,7 +61,7 @@ export class DriverSide implements AttachedBus {
     this.attachment.exports.release(connection, name);
   }
 
-  emitted(connection: Connection, message: Message): void {
+  emitted(connection: Connection, message: SentMessage): void {
     this.attachment.emitted(connection, message);
   }
 
@@ -102,7 +104,10 @@ export class DriverSide implements AttachedBus {
         if (isError)
           return failed(new DriverError(reply.errorName ?? ErrorName.Failed, String(result)));
         /* a client that learns that the service runs must be able to find its name */
-        this.attachment.watcher?.sync(() => started(result as number));
+        const [code] = bodyOf(reply, 'u') ?? [];
+        if (code === undefined)
+          return failed(new DriverError(ErrorName.Failed, 'The other bus sent an invalid reply'));
+        this.attachment.watcher?.sync(() => started(code));
       });
     });
     return true;

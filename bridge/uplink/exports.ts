@@ -1,7 +1,8 @@
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { RequestNameFlag, RequestNameReply } from '#bridge/registry/name-queue.js';
-import { MessageType, type Variant } from '#bridge/wire/types.js';
+import { credentialsIn } from '#bridge/wire/connection-credentials.js';
+import { MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
 import type { Link } from './link.js';
 import { NamePatterns } from './name-patterns.js';
@@ -197,10 +198,7 @@ export class Exports {
   private describe(link: Link, farOwner: string, done: (owner: string) => void): void {
     if (farOwner === '') return done('nobody');
     link.call('GetConnectionCredentials', 's', [farOwner], (reply) => {
-      const isKnown = reply?.type === MessageType.MethodReturn;
-      const entries = isKnown ? (reply.body[0] as ReadonlyMap<string, Variant>) : undefined;
-      const pid = entries?.get('ProcessID')?.value as number | undefined;
-      done(`${farOwner} (${processText(pid)})`);
+      done(`${farOwner} (${processText(credentialsIn(reply)?.pid)})`);
     });
   }
 }

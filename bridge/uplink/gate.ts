@@ -1,11 +1,11 @@
-import type { Handle, Node } from '#core/index.js';
+import type { Handle } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
-import { StandIn } from './stand-in.js';
+import { StandIn, type StandInNode } from './stand-in.js';
 
 /** The `context` of a node: messages for this name arrive there. */
-class Spot {
+export class GateSpot {
   readonly name: string;
 
   constructor(name: string) {
@@ -21,7 +21,7 @@ class Spot {
 export class Gate extends StandIn {
   readonly farName = null;
   readonly serviceNames: readonly string[] = [];
-  private readonly nodes = new Map<string, Set<Node>>();
+  private readonly nodes = new Map<string, Set<StandInNode>>();
 
   constructor(attachment: Attachment) {
     super(attachment, attachment.host.options.uid);
@@ -30,7 +30,7 @@ export class Gate extends StandIn {
   /** Creates a node for messages to `name`, and returns the registry's handle to it. */
   open(name: string): Handle {
     const { node, handle } = this.peer.createNode(this.attachment.driver.registry.peer);
-    node.context = new Spot(name);
+    node.context = new GateSpot(name);
     const nodes = this.nodes.get(name);
     if (nodes === undefined) this.nodes.set(name, new Set([node]));
     else nodes.add(node);
@@ -49,15 +49,15 @@ export class Gate extends StandIn {
     for (const name of this.nodes.keys()) this.close(name);
   }
 
-  protected facetFor(sender: Connection, { context }: Node): Facet | null {
-    if (!(context instanceof Spot)) return null;
+  protected facetFor(sender: Connection, { context }: StandInNode): Facet | null {
+    if (!(context instanceof GateSpot)) return null;
     return this.attachment.driver.registry.grants.withServiceToStart(sender, context.name).facet;
   }
 
   protected routeReleased(): void {}
 
-  protected nodeAbandoned(node: Node): void {
-    if (!(node.context instanceof Spot)) return;
+  protected nodeAbandoned(node: StandInNode): void {
+    if (!(node.context instanceof GateSpot)) return;
     const { name } = node.context;
     const nodes = this.nodes.get(name);
     nodes?.delete(node);

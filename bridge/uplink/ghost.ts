@@ -16,7 +16,7 @@ import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
 import { processText } from './process-text.js';
-import { StandIn } from './stand-in.js';
+import { StandIn, type StandInNode } from './stand-in.js';
 import type { Uplink } from './uplink.js';
 
 const NO_FIGURES = {
@@ -46,7 +46,7 @@ export class Ghost extends StandIn {
   live = true;
   /** one of its names has been announced on the bridge */
   isTold = false;
-  private readonly names = new Map<string, Node>();
+  private readonly names = new Map<string, StandInNode>();
   /** clients that it has called, by their unique names on the other bus */
   private readonly routes = new Destinations();
   /** clients that receive its broadcasts, by their names on this bus; `tell` checks the policy before it sends */
@@ -75,7 +75,7 @@ export class Ghost extends StandIn {
     driver.nameOwnerChanged(name, '', name);
   }
 
-  protected facetFor(sender: Connection, { context }: Node): Facet | null {
+  protected facetFor(sender: Connection, { context }: StandInNode): Facet | null {
     const { grants } = this.attachment.driver.registry;
     return context instanceof ForeignCall
       ? grants.replyFacet(sender, this.connection)
@@ -208,14 +208,13 @@ export class Ghost extends StandIn {
     if (!this.live && this.owedReplies === 0) this.attachment.defer(() => this.peer.close());
   }
 
-  protected routeReleased({ context }: Handle): void {
-    if (!(context instanceof Destination)) return;
-    this.routes.remove(context);
-    this.listeners.remove(context);
+  protected routeReleased(route: Destination): void {
+    this.routes.remove(route);
+    this.listeners.remove(route);
   }
 
   /** The registry has released its handle to a name node: a client here has taken the name over. */
-  protected nodeAbandoned(node: Node): void {
+  protected nodeAbandoned(node: StandInNode): void {
     for (const [name, each] of this.names) if (each === node) this.names.delete(name);
   }
 

@@ -1,7 +1,8 @@
 import type { DescriptorSet } from '#core/index.js';
 import { duplicate } from '#core/linux/index.js';
 import { NO_CREDENTIALS, type Connection, type Credentials } from '#bridge/registry/connection.js';
-import { MessageType, Variant } from '#bridge/wire/types.js';
+import { credentialsIn, type ReportedCredentials } from '#bridge/wire/connection-credentials.js';
+import { MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
 import { Ghost } from './ghost.js';
 import type { BusReply } from './link.js';
@@ -99,8 +100,7 @@ export class Ghosts {
   }
 
   private appear(farName: string, reply: BusReply, descriptors: DescriptorSet | null): void {
-    const credentials =
-      reply?.type === MessageType.MethodReturn ? parse(reply.body[0], descriptors) : NO_CREDENTIALS;
+    const credentials = credentialsFrom(credentialsIn(reply), descriptors);
     const ghost = new Ghost(this.attachment, farName, credentials);
     this.byFarName.set(farName, ghost);
     this.byConnection.set(ghost.connection, ghost);
@@ -114,19 +114,19 @@ export class Ghosts {
   }
 }
 
-/** D-Bus specification, GetConnectionCredentials. */
-function parse(body: unknown, descriptors: DescriptorSet | null): Credentials {
-  const entries = body as ReadonlyMap<string, Variant>;
-  const number = (key: string): number | undefined => entries.get(key)?.value as number | undefined;
-  const label = entries.get('LinuxSecurityLabel')?.value as Uint8Array | undefined;
-  const index = number('ProcessFD');
-  const pidFd = index === undefined ? undefined : descriptors?.fds[index];
+function credentialsFrom(
+  reported: ReportedCredentials | undefined,
+  descriptors: DescriptorSet | null,
+): Credentials {
+  if (reported === undefined) return NO_CREDENTIALS;
+  const { uid, pid, groups, securityLabel, pidFdIndex } = reported;
+  const pidFd = pidFdIndex === undefined ? undefined : descriptors?.fds[pidFdIndex];
   return {
     ...NO_CREDENTIALS,
-    uid: number('UnixUserID'),
-    pid: number('ProcessID'),
-    groups: entries.get('UnixGroupIDs')?.value as readonly number[] | undefined,
+    uid,
+    pid,
+    groups,
     pidFd: pidFd === undefined ? undefined : duplicate(pidFd),
-    securityLabel: label?.at(-1) === 0 ? label.slice(0, -1) : label,
+    securityLabel,
   };
 }

@@ -19,6 +19,7 @@ import {
   type DecodedMessage,
   type MessageFields,
 } from '#bridge/wire/message.js';
+import { bodyOf } from '#bridge/wire/typed-body.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
 import { PEER } from '#bridge/wire/standard-names.js';
@@ -282,4 +283,10 @@ export class Link implements Endpoint, MessageHandler, OutputOwner {
       ? 'it sent more file descriptors than this process may have open'
       : 'it closed the connection';
   }
+}
+
+/** The names that a reply lists; none if it is an error. */
+export function namesIn(reply: BusReply): readonly string[] {
+  if (reply?.type !== MessageType.MethodReturn) return [];
+  return bodyOf(reply, 'as')?.[0] ?? [];
 }

@@ -1,8 +1,10 @@
 import { DriverError } from '#bridge/driver/driver-error.js';
 import type { NameClaim } from '#bridge/driver/attached-bus.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { MessageType, type Variant } from '#bridge/wire/types.js';
+import { credentialsIn } from '#bridge/wire/connection-credentials.js';
+import { MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
+import type { MigrationStep } from './migration-step.js';
 import { processText } from './process-text.js';
 
 /** The name stays where it was, or is back there. */
@@ -22,18 +24,6 @@ export interface Party {
   readonly owner: string;
   readonly pid: number | undefined;
 }
-
-export type MigrationStep =
-  /** waits for a client to request the name on the bus that it moves to; the present owner still has it */
-  | 'waiting'
-  /** a client has requested it */
-  | 'candidate'
-  /** the present owner does not allow replacement: it has to release the name itself */
-  | 'queued'
-  /** the present owner has released it there, so that a client that does not queue can request it */
-  | 'released'
-  /** the name has changed hands on the existing bus */
-  | 'switched';
 
 export interface MigrationResult {
   readonly name: string;
@@ -200,9 +190,7 @@ export abstract class Migration {
 
   protected partyOf(owner: string, done: (party: Party) => void): void {
     this.attachment.ask('GetConnectionCredentials', 's', [owner], (reply) => {
-      const isKnown = reply?.type === MessageType.MethodReturn;
-      const entries = isKnown ? (reply.body[0] as ReadonlyMap<string, Variant>) : undefined;
-      done({ owner, pid: entries?.get('ProcessID')?.value as number | undefined });
+      done({ owner, pid: credentialsIn(reply)?.pid });
     });
   }
 

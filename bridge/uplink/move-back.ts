@@ -1,7 +1,7 @@
 import type { Connection } from '#bridge/registry/connection.js';
 import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import { MessageType } from '#bridge/wire/types.js';
-import type { Link } from './link.js';
+import { namesIn, type Link } from './link.js';
 import {
   DRAIN_MAX_MS,
   Migration,
@@ -153,8 +153,7 @@ export class MoveBack extends Migration {
     if (this.isOver || this.isTurning) return;
     attachment.ask('ListQueuedOwners', 's', [name], (reply) => {
       if (this.isOver || this.isTurning) return;
-      const queue = reply?.type === MessageType.MethodReturn ? (reply.body[0] as string[]) : [];
-      const next = queue.find((each) => !attachment.uplinks.isOurs(each));
+      const next = namesIn(reply).find((each) => !attachment.uplinks.isOurs(each));
       if (next !== undefined) return this.partyOf(next, (party) => this.probe(party, link));
       attachment.host.at(performance.now() + QUEUE_POLL_MS, () => this.look(link));
     });

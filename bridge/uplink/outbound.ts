@@ -1,13 +1,13 @@
-import type { DescriptorSet, Message, Trace } from '#core/index.js';
+import type { DescriptorSet, Trace } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { headerText as fieldText } from '#bridge/wire/header-text.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import type { Envelope } from '#bridge/registry/envelope.js';
+import type { SentMessage } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import type { ForeignCall } from './foreign-call.js';
 import { NO_FIELD } from './header-rewriter.js';
 import { PendingCall } from './pending-call.js';
-import type { StandIn } from './stand-in.js';
+import type { CarriedMessage, StandIn } from './stand-in.js';
 import type { Uplink, UplinkFailure } from './uplink.js';
 import { WaitingMessage } from './waiting-message.js';
 
@@ -35,9 +35,14 @@ export class Outbound {
    * started. `destination` null keeps the field.
    */
   // hot
-  carry(standIn: StandIn, message: Message, trace: Trace, destination: Uint8Array | null): void {
+  carry(
+    standIn: StandIn,
+    message: CarriedMessage,
+    trace: Trace,
+    destination: Uint8Array | null,
+  ): void {
     const { uplink } = this;
-    const { header, replyFacet } = message.note as Envelope;
+    const { header, replyFacet } = message.note!;
     if (uplink.access.reach !== undefined && !this.mayReach(standIn, header)) {
       const refused = new WaitingMessage(standIn, message, trace, destination);
       uplink.attachment.defer(() => this.deny(refused));
@@ -91,8 +96,8 @@ export class Outbound {
 
   /** A client's answer to a call that came in through this uplink. Called inside a transaction, too. */
   // hot
-  answer(call: ForeignCall, message: Message, trace: Trace): void {
-    const { header } = message.note as Envelope;
+  answer(call: ForeignCall, message: CarriedMessage, trace: Trace): void {
+    const { header } = message.note!;
     if (this.uplink.link === null || !this.uplink.link.isReady) {
       trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
       return;
@@ -108,14 +113,14 @@ export class Outbound {
   }
 
   /** A broadcast of a client that owns an exported name. What the other bus does not read in time is lost. */
-  emit(message: Message): void {
+  emit(message: SentMessage): void {
     const { link, attachment } = this.uplink;
     if (this.waiting.length > 0 || link === null || !link.isReady) {
       this.waiting.push(new WaitingMessage(undefined, message, null, NO_FIELD));
       return;
     }
     if (link.outbox.pendingBytes > attachment.host.limits.maxOutgoingBytes) return;
-    const { header } = message.note as Envelope;
+    const { header } = message.note!;
     const failure = this.crossingFailure(header);
     if (failure !== undefined) return attachment.log('warn', failure.text, {});
     this.write(header, 0, NO_FIELD, message.descriptors, message.lengthBytes, null);

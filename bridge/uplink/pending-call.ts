@@ -6,7 +6,7 @@ import type { ReplyHolder, StandIn } from './stand-in.js';
 export class PendingCall implements ReplyHolder {
   /** holds the reply handle */
   readonly standIn: StandIn;
-  readonly handle: Handle;
+  readonly handle: Handle<ReplyHolder>;
   /** the serial that the client gave the call */
   readonly serial: number;
   /** what the policy leaves to decide about the reply */
@@ -18,7 +18,7 @@ export class PendingCall implements ReplyHolder {
     table: Map<number, PendingCall>,
     key: number,
     standIn: StandIn,
-    handle: Handle,
+    handle: Handle<ReplyHolder>,
     serial: number,
     facet: Facet | null,
   ) {
@@ -35,7 +35,7 @@ export class PendingCall implements ReplyHolder {
     table: Map<number, PendingCall>,
     key: number,
     standIn: StandIn,
-    handle: Handle,
+    handle: Handle<ReplyHolder>,
     serial: number,
     facet: Facet | null,
   ): void {

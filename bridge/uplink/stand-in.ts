@@ -1,5 +1,6 @@
 import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
-import { INBOX } from '#bridge/host/node-contexts.js';
+import { Destination } from '#bridge/host/destinations.js';
+import { INBOX, type NAME_NODE } from '#bridge/host/node-contexts.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
@@ -8,19 +9,29 @@ import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
+import type { GateSpot } from './gate.js';
 
 /** The `context` of a reply handle: it is notified when the caller has left. */
 export interface ReplyHolder {
   replyGone(): void;
 }
 
+/** What stand-ins keep with their nodes. */
+export type StandInNodeContext = typeof INBOX | typeof NAME_NODE | ForeignCall | GateSpot;
+/** What they keep with their handles. */
+export type StandInHandleContext = Destination | ReplyHolder;
+
+export type StandInNode = Node<StandInNodeContext>;
+/** A message that has arrived at a stand-in: each handle that came with it is a reply handle. */
+export type CarriedMessage = Message<Envelope, unknown, ReplyHolder>;
+
 /**
  * A peer of the bridge that stands for a connection or names of the other bus. What arrives here goes out through
  * the sender's uplink: it is appended there at the moment of the commit, as to any outbox.
  */
-export abstract class StandIn implements Sink {
+export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleContext, Envelope> {
   readonly attachment: Attachment;
-  readonly peer: Peer;
+  readonly peer: Peer<StandInNodeContext, StandInHandleContext>;
   /** calls that went to the other bus through this peer, and whose replies come back through it */
   owedReplies = 0;
 
@@ -38,10 +49,10 @@ export abstract class StandIn implements Sink {
   abstract readonly serviceNames: readonly string[];
 
   // hot
-  accept(node: Node, message: Message, trace: Trace): void {
+  accept(node: StandInNode, message: CarriedMessage, trace: Trace): void {
     const { context } = node;
     const awaitedSerial = context instanceof ForeignCall ? context.serial : NO_CALL;
-    const checked = message.note as Envelope | null;
+    const checked = message.note;
     const envelope = checked ?? this.attachment.natives.read(message, awaitedSerial);
     if (checked === null && envelope !== null && this.denies(node, message, envelope)) {
       return this.ignore(message, trace);
@@ -58,7 +69,7 @@ export abstract class StandIn implements Sink {
   }
 
   // hot
-  private answer(call: ForeignCall, message: Message, trace: Trace): void {
+  private answer(call: ForeignCall, message: CarriedMessage, trace: Trace): void {
     if (message.note !== null) {
       call.uplink.outbound.answer(call, message, trace);
       return;
@@ -68,7 +79,11 @@ export abstract class StandIn implements Sink {
   }
 
   /** Whether the policy denies a message of a native peer, which nobody has checked before. */
-  private denies(node: Node, message: Message, { header, senderNumber }: Envelope): boolean {
+  private denies(
+    node: StandInNode,
+    message: CarriedMessage,
+    { header, senderNumber }: Envelope,
+  ): boolean {
     const { driver } = this.attachment;
     const sender = driver.registry.numbered.get(senderNumber);
     const facet = sender === undefined ? null : this.facetFor(sender, node);
@@ -80,7 +95,12 @@ export abstract class StandIn implements Sink {
     return true;
   }
 
-  private tellDenied(sender: Connection, message: Message, serial: number, why: string): void {
+  private tellDenied(
+    sender: Connection,
+    message: CarriedMessage,
+    serial: number,
+    why: string,
+  ): void {
     const reply = message.received[message.receivedCount - 1];
     this.attachment.defer(() => {
       const { driver } = this.attachment;
@@ -90,15 +110,14 @@ export abstract class StandIn implements Sink {
   }
 
   /** The part of the policy that each message of `sender` to this node must still pass. */
-  protected abstract facetFor(sender: Connection, node: Node): Facet | null;
+  protected abstract facetFor(sender: Connection, node: StandInNode): Facet | null;
 
-  nodeReleased(handle: Handle): void {
-    const { context } = handle;
-    if (isReplyHolder(context)) context.replyGone();
-    else this.routeReleased(handle);
+  nodeReleased({ context }: Handle<StandInHandleContext>): void {
+    if (context instanceof Destination) this.routeReleased(context);
+    else context?.replyGone();
   }
 
-  handleReleased(node: Node): void {
+  handleReleased(node: StandInNode): void {
     if (node.context instanceof ForeignCall) node.context.unanswered();
     else this.nodeAbandoned(node);
   }
@@ -108,21 +127,17 @@ export abstract class StandIn implements Sink {
     this.owedReplies--;
   }
 
-  /** A handle that this peer sends through is dead. */
-  protected abstract routeReleased(handle: Handle): void;
+  /** The handle to this destination is dead. */
+  protected abstract routeReleased(route: Destination): void;
 
   /** No handle to this node is left. */
-  protected abstract nodeAbandoned(node: Node): void;
+  protected abstract nodeAbandoned(node: StandInNode): void;
 
   /** Discards a message, for instance one of the driver: the other bus has sent its own to the real connection. */
-  private ignore(message: Message, trace: Trace): void {
+  private ignore(message: CarriedMessage, trace: Trace): void {
     trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
     if (message.receivedCount === 0) return;
     const handles = message.received.slice(0, message.receivedCount);
     this.attachment.defer(() => this.peer.release(...handles.filter(({ live }) => live)));
   }
-}
-
-function isReplyHolder(context: unknown): context is ReplyHolder {
-  return typeof context === 'object' && context !== null && 'replyGone' in context;
 }

@@ -1,5 +1,13 @@
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
-import { arg, LATER, type Call, type DriverInterface, type Method } from '#bridge/driver/method.js';
+import {
+  arg,
+  LATER,
+  method,
+  type Call,
+  type CallWith,
+  type DriverInterface,
+  type Method,
+} from '#bridge/driver/method.js';
 import { DRIVER_PATH } from '#bridge/registry/directory.js';
 import { parseBusName } from '#bridge/wire/names.js';
 import type { Connection } from '#bridge/registry/connection.js';
@@ -25,13 +33,14 @@ const removed: Edit = (patterns, pattern) => {
 
 /** org.bus1.Uplink: which names move between this bus and the one that it is attached to (docs/adoption.md). */
 export function uplinkInterface(attachment: Attachment): DriverInterface {
-  const editing = (name: string, which: 'imports' | 'exports', edit: Edit): Method => ({
-    name,
-    in: [arg('pattern', 's')],
-    out: [],
-    privileged: true,
-    run: (call) => change(call, attachment, which, edit),
-  });
+  const editing = (name: string, which: 'imports' | 'exports', edit: Edit): Method =>
+    method({
+      name,
+      in: [arg('pattern', 's')],
+      out: [],
+      privileged: true,
+      run: (call) => change(call, attachment, which, edit),
+    });
   return {
     name: INTERFACE,
     isAdvertised: true,
@@ -42,27 +51,27 @@ export function uplinkInterface(attachment: Attachment): DriverInterface {
       editing('Unimport', 'imports', removed),
       editing('Export', 'exports', added),
       editing('Unexport', 'exports', removed),
-      {
+      method({
         name: 'Migrate',
         in: [arg('name', 's'), arg('back', 'b'), arg('timeout_ms', 'u')],
         out: [arg('json', 's')],
         privileged: true,
         run: (call) => {
-          const [name, back, timeout_ms] = call.args as [string, boolean, number];
+          const [name, back, timeout_ms] = call.args;
           const options = { ...MOVE_OPTIONS, back, timeout_ms, start: !back };
           return move(call, attachment, name, options);
         },
-      },
-      {
+      }),
+      method({
         name: 'Move',
         in: [arg('name', 's'), arg('options', 'a{sv}')],
         out: [arg('json', 's')],
         privileged: true,
         run: (call) => {
-          const [name, given] = call.args as [string, ReadonlyMap<string, Variant>];
+          const [name, given] = call.args;
           return move(call, attachment, name, moveOptions(given));
         },
-      },
+      }),
       {
         name: 'Status',
         in: [],
@@ -76,7 +85,7 @@ export function uplinkInterface(attachment: Attachment): DriverInterface {
 
 /** Answers when the bridge knows who owns the names in question. */
 function change(
-  { args, reply }: Call,
+  { args, reply }: CallWith<'s'>,
   attachment: Attachment,
   which: 'imports' | 'exports',
   edit: Edit,
@@ -84,7 +93,7 @@ function change(
   const { imports, exports } = attachment;
   const patterns = { imports: imports.patterns, exports: exports.patterns };
   try {
-    patterns[which] = edit(patterns[which], args[0] as string);
+    patterns[which] = edit(patterns[which], args[0]);
   } catch (error) {
     if (!(error instanceof PatternError)) throw error;
     throw new DriverError(ErrorName.InvalidArgs, error.message);
@@ -123,7 +132,7 @@ type MoveOptions = typeof MOVE_OPTIONS;
 function moveOptions(given: ReadonlyMap<string, Variant>): MoveOptions {
   const options: MoveOptions = { ...MOVE_OPTIONS };
   for (const [key, { value }] of given) {
-    const known = Object.hasOwn(options, key) ? options[key as keyof MoveOptions] : undefined;
+    const known = new Map<string, unknown>(Object.entries(MOVE_OPTIONS)).get(key);
     if (known === undefined || typeof value !== typeof known)
       throw new DriverError(
         ErrorName.InvalidArgs,

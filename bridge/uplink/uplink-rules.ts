@@ -6,7 +6,7 @@ import {
   parseMatchRule,
   type MatchRule,
 } from '#bridge/registry/match-rule.js';
-import type { BusName } from '#bridge/wire/names.js';
+import { parseBusName, type BusName } from '#bridge/wire/names.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { Link } from './link.js';
 import type { Uplink } from './uplink.js';
@@ -146,19 +146,25 @@ function farSenders({ sender }: MatchRule, uplink: Uplink): (BusName | undefined
   const { patterns } = attachment.imports;
   if (sender === undefined) {
     if (!patterns.isExact) return [undefined];
-    return (patterns.texts as BusName[]).filter((name) => uplink.reaches(name));
+    return patterns.texts.flatMap(namesOf).filter((name) => uplink.reaches(name));
   }
   if (!sender.startsWith(':')) {
     return patterns.matches(sender) ? [sender] : [];
   }
   const ghost = attachment.ghosts.byName(sender);
-  if (ghost !== undefined) return [ghost.farText as BusName];
+  if (ghost !== undefined) return namesOf(ghost.farText);
   const { connection } = uplink;
   const isThere =
     connection !== undefined &&
     attachment.driver.registry.owner(sender) === undefined &&
     attachment.mayAddress(sender, connection);
   return isThere ? [sender] : [];
+}
+
+/** The text as a bus name; none if it is no valid one. */
+function namesOf(text: string): BusName[] {
+  const name = parseBusName(text);
+  return name === undefined ? [] : [name];
 }
 
 /** Calls `done` once all replies are there, with the last refusal if there was one. */

@@ -1,7 +1,6 @@
-import type { DescriptorSet, Handle, Message, Trace } from '#core/index.js';
-import type { Envelope } from '#bridge/registry/envelope.js';
+import type { DescriptorSet, Handle, Trace } from '#core/index.js';
 import type { Facet } from '#policy/index.js';
-import type { ReplyHolder, StandIn } from './stand-in.js';
+import type { CarriedMessage, ReplyHolder, StandIn } from './stand-in.js';
 
 /** A client's message that cannot go out yet, such as while its uplink opens; charged like one in an outbox. */
 export class WaitingMessage implements ReplyHolder {
@@ -15,16 +14,16 @@ export class WaitingMessage implements ReplyHolder {
   /** null: it is charged to no one */
   readonly trace: Trace | null;
   /** null: no reply is expected, or the caller has left */
-  reply: Handle | null = null;
+  reply: Handle<ReplyHolder> | null = null;
 
   /** Copies the bytes of `message`, and retains its descriptors. */
   constructor(
     standIn: StandIn | undefined,
-    message: Message,
+    message: CarriedMessage,
     trace: Trace | null,
     destination: Uint8Array | null,
   ) {
-    const { header, replyFacet } = message.note as Envelope;
+    const { header, replyFacet } = message.note!;
     this.standIn = standIn;
     this.bytes = message.copyBytes();
     this.descriptors = message.descriptors?.retain() ?? null;

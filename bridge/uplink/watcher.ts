@@ -4,10 +4,11 @@ import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { decodeMessage } from '#bridge/wire/message.js';
+import { bodyOf } from '#bridge/wire/typed-body.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
-import type { BusReply, Link, LinkEvents } from './link.js';
+import { namesIn, type Link, type LinkEvents } from './link.js';
 import { MARK_PREFIX } from './name-patterns.js';
 
 const FROM_BUS = `type='signal',sender='${DRIVER_NAME}',interface='${DRIVER_NAME}'`;
@@ -77,11 +78,9 @@ export class Watcher implements LinkEvents {
   }
 
   private nameOwnerChanged({ bytes, start, end }: MessageHeader): void {
-    const [name, oldOwner, newOwner] = decodeMessage(bytes.slice(start, end)).body as [
-      string,
-      string,
-      string,
-    ];
+    const change = bodyOf(decodeMessage(bytes.slice(start, end)), 'sss');
+    if (change === undefined) return;
+    const [name, oldOwner, newOwner] = change;
     if (!name.startsWith(':')) this.attachment.imports.changed(name, newOwner);
     else if (oldOwner !== '') this.attachment.left(name);
   }
@@ -121,8 +120,4 @@ export class Watcher implements LinkEvents {
 /** An element of a bus name must not begin with a digit (D-Bus specification, "Bus names"). */
 export function markOf(guid: string): string {
   return `b${guid}`;
-}
-
-function namesIn(reply: BusReply): string[] {
-  return reply?.type === MessageType.MethodReturn ? (reply.body[0] as string[]) : [];
 }

@@ -54,10 +54,12 @@ export class LocalDomain {
 
   private committing = false;
   /** dead one-shot nodes, and handles to them, of peers with a sink: no queue can still refer to those */
-  private readonly spareNodes: Node[] = [];
-  private readonly spareHandles: Handle[] = [];
+  private readonly spareNodes: Node<never>[] = [];
+  private readonly spareHandles: Handle<never>[] = [];
 
-  openPeer(options: PeerOptions): Peer {
+  openPeer<NodeContext, HandleContext>(
+    options: PeerOptions<NodeContext, HandleContext>,
+  ): Peer<NodeContext, HandleContext> {
     this.counters.peers++;
     return new Peer(this, options);
   }
@@ -96,8 +98,9 @@ export class LocalDomain {
     this.commit();
   }
 
-  makeNode(owner: Peer, oneShot: boolean): Node {
-    const node = (oneShot ? this.spareNodes.pop() : undefined) ?? new Node(owner, oneShot);
+  makeNode<Context>(owner: Peer<Context>, oneShot: boolean): Node<Context> {
+    const spare = oneShot ? this.spareNodes.pop() : undefined;
+    const node: Node<Context> = spare ?? new Node(owner, oneShot);
     node.owner = owner;
     node.live = true;
     node.id = owner.nextId();
@@ -110,8 +113,9 @@ export class LocalDomain {
     return node;
   }
 
-  makeHandle(owner: Peer, node: Node): Handle {
-    const handle = (node.oneShot ? this.spareHandles.pop() : undefined) ?? new Handle(owner, node);
+  makeHandle<Context>(owner: Peer<unknown, Context>, node: Node): Handle<Context> {
+    const spare = node.oneShot ? this.spareHandles.pop() : undefined;
+    const handle: Handle<Context> = spare ?? new Handle(owner, node);
     handle.owner = owner;
     handle.node = node;
     handle.live = true;
@@ -301,7 +305,7 @@ export class LocalDomain {
   /** Keeps a dead one-shot node for later, unless a queue, its owner's or a handle owner's, still names it. */
   private recycle(node: Node): void {
     if (!node.oneShot || node.owner.queue !== null) return;
-    node.context = null;
+    node.forgetContext();
     if (this.spareNodes.length < SPARE_MAX) this.spareNodes.push(node);
   }
 
@@ -317,7 +321,7 @@ export class LocalDomain {
     if (handle.charge !== null) handle.charge.discharge(1, 0, 0);
     handle.charge = null;
     if (!handle.node.oneShot || handle.owner.queue !== null) return;
-    handle.context = null;
+    handle.forgetContext();
     if (this.spareHandles.length < SPARE_MAX) this.spareHandles.push(handle);
   }
 

@@ -48,6 +48,8 @@ export interface ChannelMessage {
   readonly root: 'from-peer' | 'to-peer' | 'none';
 }
 
+const UINT32_MAX = 0xffff_ffff;
+
 export const CHANNEL_DESCRIPTORS = 5;
 
 /** Checks a message from a member, which is not trusted. */
@@ -62,7 +64,7 @@ export function parseMemberMessage(message: unknown): MemberMessage {
     case 'introduce':
     case 'ready':
     case 'decline':
-      return { kind: fields['kind'], peer: natural(fields['peer'], 0xffff_ffff) };
+      return { kind: fields['kind'], peer: memberId(fields['peer']) };
     default:
       throw new ChannelError('an unknown request');
   }
@@ -71,25 +73,77 @@ export function parseMemberMessage(message: unknown): MemberMessage {
 /** Checks a message from the authority, which is trusted: this only finds bugs. */
 export function parseAuthorityMessage(message: unknown): AuthorityMessage {
   const fields = fieldsOf(message);
-  const kind = fields['kind'];
-  if (kind === 'channel') {
-    const ringBytes = natural(fields['ringBytes'], RING_BYTES_MAX);
-    if (ringBytes < RING_BYTES_MIN) throw new ChannelError(`a ring of only ${ringBytes} bytes`);
-  } else if (kind !== 'welcome' && kind !== 'gone' && kind !== 'refused') {
-    throw new ChannelError('an unknown message of the authority');
+  const { kind } = fields;
+  switch (kind) {
+    case 'channel':
+      return parseChannel(fields);
+    case 'welcome':
+      return { kind, id: memberId(fields['id']), root: memberId(fields['root']) };
+    case 'gone':
+      return { kind, peer: memberId(fields['peer']) };
+    case 'refused': {
+      const { peer, reason, isInvented } = fields;
+      return {
+        kind,
+        peer: memberId(peer),
+        reason: text(reason),
+        ...(isInvented !== undefined && { isInvented: flag(isInvented) }),
+      };
+    }
+    default:
+      throw new ChannelError('an unknown message of the authority');
   }
-  return message as AuthorityMessage;
 }
 
-function fieldsOf(message: unknown): Record<string, unknown> {
-  if (typeof message !== 'object' || message === null)
+function parseChannel(fields: Fields): ChannelMessage {
+  const ringBytes = natural(fields['ringBytes'], RING_BYTES_MAX);
+  if (ringBytes < RING_BYTES_MIN) throw new ChannelError(`a ring of only ${ringBytes} bytes`);
+  const { root } = fields;
+  if (root !== 'from-peer' && root !== 'to-peer' && root !== 'none') {
+    throw new ChannelError(`a root that travels ${String(root)}`);
+  }
+  return {
+    kind: 'channel',
+    peer: memberId(fields['peer']),
+    uid: natural(fields['uid'], UINT32_MAX),
+    pid: natural(fields['pid'], UINT32_MAX),
+    executable: text(fields['executable']),
+    namesAccounts: flag(fields['namesAccounts']),
+    isTrusted: flag(fields['isTrusted']),
+    maxima: parseMaxima(fields['maxima']),
+    ringBytes,
+    isFirst: flag(fields['isFirst']),
+    root,
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fieldsOf(message: unknown): Fields {
+  if (typeof message !== 'object' || message === null) {
     throw new ChannelError('a message that is not a JSON object');
-  return message as Record<string, unknown>;
+  }
+  return { ...message };
+}
+
+/** The ID of a member of the domain. */
+function memberId(value: unknown): number {
+  return natural(value, UINT32_MAX);
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new ChannelError(`${String(value)} where a text is expected`);
+}
+
+function flag(value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new ChannelError(`${String(value)} where true or false is expected`);
 }
 
 function natural(value: unknown, max: number): number {
-  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max) {
-    return value as number;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) {
+    return value;
   }
   throw new ChannelError(`${String(value)} where a number is expected`);
 }

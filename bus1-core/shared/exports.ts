@@ -9,7 +9,7 @@ export class Export {
   /** how many times it was handed over and not given back; 0 for a record that is free */
   references = 0;
   /** stands for all references; null when the node is gone and the other side has been notified */
-  handle: Handle | null = null;
+  handle: Handle<Export> | null = null;
   /** claimed by the other side without a grant */
   isVain = false;
   readonly slot: number;
@@ -60,7 +60,7 @@ export class ExportTable {
   }
 
   /** A new record, with one reference. Undefined when all `SLOTS_MAX` slots are in use. */
-  add(handle: Handle): Export | undefined {
+  add(handle: Handle<Export>): Export | undefined {
     let record = this.free.pop();
     if (record === undefined) {
       if (this.slots.length === SLOTS_MAX) return undefined;
@@ -75,7 +75,7 @@ export class ExportTable {
   }
 
   /** A record under an ID that the other side chose. Undefined when it is in use. */
-  addNamed(id: number, handle: Handle | null): Export | undefined {
+  addNamed(id: number, handle: Handle<Export> | null): Export | undefined {
     if (id < CLAIMED_ID || this.named.has(id)) return undefined;
     const record = new Export(-1);
     record.id = id;
@@ -84,7 +84,7 @@ export class ExportTable {
     return record;
   }
 
-  addRoot(handle: Handle): void {
+  addRoot(handle: Handle<Export>): void {
     this.addNamed(ROOT_ID, handle);
   }
 
@@ -108,7 +108,7 @@ export class ExportTable {
     else this.free.push(record);
   }
 
-  private begin(record: Export, handle: Handle | null): void {
+  private begin(record: Export, handle: Handle<Export> | null): void {
     record.references = 1;
     record.handle = handle;
     if (handle !== null) handle.context = record;

@@ -13,13 +13,13 @@ interface Grant {
   readonly nonce: number;
   readonly to: number;
   /** null once the node is gone */
-  handle: Handle | null;
+  handle: Handle<Grant> | null;
 }
 
 /** Handles that other processes have granted to third ones: grants are announced here, and claims checked. */
-export class GrantTable implements Sink {
+export class GrantTable implements Sink<unknown, Grant> {
   /** holds what has been granted */
-  readonly peer: Peer;
+  readonly peer: Peer<unknown, Grant>;
   private readonly grants = new Map<number, Map<number, Grant>>();
 
   constructor(local: LocalDomain) {
@@ -29,8 +29,7 @@ export class GrantTable implements Sink {
 
   accept(): void {}
 
-  nodeReleased(handle: Handle): void {
-    const grant = handle.context as Grant | null;
+  nodeReleased({ context: grant }: Handle<Grant>): void {
     if (grant !== null) grant.handle = null;
   }
 

@@ -6,11 +6,11 @@ import type { Link } from './link.js';
 export class Import {
   readonly link: Link;
   readonly id: number;
-  readonly node: Node;
+  readonly node: Node<Import>;
   /** how many times it was handed over and not given back */
   references: number;
 
-  constructor(link: Link, id: number, node: Node) {
+  constructor(link: Link, id: number, node: Node<Import>) {
     this.link = link;
     this.id = id;
     this.node = node;

@@ -8,7 +8,7 @@ import type { Maxima, Trace } from '../quota.js';
 import type { Sink } from '../sink.js';
 import type { Channel } from './channel.js';
 import { writeAsk, writeNodeRelease, writeRelease, type EntrySink } from './control-entries.js';
-import { Export, ExportTable } from './exports.js';
+import { ExportTable, type Export } from './exports.js';
 import { Import, ImportTable } from './imports.js';
 import { CLAIMED_ID, EntryType, REFERENCE_BYTES, ReferenceFlag, USERS_MAX } from './layout.js';
 import { MessageWriter } from './message-writer.js';
@@ -37,6 +37,9 @@ export interface LinkContext {
   nextNonce(): number;
 }
 
+/** What arrives at a proxy: its handles are this link's. */
+export type Outgoing = Message<unknown, unknown, Export>;
+
 /** The process at the other end, as announced by the authority. */
 export interface ProcessIdentity {
   readonly id: number;
@@ -54,7 +57,7 @@ export interface ProcessIdentity {
  * is held here, and holds a handle to each node that it can reach here. What arrives at a proxy is written to the
  * other process.
  */
-export class Link implements Sink, EntrySink {
+export class Link implements Sink<Import, Export>, EntrySink {
   identity: ProcessIdentity;
   readonly outbox = new Outbox();
   readonly exports = new ExportTable();
@@ -89,7 +92,7 @@ export class Link implements Sink, EntrySink {
 
   // Sink: operations of this process on nodes of the other one.
 
-  accept(node: Node, message: Message, trace: Trace): void {
+  accept(node: Node<Import>, message: Outgoing, trace: Trace): void {
     this.writer.write(node, message, trace);
   }
 
@@ -101,22 +104,20 @@ export class Link implements Sink, EntrySink {
     return this.writer.prepare(handles * REFERENCE_BYTES + message.lengthBytes);
   }
 
-  nodeReleased(handle: Handle): void {
-    const record = handle.context;
-    if (!(record instanceof Export)) return;
+  nodeReleased({ context: record }: Handle<Export>): void {
+    if (record === null) return;
     this.exports.forgetNode(record);
     writeNodeRelease(this, record.id);
   }
 
   /** The other side gives its references back after everything that it has sent until then. */
-  nodeDraining(handle: Handle): boolean {
-    const record = handle.context;
-    if (record instanceof Export) writeNodeRelease(this, record.id);
+  nodeDraining({ context: record }: Handle<Export>): boolean {
+    if (record !== null) writeNodeRelease(this, record.id);
     return true;
   }
 
-  handleReleased(node: Node): void {
-    const record = node.context as Import;
+  handleReleased({ context: record }: Node<Import>): void {
+    if (record === null) return;
     this.imports.delete(record.id);
     writeRelease(this, record.id, record.references);
   }
@@ -160,7 +161,7 @@ export class Link implements Sink, EntrySink {
   }
 
   /** The ID under which the other side knows the node behind `handle`, a handle of this link. */
-  export(handle: Handle): number {
+  export(handle: Handle<Export>): number {
     const known = handle.node.oneShot ? undefined : this.exports.find(handle.node);
     if (known !== undefined && handle.node.live) {
       known.references++;
@@ -197,7 +198,7 @@ export class Link implements Sink, EntrySink {
   }
 
   /** The proxy behind `id`, with one more reference; made if it is new. Inside a transaction. */
-  import(id: number, flags: number, uid: number): Node {
+  import(id: number, flags: number, uid: number): Node<Import> {
     const known = this.imports.get(id);
     if (known !== undefined) {
       known.references++;
@@ -249,7 +250,7 @@ export class Link implements Sink, EntrySink {
   }
 
   /** Stands for all users of the other process: the owner of nodes that belong to none of them. */
-  get ownPeer(): Peer {
+  get ownPeer(): Peer<Import, Export> {
     return this.users.peerFor(this.identity.uid, true);
   }
 

@@ -1,6 +1,5 @@
 import type { DescriptorSet } from '../descriptors.js';
 import type { Handle } from '../handle.js';
-import type { Message } from '../message.js';
 import type { Node } from '../node.js';
 import type { Trace } from '../quota.js';
 import { writeGrant } from './control-entries.js';
@@ -13,7 +12,7 @@ import {
   ReferenceKind,
   SEGMENT_MIN_BYTES,
 } from './layout.js';
-import type { Link } from './link.js';
+import type { Link, Outgoing } from './link.js';
 import { SegmentPool, type Segment } from './segments.js';
 
 /** Shorter pieces are copied byte by byte: a view of part of an array costs more than that. */
@@ -31,9 +30,9 @@ export class MessageWriter {
   }
 
   /** Puts a message for the proxy `node` into the outbox. The handles in it are used up. */
-  write(node: Node, message: Message, trace: Trace): void {
+  write(node: Node<Import>, message: Outgoing, trace: Trace): void {
     const { link } = this;
-    const target = node.context as Import;
+    const target = node.context!;
     const handles = message.receivedCount;
     const outgoing = link.outgoing.of(trace);
     outgoing.objects += 1 + handles;
@@ -100,7 +99,7 @@ export class MessageWriter {
     this.nonces.push(nonce);
   }
 
-  private writeBody(view: DataView, bytes: Uint8Array, start: number, message: Message): void {
+  private writeBody(view: DataView, bytes: Uint8Array, start: number, message: Outgoing): void {
     let at = start;
     let grant = 0;
     for (let i = 0; i < message.receivedCount; i++) {

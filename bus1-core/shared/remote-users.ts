@@ -2,6 +2,11 @@ import type { LocalDomain } from '../local/domain.js';
 import type { Peer } from '../peer.js';
 import { ResourceUser, Slot, type Maxima } from '../quota.js';
 import type { Sink } from '../sink.js';
+import type { Export } from './exports.js';
+import type { Import } from './imports.js';
+
+/** A peer that owns proxies, and holds handles for another process. */
+type ProxyOwner = Peer<Import, Export>;
 
 const SWEEP_MIN_PEERS = 64;
 
@@ -11,25 +16,25 @@ const SWEEP_MIN_PEERS = 64;
  */
 export class RemoteUsers {
   private readonly local: LocalDomain;
-  private readonly sink: Sink;
+  private readonly sink: Sink<Import, Export>;
   /** quota of a new user */
   private readonly maxima: () => Maxima;
   private readonly users = new Map<number, ResourceUser>();
   /** by uid, and by whether they take descriptors */
-  private readonly peers = new Map<string, Peer>();
+  private readonly peers = new Map<string, ProxyOwner>();
   /** number of peers from which on `sweep` looks for those that own nothing */
   private sweepAt = SWEEP_MIN_PEERS;
-  private last: Peer | null = null;
+  private last: ProxyOwner | null = null;
   /** the last report about each user: claims, and use by others in each slot */
   private readonly windows = new Map<number, readonly number[]>();
 
-  constructor(local: LocalDomain, sink: Sink, maxima: () => Maxima) {
+  constructor(local: LocalDomain, sink: Sink<Import, Export>, maxima: () => Maxima) {
     this.local = local;
     this.sink = sink;
     this.maxima = maxima;
   }
 
-  peerFor(uid: number, takesDescriptors: boolean): Peer {
+  peerFor(uid: number, takesDescriptors: boolean): ProxyOwner {
     const { last } = this;
     if (last !== null && last.user.uid === uid && last.takesDescriptors === takesDescriptors) {
       return last;
@@ -37,7 +42,7 @@ export class RemoteUsers {
     return (this.last = this.findPeer(uid, takesDescriptors));
   }
 
-  private findPeer(uid: number, takesDescriptors: boolean): Peer {
+  private findPeer(uid: number, takesDescriptors: boolean): ProxyOwner {
     const key = takesDescriptors ? `${uid}` : `${uid} without descriptors`;
     let peer = this.peers.get(key);
     if (peer === undefined) {

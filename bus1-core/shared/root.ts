@@ -33,7 +33,7 @@ export class Root {
   }
 
   /** A handle held by `to`. @throws Error when there is no root, or not yet */
-  copy(to: Peer): Handle {
+  copy<Context>(to: Peer<unknown, Context>): Handle<Context> {
     if (this.handle?.live !== true) throw new Error('the domain has no root node, or not yet');
     return this.holder.copyHandle(this.handle, to);
   }

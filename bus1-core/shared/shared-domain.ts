@@ -103,7 +103,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
   }
 
   /** A handle to the domain's root node, held by `to`. @throws Error before `isReady`, or when there is no root */
-  copyRoot(to: Peer): Handle {
+  copyRoot<Context>(to: Peer<unknown, Context>): Handle<Context> {
     return this.membership.root.copy(to);
   }
 

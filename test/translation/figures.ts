@@ -1,5 +1,5 @@
 import type dbus from 'dbus-next';
-import type { BusStatus } from '#bridge/driver/status.js';
+import type { BusStatus } from '#bridge/driver/status-json.js';
 import { legacyCall } from './bridge.js';
 
 const BUS = { destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus' };

@@ -24,8 +24,8 @@ export class NativeCaller implements Caller {
         signature: 'ay',
         body: [payload(lengthBytes)],
       });
-      const [bytes] = body as [Uint8Array];
-      return bytes.length;
+      const [bytes] = body;
+      return bytes instanceof Uint8Array ? bytes.length : 0;
     });
   }
 

@@ -19,15 +19,17 @@ export interface PageLine {
   readonly unit: 'us' | 'per second' | 'KiB';
   /** median */
   readonly value: number;
-  readonly advantage?: { readonly value: number; readonly low: number; readonly high: number };
+  readonly advantage?:
+    | { readonly value: number; readonly low: number; readonly high: number }
+    | undefined;
   /** in microseconds */
-  readonly p99?: number;
-  readonly p999?: number;
-  readonly worst?: number;
-  readonly cpuUs?: number;
+  readonly p99?: number | undefined;
+  readonly p999?: number | undefined;
+  readonly worst?: number | undefined;
+  readonly cpuUs?: number | undefined;
   /** bytes of the body, of a round trip */
-  readonly payload?: number;
-  readonly subscribers?: number;
+  readonly payload?: number | undefined;
+  readonly subscribers?: number | undefined;
 }
 
 export interface PageMemory {

@@ -23,36 +23,55 @@ interface OldDecorators {
   signal(options: object): OldDecorator;
 }
 
-const library = (
-  createRequire(import.meta.url)('dbus-next') as { readonly interface: OldDecorators }
-).interface;
+type Declared = typeof dbusNext.interface;
+
+/** What it really is: its type declarations are for `experimentalDecorators`. */
+interface Library {
+  readonly interface: Omit<Declared, keyof OldDecorators> & OldDecorators;
+}
+
+const required: Library = createRequire(import.meta.url)('dbus-next');
+const library = required.interface;
 
 /**
  * `dbus-next.interface` with decorators that work with every proposal that is in use: that of 2018, for which dbus-next
  * was written, `experimentalDecorators` of TypeScript, and the decorators of ECMAScript.
  */
-export const decorated = {
+export const decorated: Declared = {
   ...library,
   property: (options: object) => forAll(library.property(options)),
-  method: (options: object = {}) => forAll(library.method(options)),
-  signal: (options: object = {}) => forAll(library.signal(options)),
-} as unknown as typeof dbusNext.interface;
+  method: (options?: object) => forAll(library.method(options ?? {})),
+  signal: (options?: object) => forAll(library.signal(options ?? {})),
+};
 
-function forAll(old: OldDecorator): OldDecorator {
-  const decorate = (
-    target: unknown,
-    where?: unknown,
-    descriptor?: { value?: unknown },
-  ): unknown => {
-    if (where === undefined) return old(target as OldDescriptor);
-    if (typeof where !== 'string') {
-      return decorateMember(old, target, where as DecoratorContext);
-    }
-    const member: OldDescriptor = { key: where, descriptor: descriptor ?? {} };
-    old(member).finisher?.({ prototype: target as object });
+/** One decorator for all proposals: what it is called with tells which it is. Its types are those of the second. */
+function forAll(old: OldDecorator): PropertyDecorator & MethodDecorator {
+  function decorate(target: object, key: string | symbol): void;
+  function decorate<T>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<T>,
+  ): TypedPropertyDescriptor<T>;
+  function decorate(target: unknown, where?: unknown, descriptor?: { value?: unknown }): unknown {
+    if (where === undefined && isOldDescriptor(target)) return old(target);
+    if (isContext(where)) return decorateMember(old, target, where);
+    const member: OldDescriptor = { key: String(where), descriptor: descriptor ?? {} };
+    if (isObject(target)) old(member).finisher?.({ prototype: target });
     return descriptor;
-  };
-  return decorate as OldDecorator;
+  }
+  return decorate;
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+function isOldDescriptor(value: unknown): value is OldDescriptor {
+  return isObject(value) && 'key' in value && 'descriptor' in value;
+}
+
+function isContext(value: unknown): value is DecoratorContext {
+  return isObject(value) && 'kind' in value && 'addInitializer' in value;
 }
 
 function decorateMember(old: OldDecorator, target: unknown, context: DecoratorContext): unknown {

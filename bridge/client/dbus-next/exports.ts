@@ -16,7 +16,8 @@ export { decorated as interface } from './decorators.js';
 export { sessionBus, systemBus, type BusOptions } from './open-bus.js';
 
 /** Its type declarations lack these. */
-export const { ReleaseNameReply, validators } = createRequire(import.meta.url)('dbus-next') as {
+const untyped: {
   readonly ReleaseNameReply: Readonly<Record<string, number>>;
   readonly validators: Readonly<Record<string, (name: string) => boolean | void>>;
-};
+} = createRequire(import.meta.url)('dbus-next');
+export const { ReleaseNameReply, validators } = untyped;

@@ -57,17 +57,21 @@ interface Jsbi {
 // Its modules below lib/ have no types, and it is CommonJS: only `require` gives the same classes to everyone.
 const require = createRequire(import.meta.url);
 
-export const library = require('dbus-next') as Library;
-export const LibraryBus = require('dbus-next/lib/bus.js') as new (
+export const library: Library = require('dbus-next');
+export const LibraryBus: new (
   connection: BusConnection,
-) => InternalBus;
+) => InternalBus = require('dbus-next/lib/bus.js');
 
-const options = require('dbus-next/lib/library-options.js') as LibraryOptions;
+const options: LibraryOptions = require('dbus-next/lib/library-options.js');
 let jsbi: Jsbi | undefined;
 
 /** A long integer as programs want it: see dbus-next's `setBigIntCompat`. */
 export function longInteger(value: bigint): unknown {
   if (!options.getBigIntCompat()) return value;
-  jsbi ??= createRequire(require.resolve('dbus-next'))('jsbi') as Jsbi;
+  jsbi ??= loadJsbi();
   return jsbi.BigInt(String(value));
+}
+
+function loadJsbi(): Jsbi {
+  return createRequire(require.resolve('dbus-next'))('jsbi');
 }

@@ -1,4 +1,4 @@
-import type { Message } from '#core/index.js';
+import type { ArrivedMessage } from '#bridge/client/contexts.js';
 import { IncomingHeaders } from '#bridge/client/incoming-header.js';
 import type { Member } from '#bridge/client/member.js';
 import { MessageReader } from '#bridge/client/message-reader.js';
@@ -22,7 +22,7 @@ export class DbusNextReader extends MessageReader {
     this.home = member;
   }
 
-  override read(message: Message, handleCount: number): boolean {
+  override read(message: ArrivedMessage, handleCount: number): boolean {
     const length = message.lengthBytes;
     const isWhole = message.pieceCount === 1 && message.offsets[0] === 0;
     const bytes = isWhole ? message.pieces[0] : message.copyBytes();

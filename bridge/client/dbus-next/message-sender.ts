@@ -1,4 +1,5 @@
 import { DescriptorSet, Message, NewNode, SendStatus, type Handle } from '#core/index.js';
+import type { NodeContext } from '#bridge/client/contexts.js';
 import { closeFd, duplicate } from '#core/linux/index.js';
 import { Calls } from '#bridge/client/calls.js';
 import { ErrorName } from '#bridge/client/errors.js';
@@ -29,7 +30,7 @@ export class MessageSender extends Calls {
   /** false: messages with descriptors are refused */
   takesDescriptors = false;
   private readonly home: Member;
-  private readonly outgoing = new Message();
+  private readonly outgoing = new Message<never, NodeContext>();
   private readonly values = new ValueWriter();
   private answer: { readonly message: BusMessage; readonly body: Body } | undefined;
 

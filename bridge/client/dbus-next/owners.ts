@@ -1,4 +1,4 @@
-import type { Message } from '#core/index.js';
+import type { ArrivedMessage } from '#bridge/client/contexts.js';
 import type { Driver } from '#bridge/client/driver.js';
 import { DBusError, ErrorName } from '#bridge/client/errors.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
@@ -63,7 +63,7 @@ class PendingOwner extends Pending<Owner> {
     return `the lookup of the owner of '${this.name}'`;
   }
 
-  protected read(message: Message): void {
+  protected read(message: ArrivedMessage): void {
     const bytes = message.copyBytes();
     const [resolution] = bytes;
     const handle = message.receivedCount > 0 ? message.received[0] : undefined;

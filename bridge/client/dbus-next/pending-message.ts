@@ -1,4 +1,4 @@
-import type { Message } from '#core/index.js';
+import type { ArrivedMessage } from '#bridge/client/contexts.js';
 import { DBusError, ErrorName } from '#bridge/client/errors.js';
 import { Pending } from '#bridge/client/pending.js';
 import { MessageType } from '#bridge/wire/types.js';
@@ -26,7 +26,7 @@ export class PendingMessage extends Pending<BusMessage> {
     return `the call ${this.request.member}`;
   }
 
-  protected read(message: Message): void {
+  protected read(message: ArrivedMessage): void {
     const { reader } = this.home;
     if (!reader.read(message, message.receivedCount)) {
       this.error = new DBusError(ErrorName.NoReply, `malformed reply: ${reader.fault}`);

@@ -16,7 +16,17 @@ type ResolveFilename = (
   parent: { filename?: string } | undefined,
   ...more: unknown[]
 ) => string;
-const internals = Module as unknown as Record<'_resolveFilename', ResolveFilename>;
+
+/** Not in the documentation of Node, but every hook of `require` has been using it. */
+type Internals = Record<'_resolveFilename', ResolveFilename>;
+
+function isOpen(module: object): module is Internals {
+  return '_resolveFilename' in module && typeof module['_resolveFilename'] === 'function';
+}
+
+const internals: object = Module;
+if (!isOpen(internals)) throw new Error('this version of Node has no Module._resolveFilename');
+
 const resolveFilename = internals['_resolveFilename'];
 
 internals['_resolveFilename'] = function resolve(request, parent, ...more): string {

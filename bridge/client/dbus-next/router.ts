@@ -3,6 +3,7 @@ import { DBusError, ErrorName } from '#bridge/client/errors.js';
 import type { HeldHandle } from '#bridge/client/held-handle.js';
 import type { IncomingCall } from '#bridge/client/incoming-call.js';
 import { OwnNames } from '#bridge/client/own-names.js';
+import { isBody, type Values } from '#bridge/wire/typed-body.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { AwaitedAnswers } from './awaited-answers.js';
 import type { BusMember } from './bus-member.js';
@@ -143,14 +144,15 @@ export class Router {
   }
 
   /** False when there is no room. @throws Error */
-  private sendTo(target: HeldHandle, message: BusMessage, body: Body): boolean {
-    if (isNameRequest(message)) {
-      this.requestName(message);
+  private sendTo(target: HeldHandle, message: BusMessage, bytes: Body): boolean {
+    const { body = [] } = message;
+    if (isNameRequest(message) && isBody(body, 'su')) {
+      this.requestName(message, body);
       return true;
     }
     const pending = expectsAnswer(message) ? this.expect(message, target) : null;
     try {
-      return this.member.calls.send(target, message, body, pending);
+      return this.member.calls.send(target, message, bytes, pending);
     } catch (error) {
       throw busError(error);
     }
@@ -179,8 +181,7 @@ export class Router {
   }
 
   /** The request has to carry a handle to the node at which messages to that name will arrive. */
-  private requestName(message: BusMessage): void {
-    const [name, flags] = message.body as readonly [string, number];
+  private requestName(message: BusMessage, [name, flags]: Values<'su'>): void {
     const wanted = {
       allowReplacement: (flags & 1) !== 0,
       replaceExisting: (flags & 2) !== 0,
