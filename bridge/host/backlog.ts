@@ -43,10 +43,14 @@ export class Backlog {
     this.shim.outbox.forgetShares();
   }
 
-  /** An error or another reply of the bus itself was appended. */
-  addOwn(lengthBytes: number): void {
-    this.ownBytes += lengthBytes;
+  /** Queues an error or another reply of the bus itself. A client that provokes them and does not read is closed. */
+  appendOwn(reply: Uint8Array): void {
     const { shim } = this;
+    shim.outgoingMessages++;
+    shim.outgoingBytes += reply.length;
+    shim.outbox.appendBytes(reply);
+    if (!shim.isDirty) shim.host.markDirty(shim);
+    this.ownBytes += reply.length;
     if (!shim.output.isBlocked) return;
     this.review();
     const { bytes } = this.limits();

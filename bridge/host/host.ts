@@ -375,12 +375,8 @@ export class Host {
   /** Puts a message of the bus itself into a client's outbox. */
   sendOwn(shim: Shim, bytes: Uint8Array): void {
     if (!shim.live) return;
-    shim.outgoingMessages++;
-    shim.outgoingBytes += bytes.length;
     if (this.directory.isObserved) this.witness.show(bytes);
-    shim.outbox.appendBytes(bytes);
-    if (!shim.isDirty) this.markDirty(shim);
-    shim.backlog.addOwn(bytes.length);
+    shim.backlog.appendOwn(bytes);
   }
 
   dropDescriptors(): void {

@@ -1,4 +1,4 @@
-import type { Handle, Message, Node } from '#core/index.js';
+import type { Handle, Message, Node, Peer, Sink } from '#core/index.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
 import { Resolution } from '#bridge/registry/control-message.js';
 import type { Facet } from '#policy/index.js';
@@ -50,6 +50,8 @@ export type ShimNodeContext =
 /** What a shim keeps with a handle: the destination that it leads to, or the facet that checks a reply through it. */
 export type ShimHandleContext = Destination | Facet;
 
+export type ShimSink = Sink<ShimNodeContext, ShimHandleContext, Envelope>;
+export type ShimPeer = Peer<ShimNodeContext, ShimHandleContext>;
 export type ShimNode = Node<ShimNodeContext>;
 export type ShimHandle = Handle<ShimHandleContext>;
 /** A reply handle. */

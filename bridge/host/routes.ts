@@ -139,7 +139,7 @@ function answer(
     },
     body,
   );
-  shim.sendUnseen(bytes);
+  shim.backlog.appendOwn(bytes);
 }
 
 /** Sends a message while the bus is observed: monitors see what was sent, eavesdroppers what was delivered. */

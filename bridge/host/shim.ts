@@ -1,5 +1,5 @@
 import { NewNode, SendStatus } from '#core/index.js';
-import type { Handle, Message, Peer, Sink, Trace } from '#core/index.js';
+import type { Handle, Message, Trace } from '#core/index.js';
 import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -17,16 +17,8 @@ import { beginsDBusMessage, isDBusMessage } from './foreign-messages.js';
 import type { Host } from './host.js';
 import { HeldMessage } from './held-message.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
-import {
-  CAPTURE,
-  Lookup,
-  type ReplyHandle,
-  type ShimHandle,
-  type ShimHandleContext,
-  type ShimMessage,
-  type ShimNode,
-  type ShimNodeContext,
-} from './node-contexts.js';
+import { CAPTURE, Lookup, type ShimPeer, type ShimSink } from './node-contexts.js';
+import type { ReplyHandle, ShimHandle, ShimMessage, ShimNode } from './node-contexts.js';
 import { Outbox } from './outbox.js';
 import type { Program } from './program.js';
 import * as refusals from './refusals.js';
@@ -50,12 +42,10 @@ import { SocketOutput, type OutputOwner } from './socket-output.js';
  * is checked once, then goes through the handle that its destination leads to; what others send is appended to the
  * outbox, which is this peer's queue.
  */
-export class Shim
-  implements Sink<ShimNodeContext, ShimHandleContext, Envelope>, MessageHandler, OutputOwner
-{
+export class Shim implements ShimSink, MessageHandler, OutputOwner {
   readonly host: Host;
   readonly fd: number;
-  readonly peer: Peer<ShimNodeContext, ShimHandleContext>;
+  readonly peer: ShimPeer;
   readonly outbox: Outbox;
   readonly output: SocketOutput;
   readonly backlog = new Backlog(this);
@@ -488,14 +478,6 @@ export class Shim
 
   brokenPipe(errno: number): void {
     refusals.brokenPipe(this, errno);
-  }
-
-  /** Puts a message of the bus itself into the client's outbox without showing it to monitors. */
-  sendUnseen(bytes: Uint8Array): void {
-    this.outgoingMessages++;
-    this.outgoingBytes += bytes.length;
-    this.outbox.appendBytes(bytes);
-    if (!this.isDirty) this.host.markDirty(this);
   }
 
   /** Releases everything but the socket, which the host closes. */

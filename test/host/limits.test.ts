@@ -390,21 +390,26 @@ describe('what waits for a client that does not read', () => {
     expect(fill(new Uint8Array(30_000), [fd]).sent).toBeGreaterThan(0);
   });
 
-  test('its own errors: who provokes them without end and does not read is disconnected', async () => {
-    const nobody = { path: '/', member: 'M', destination: 'org.example.Nobody' };
-    const calls = Buffer.concat(
-      Array.from({ length: 1000 }, (_, index) =>
-        encodeMessage({ type: MessageType.MethodCall, serial: index + 10, ...nobody }),
-      ),
-    );
-    expect(() => {
-      for (;;) sleeper.send(calls);
-    }).toThrow('cannot send: EPIPE');
-    const line = await bus.complaint(({ msg }) => msg.startsWith('connection closed'));
-    expect(line).toMatchObject({
-      name: sleeper.uniqueName,
-      msg: expect.stringContaining(`does not read the bus's replies`),
-    });
-    expectOthersGoOn();
-  });
+  test.each([
+    ['errors', { path: '/', member: 'M', destination: 'org.example.Nobody' }],
+    ['answers as a peer', { path: '/', member: 'Ping', interface: 'org.freedesktop.DBus.Peer' }],
+  ])(
+    'its own %s: who provokes them without end and does not read is disconnected',
+    async (_, call) => {
+      const calls = Buffer.concat(
+        Array.from({ length: 1000 }, (_, index) =>
+          encodeMessage({ type: MessageType.MethodCall, serial: index + 10, ...call }),
+        ),
+      );
+      expect(() => {
+        for (;;) sleeper.send(calls);
+      }).toThrow('cannot send: EPIPE');
+      const line = await bus.complaint(({ msg }) => msg.startsWith('connection closed'));
+      expect(line).toMatchObject({
+        name: sleeper.uniqueName,
+        msg: expect.stringContaining(`does not read the bus's replies`),
+      });
+      expectOthersGoOn();
+    },
+  );
 });
