@@ -24,7 +24,7 @@ import { BUS_ROWS, roundTripBytes, ROWS, SIGNAL_ROWS, START_ROWS } from './figur
 import type { Row } from './figures.js';
 import { programPath, type CallerKind, type CompanionKind, type ServiceKind } from './programs.js';
 import type { Place, StartBus } from './running-bus.js';
-import { Session, type Measurable } from './session.js';
+import { CallerSession, type Measurable } from './caller-session.js';
 import { StartSession, type CommandLine } from './start-session.js';
 
 /** One way for a caller to reach a service: a column of the report. */
@@ -63,7 +63,7 @@ function conversation(
   service: ServiceKind,
   caller: CallerKind,
 ): Contender {
-  return { title, rows, open: (place) => Session.open(place, startBus, service, caller) };
+  return { title, rows, open: (place) => CallerSession.open(place, startBus, service, caller) };
 }
 
 /** A bus that is started again and again; `version` is a command line of its program. */
@@ -161,7 +161,7 @@ export const CONTENDERS = {
     title: 'socket, C',
     rows: ['round-trip-32'],
     open: async ({ directory }) =>
-      Session.ofProgram('socket-pair', await compileSocketPair(directory)),
+      CallerSession.ofProgram('socket-pair', await compileSocketPair(directory)),
   },
   socket: conversation('socket, Node', ['round-trip-32'], noBus, 'socket', 'socket'),
 

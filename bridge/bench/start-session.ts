@@ -5,7 +5,7 @@ import { Connection } from './connection.js';
 import type { FigureId, Measured, Row } from './figures.js';
 import { cpuTime, residentBytes, withDescendants } from './process-tree.js';
 import type { Place, StartBus } from './running-bus.js';
-import type { Measurable } from './session.js';
+import type { Measurable } from './caller-session.js';
 
 /** A program and its arguments. */
 export type CommandLine = readonly [string, ...string[]];

@@ -5,7 +5,7 @@ import { CONTENDERS } from './contenders.js';
 import type { Contender, ContenderId } from './contenders.js';
 import { FIGURES, type Row } from './figures.js';
 import type { ContenderResult, TableResult } from './result.js';
-import type { Measurable } from './session.js';
+import type { Measurable } from './caller-session.js';
 
 /** What of a table is to be measured. */
 export interface TablePlan {

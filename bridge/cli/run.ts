@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { BusOptions } from '#bridge/control/bus.js';
+import type { BusOptions } from '#bridge/control/running-bus.js';
 import { Companion, STATUS_SIGNAL } from '#bridge/control/companion.js';
 import { BUILT_IN, loadConfiguration, logDiagnostics } from '#bridge/control/configuration.js';
 import { privateAddress } from '#bridge/control/listen-unix.js';

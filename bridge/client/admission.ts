@@ -1,6 +1,6 @@
 import type { ArrivedMessage } from './contexts.js';
 import { ControlCode, parseControl } from '#bridge/registry/control-message.js';
-import { Driver, DRIVER_NAME } from './driver.js';
+import { DriverClient, DRIVER_NAME } from './driver-client.js';
 import { ClientError } from './errors.js';
 import { HeldHandle } from './held-handle.js';
 import { Pending } from './pending.js';
@@ -20,7 +20,7 @@ export function canUseSocket(error: unknown, { transport }: BusChoice): boolean 
 }
 
 /** Awaits the bridge's reply: handles to the driver and to the registry, or the reason for a refusal. */
-export class PendingAdmission extends Pending<Driver> {
+export class PendingAdmission extends Pending<DriverClient> {
   readonly what = 'the request to be admitted to the bus';
 
   protected read(message: ArrivedMessage): void {
@@ -28,7 +28,7 @@ export class PendingAdmission extends Pending<Driver> {
     const [driver, registry] = message.received.slice(0, message.receivedCount);
     if (code === ControlCode.Admitted && driver !== undefined && registry !== undefined) {
       const held = new HeldHandle(this.member, driver, DRIVER_NAME);
-      this.value = new Driver(this.member, held, new HeldHandle(this.member, registry));
+      this.value = new DriverClient(this.member, held, new HeldHandle(this.member, registry));
       return;
     }
     if (code === ControlCode.Confined) {

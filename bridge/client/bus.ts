@@ -1,7 +1,7 @@
 import { Subject, type Observable, type Observer } from 'rxjs';
 import { callSite, failure, tellCallSite } from './call-site.js';
 import type { Capability } from './capability.js';
-import { Driver, DRIVER_NAME } from './driver.js';
+import { DriverClient, DRIVER_NAME } from './driver-client.js';
 import { exportObject, objectOf, unexportObject, type ExportOptions } from './exported-object.js';
 import { DBusError, ErrorName } from './errors.js';
 import type { HeldHandle } from './held-handle.js';
@@ -49,7 +49,7 @@ export class Bus {
   /** resolves with the reason when this was closed, or when the bridge is gone: conversations that have begun go on */
   readonly closed: Promise<string>;
   readonly #member: Member;
-  readonly #driver: Driver;
+  readonly #driver: DriverClient;
   readonly #objects: ObjectTree;
   readonly #names: KnownNames;
   /** only over a socket */
@@ -61,7 +61,7 @@ export class Bus {
 
   /** @internal */
   static create(
-    driver: Driver,
+    driver: DriverClient,
     uniqueName: string,
     driverHandle: HeldHandle,
     events: BusEvents,
@@ -70,7 +70,7 @@ export class Bus {
   }
 
   private constructor(
-    driver: Driver,
+    driver: DriverClient,
     uniqueName: string,
     driverHandle: HeldHandle,
     events: BusEvents,

@@ -2,7 +2,7 @@ import type { Handle } from '#core/index.js';
 import { ControlCode, controlBytes } from '#bridge/registry/control-message.js';
 import { canUseSocket, PendingAdmission } from './admission.js';
 import { Bus, BusEvents } from './bus.js';
-import type { Driver } from './driver.js';
+import type { DriverClient } from './driver-client.js';
 import { HeldHandle } from './held-handle.js';
 import { Inbox } from './inbox.js';
 import { Member, type MemberOptions } from './member.js';
@@ -36,8 +36,8 @@ async function tryToJoin(options: JoinOptions): Promise<Bus> {
   const member = connect(options);
   try {
     await member.awaitAdmission(timeoutMs, signal);
-    const entrance = new Entrance(member);
-    const driver = await new Promise<Driver>((resolve, reject) => {
+    const entrance = new Joining(member);
+    const driver = await new Promise<DriverClient>((resolve, reject) => {
       const pending = entrance.knock();
       pending.settles(resolve, reject);
       entrance.begin(pending, { timeoutMs, signal });
@@ -65,7 +65,7 @@ function tryToJoinSync(options: JoinOptions): Bus {
   const member = connect(options);
   try {
     member.awaitAdmissionSync(timeoutMs);
-    const entrance = new Entrance(member);
+    const entrance = new Joining(member);
     const pending = entrance.knock();
     entrance.begin(pending, {});
     member.await(pending, timeoutMs, false);
@@ -82,7 +82,7 @@ function connect(options: JoinOptions): Member {
 }
 
 /** Turns a member of a domain into a connection of its bus. */
-class Entrance {
+class Joining {
   private readonly member: Member;
   private readonly events: BusEvents;
   private readonly inbox: Handle;
@@ -108,7 +108,7 @@ class Entrance {
     this.member.peer.release(this.inbox);
   }
 
-  enter(driver: Driver, uniqueName: string): Bus {
+  enter(driver: DriverClient, uniqueName: string): Bus {
     this.root.release();
     return Bus.create(driver, uniqueName, driver.target, this.events);
   }

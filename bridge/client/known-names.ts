@@ -3,7 +3,7 @@ import { ControlCode, controlBytes, Resolution } from '#bridge/registry/control-
 import { parseBusName } from '#bridge/wire/names.js';
 import { Capability } from './capability.js';
 import { SYNC_TIMEOUT_MS } from './calls.js';
-import type { Driver } from './driver.js';
+import type { DriverClient } from './driver-client.js';
 import { DBusError, ErrorName } from './errors.js';
 import { HeldHandle } from './held-handle.js';
 import type { CallOptions } from './interface-description.js';
@@ -12,11 +12,11 @@ import { Pending } from './pending.js';
 
 /** Handles to the owners of names, asked for once and kept until the name is gone. */
 export class KnownNames {
-  private readonly driver: Driver;
+  private readonly driver: DriverClient;
   private readonly known = new Map<string, HeldHandle>();
   private readonly asked = new Map<string, Promise<HeldHandle>>();
 
-  constructor(driver: Driver) {
+  constructor(driver: DriverClient) {
     this.driver = driver;
   }
 

@@ -1,5 +1,5 @@
 import { isBody } from '#bridge/wire/typed-body.js';
-import type { Driver } from './driver.js';
+import type { DriverClient } from './driver-client.js';
 import { ownerRule } from './socket-names.js';
 import type { Signal } from './signal.js';
 
@@ -10,10 +10,10 @@ interface Watched {
 
 /** The owners of the well-known names in the senders of rules: signals carry unique names. */
 export class NameOwners {
-  private readonly driver: Driver;
+  private readonly driver: DriverClient;
   private readonly watched = new Map<string, Watched>();
 
-  constructor(driver: Driver) {
+  constructor(driver: DriverClient) {
     this.driver = driver;
   }
 

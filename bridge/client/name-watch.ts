@@ -1,7 +1,7 @@
 import { readCredentials } from '#bridge/wire/connection-credentials.js';
 import type { Bus } from './bus.js';
 import { valuesIn } from './checked-reply.js';
-import { DRIVER_NAME, DRIVER_PATH } from './driver.js';
+import { DRIVER_NAME, DRIVER_PATH } from './driver-client.js';
 import { DBusError, ErrorName, TimeoutError } from './errors.js';
 import type { CallOptions } from './interface-description.js';
 import type { NamedCall } from './method-call.js';

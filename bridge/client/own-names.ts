@@ -3,7 +3,7 @@ import type { NewChannel, Node, Trace } from '#core/index.js';
 import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
 import { codeIn } from './checked-reply.js';
 import type { ArrivedMessage, HandleContext, NodeContext, OwnNode } from './contexts.js';
-import type { Driver } from './driver.js';
+import type { DriverClient } from './driver-client.js';
 import type { CallTaker } from './incoming-call.js';
 import { ReceivingNode } from './receiving-node.js';
 import type { Signal, SignalTaker } from './signal.js';
@@ -35,10 +35,10 @@ export class OwnNames {
   /** names that this process has become the owner of, and names that it has lost */
   readonly acquired = new Subject<string>();
   readonly lost = new Subject<string>();
-  private readonly driver: Driver;
+  private readonly driver: DriverClient;
   private readonly taker: CallTaker & SignalTaker;
 
-  constructor(driver: Driver, taker: CallTaker & SignalTaker) {
+  constructor(driver: DriverClient, taker: CallTaker & SignalTaker) {
     this.driver = driver;
     this.taker = taker;
   }
@@ -133,7 +133,7 @@ class NameNode extends ReceivingNode {
   private readonly node: Node;
   private isOver = false;
 
-  constructor(names: OwnNames, driver: Driver, taker: CallTaker & SignalTaker, node: Node) {
+  constructor(names: OwnNames, driver: DriverClient, taker: CallTaker & SignalTaker, node: Node) {
     super(driver.member, taker);
     this.names = names;
     this.node = node;

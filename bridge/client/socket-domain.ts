@@ -24,7 +24,7 @@ import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/m
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { isBody } from '#bridge/wire/typed-body.js';
 import { Serials } from '#bridge/wire/serials.js';
-import { DRIVER_NAME, DRIVER_PATH } from './driver.js';
+import { DRIVER_NAME, DRIVER_PATH } from './driver-client.js';
 import { ErrorName } from './errors.js';
 import { SocketOwnNames } from './socket-own-names.js';
 import {

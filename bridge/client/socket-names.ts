@@ -1,6 +1,6 @@
 import { parseBusName, isUniqueName } from '#bridge/wire/names.js';
 import { valuesIn } from './checked-reply.js';
-import { DRIVER_NAME, DRIVER_PATH, type Driver } from './driver.js';
+import { DRIVER_NAME, DRIVER_PATH, type DriverClient } from './driver-client.js';
 import { DBusError, ErrorName } from './errors.js';
 import type { CallOptions } from './interface-description.js';
 import type { MethodCall, Reply } from './method-call.js';
@@ -10,10 +10,10 @@ import type { MethodCall, Reply } from './method-call.js';
  * is asked whether the name has an owner, and a match rule reports changes (see `SocketDomain`).
  */
 export class SocketNames {
-  private readonly driver: Driver;
+  private readonly driver: DriverClient;
   private readonly watched = new Set<string>();
 
-  constructor(driver: Driver) {
+  constructor(driver: DriverClient) {
     this.driver = driver;
   }
 

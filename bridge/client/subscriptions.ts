@@ -1,6 +1,6 @@
 import type { Observer } from 'rxjs';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
-import type { Driver } from './driver.js';
+import type { DriverClient } from './driver-client.js';
 import { NameOwners } from './name-owners.js';
 import type { Signal } from './signal.js';
 import { wants, wellKnownSender } from './signal-rule.js';
@@ -16,10 +16,10 @@ interface Subscription {
  */
 export class Subscriptions {
   readonly owners: NameOwners;
-  private readonly driver: Driver;
+  private readonly driver: DriverClient;
   private readonly byText = new Map<string, Subscription>();
 
-  constructor(driver: Driver) {
+  constructor(driver: DriverClient) {
     this.driver = driver;
     this.owners = new NameOwners(driver);
   }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
-import type { Bus } from './bus.js';
+import type { RunningBus } from './running-bus.js';
 import { callerEnvironment } from './caller-environment.js';
 import { withOpenFilesLimit } from './open-files-limit.js';
 import { errnoOf, textOf } from './startup-error.js';
@@ -28,7 +28,7 @@ export class Companion {
   readonly ended: Promise<number>;
   readonly #child: ChildProcess;
 
-  constructor([file, ...words]: readonly string[], { address, activation }: Bus) {
+  constructor([file, ...words]: readonly string[], { address, activation }: RunningBus) {
     const env = { ...callerEnvironment(process.env), DBUS_SESSION_BUS_ADDRESS: address };
     for (const name of NOT_PASSED_ON) Reflect.deleteProperty(env, name);
     this.#child = withOpenFilesLimit(activation.openFilesLimit, () =>

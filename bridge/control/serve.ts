@@ -1,8 +1,8 @@
-import { Bus, type BusOptions } from './bus.js';
+import { RunningBus, type BusOptions } from './running-bus.js';
 
 export interface ServeHooks {
   /** Clients can connect. What it throws ends the bus. */
-  readonly listening: (bus: Bus) => void;
+  readonly listening: (bus: RunningBus) => void;
   /** Called on SIGTERM or SIGINT. Unless this returns true, the bus ends. */
   readonly interrupted?: (signal: NodeJS.Signals) => boolean;
 }
@@ -12,7 +12,7 @@ export interface ServeHooks {
  * Rejects with StartupError when it never served anybody.
  */
 export async function serve(options: BusOptions, hooks: ServeHooks): Promise<number> {
-  let bus: Bus | undefined;
+  let bus: RunningBus | undefined;
   let isStopping = false;
   const interrupted = (signal: NodeJS.Signals): void => {
     if (hooks.interrupted?.(signal) === true) return;
@@ -23,7 +23,7 @@ export async function serve(options: BusOptions, hooks: ServeHooks): Promise<num
   process.on('SIGTERM', interrupted);
   process.on('SIGINT', interrupted);
   process.on('SIGHUP', () => bus?.reload('SIGHUP'));
-  bus = new Bus(options);
+  bus = new RunningBus(options);
   try {
     await bus.serve();
     if (!isStopping) {

@@ -24,7 +24,7 @@ import {
 import type { Arrival } from './arrival.js';
 import type { HeldHandle } from './contexts.js';
 import { HandleArguments } from './handle-arguments.js';
-import { Listener } from './listener.js';
+import { SignalListener } from './signal-listener.js';
 import type { ObjectNode, Target } from './object-node.js';
 import { ServiceAnswer } from './service-answer.js';
 import { PROPERTIES } from '#bridge/wire/standard-names.js';
@@ -190,7 +190,7 @@ class NativeCall {
     const index = handleIndex(String(path));
     const listener = index < this.argumentCount ? this.arrival.take(index) : null;
     if (listener === null) throw invalid('Subscribe takes a handle to the receiver of the signals');
-    const begun = new Listener(object, target, listener);
+    const begun = new SignalListener(object, target, listener);
     begun.begin();
     const reply = this.reply === null ? null : this.arrival.take(this.argumentCount);
     const { client, service } = object.conversation;

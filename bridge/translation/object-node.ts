@@ -7,7 +7,7 @@ import type { Arrival } from './arrival.js';
 import type { NodeContext } from './contexts.js';
 import type { Conversation } from './conversation.js';
 import { KeptSignals } from './kept-signals.js';
-import type { Listener } from './listener.js';
+import type { SignalListener } from './signal-listener.js';
 
 /** One object of a service. */
 export interface Target {
@@ -23,7 +23,7 @@ export class ObjectNode implements NodeContext, Target {
   readonly path: string;
   /** the connection that was granted the handle */
   readonly holder: Connection;
-  readonly listeners = new Set<Listener>();
+  readonly listeners = new Set<SignalListener>();
   /** signals that the holder has not been able to subscribe to yet */
   readonly kept: KeptSignals;
   /** The holder's handles to the object when it ended, which have kept signals to deliver; undefined: it exists. */

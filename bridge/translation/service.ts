@@ -14,7 +14,7 @@ import {
 
 import type { Conversation } from './conversation.js';
 import { mustBeHeard } from './known-mappings.js';
-import type { Listener } from './listener.js';
+import type { SignalListener } from './signal-listener.js';
 import { NewHandles } from './new-handles.js';
 import type { ObjectNode } from './object-node.js';
 import type { Said } from './said.js';
@@ -29,7 +29,7 @@ export class Service {
   private readonly translator: Translator;
   private readonly conversations = new Set<Conversation>();
   private readonly objects = new Map<string, Set<ObjectNode>>();
-  private readonly listeners = new Map<string, Set<Listener>>();
+  private readonly listeners = new Map<string, Set<SignalListener>>();
   /** calls to it that wait until its signals are received: one of them may end an object that the answer brings */
   private held: (() => void)[] | null = null;
   private isWatched = false;
@@ -69,12 +69,12 @@ export class Service {
     return this.objects.has(path);
   }
 
-  listen(listener: Listener): void {
+  listen(listener: SignalListener): void {
     addTo(this.listeners, listener.target.path, listener);
     this.watch();
   }
 
-  unlisten(listener: Listener): void {
+  unlisten(listener: SignalListener): void {
     removeFrom(this.listeners, listener.target.path, listener);
   }
 
@@ -119,7 +119,7 @@ export class Service {
   }
 
   /** There is a subscriber now: delivers the kept signals to it, and then closes objects that have ended. */
-  tellKept(listener: Listener): void {
+  tellKept(listener: SignalListener): void {
     if (!listener.handle.live) return;
     const { object, target } = listener;
     const present = [...(this.objects.get(target.path) ?? [])];
@@ -176,7 +176,7 @@ export class Service {
     for (const action of held ?? []) action();
   }
 
-  private tell({ object, target, handle }: Listener, said: Said): void {
+  private tell({ object, target, handle }: SignalListener, said: Said): void {
     const { conversation, holder } = object;
     const { message, descriptors, sender, bytes } = said;
     const part = partOf(said);

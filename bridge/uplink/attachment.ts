@@ -20,7 +20,7 @@ import { Ghosts } from './ghosts.js';
 import { HeaderRewriter } from './header-rewriter.js';
 import { Holds } from './hold.js';
 import { Imports } from './imports.js';
-import { Link, type LinkEvents, type ReplyTaker } from './link.js';
+import { BusLink, type LinkEvents, type ReplyTaker } from './bus-link.js';
 import { Migrations } from './migrations.js';
 import { MARK_PREFIX, NamePatterns } from './name-patterns.js';
 import { NativeMessages } from './native-messages.js';
@@ -130,8 +130,8 @@ export class Attachment implements OtherBus {
     return connectToBus(this.options.address);
   }
 
-  newLink(socket: BusSocket, events: LinkEvents): Link {
-    return new Link(this.host, socket, events);
+  newLink(socket: BusSocket, events: LinkEvents): BusLink {
+    return new BusLink(this.host, socket, events);
   }
 
   /** Calls a method of the other bus as the bridge. */
@@ -214,7 +214,7 @@ export class Attachment implements OtherBus {
   }
 
   /** The other bus has answered the Hello of the watcher's connection. */
-  greeted({ hasUnixFds }: Link): void {
+  greeted({ hasUnixFds }: BusLink): void {
     this.takesDescriptors = hasUnixFds;
     if (this.gate !== undefined) this.gate.peer.takesDescriptors = hasUnixFds;
   }

@@ -4,7 +4,7 @@ import { RequestNameFlag, RequestNameReply } from '#bridge/registry/name-queue.j
 import { credentialsIn } from '#bridge/wire/connection-credentials.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
-import type { Link } from './link.js';
+import type { BusLink } from './bus-link.js';
 import { NamePatterns } from './name-patterns.js';
 import { processText } from './process-text.js';
 import type { Uplink } from './uplink.js';
@@ -138,7 +138,13 @@ export class Exports {
     }
   }
 
-  private request(uplink: Uplink, link: Link, name: string, flags: number, done: ClaimDone): void {
+  private request(
+    uplink: Uplink,
+    link: BusLink,
+    name: string,
+    flags: number,
+    done: ClaimDone,
+  ): void {
     const isNew = !uplink.claims.has(name);
     /* set before the reply comes: broadcasts of the client are passed on from now on, behind the RequestName */
     uplink.claims.set(name, flags);
@@ -182,20 +188,20 @@ export class Exports {
   }
 
   /** Calls back with the owner of a name on the other bus; undefined if that is one of our own connections. */
-  foreignOwner(link: Link, name: string, done: (owner: string | undefined) => void): void {
+  foreignOwner(link: BusLink, name: string, done: (owner: string | undefined) => void): void {
     this.ownerOf(link, name, (farOwner) => {
       if (farOwner === '' || this.attachment.uplinks.isOurs(farOwner)) done(undefined);
       else this.describe(link, farOwner, done);
     });
   }
 
-  private ownerOf(link: Link, name: string, done: (farOwner: string) => void): void {
+  private ownerOf(link: BusLink, name: string, done: (farOwner: string) => void): void {
     link.call('GetNameOwner', 's', [name], (reply) => {
       done(reply?.type === MessageType.MethodReturn ? String(reply.body[0]) : '');
     });
   }
 
-  private describe(link: Link, farOwner: string, done: (owner: string) => void): void {
+  private describe(link: BusLink, farOwner: string, done: (owner: string) => void): void {
     if (farOwner === '') return done('nobody');
     link.call('GetConnectionCredentials', 's', [farOwner], (reply) => {
       done(`${farOwner} (${processText(credentialsIn(reply)?.pid)})`);

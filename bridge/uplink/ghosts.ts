@@ -5,7 +5,7 @@ import { credentialsIn, type ReportedCredentials } from '#bridge/wire/connection
 import { MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
 import { Ghost } from './ghost.js';
-import type { BusReply } from './link.js';
+import type { BusReply } from './bus-link.js';
 
 /** The connections of the other bus that have a ghost here. */
 export class Ghosts {

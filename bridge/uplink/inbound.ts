@@ -6,7 +6,7 @@ import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { Ghost } from './ghost.js';
-import { HeldMessage } from './held-message.js';
+import { DelayedMessage } from './delayed-message.js';
 import type { PendingCall } from './pending-call.js';
 import type { Uplink } from './uplink.js';
 
@@ -25,7 +25,7 @@ export class Inbound {
   private readonly uplink: Uplink;
   /** the client does not read: the other bus is not read either */
   isStuck = false;
-  private held: HeldMessage[] = [];
+  private held: DelayedMessage[] = [];
   /** callbacks to run once everything from `sender` is delivered */
   private drained: { readonly sender: string; readonly done: () => void }[] = [];
   private passed: (() => void)[] = [];
@@ -41,7 +41,7 @@ export class Inbound {
   // hot
   take(envelope: Envelope, descriptors: DescriptorSet | null): void {
     if (this.held.length === 0 && this.deliver(envelope, descriptors)) return;
-    this.held.push(new HeldMessage(envelope.header, senderText(envelope.header), descriptors));
+    this.held.push(new DelayedMessage(envelope.header, senderText(envelope.header), descriptors));
     if (this.uplink.arriving === null) return;
     const { start, end } = envelope.header;
     this.arrivingBytes += end - start;

@@ -1,7 +1,7 @@
 import type { Connection } from '#bridge/registry/connection.js';
 import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import { MessageType } from '#bridge/wire/types.js';
-import { namesIn, type Link } from './link.js';
+import { namesIn, type BusLink } from './bus-link.js';
 import {
   DRAIN_MAX_MS,
   Migration,
@@ -127,7 +127,7 @@ export class MoveBack extends Migration {
    * DBUS_REQUEST_NAME_REPLY_EXISTS, and exit. Its owner goes on serving clients of the bridge; calls from clients of
    * the other bus wait there meanwhile, if that bus can start the service.
    */
-  private release(link: Link, owner: Connection): void {
+  private release(link: BusLink, owner: Connection): void {
     this.request.report('waiting', partyHere(owner));
     link.call('ReleaseName', 's', [this.name], () => {
       if (this.isOver || this.isTurning) return;
@@ -148,7 +148,7 @@ export class MoveBack extends Migration {
   }
 
   /** Finds a connection that is queued for the name on the other bus. */
-  private look(link: Link): void {
+  private look(link: BusLink): void {
     const { attachment, name } = this;
     if (this.isOver || this.isTurning) return;
     attachment.ask('ListQueuedOwners', 's', [name], (reply) => {
@@ -159,7 +159,7 @@ export class MoveBack extends Migration {
     });
   }
 
-  private probe(party: Party, link: Link): void {
+  private probe(party: Party, link: BusLink): void {
     if (this.isOver || this.isTurning) return;
     this.candidate = party;
     this.request.report('candidate', party);

@@ -4,7 +4,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import { RequestNameFlag, RequestNameReply } from '#bridge/registry/name-queue.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { Hold } from './hold.js';
-import type { BusReply, Link } from './link.js';
+import type { BusReply, BusLink } from './bus-link.js';
 import {
   DRAIN_MAX_MS,
   Migration,
@@ -129,7 +129,7 @@ export class MoveHere extends Migration {
   }
 
   /** Queues the candidate on the other bus: whatever happens to the owner, the candidate is next. */
-  private standInLine(candidate: Candidate, link: Link): void {
+  private standInLine(candidate: Candidate, link: BusLink): void {
     if (this.isOver) return;
     const { uplink, flags, claim } = candidate;
     uplink.claims.set(this.name, flags);
@@ -146,7 +146,7 @@ export class MoveHere extends Migration {
     });
   }
 
-  private replace({ flags }: Candidate, link: Link): void {
+  private replace({ flags }: Candidate, link: BusLink): void {
     const wanted = (flags & RequestNameFlag.AllowReplacement) | RequestNameFlag.ReplaceExisting;
     this.drainOld(() => {
       if (this.isOver || this.isTurning) return;

@@ -2,7 +2,7 @@ import { ErrorName } from '#bridge/driver/driver-error.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
-import type { BusReply } from './link.js';
+import type { BusReply } from './bus-link.js';
 
 /**
  * Pings connections of the other bus. A service processes messages in order: once it answers, it has processed all

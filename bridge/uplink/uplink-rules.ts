@@ -8,7 +8,7 @@ import {
 } from '#bridge/registry/match-rule.js';
 import { parseBusName, type BusName } from '#bridge/wire/names.js';
 import { MessageType } from '#bridge/wire/types.js';
-import type { Link } from './link.js';
+import type { BusLink } from './bus-link.js';
 import type { Uplink } from './uplink.js';
 
 /** Called when a rule is in force; or with the reason why it is not. */
@@ -92,7 +92,7 @@ export class UplinkRules {
   }
 
   /** Adds all rules on a new connection. */
-  restore(link: Link): void {
+  restore(link: BusLink): void {
     for (const { texts, count } of this.rules.values()) {
       for (let i = 0; i < count; i++) callForAll(link, 'AddMatch', texts, () => {});
     }
@@ -169,7 +169,7 @@ function namesOf(text: string): BusName[] {
 
 /** Calls `done` once all replies are there, with the last refusal if there was one. */
 function callForAll(
-  link: Link,
+  link: BusLink,
   method: 'AddMatch' | 'RemoveMatch',
   texts: readonly string[],
   done: RuleDone,

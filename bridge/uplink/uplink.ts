@@ -7,7 +7,7 @@ import type { Attachment } from './attachment.js';
 import type { Confinement } from './confinement.js';
 import type { Ghost } from './ghost.js';
 import { Inbound } from './inbound.js';
-import { Link, type LinkEvents } from './link.js';
+import { BusLink, type LinkEvents } from './bus-link.js';
 import type { NamePatterns } from './name-patterns.js';
 import { Outbound } from './outbound.js';
 import { UplinkRules } from './uplink-rules.js';
@@ -27,7 +27,7 @@ export interface Access {
 
 export const FREE: Access = { confinement: undefined, reach: undefined };
 
-type Waiter = (link: Link | undefined, failure: UplinkFailure | undefined) => void;
+type Waiter = (link: BusLink | undefined, failure: UplinkFailure | undefined) => void;
 
 /**
  * One client's own connection to the other bus: opened on first use, closed when the client has left and everything
@@ -48,7 +48,7 @@ export class Uplink implements LinkEvents {
   readonly claims = new Map<string, number>();
   /** connections of the other bus from which a message has come in here */
   readonly heard = new Set<Ghost>();
-  link: Link | null = null;
+  link: BusLink | null = null;
   /** a name that is moving here: messages to it wait until the client owns it on this bus, too */
   arriving: string | null = null;
   readonly access: Access;

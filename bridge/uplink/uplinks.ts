@@ -1,7 +1,7 @@
 import type { Connection } from '#bridge/registry/connection.js';
 import { numberOfName, uniqueName } from '#bridge/registry/envelope.js';
 import type { Attachment } from './attachment.js';
-import type { Link } from './link.js';
+import type { BusLink } from './bus-link.js';
 import { Uplink } from './uplink.js';
 
 /** How long a client that says Hello waits for its name on the other bus. */
@@ -113,11 +113,11 @@ export class Uplinks {
   }
 
   /** Registers a connection of the bridge's own. */
-  namedOwn({ uniqueName }: Link): void {
+  namedOwn({ uniqueName }: BusLink): void {
     this.ours.set(uniqueName, undefined);
   }
 
-  unnamed({ uniqueName }: Link): void {
+  unnamed({ uniqueName }: BusLink): void {
     this.ours.delete(uniqueName);
   }
 

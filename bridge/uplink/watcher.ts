@@ -8,7 +8,7 @@ import { bodyOf } from '#bridge/wire/typed-body.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Attachment } from './attachment.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
-import { namesIn, type Link, type LinkEvents } from './link.js';
+import { namesIn, type BusLink, type LinkEvents } from './bus-link.js';
 import { MARK_PREFIX } from './name-patterns.js';
 
 const FROM_BUS = `type='signal',sender='${DRIVER_NAME}',interface='${DRIVER_NAME}'`;
@@ -17,7 +17,7 @@ const SERVICE_CHANGES = `${FROM_BUS},member='ActivatableServicesChanged'`;
 
 /** The bridge's own connection to the other bus: follows who owns what there. */
 export class Watcher implements LinkEvents {
-  readonly link: Link;
+  readonly link: BusLink;
   /** names of services that the other bus can start */
   activatable: readonly string[] = [];
   private readonly attachment: Attachment;

@@ -1,19 +1,19 @@
 import { EPOLLET, EPOLLIN, EPOLLRDHUP, type Epoll } from '../linux/index.js';
-import type { Connection } from './connection.js';
+import type { LinkedChannel } from './linked-channel.js';
 
 /** The connections of a process, and the descriptors that become readable when one has input or is closed. */
 export class Connections {
   /** replaced, never changed, because an iteration may close some */
-  all: readonly Connection[] = [];
+  all: readonly LinkedChannel[] = [];
   private readonly epoll: Epoll;
-  private readonly bySocket = new Map<number, Connection>();
-  private readonly byBell = new Map<number, Connection>();
+  private readonly bySocket = new Map<number, LinkedChannel>();
+  private readonly byBell = new Map<number, LinkedChannel>();
 
   constructor(epoll: Epoll) {
     this.epoll = epoll;
   }
 
-  add(connection: Connection): void {
+  add(connection: LinkedChannel): void {
     const { bell, socket } = connection.channel;
     this.all = [...this.all, connection];
     this.bySocket.set(socket.fd, connection);
@@ -23,7 +23,7 @@ export class Connections {
   }
 
   /** To be called before the channel is closed. False when the connection was removed already. */
-  remove(connection: Connection): boolean {
+  remove(connection: LinkedChannel): boolean {
     if (!this.all.includes(connection)) return false;
     const { bell, socket } = connection.channel;
     this.all = this.all.filter((other) => other !== connection);
@@ -34,7 +34,7 @@ export class Connections {
     return true;
   }
 
-  to(process: number): Connection | undefined {
+  to(process: number): LinkedChannel | undefined {
     return this.all.find(({ link }) => link.identity.id === process);
   }
 

@@ -15,11 +15,11 @@ import {
   WINDOW_BYTES,
   WindowOffset,
 } from './layout.js';
-import type { Outbox } from './outbox.js';
+import type { RingOutbox } from './ring-outbox.js';
 
 /** Where entries other than messages go: a link, inside a transaction. */
 export interface EntrySink {
-  readonly outbox: Outbox;
+  readonly outbox: RingOutbox;
   /** room for an entry, at `outbox.at` */
   open(type: EntryType, lengthBytes: number): void;
 }

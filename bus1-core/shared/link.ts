@@ -12,7 +12,7 @@ import { ExportTable, type Export } from './exports.js';
 import { Import, ImportTable } from './imports.js';
 import { CLAIMED_ID, EntryType, REFERENCE_BYTES, ReferenceFlag, USERS_MAX } from './layout.js';
 import { MessageWriter } from './message-writer.js';
-import { Outbox } from './outbox.js';
+import { RingOutbox } from './ring-outbox.js';
 import { ChannelError } from './protocol-error.js';
 import { RemoteUsers } from './remote-users.js';
 import { Reports } from './reports.js';
@@ -59,7 +59,7 @@ export interface ProcessIdentity {
  */
 export class Link implements Sink<Import, Export>, EntrySink {
   identity: ProcessIdentity;
-  readonly outbox = new Outbox();
+  readonly outbox = new RingOutbox();
   readonly exports = new ExportTable();
   readonly imports = new ImportTable();
   readonly outgoing = new OutgoingTraces();

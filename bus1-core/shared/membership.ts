@@ -3,7 +3,7 @@ import { EPOLLIN, SystemError } from '../linux/index.js';
 import type { LocalDomain } from '../local/domain.js';
 import { AuthorityClient, type AuthorityListener } from './authority-client.js';
 import { Channel } from './channel.js';
-import { Connection } from './connection.js';
+import { LinkedChannel } from './linked-channel.js';
 import type { Connections } from './connections.js';
 import type { InputContext } from './control-input.js';
 import type { AuthorityMessage, ChannelMessage } from './control-messages.js';
@@ -19,7 +19,7 @@ import { Root } from './root.js';
 /** What a membership needs of its domain. */
 export interface MembershipContext extends LinkContext {
   /** Delivers what is left in a channel that the other side has closed, and closes it here. */
-  finish(connection: Connection): void;
+  finish(connection: LinkedChannel): void;
   /** Process `namer` has named a process that never existed. */
   invented(namer: number): void;
 }
@@ -76,7 +76,7 @@ export class Membership implements InputContext, AuthorityListener {
   }
 
   /** The channel of `connection` is over. */
-  closeConnection(connection: Connection): void {
+  closeConnection(connection: LinkedChannel): void {
     const { link, input } = connection;
     if (!this.connections.remove(connection)) return;
     input.close();
@@ -190,7 +190,7 @@ export class Membership implements InputContext, AuthorityListener {
     }
     link.connect(identity, channel);
     const input = new LinkInput(link, channel, this);
-    this.connections.add(new Connection(link, channel, input));
+    this.connections.add(new LinkedChannel(link, channel, input));
     this.authority.introductions.forget(peer);
     this.root.exchange(message, link);
     if (message.isFirst) this.authority.sayReady(peer);

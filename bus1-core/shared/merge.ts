@@ -1,4 +1,4 @@
-import type { Connection } from './connection.js';
+import type { LinkedChannel } from './linked-channel.js';
 import { SLICE_ENTRIES } from './layout.js';
 
 /** How far one transaction may exceed its process's share of a run, in entries, so that it is taken whole. */
@@ -6,11 +6,11 @@ const TRANSACTION_ENTRIES_MAX = 1 << 14;
 
 export interface MergeContext {
   /** Takes the next entry; false when the connection is blocked. May close the connection. */
-  take(connection: Connection): boolean;
+  take(connection: LinkedChannel): boolean;
   /** An entry was delivered: the owner may act on it before the next one. An error then is its sender's fault. */
   taken(): void;
   /** The other side has broken the rules: closes the connection. */
-  fail(connection: Connection, error: unknown): void;
+  fail(connection: LinkedChannel, error: unknown): void;
   /** While true nothing more is delivered: an introduction is under way. */
   readonly isHolding: boolean;
 }
@@ -34,7 +34,7 @@ export class Merge {
    * Returns how many entries were delivered. A process with very many entries does not keep all others, in rings
    * and on sockets, waiting until its last one is delivered: the run ends early, and the next one goes on.
    */
-  run(connections: readonly Connection[]): number {
+  run(connections: readonly LinkedChannel[]): number {
     let count = 0;
     this.isCut = false;
     for (const connection of connections) connection.sliceLeft = SLICE_ENTRIES;
@@ -45,7 +45,7 @@ export class Merge {
     return count;
   }
 
-  private runOnce(connections: readonly Connection[]): number {
+  private runOnce(connections: readonly LinkedChannel[]): number {
     let found = false;
     for (const connection of connections) {
       connection.isBlocked = false;
@@ -54,7 +54,7 @@ export class Merge {
       connection.horizon = connection.channel.reader.horizon;
     }
     if (!found) return 0;
-    let last: Connection | null = null;
+    let last: LinkedChannel | null = null;
     let filled = 0;
     for (const connection of connections) {
       if (!this.look(connection)) continue;
@@ -67,7 +67,7 @@ export class Merge {
   }
 
   /** Takes entries from the only connection that has any. */
-  private takeFrom(connection: Connection): number {
+  private takeFrom(connection: LinkedChannel): number {
     const { reader, switches } = connection.channel;
     let count = 0;
     while (reader.isBefore(connection.horizon) && this.stampOf(connection) !== Infinity) {
@@ -81,7 +81,7 @@ export class Merge {
     return count;
   }
 
-  private takeInOrder(connections: readonly Connection[]): number {
+  private takeInOrder(connections: readonly LinkedChannel[]): number {
     let count = 0;
     for (let next = this.first(connections); next !== null; next = this.first(connections)) {
       if (this.hasHadItsShare(next)) break;
@@ -97,7 +97,7 @@ export class Merge {
   }
 
   /** Whether `run` would deliver something now. */
-  hasWork(connections: readonly Connection[]): boolean {
+  hasWork(connections: readonly LinkedChannel[]): boolean {
     for (const connection of connections) {
       if (connection.isBlocked || !this.look(connection)) continue;
       connection.stampNs = -1;
@@ -107,8 +107,8 @@ export class Merge {
   }
 
   /** The connection with the oldest entry, as long as there is one that the first scan has found. */
-  private first(connections: readonly Connection[]): Connection | null {
-    let first: Connection | null = null;
+  private first(connections: readonly LinkedChannel[]): LinkedChannel | null {
+    let first: LinkedChannel | null = null;
     let isAnyLeft = false;
     for (const connection of connections) {
       const stampNs = this.stampOf(connection);
@@ -119,7 +119,7 @@ export class Merge {
     return isAnyLeft ? first : null;
   }
 
-  private stampOf(connection: Connection): number {
+  private stampOf(connection: LinkedChannel): number {
     if (connection.isBlocked || !connection.link.isOpen) return Infinity;
     if (connection.stampNs >= 0) return connection.stampNs;
     try {
@@ -131,7 +131,7 @@ export class Merge {
     return connection.stampNs;
   }
 
-  private look(connection: Connection): boolean {
+  private look(connection: LinkedChannel): boolean {
     if (!connection.link.isOpen) return false;
     try {
       return connection.channel.reader.look();
@@ -145,7 +145,7 @@ export class Merge {
    * Whether `connection` has had its share of this run. A transaction, whose entries all have its stamp, is taken
    * whole.
    */
-  private hasHadItsShare(connection: Connection): boolean {
+  private hasHadItsShare(connection: LinkedChannel): boolean {
     const { stampNs, link } = connection;
     const left = --connection.sliceLeft;
     const isSame = stampNs === connection.sliceStampNs && left > -TRANSACTION_ENTRIES_MAX;
@@ -157,7 +157,7 @@ export class Merge {
     return true;
   }
 
-  private take(connection: Connection): boolean {
+  private take(connection: LinkedChannel): boolean {
     try {
       if (!this.context.take(connection)) return false;
       this.context.taken();
@@ -169,7 +169,7 @@ export class Merge {
   }
 }
 
-function giveRoomBack(connection: Connection): void {
+function giveRoomBack(connection: LinkedChannel): void {
   const { channel, link } = connection;
   if (link.isOpen && channel.reader.publish()) channel.ring();
 }

@@ -5,7 +5,7 @@ import type { LocalDomain } from '../local/domain.js';
 import type { Peer } from '../peer.js';
 import type { Maxima } from '../quota.js';
 import { monotonicNs } from './clock.js';
-import type { Connection } from './connection.js';
+import type { LinkedChannel } from './linked-channel.js';
 import { Connections } from './connections.js';
 import { describeProcess } from './diagnostics.js';
 import type { JoinOptions, SharedCounters } from './join-options.js';
@@ -293,7 +293,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     return (this.lastNonce = (this.lastNonce + 1) >>> 0);
   }
 
-  finish(connection: Connection): void {
+  finish(connection: LinkedChannel): void {
     for (let turns = 0; turns < LAST_TURNS_MAX && this.drain() > 0; turns++);
     this.membership.closeConnection(connection);
   }
@@ -307,7 +307,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     );
   }
 
-  take(connection: Connection): boolean {
+  take(connection: LinkedChannel): boolean {
     const stranger = connection.input.strangerInNext();
     if (stranger !== 0 && !this.membership.isKnown(stranger, connection.link.identity))
       return false;
@@ -322,7 +322,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
    * The one boundary: every error while the input of a process is processed is that process's fault. Its channel is
    * closed, which is logged once, and no transaction stays open.
    */
-  fail(connection: Connection, error: unknown): void {
+  fail(connection: LinkedChannel, error: unknown): void {
     this.local.abandon();
     this.channelsBroken++;
     const { identity } = connection.link;

@@ -1,6 +1,6 @@
 import { FutexResult, FutexWaiters, type Epoll, yieldProcessor } from '../linux/index.js';
 import { monotonicNs } from './clock.js';
-import type { Connection } from './connection.js';
+import type { LinkedChannel } from './linked-channel.js';
 import { SleepMode } from './layout.js';
 import type { OwnPage } from './page.js';
 import type { Patience } from './patience.js';
@@ -67,7 +67,7 @@ export class Sleeper {
    * Sleeps on the bell words of `connections` until woken (perhaps for no reason), until `deadlineNs`, or until the
    * wait is no longer brief. Returns how many events of the epoll instance have to be handled.
    */
-  sleepBriefly(connections: readonly Connection[], deadlineNs: number): number {
+  sleepBriefly(connections: readonly LinkedChannel[], deadlineNs: number): number {
     if (!this.addBells(connections)) return this.sleep(deadlineNs - monotonicNs());
     if (!this.announce(SleepMode.Futex)) return 0;
     const result = this.waiters.wait(Math.min(deadlineNs, this.briefEndNs));
@@ -84,7 +84,7 @@ export class Sleeper {
   }
 
   /** False when there are too many, or none. */
-  private addBells(connections: readonly Connection[]): boolean {
+  private addBells(connections: readonly LinkedChannel[]): boolean {
     this.waiters.begin();
     for (const { channel } of connections) {
       const { bellOfOwn } = channel;

@@ -1,6 +1,6 @@
 import type { RemoteParticipant } from '../local/domain.js';
 import { monotonicNs } from './clock.js';
-import type { Outbox } from './outbox.js';
+import type { RingOutbox } from './ring-outbox.js';
 import type { OwnPage } from './page.js';
 
 /**
@@ -9,7 +9,7 @@ import type { OwnPage } from './page.js';
  */
 export class RemoteTransaction implements RemoteParticipant {
   private readonly page: OwnPage;
-  private readonly outboxes: Outbox[] = [];
+  private readonly outboxes: RingOutbox[] = [];
   private count = 0;
 
   constructor(page: OwnPage) {
@@ -17,7 +17,7 @@ export class RemoteTransaction implements RemoteParticipant {
   }
 
   /** Adds `outbox` to the transaction. */
-  touch(outbox: Outbox): void {
+  touch(outbox: RingOutbox): void {
     if (outbox.isTouched) return;
     outbox.isTouched = true;
     this.outboxes[this.count++] = outbox;

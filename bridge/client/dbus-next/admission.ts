@@ -1,6 +1,6 @@
 import type { Handle } from '#core/index.js';
 import { PendingAdmission } from '#bridge/client/admission.js';
-import type { Driver } from '#bridge/client/driver.js';
+import type { DriverClient } from '#bridge/client/driver-client.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
 import type { Member } from '#bridge/client/member.js';
 import { reachBus, type BusChoice } from '#bridge/client/reach.js';
@@ -26,11 +26,11 @@ export async function enter(
   member: Member,
   inbox: Handle,
   takesDescriptors: boolean,
-): Promise<Driver> {
+): Promise<DriverClient> {
   await member.awaitAdmission(TIMEOUT_MS);
   const root = new HeldHandle(member, member.shared.copyRoot(member.peer));
   try {
-    return await new Promise<Driver>((resolve, reject) => {
+    return await new Promise<DriverClient>((resolve, reject) => {
       const pending = new PendingAdmission(member);
       pending.settles(resolve, reject);
       const bytes = controlBytes(ControlCode.Admit, JSON.stringify({ takesDescriptors }));

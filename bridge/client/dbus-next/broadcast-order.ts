@@ -1,7 +1,7 @@
-import { DRIVER_NAME, type Driver } from '#bridge/client/driver.js';
+import { DRIVER_NAME, type DriverClient } from '#bridge/client/driver-client.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { BusMessage } from './library.js';
-import { keep, type Body } from './message-sender.js';
+import { keep, type Body } from './bus-message-sender.js';
 
 /** Messages wait no longer: by then the bridge has passed a broadcast on, or it is stopped. */
 const WAIT_MAX_MS = 100;
@@ -12,7 +12,7 @@ const WAIT_MAX_MS = 100;
  * until the bridge has replied to a call that was sent after the broadcast.
  */
 export class BroadcastOrder {
-  private readonly driver: Driver;
+  private readonly driver: DriverClient;
   private readonly send: (message: BusMessage, body: Body) => void;
   private readonly onEmpty: () => void;
   private held: { readonly message: BusMessage; readonly body: Body }[] = [];
@@ -23,7 +23,7 @@ export class BroadcastOrder {
 
   /** `send` does not throw. */
   constructor(
-    driver: Driver,
+    driver: DriverClient,
     send: (message: BusMessage, body: Body) => void,
     onEmpty: () => void,
   ) {

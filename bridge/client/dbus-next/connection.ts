@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { debuglog } from 'node:util';
 import { canUseSocket } from '#bridge/client/admission.js';
-import { DRIVER_NAME } from '#bridge/client/driver.js';
+import { DRIVER_NAME } from '#bridge/client/driver-client.js';
 import { ClientError } from '#bridge/client/errors.js';
 import { Inbox } from '#bridge/client/inbox.js';
 import type { CallTaker, IncomingCall } from '#bridge/client/incoming-call.js';
@@ -12,7 +12,7 @@ import { enter, reachAuthority } from './admission.js';
 import type { BusMember } from './bus-member.js';
 import { busError, errorAnswer, expectsAnswer } from './failure.js';
 import { library, type BusConnection, type BusMessage } from './library.js';
-import { keep, type Body } from './message-sender.js';
+import { keep, type Body } from './bus-message-sender.js';
 import { Router } from './router.js';
 
 /** `NODE_DEBUG=bus1-bridge` shows what would otherwise go unnoticed, such as dropped messages. */

@@ -1,4 +1,4 @@
-import { DRIVER_NAME } from '#bridge/client/driver.js';
+import { DRIVER_NAME } from '#bridge/client/driver-client.js';
 import { ClientError, DBusError, ErrorName, type ClientErrorCode } from '#bridge/client/errors.js';
 import { ErrorText } from '#bridge/wire/standard-errors.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';

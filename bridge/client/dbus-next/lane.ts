@@ -1,6 +1,6 @@
 import { ClientError } from '#bridge/client/errors.js';
 import type { BusMessage } from './library.js';
-import { keep, type Body } from './message-sender.js';
+import { keep, type Body } from './bus-message-sender.js';
 
 /** What a lane does with its messages. */
 export interface LaneEnd {

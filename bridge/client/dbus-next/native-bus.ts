@@ -1,4 +1,4 @@
-import { DRIVER_NAME, DRIVER_PATH } from '#bridge/client/driver.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/client/driver-client.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { library, LibraryBus, type BusConnection } from './library.js';
 

@@ -1,5 +1,5 @@
 import type { ArrivedMessage } from '#bridge/client/contexts.js';
-import type { Driver } from '#bridge/client/driver.js';
+import type { DriverClient } from '#bridge/client/driver-client.js';
 import { DBusError, ErrorName } from '#bridge/client/errors.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
 import type { Member } from '#bridge/client/member.js';
@@ -15,10 +15,10 @@ export class Owner extends HeldHandle {
 
 /** Handles to the owners of names, asked for once and kept until the name is gone. */
 export class Owners {
-  private readonly driver: Driver;
+  private readonly driver: DriverClient;
   private readonly known = new Map<string, Owner>();
 
-  constructor(driver: Driver) {
+  constructor(driver: DriverClient) {
     this.driver = driver;
   }
 

@@ -1,4 +1,4 @@
-import { DRIVER_NAME, type Driver } from '#bridge/client/driver.js';
+import { DRIVER_NAME, type DriverClient } from '#bridge/client/driver-client.js';
 import { DBusError, ErrorName } from '#bridge/client/errors.js';
 import type { HeldHandle } from '#bridge/client/held-handle.js';
 import type { IncomingCall } from '#bridge/client/incoming-call.js';
@@ -11,7 +11,7 @@ import { BroadcastOrder } from './broadcast-order.js';
 import { busError, errorAnswer, expectsAnswer } from './failure.js';
 import { Lane } from './lane.js';
 import type { BusMessage } from './library.js';
-import type { Body } from './message-sender.js';
+import type { Body } from './bus-message-sender.js';
 import { Owner, Owners } from './owners.js';
 import { PendingMessage } from './pending-message.js';
 
@@ -21,7 +21,7 @@ type Deliver = (message: BusMessage) => void;
 /** Routes messages: replies to callers, calls to the owners of names, all others to the bus. */
 export class Router {
   private readonly member: BusMember;
-  private readonly driver: Driver;
+  private readonly driver: DriverClient;
   private readonly owners: Owners;
   private readonly own: OwnNames;
   private readonly deliver: Deliver;
@@ -35,7 +35,7 @@ export class Router {
 
   constructor(
     member: BusMember,
-    driver: Driver,
+    driver: DriverClient,
     taker: ConstructorParameters<typeof OwnNames>[1],
     deliver: Deliver,
   ) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Connection } from '#core/shared/connection.js';
+import type { LinkedChannel } from '#core/shared/linked-channel.js';
 import { SLICE_ENTRIES } from '#core/shared/layout.js';
 import { Merge } from '#core/shared/merge.js';
 
@@ -59,7 +59,7 @@ function openMerge(taken: () => void = () => {}) {
     },
   });
   const connections = [new FakeConnection(), new FakeConnection()];
-  const run = () => merge.run(connections as unknown as Connection[]);
+  const run = () => merge.run(connections as unknown as LinkedChannel[]);
   return { run, delivered, failed, connections };
 }
 

@@ -47,7 +47,7 @@ export interface LinkEvents {
 }
 
 /** A connection to the existing bus, which lives in the host's loop like those of clients. */
-export class Link implements Endpoint, MessageHandler, OutputOwner {
+export class BusLink implements Endpoint, MessageHandler, OutputOwner {
   readonly fd: number;
   /** never pauses reading: consumers buffer */
   readonly takesMore = true;

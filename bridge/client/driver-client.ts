@@ -13,7 +13,7 @@ export { DRIVER_NAME, DRIVER_PATH };
 const REPORTED_MAX_LENGTH = 512;
 
 /** `org.freedesktop.DBus` and the registry of names, as this connection reaches them. */
-export class Driver {
+export class DriverClient {
   readonly member: Member;
   private readonly driver: HeldHandle;
   private readonly registry: HeldHandle;

@@ -23,7 +23,7 @@ interface WaitingEntry {
  * Entries for one other process: in the ring or, when that is full, in memory of this process, in order. An entry is
  * opened, filled in at `at` of `view` and `bytes`, and counts when its transaction has been committed.
  */
-export class Outbox {
+export class RingOutbox {
   view: DataView = new DataView(new ArrayBuffer(0));
   bytes: Uint8Array = new Uint8Array(0);
   at = 0;

@@ -3,7 +3,7 @@ import type { Link } from './link.js';
 import type { LinkInput } from './link-input.js';
 
 /** A link with its channel, as the domain's merge sees it. */
-export class Connection {
+export class LinkedChannel {
   readonly link: Link;
   readonly channel: Channel;
   readonly input: LinkInput;

@@ -2,7 +2,7 @@ import type { DescriptorSet } from '#core/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
 /** A message from the other bus that cannot be passed on yet. */
-export class HeldMessage {
+export class DelayedMessage {
   /** unique name on the other bus */
   readonly sender: string;
   private readonly bytes: Uint8Array;

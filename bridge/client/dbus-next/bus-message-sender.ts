@@ -26,7 +26,7 @@ export function keep({ bytes, length, descriptors }: Body): Body {
 }
 
 /** Sends messages of dbus-next to their nodes. The serials are those of the messages. */
-export class MessageSender extends Calls {
+export class BusMessageSender extends Calls {
   /** false: messages with descriptors are refused */
   takesDescriptors = false;
   private readonly home: Member;

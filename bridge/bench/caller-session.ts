@@ -30,7 +30,7 @@ export interface Measurable {
 }
 
 /** A caller that is connected, and what it has been connected to. */
-export class Session implements Measurable {
+export class CallerSession implements Measurable {
   readonly #caller: Child;
   readonly #children: readonly Child[];
   readonly #bus: RunningBus | undefined;
@@ -48,7 +48,7 @@ export class Session implements Measurable {
     startBus: StartBus,
     serviceKind: ServiceKind,
     callerKind: CallerKind,
-  ): Promise<Session> {
+  ): Promise<CallerSession> {
     const bus = await startBus(place);
     const service = startProgram('service', serviceKind, bus.servicePath);
     try {
@@ -58,12 +58,12 @@ export class Session implements Measurable {
       await bus.close();
       throw error;
     }
-    return new Session(startProgram('caller', callerKind, bus.path), service, bus);
+    return new CallerSession(startProgram('caller', callerKind, bus.path), service, bus);
   }
 
   /** A program that takes the commands for a caller, and calls a service that it has started itself. */
-  static ofProgram(title: string, program: string): Session {
-    return new Session(new Child(title, program, []));
+  static ofProgram(title: string, program: string): CallerSession {
+    return new CallerSession(new Child(title, program, []));
   }
 
   async measure(row: Row, durationMs: number): Promise<Measured> {

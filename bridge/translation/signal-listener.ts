@@ -4,7 +4,7 @@ import type { ObjectNode, Target } from './object-node.js';
 /**
  * A subscriber to the signals of an object, at a node of its own, for as long as the handle to the object is held.
  */
-export class Listener implements HandleContext {
+export class SignalListener implements HandleContext {
   readonly object: ObjectNode;
   readonly target: Target;
   readonly handle: HeldHandle;

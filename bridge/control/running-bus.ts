@@ -48,7 +48,7 @@ export interface BusOptions {
 }
 
 /** A running bus: its sockets and files, and the thread that carries its messages. */
-export class Bus {
+export class RunningBus {
   readonly guid = newUuid();
   /** The address that clients connect to, as dbus-daemon prints it. */
   readonly address: string;
