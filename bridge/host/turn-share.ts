@@ -31,8 +31,8 @@ const WITHOUT_PAUSE = 4;
 export const BYTES_SHIFT = 7;
 
 /**
- * A read that is full of small messages (`READ_BYTES`) fits in, each with its delivery. Of messages to the driver 64 do,
- * as many as a program sends at its start, and 16 of one that does not pause, which take half a millisecond at most.
+ * A read that is full of small messages (`READ_BYTES`) fits in, each with its delivery. So do 64 messages to the
+ * driver, as many as a program sends at its start, or 16 of a program that does not pause: they take half a millisecond.
  */
 const SHARE = 4096;
 
