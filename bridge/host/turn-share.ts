@@ -32,7 +32,7 @@ export const BYTES_SHIFT = 7;
 
 /**
  * A read that is full of small messages (`READ_BYTES`) fits in, each with its delivery. So do 64 messages to the
- * driver, as many as a program sends at its start, or 16 of a program that does not pause: they take half a millisecond.
+ * driver, as many as a program sends at its start; of a program that does not pause 16, which take half a millisecond.
  */
 const SHARE = 4096;
 
