@@ -101,7 +101,11 @@ export class Poller {
   resume(effort: Effort): void {
     for (let left = this.heavy.length; left > 0; left--) {
       const endpoint = this.heavy.shift()!;
-      if (this.endpoints[endpoint.fd] === endpoint) this.guard(endpoint, () => endpoint.resume?.());
+      try {
+        if (this.endpoints[endpoint.fd] === endpoint) endpoint.resume?.();
+      } catch (error) {
+        this.onFault(endpoint, error);
+      }
       if (effort.isTurnFull) return;
     }
   }
@@ -111,15 +115,11 @@ export class Poller {
     this.unfinished = [];
     for (const endpoint of unfinished) {
       if (this.endpoints[endpoint.fd] !== endpoint) continue;
-      this.guard(endpoint, () => endpoint.readable(false));
-    }
-  }
-
-  private guard(endpoint: Endpoint, step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.onFault(endpoint, error);
+      try {
+        endpoint.readable(false);
+      } catch (error) {
+        this.onFault(endpoint, error);
+      }
     }
   }
 

@@ -3,21 +3,20 @@
  * so that what a client is allowed does not depend on what else the machine does.
  */
 export class Effort {
-  /** messages from clients, deliveries to them, and what `EffortOf` says */
+  /** in this turn: messages from clients, deliveries to them, and what `EffortOf` says */
   spent = 0;
-  /** number of the host's turn, and what had been spent before it */
+  /** number of the host's turn */
   turn = 0;
-  private before = 0;
 
   // hot
   beginTurn(): void {
     this.turn++;
-    this.before = this.spent;
+    this.spent = 0;
   }
 
   /** As much has been done in this turn as one client may cause. */
   get isTurnFull(): boolean {
-    return this.spent - this.before >= SHARE;
+    return this.spent >= SHARE;
   }
 }
 
