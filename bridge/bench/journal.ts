@@ -1,31 +1,40 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { bindDatagram, closeFd, NativeMemory, recvBytes } from '#core/linux/index.js';
+import { mkdirSync, rmSync } from 'node:fs';
+import {
+  bindDatagram,
+  closeFd,
+  hasDatagramReceiver,
+  NativeMemory,
+  recvBytes,
+} from '#core/linux/index.js';
 
 const JOURNAL_DIRECTORY = '/run/systemd/journal';
-const JOURNAL_SOCKET = `${JOURNAL_DIRECTORY}/socket`;
 const DRAIN_INTERVAL_MS = 20;
 const DATAGRAM_MAX_BYTES = 256 << 10;
 
 /**
  * Stands in for systemd-journald where it does not run: reads log messages and discards them. Takes over
- * from another stand-in that ends.
+ * from another stand-in that ends, also from one that was killed and left its socket file behind.
  */
-class Journal {
+export class Journal {
   readonly #memory = NativeMemory.map(DATAGRAM_MAX_BYTES);
   readonly #timer = setInterval(() => this.#attend(), DRAIN_INTERVAL_MS);
   readonly #close = (): void => this.close();
+  readonly #directory: string;
+  readonly #socket: string;
   #fd = -1;
   /** the first directory that had to be made */
   #made: string | undefined;
 
-  constructor() {
+  constructor(directory = JOURNAL_DIRECTORY) {
+    this.#directory = directory;
+    this.#socket = `${directory}/socket`;
     process.once('exit', this.#close);
     try {
       this.#attend();
     } catch (cause) {
       this.close();
       throw new Error(
-        `dbus-broker-launch needs ${JOURNAL_SOCKET}, which does not exist and cannot be created; ` +
+        `dbus-broker-launch needs ${this.#socket}, where nobody listens and which cannot be created; ` +
           'run as root, or where systemd-journald runs',
         { cause },
       );
@@ -38,14 +47,15 @@ class Journal {
     this.#memory.unmap();
     if (this.#fd < 0) return;
     closeFd(this.#fd);
-    rmSync(JOURNAL_SOCKET, { force: true });
+    rmSync(this.#socket, { force: true });
     if (this.#made !== undefined) rmSync(this.#made, { recursive: true });
   }
 
   #attend(): void {
-    if (this.#fd < 0 && !existsSync(JOURNAL_SOCKET)) {
-      this.#made = mkdirSync(JOURNAL_DIRECTORY, { recursive: true });
-      this.#fd = bindDatagram(JOURNAL_SOCKET);
+    if (this.#fd < 0 && !hasDatagramReceiver(this.#socket)) {
+      rmSync(this.#socket, { force: true });
+      this.#made = mkdirSync(this.#directory, { recursive: true });
+      this.#fd = bindDatagram(this.#socket);
     }
     while (this.#fd >= 0 && recvBytes(this.#fd, this.#memory.address, DATAGRAM_MAX_BYTES) > 0);
   }

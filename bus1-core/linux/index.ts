@@ -5,6 +5,7 @@ export {
   connectTcp,
   connectUnix,
   DatagramSender,
+  hasDatagramReceiver,
   listenTcp,
   listenUnix,
 } from './socket.js';

@@ -108,6 +108,17 @@ export function bindDatagram(path: string): number {
   });
 }
 
+/** Whether a process receives datagrams at a path: a socket file stays behind when its owner is killed. */
+export function hasDatagramReceiver(path: string): boolean {
+  const address = unixAddress(path);
+  const fd = check(libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket');
+  try {
+    return libc.connect(fd, address, address.length) === 0;
+  } finally {
+    closeFd(fd);
+  }
+}
+
 /** Sends datagrams to a path; never waits (sendto(2), MSG_DONTWAIT). */
 export class DatagramSender {
   private readonly fd: number;
