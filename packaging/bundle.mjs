@@ -64,6 +64,7 @@ const DATA_PLANE = 'bridge/control/data-plane.js';
  * by V8 when it is used.
  */
 const TOGETHER = {
+  'bridge/control/data-plane.cjs': ['bridge/control/data-plane.js', 'bridge/control/host-child.js'],
   'bridge/cli/daemon.cjs': [
     'bridge/cli/attach.js',
     'bridge/cli/daemon-help.js',
@@ -95,7 +96,7 @@ const TOGETHER = {
 };
 
 /** Programs that run for long. */
-const MAPPED = ['daemon.cjs', 'data-plane.cjs', 'host-child.cjs'];
+const MAPPED = ['daemon.cjs', 'data-plane.cjs'];
 
 /** Where a module that is imported later goes: a file of its own, unless it is among those. */
 const fileOf = (module) =>

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from './connection.js';
 import type { FigureId, Measured, Row } from './figures.js';
 import { cpuTime, residentBytes, withDescendants } from './process-tree.js';
@@ -11,6 +12,9 @@ import type { Measurable } from './caller-session.js';
 export type CommandLine = readonly [string, ...string[]];
 
 const VERSION_TIMEOUT_MS = 10_000;
+
+/** A bus may return what its start has left behind: its memory is measured after this time. */
+const REST_MS = 1500;
 
 type Entry = readonly [FigureId, number];
 
@@ -58,6 +62,7 @@ export class StartSession implements Measurable {
     const startMs = performance.now() - begin;
     const pids = bus.children.flatMap(({ pid }) => (pid === undefined ? [] : withDescendants(pid)));
     const cpuNs = cpuTime(pids).totalNs;
+    await delay(REST_MS);
     const memory = residentBytes(pids) / 1024;
     const asked = performance.now();
     await bus.close();

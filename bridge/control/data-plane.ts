@@ -1,5 +1,3 @@
-import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
-
 import { randomBytes, requestSlice } from '#core/linux/index.js';
 import { Host } from '#bridge/host/host.js';
 import type { HostOptions, HostOutput } from '#bridge/host/host-options.js';
@@ -15,9 +13,8 @@ import type { KeyringLocation } from './keyring.js';
 /** The shortest that Linux grants: on a busy machine no message waits for the time slice of a program that computes. */
 const SLICE_NS = 100_000;
 
-/** What the thread is started with. */
-export interface HostThreadData {
-  readonly port: MessagePort;
+/** What a host is started with: plain data, which is sent to the thread or the process that it gets. */
+export interface HostJob {
   readonly options: HostOptions;
   /** absent: DBUS_COOKIE_SHA1 is not offered */
   readonly keyring?: KeyringLocation | undefined;
@@ -27,25 +24,26 @@ export interface HostThreadData {
   readonly mappings?: readonly Mapping[] | undefined;
 }
 
-/* the control plane is the same program, and starts this thread with such data (DataPlane) */
-const started: HostThreadData = workerData;
-const { port, options, keyring, uplink, mappings = [] } = started;
-
-function post(event: HostEvent): void {
-  port.postMessage(event);
+/**
+ * Makes the data plane of this thread, which `Host.run` then turns into its loop.
+ *
+ * @param fetch called when the wake-up descriptor is readable: carries out the commands of the control plane
+ */
+export async function createHost(
+  job: HostJob,
+  post: (event: HostEvent) => void,
+  fetch: (host: Host) => void = () => {},
+): Promise<Host> {
+  requestSlice(SLICE_NS);
+  const output: HostOutput = {
+    log: (level, message, fields) => post({ type: 'log', level, message, fields }),
+    ask: post,
+    commands: fetch,
+  };
+  return new Host(job.options, await parts(job), output);
 }
 
-const output: HostOutput = {
-  log: (level, message, fields) => post({ type: 'log', level, message, fields }),
-  ask: post,
-  commands(host) {
-    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
-      carryOut(host, next.message);
-    }
-  },
-};
-
-function carryOut(host: Host, command: HostCommand): void {
+export function carryOut(host: Host, command: HostCommand): void {
   switch (command.type) {
     case 'stop':
       host.stop();
@@ -68,7 +66,7 @@ function carryOut(host: Host, command: HostCommand): void {
 }
 
 /** Loads parts that few buses have only where they are needed. */
-async function parts(): Promise<HostParts> {
+async function parts({ keyring, uplink, mappings = [] }: HostJob): Promise<HostParts> {
   const nowSeconds = (): number => Date.now() / 1000;
   const { Attachment } = uplink ? await import('#bridge/uplink/attachment.js') : {};
   const { Translator } =
@@ -82,27 +80,8 @@ async function parts(): Promise<HostParts> {
   };
 }
 
-/**
- * The data plane. It blocks in epoll_wait and never returns to Node's event loop: messages of the control plane are
- * fetched when the wake-up descriptor becomes readable.
- *
- * @param started is called when clients can connect
- */
-export async function run(started: () => void): Promise<void> {
-  requestSlice(SLICE_NS);
-  try {
-    const host = new Host(options, await parts(), output);
-    post({ type: 'ready', wakeupFd: host.wakeupFd });
-    /* carries out what was posted before the host could be woken */
-    output.commands(host);
-    started();
-    host.run();
-    post({ type: 'stopped' });
-  } catch (error) {
-    post({
-      type: 'failed',
-      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
-  }
-  port.close();
+/** What the control plane is told of an error that ends a host. */
+export function failureEvent(error: unknown): HostEvent {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { type: 'failed', message };
 }

@@ -1,7 +1,11 @@
+import { once } from 'node:events';
+import { setImmediate as eventLoop } from 'node:timers/promises';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
+import { saveCode } from './code-cache.js';
+import { carryOut, createHost, failureEvent, type HostJob } from './data-plane.js';
+import { eventLoopDescriptor } from './event-loop.js';
 import { closeAllOnExec } from './inherited-descriptors.js';
-import type { HostProcessJob } from './host-process.js';
-import { HostThread } from './host-thread.js';
+import { CHANNEL_FD } from './node-child.js';
 
 /**
  * Runs one host of a bus until its parent stops it. When the parent dies, established connections go on, with all
@@ -12,20 +16,34 @@ export async function runHostChild(): Promise<number> {
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
   closeAllOnExec();
-  const job = await new Promise<HostProcessJob>((resolve) => {
-    process.once('message', (message: HostProcessJob) => resolve(message));
-  });
-  const host = new HostThread(job);
-  /* the reason is in the event */
-  host.ready.catch(() => undefined);
-  const stop = (): void => host.post({ type: 'stop' });
-  process.on('SIGTERM', stop);
-  process.on('message', (command: HostCommand) => host.post(command));
-  process.on('disconnect', () => host.post({ type: 'dwindle' }));
-  host.events.subscribe((event: HostEvent) => {
-    if (process.connected) process.send!(event);
-  });
-  const failure = await host.ended;
-  if (process.connected) process.disconnect();
-  return failure === undefined ? 0 : 1;
+  const [job]: HostJob[] = await once(process, 'message');
+  try {
+    await run(job);
+    return 0;
+  } catch (error) {
+    report(failureEvent(error));
+    return 1;
+  } finally {
+    if (process.connected) process.disconnect();
+  }
+}
+
+/**
+ * The host has the only thread of this process. It gives Node's event loop a turn when signals or messages of the
+ * parent wait there, and at no other time.
+ */
+async function run(job: HostJob): Promise<void> {
+  const host = await createHost(job, report);
+  process.on('SIGTERM', () => host.stop());
+  process.on('message', (command: HostCommand) => carryOut(host, command));
+  process.on('disconnect', () => host.dwindle());
+  host.poller.watch({ fd: eventLoopDescriptor(CHANNEL_FD), readable: () => host.pause() });
+  report({ type: 'ready', wakeupFd: host.wakeupFd });
+  saveCode();
+  while (!host.run()) await eventLoop();
+}
+
+function report(event: HostEvent): void {
+  /* nobody wants it any more if the parent has just died */
+  if (process.connected) process.send?.(event, () => {});
 }

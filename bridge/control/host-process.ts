@@ -1,15 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
-import type { HostThreadData } from './data-plane.js';
+import type { HostJob } from './data-plane.js';
 import { closeFd, socketPair } from '#core/linux/index.js';
-import { nodeArguments } from './node-child.js';
+import { SEMI_SPACE_MAX_MIB } from './host-thread.js';
+import { CHANNEL_FD, nodeArguments } from './node-child.js';
 
-/** The first descriptor after the standard streams and the channel to the parent. */
-const MEMBER_FD = 4;
+/** The child's end of its connection to the domain. */
+const MEMBER_FD = CHANNEL_FD + 1;
 
-/** What a host in a process of its own is started with; descriptors are numbers of the child's. */
-export type HostProcessJob = Omit<HostThreadData, 'port'>;
+const MEMORY = `--max-semi-space-size=${SEMI_SPACE_MAX_MIB}`;
 
 export interface HostProcessHooks {
   readonly took: (event: HostEvent) => void;
@@ -24,17 +24,17 @@ export class HostProcess {
   readonly #child: ChildProcess;
 
   /** @param number shown to users; the first host is 1 */
-  constructor(number: number, job: HostProcessJob, hooks: HostProcessHooks) {
+  constructor(number: number, job: HostJob, hooks: HostProcessHooks) {
     const [ours, theirs] = socketPair();
     this.memberFd = ours;
     const program = fileURLToPath(new URL('../control/host-program.js', import.meta.url));
-    this.#child = spawn(process.execPath, [...nodeArguments(program), String(number)], {
+    this.#child = spawn(process.execPath, [MEMORY, ...nodeArguments(program), String(number)], {
       /* a reader of the bus's output waits for the end of the bus, not of its hosts */
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', theirs],
       serialization: 'advanced',
     });
     closeFd(theirs);
-    const childJob: HostProcessJob = {
+    const childJob: HostJob = {
       ...job,
       options: {
         ...job.options,

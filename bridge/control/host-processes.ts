@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
-import { HostProcess, type HostProcessJob } from './host-process.js';
+import type { HostJob } from './data-plane.js';
+import { HostProcess } from './host-process.js';
 import type { Logger } from './logger.js';
 import { StartupError } from './startup-error.js';
 
@@ -10,7 +11,7 @@ const RESTART_DELAY_MS = 500;
 export interface HostProcessesOptions {
   readonly count: number;
   /** called for each host that is started, because the rules may have changed since the last */
-  readonly job: () => HostProcessJob;
+  readonly job: () => HostJob;
   /** makes a connected socket a member of the domain, as a host that is trusted */
   readonly admit: (memberFd: number) => void;
   readonly take: (event: HostEvent) => void;

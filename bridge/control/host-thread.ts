@@ -7,7 +7,8 @@ import {
 } from 'node:worker_threads';
 import { Subject, type Observable } from 'rxjs';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
-import type { HostThreadData } from './data-plane.js';
+import type { HostJob } from './data-plane.js';
+import type { HostThreadData } from './host-worker.js';
 import { shareMallocArenas, spareAddressSpace } from '#core/linux/index.js';
 import { StartupError } from './startup-error.js';
 
@@ -27,11 +28,11 @@ export class HostThread {
   #wakeupFd: number | undefined;
   #failure: string | undefined;
 
-  constructor(data: Omit<HostThreadData, 'port'>) {
+  constructor(job: HostJob) {
     const { port1, port2 } = new MessageChannel();
-    const workerData: HostThreadData = { ...data, port: port2 };
+    const workerData: HostThreadData = { port: port2, job };
     const url = new URL('../control/host-worker.js', import.meta.url);
-    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MAX_MIB, ...threadLimits() };
+    const resourceLimits = { maxYoungGenerationSizeMb: 3 * SEMI_SPACE_MAX_MIB, ...threadLimits() };
     const worker = new Worker(url, { workerData, transferList: [port2], resourceLimits });
     this.#port = port1;
     this.events = this.#events.asObservable();
@@ -90,10 +91,10 @@ export class HostThread {
 }
 
 /**
- * Memory for objects that have just been made, in V8's three parts. It grows with the allocations of a burst and never
- * shrinks, to 48 MiB by default; a host makes no objects for messages, and needs no more than V8 begins with.
+ * Memory for objects that have just been made: V8 has three such parts. Each grows with the allocations of a burst and
+ * never shrinks, to 16 MiB by default; a host makes no objects for messages, and needs no more than V8 begins with.
  */
-const YOUNG_MAX_MIB = 3;
+export const SEMI_SPACE_MAX_MIB = 1;
 
 /** V8 reserves 128 MiB or more of address space for machine code, of which a bus uses 2 MiB. */
 const CODE_RANGE_MIB = 16;

@@ -1,3 +1,6 @@
+/** The channel to the parent in a child with stdio `[…, 'ipc']`: the first descriptor after the standard streams. */
+export const CHANNEL_FD = 3;
+
 /**
  * The arguments for a Node process of the bus: this program, and none of the options of the present process, which may
  * open a debugger or load what the caller wanted to debug.

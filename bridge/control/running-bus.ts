@@ -15,7 +15,7 @@ import {
   logDiagnostics,
   type Configuration,
 } from './configuration.js';
-import type { HostProcessJob } from './host-process.js';
+import type { HostJob } from './data-plane.js';
 import { HostProcesses } from './host-processes.js';
 import { HostThread } from './host-thread.js';
 import { closeAllOnExec } from './inherited-descriptors.js';
@@ -92,7 +92,7 @@ export class RunningBus {
     this.activation = activationSettings(config, usesSystemd);
     this.#config = config;
     const machineId = this.#machineId();
-    const job = (): HostProcessJob => ({
+    const job = (): HostJob => ({
       keyring: ownKeyring(config.user !== undefined),
       options: {
         listenFds: sockets.map(({ fd }) => fd),

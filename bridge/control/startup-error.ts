@@ -6,6 +6,7 @@ export type StartupErrorCode =
   | 'cannot-listen'
   | 'no-address'
   | 'no-address-space'
+  | 'no-event-loop'
   | 'no-mechanism'
   | 'pid-file'
   | 'thread-failed';

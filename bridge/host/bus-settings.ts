@@ -41,7 +41,7 @@ export function busSettings(host: Host): BusSettings {
     blame: (origin, connection, error) => blame(host, origin, connection, error),
     isPrivileged: ({ credentials }) => credentials.uid === 0 || credentials.uid === uid,
     status: () => hostStatus(host),
-    incompleteConnections: () => host.incompleteConnections,
+    incompleteConnections: () => host.entrance.lobby.size,
     figures: () => hostFigures(host),
     userAccounting: () => userAccounting(host),
     after: (delayMs, action) => void host.at(performance.now() + delayMs, action),

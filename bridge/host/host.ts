@@ -109,6 +109,7 @@ export class Host {
   readonly witness = new Witness(() => this.directory);
   private readonly here: LocalRegistry | null = null;
   private isStopping = false;
+  private isPaused = false;
   private isDwindling = false;
 
   constructor(options: HostOptions, parts: HostParts, output: HostOutput) {
@@ -158,15 +159,18 @@ export class Host {
     return this.wakeup.fd;
   }
 
-  /** Runs until `stop`. */
-  run(): void {
-    while (!this.isStopping) this.turn();
+  /** Runs until `stop`, and returns true; or until `pause`, and returns false: to be called again then. */
+  run(): boolean {
+    this.isPaused = false;
+    while (!this.isStopping && !this.isPaused) this.turn();
+    if (!this.isStopping) return false;
     this.flushAll();
     for (const shim of this.shims) this.close(shim, undefined);
     this.settle();
     this.here?.close();
     this.bury();
     this.peers?.close();
+    return true;
   }
 
   /** Applies new rules and limits to all connections, present and future. */
@@ -178,6 +182,10 @@ export class Host {
 
   stop(): void {
     this.isStopping = true;
+  }
+
+  pause(): void {
+    this.isPaused = true;
   }
 
   /** Takes no more clients, and stops when the last has gone. */
@@ -419,10 +427,6 @@ export class Host {
 
   get isRegistryHere(): boolean {
     return this.here !== null;
-  }
-
-  get incompleteConnections(): number {
-    return this.entrance.lobby.size;
   }
 
   /** A connection that has authenticated becomes a peer. */

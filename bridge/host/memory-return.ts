@@ -11,6 +11,9 @@ const BURST_SLEEPS = 2000;
 /** Memory is returned after this long without another burst: later messages need new pages, which cost more. */
 const QUIET_MS = 3000;
 
+/** The start of the program counts as a burst. No message will need the pages that it leaves behind. */
+const START_QUIET_MS = 500;
+
 /** Another thread of V8 frees buffers after a collection; it has done so by then. */
 const SWEEP_MS = 500;
 
@@ -18,8 +21,9 @@ const SWEEP_MS = 500;
 export class MemoryReturn {
   private readonly arena: () => Arena;
   private readonly deadlines: Deadlines;
-  private sleeps = 0;
+  private sleeps = BURST_SLEEPS;
   private seenSleeps = 0;
+  private quietMs = START_QUIET_MS;
   private seenBytes = 0;
   private isWaiting = false;
 
@@ -47,7 +51,8 @@ export class MemoryReturn {
   private wait(): void {
     this.isWaiting = true;
     this.see();
-    this.deadlines.add(performance.now() + QUIET_MS, () => this.waited());
+    this.deadlines.add(performance.now() + this.quietMs, () => this.waited());
+    this.quietMs = QUIET_MS;
   }
 
   private waited(): void {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { output, start, type Program } from '../support/process.js';
+import { output, processGone, start, type Program } from '../support/process.js';
 import { BusWithHosts, type BusStatus, type HostStatus } from './bus-with-hosts.js';
 import { PeerProcess } from './peer-process.js';
 
@@ -188,22 +188,10 @@ describe('when a process is killed', () => {
     for (const peer of peers) await peer.kill();
     monitor.kill('SIGKILL');
     await monitor.ended;
-    for (const pid of hosts) await ended(pid);
+    for (const pid of hosts) await processGone(pid);
     report(
       'authority, registry and driver',
       'conversations went on, a new name got an error, the hosts ended with their last client',
     );
   });
 });
-
-/** Resolves when a process that is not our child is gone. */
-async function ended(pid: number): Promise<void> {
-  for (;;) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

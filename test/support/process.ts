@@ -193,3 +193,15 @@ export class Program {
     });
   }
 }
+
+/** Resolves when a process that is not our child is gone. */
+export async function processGone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
