@@ -3,11 +3,13 @@ import { mayClaim } from '#bridge/host/entrance.js';
 import { internalError } from '#bridge/host/blame.js';
 import type { Host } from '#bridge/host/host.js';
 import type { Shortcut } from '#bridge/host/outbox.js';
+import type { Endpoint } from '#bridge/host/poller.js';
 import { noteDenial } from '#bridge/host/refusals.js';
 import { Shim } from '#bridge/host/shim.js';
 import { SocketCredentials } from '#bridge/host/socket-credentials.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { describeMessage } from '#bridge/wire/header-text.js';
+import { ClientInput } from './client-input.js';
 import type { FilterOptions } from './proxy-options.js';
 import { Session } from './session.js';
 
@@ -29,6 +31,8 @@ export class ConfinedClients {
   private readonly host: Host;
   private readonly admitted: (session: Session) => void;
   private readonly bySession = new Map<Session, ConfinedClient>();
+  /** of clients whose authentication has begun */
+  private readonly inputs = new Map<Session, ClientInput>();
   /** those that have not said Hello */
   private readonly unknown = new Set<Session>();
   /** descriptors of sessions that are watched */
@@ -121,7 +125,10 @@ export class ConfinedClients {
       admitted: (each) => {
         this.known(each);
         const shim = shimOf();
-        if (shim !== undefined) shim.outbox.shortcut ??= this.shortcutTo(each, shim);
+        if (shim === undefined) return;
+        shim.outbox.shortcut ??= this.shortcutTo(each, shim);
+        const input = this.inputs.get(each);
+        if (input !== undefined) input.share = shim.share;
       },
       denied: ({ denial }, header) => {
         const shim = shimOf();
@@ -129,6 +136,7 @@ export class ConfinedClients {
         const fields = { ...denial, message: describeMessage(header) };
         noteDenial(this.host, shim.connection, fields);
       },
+      takes: (each) => this.inputs.get(each)?.takes() !== false,
       deliver: ({ sentBytes }, header, fds) => {
         const shim = shimOf();
         return shim !== undefined && deliverTo(shim, sentBytes, header, fds);
@@ -160,8 +168,11 @@ export class ConfinedClients {
 
   private watch(session: Session): void {
     const { bus, client, wantsBus, wantsClient } = session;
-    this.setWatched(bus.fd, session, wantsBus);
-    if (client !== undefined) this.setWatched(client.fd, session, wantsClient);
+    this.setWatched(bus.fd, wantsBus, () => this.busSide(session));
+    if (client !== undefined) {
+      this.setWatched(client.fd, wantsClient, () => this.inputOf(session, client.fd));
+      if (!wantsClient) this.inputs.get(session)?.ignored();
+    }
     const waitMs = Math.max(bus.timeoutMs, client?.timeoutMs ?? -1);
     if (waitMs >= 0) this.host.at(performance.now() + waitMs, () => this.retry(session));
   }
@@ -175,24 +186,33 @@ export class ConfinedClients {
     }
   }
 
-  private setWatched(fd: number, session: Session, isWanted: boolean): void {
-    if (isWanted === this.watched.has(fd)) return;
-    const { poller } = this.host;
-    if (isWanted) {
-      this.watched.add(fd);
-      poller.watch({ fd, readable: () => session.dispatch(fd), fail: () => session.end() });
-    } else {
-      this.watched.delete(fd);
-      poller.ignore(fd);
-    }
+  private busSide(session: Session): Endpoint {
+    const { fd } = session.bus;
+    return { fd, readable: () => session.dispatch(fd), fail: () => session.end() };
+  }
+
+  private inputOf(session: Session, fd: number): Endpoint {
+    const input = this.inputs.get(session) ?? new ClientInput(fd, session, this.host);
+    this.inputs.set(session, input);
+    return input;
+  }
+
+  private setWatched(fd: number, isWanted: boolean, endpoint: () => Endpoint): void {
+    if (!isWanted) return this.ignore(fd);
+    if (this.watched.has(fd)) return;
+    this.watched.add(fd);
+    this.host.poller.watch(endpoint());
+  }
+
+  private ignore(fd: number): void {
+    if (this.watched.delete(fd)) this.host.poller.ignore(fd);
   }
 
   private forget(session: Session): void {
     this.bySession.delete(session);
+    this.inputs.delete(session);
     this.known(session);
-    for (const side of [session.bus, session.client]) {
-      if (side !== undefined) this.setWatched(side.fd, session, false);
-    }
+    for (const side of [session.bus, session.client]) if (side !== undefined) this.ignore(side.fd);
   }
 }
 

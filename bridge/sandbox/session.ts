@@ -47,6 +47,8 @@ export interface SessionEvents {
   admitted?(session: Session): void;
   /** The client was denied the use of a name that it can see. */
   denied?(session: Session, header: MessageHeader): void;
+  /** Whether a message of the client may be taken now. False: `dispatch` has to be called later. */
+  takes?(session: Session): boolean;
   /** Hands a message and its descriptors to the bus directly. False, or absent: it goes through the socket. */
   deliver?(session: Session, header: MessageHeader, fds: readonly number[]): boolean;
 }
@@ -178,7 +180,7 @@ export class Session {
   }
 
   private fromClient(header: MessageHeader, fds: readonly number[]): boolean {
-    this.isClientHeld = !this.wantsClient;
+    this.isClientHeld = !this.wantsClient || this.events.takes?.(this) === false;
     if (this.isClientHeld) return false;
     if (this.options.filter) this.judge(header, fds);
     else this.passOut(header, fds);

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { closeFd, listenUnix, socketPair } from '#core/linux/index.js';
+import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { openFolder } from '../support/bus-command.js';
 import { sessionConfig, startBus, type RunningBus } from '../support/bus.js';
@@ -104,6 +105,40 @@ describe('a client of a sandbox', () => {
     const signals = client.receiveWaiting().filter(({ member }) => member === 'S');
     expect(signals.map(({ body }) => String(body[0]).length)).toEqual(lengths);
     client.close();
+  });
+
+  test('that sends without a pause keeps nobody waiting, though none of it is passed on', () => {
+    const client = front.connect(0);
+    const bystander = connect(bus.address);
+    const monitor = connect(bus.address);
+    const monitoring = { interface: 'org.freedesktop.DBus.Monitoring', member: 'BecomeMonitor' };
+    const toBus = { destination: BUS, path: '/org/freedesktop/DBus' };
+    monitor.call({ ...toBus, ...monitoring, signature: 'asu' }, [[], 0]);
+    const message = { path: '/', interface: 'org.example.I', member: 'S' };
+    const hidden = { ...message, type: MessageType.Signal, destination: 'org.example.Hidden' };
+    const seen = { ...hidden, destination: SERVICE, member: 'Last' };
+    /* from now on the bus knows the way */
+    client.post(MessageType.Signal, { ...seen, member: 'First' }, []);
+    client.callBus('GetId');
+    const flood = Array.from({ length: 1000 }, () => hidden);
+
+    process.kill(bus.pid, 'SIGSTOP');
+    const messages = [...flood, seen].map((each) =>
+      encodeMessage({ ...each, serial: client.nextSerial() }, []),
+    );
+    client.send(Buffer.concat(messages));
+    bystander.startCall({ ...toBus, interface: BUS, member: 'GetNameOwner', signature: 's' }, [
+      BUS,
+    ]);
+    process.kill(bus.pid, 'SIGCONT');
+
+    const order: (string | undefined)[] = [];
+    monitor.receive(({ member }) => {
+      if (member === 'GetNameOwner' || member === 'Last') order.push(member);
+      return order.length === 2;
+    });
+    expect(order).toEqual(['GetNameOwner', 'Last']);
+    for (const each of [client, bystander, monitor]) each.close();
   });
 
   test('is gone for the bus when it hangs up', () => {
