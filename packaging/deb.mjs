@@ -145,13 +145,24 @@ Description: D-Bus message bus on a capability core
   );
 }
 
-/** V8's code, which a bus of the superuser keeps (bridge/control/code-cache.ts), goes with the package. */
-function removal() {
+/**
+ * V8's code is cached for buses of all users (bridge/control/code-cache.ts): a bus that runs a program and ends does so.
+ * It is cached again when Node has changed.
+ */
+function codeCache() {
   const script = `#!/bin/sh
+set -e
+if [ "$1" = configure ] || [ "$1" = triggered ]; then
+  timeout 20 /usr/bin/bus1-bridge run --address unix:tmpdir=/tmp -- true >/dev/null 2>&1 || true
+fi
+`;
+  put('DEBIAN/postinst', script, 0o755);
+  put('DEBIAN/triggers', 'interest-noawait /usr/bin/node\n');
+  const removal = `#!/bin/sh
 set -e
 if [ "$1" = remove ] || [ "$1" = purge ]; then rm -rf /var/cache/bus1-bridge; fi
 `;
-  put('DEBIAN/postrm', script, 0o755);
+  put('DEBIAN/postrm', removal, 0o755);
 }
 
 /** As if umask were 022: what is packed does not depend on who packs. */
@@ -170,7 +181,7 @@ library();
 documentation();
 units();
 control();
-removal();
+codeCache();
 openModes(STAGE);
 const sums = execFileSync(
   'sh',

@@ -1,4 +1,5 @@
 import { formatAddress } from '#bridge/wire/address.js';
+import { saveCode } from './code-cache.js';
 import { listenForNativePeers } from './listen-domain.js';
 import { listenOnAll } from './listen.js';
 import type { ListeningSocket } from './listening-socket.js';
@@ -29,7 +30,11 @@ export class BusResources {
     try {
       if (hasDomain) this.domainSockets = listenForNativePeers(this.sockets);
       if (pidFile !== undefined) this.#removePidFile = writePidFile(pidFile);
-      if (account !== undefined) becomeUser(account);
+      if (account !== undefined) {
+        /* the user may not write to the cache of the superuser */
+        saveCode();
+        becomeUser(account);
+      }
     } catch (error) {
       this.release();
       throw error;

@@ -10,7 +10,6 @@ import {
   renameSync,
   rmSync,
   writeFileSync,
-  type Stats,
 } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { Script } from 'node:vm';
@@ -44,7 +43,7 @@ export function loadProgram(file: string, require: NodeJS.Require): unknown {
   const text = readFileSync(file, 'latin1');
   const folder = cacheFolder();
   const name = entryName(file, text);
-  const cachedData = folder === undefined ? undefined : readEntry(join(folder, name));
+  const cachedData = readCached(name, folder);
   const source = `(function(exports,require,module,__filename,__dirname){${text}\n})`;
   const script = new Script(source, { filename: file, cachedData });
   const isKept = cachedData !== undefined && script.cachedDataRejected === false;
@@ -60,13 +59,22 @@ export function saveCode(): void {
   for (const { script, folder, name } of unsaved.splice(0)) {
     const before = join(folder, `.${name}.${process.pid}`);
     try {
-      writeFileSync(before, script.createCachedData(), { mode: 0o600, flag: 'wx' });
+      writeFileSync(before, script.createCachedData(), { mode: modeOf(folder), flag: 'wx' });
       renameSync(before, join(folder, name));
       removeOlder(folder, name);
     } catch {
       // A full or read-only disk: the next start is as slow as this one.
-      rmSync(before, { force: true });
+      tryRemove(before);
     }
+  }
+}
+
+/** Fails where this process may not write any more: a bus that was started as root becomes another user. */
+function tryRemove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It was not written either.
   }
 }
 
@@ -92,17 +100,24 @@ function removeOlder(folder: string, name: string): void {
   }
 }
 
+/**
+ * The superuser's folder, which all may read: a system bus gives up its privileges before it loads its data plane. The
+ * Debian package fills it.
+ */
+const SYSTEM_FOLDER = '/var/cache/bus1-bridge';
+
+const modeOf = (folder: string): number => (folder === SYSTEM_FOLDER ? 0o644 : 0o600);
+
 /** A user that can write here decides what this program runs: so the folder must be ours alone, or none is used. */
 function cacheFolder(): string | undefined {
-  const parent = cacheParent();
-  if (parent === undefined) return undefined;
-  const folder = join(parent, 'bus1-bridge');
+  const folder = process.geteuid?.() === 0 ? SYSTEM_FOLDER : homeFolder();
+  if (folder === undefined) return undefined;
   try {
-    if (isOwn(lstatSync(folder))) return folder;
+    if (isTrusted(folder)) return folder;
   } catch {
     try {
-      mkdirSync(folder, { mode: 0o700 });
-      if (isOwn(lstatSync(folder))) return folder;
+      mkdirSync(folder, { mode: folder === SYSTEM_FOLDER ? 0o755 : 0o700 });
+      if (isTrusted(folder)) return folder;
     } catch {
       // There is no home, or it cannot be written.
     }
@@ -110,24 +125,37 @@ function cacheFolder(): string | undefined {
   return undefined;
 }
 
-/** XDG Base Directory Specification; the environment of the superuser may be that of another user (sudo). */
-function cacheParent(): string | undefined {
-  if (process.geteuid?.() === 0) return '/var/cache';
+/** XDG Base Directory Specification. Not for the superuser, whose environment may be that of another user (sudo). */
+function homeFolder(): string | undefined {
   const { XDG_CACHE_HOME: named, HOME: home } = process.env;
-  if (named !== undefined && isAbsolute(named)) return named;
-  return home !== undefined && isAbsolute(home) ? join(home, '.cache') : undefined;
+  if (named !== undefined && isAbsolute(named)) return join(named, 'bus1-bridge');
+  return home !== undefined && isAbsolute(home) ? join(home, '.cache/bus1-bridge') : undefined;
 }
 
-function isOwn(stat: Stats): boolean {
-  return stat.isDirectory() && stat.uid === process.geteuid?.() && (stat.mode & 0o077) === 0;
+/** @throws Error if it cannot be looked at */
+function isTrusted(folder: string): boolean {
+  const stat = lstatSync(folder);
+  const [owner, others] = folder === SYSTEM_FOLDER ? [0, 0o022] : [process.geteuid?.(), 0o077];
+  return stat.isDirectory() && stat.uid === owner && (stat.mode & others) === 0;
 }
 
-function readEntry(path: string): Buffer | undefined {
+/** What is cached in the user's own folder, or in the superuser's. */
+function readCached(name: string, own: string | undefined): Buffer | undefined {
+  const found = own === undefined ? undefined : readEntry(join(own, name));
+  if (found !== undefined || own === SYSTEM_FOLDER) return found;
+  try {
+    return isTrusted(SYSTEM_FOLDER) ? readEntry(join(SYSTEM_FOLDER, name), 0) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readEntry(path: string, owner = process.geteuid?.()): Buffer | undefined {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stat = fstatSync(fd);
-    return stat.isFile() && stat.uid === process.geteuid?.() ? readFileSync(fd) : undefined;
+    return stat.isFile() && stat.uid === owner ? readFileSync(fd) : undefined;
   } catch {
     return undefined;
   } finally {

@@ -25,6 +25,8 @@ export class HostThread {
   readonly ended: Promise<string | undefined>;
   readonly #events = new Subject<HostEvent>();
   readonly #port: MessagePort;
+  /** Node waits for its threads before it exits: also after an error, of which this one knows nothing. */
+  readonly #stop = (): void => this.post({ type: 'stop' });
   #wakeupFd: number | undefined;
   #failure: string | undefined;
 
@@ -48,6 +50,7 @@ export class HostThread {
     port1.on('message', (event: HostEvent) => this.#take(event));
     worker.once('error', (error) => (this.#failure = String(error)));
     worker.once('exit', () => this.#end());
+    process.once('exit', this.#stop);
   }
 
   /** The thread carries the command out in its next turn; if it has not started yet, once it has. */
@@ -68,6 +71,7 @@ export class HostThread {
   }
 
   #end(): void {
+    process.off('exit', this.#stop);
     this.#wakeupFd = undefined;
     for (;;) {
       const left: { message: HostEvent } | undefined = receiveMessageOnPort(this.#port);

@@ -89,6 +89,23 @@ describe.runIf(process.getuid?.() === 0)('the code that V8 made', () => {
     expect(start(cache)).toEqual([]);
   });
 
+  test('that cannot be kept any more when the program ends is no error', () => {
+    const cache = emptyCache();
+    const bus = ['run', '--address', `unix:path=${cache}/bus`, '--log-level', 'error'];
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [PROGRAM, ...bus, '--', 'chmod', '0', join(cache, 'bus1-bridge')],
+      {
+        uid: UID,
+        gid: UID,
+        env: { PATH: process.env['PATH'], HOME: '/nonexistent', XDG_CACHE_HOME: cache },
+        cwd: '/',
+        encoding: 'utf8',
+      },
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
   test('is not kept where there is no home', () => {
     expect(start('/nonexistent')).toEqual([]);
   });
