@@ -86,10 +86,17 @@ export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, Hand
 
   /** Removes entries that are void because `object`, a node or a handle of this peer, was released. */
   purge(object: Node | Handle): readonly Received[] {
-    if (this.length === 0) return NOTHING;
+    /* a long queue would otherwise be copied for each of the many objects that nothing waits for */
+    if (!this.holds(object)) return NOTHING;
     const waiting = this.drain();
     this.entries = waiting.filter((entry) => !concerns(entry, object));
     return waiting.filter((entry) => concerns(entry, object));
+  }
+
+  private holds(object: Node | Handle): boolean {
+    const { entries } = this;
+    for (let i = this.head; i < entries.length; i++) if (concerns(entries[i], object)) return true;
+    return false;
   }
 
   /** Empties the queue. */
