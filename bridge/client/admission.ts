@@ -1,5 +1,5 @@
 import type { ArrivedMessage } from './contexts.js';
-import { ControlCode, parseControl } from '#bridge/registry/control-message.js';
+import { arrivalOf, readControl } from '#bridge/registry/control-message.js';
 import { DriverClient, DRIVER_NAME } from './driver-client.js';
 import { ClientError } from './errors.js';
 import { HeldHandle } from './held-handle.js';
@@ -24,18 +24,19 @@ export class PendingAdmission extends Pending<DriverClient> {
   readonly what = 'the request to be admitted to the bus';
 
   protected read(message: ArrivedMessage): void {
-    const { code, text } = parseControl(message.copyBytes());
-    const [driver, registry] = message.received.slice(0, message.receivedCount);
-    if (code === ControlCode.Admitted && driver !== undefined && registry !== undefined) {
+    const isOfBus = this.member.isOfBus(message.origin);
+    const answer = readControl('admission', arrivalOf(message), isOfBus);
+    if (answer?.type === 'Admitted') {
+      const [driver, registry] = message.received;
       const held = new HeldHandle(this.member, driver, DRIVER_NAME);
       this.value = new DriverClient(this.member, held, new HeldHandle(this.member, registry));
       return;
     }
-    if (code === ControlCode.Confined) {
-      this.error = new ConfinedError(text);
+    if (answer?.type === 'Confined') {
+      this.error = new ConfinedError(answer.reason);
       return;
     }
-    const why = code === ControlCode.Refused ? text : 'its reply is malformed';
+    const why = answer?.reason ?? 'its reply is malformed';
     this.error = new ClientError('JoinFailed', `the bus does not admit this process: ${why}`);
   }
 }

@@ -1,6 +1,6 @@
 import type { Handle } from '#core/index.js';
-import { ControlCode, controlBytes } from '#bridge/registry/control-message.js';
-import type { Denial, ReportedDenial } from '#bridge/registry/denial.js';
+import { Control, encode } from '#bridge/registry/control-message.js';
+import type { Denial } from '#bridge/registry/denial.js';
 import { ClientError } from './errors.js';
 import type { HeldHandle } from './held-handle.js';
 import type { Member } from './member.js';
@@ -8,9 +8,6 @@ import type { Broadcast, Reply } from './method-call.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 
 export { DRIVER_NAME, DRIVER_PATH };
-
-/** Longest description of a message in a report: a path may have megabytes. */
-const REPORTED_MAX_LENGTH = 512;
 
 /** `org.freedesktop.DBus` and the registry of names, as this connection reaches them. */
 export class DriverClient {
@@ -72,9 +69,8 @@ export class DriverClient {
   private report(sender: string | undefined, { fields }: Denial): void {
     const { handle } = this.driver;
     if (handle === undefined || sender === undefined || !this.member.isOpen) return;
-    const message = fields.message.slice(0, REPORTED_MAX_LENGTH);
-    const report: ReportedDenial = { sender, fields: { ...fields, message } };
-    const bytes = controlBytes(ControlCode.Denied, JSON.stringify(report));
+    const { why, message, rule } = fields;
+    const bytes = encode(Control.Denied, { sender, why, message, rule });
     try {
       this.member.calls.sendControl(this.driver, bytes, [], null);
     } catch (error) {

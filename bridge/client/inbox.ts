@@ -1,6 +1,5 @@
 import type { Trace } from '#core/index.js';
-import { ControlCode, parseControl } from '#bridge/registry/control-message.js';
-import { decodeIntroduction } from '#bridge/registry/introduction.js';
+import { arrivalOf, readControl } from '#bridge/registry/control-message.js';
 import type { ArrivedMessage } from './contexts.js';
 import type { CallTaker } from './incoming-call.js';
 import type { Member } from './member.js';
@@ -23,16 +22,15 @@ export class Inbox extends ReceivingNode {
 
   /** A control message of the bridge. From any other process it has no effect. */
   protected override acceptControl(message: ArrivedMessage, trace: Trace): void {
-    const { code, text } = parseControl(message.copyBytes());
+    const { senders, arrivals } = this.member;
+    const order = readControl('inbox', arrivalOf(message), this.member.isOfBus(message.origin));
     super.acceptControl(message, trace);
-    const { shared, senders, arrivals } = this.member;
-    if (shared.identityOf(message.origin)?.isTrusted !== true) return;
-    if (code === ControlCode.Introduce) {
-      senders.introduce(decodeIntroduction(text));
-    } else if (code === ControlCode.Strangers) {
-      senders.takeStrangers(text === '1');
-    } else if (code === ControlCode.Disconnect) {
-      const reason = `the bus has disconnected this process: ${text}`;
+    if (order?.type === 'Introduce') {
+      senders.introduce(order);
+    } else if (order?.type === 'Strangers') {
+      senders.takeStrangers(order.areWelcome);
+    } else if (order?.type === 'Disconnect') {
+      const reason = `the bus has disconnected this process: ${order.reason}`;
       arrivals.push({ isReply: false, deal: () => this.onDisconnect(reason) });
     }
   }

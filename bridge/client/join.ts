@@ -1,5 +1,5 @@
 import type { Handle } from '#core/index.js';
-import { ControlCode, controlBytes } from '#bridge/registry/control-message.js';
+import { Control, encode } from '#bridge/registry/control-message.js';
 import { canUseSocket, PendingAdmission } from './admission.js';
 import { Bus, BusEvents } from './bus.js';
 import type { DriverClient } from './driver-client.js';
@@ -102,7 +102,7 @@ class Joining {
   }
 
   begin(pending: PendingAdmission, options: Pick<JoinOptions, 'timeoutMs' | 'signal'>): void {
-    const bytes = controlBytes(ControlCode.Admit, JSON.stringify({ takesDescriptors: true }));
+    const bytes = encode(Control.Admit, { takesDescriptors: true, credentials: undefined });
     const node = this.member.calls.sendControl(this.root, bytes, [this.inbox], pending);
     pending.begin(node, options);
     this.member.peer.release(this.inbox);

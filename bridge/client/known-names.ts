@@ -1,5 +1,5 @@
 import type { ArrivedMessage } from './contexts.js';
-import { ControlCode, controlBytes, Resolution } from '#bridge/registry/control-message.js';
+import { arrivalOf, Control, encode, readControl } from '#bridge/registry/control-message.js';
 import { parseBusName } from '#bridge/wire/names.js';
 import { Capability } from './capability.js';
 import { SYNC_TIMEOUT_MS } from './calls.js';
@@ -82,7 +82,7 @@ export class KnownNames {
   }
 
   private send(name: string, pending: PendingName, options: CallOptions): void {
-    const bytes = controlBytes(ControlCode.Resolve, name);
+    const bytes = encode(Control.Resolve, { name });
     const node = this.driver.member.calls.sendControl(this.driver.names, bytes, [], pending);
     pending.begin(node, options);
   }
@@ -103,14 +103,14 @@ class PendingName extends Pending<HeldHandle> {
   }
 
   protected read(message: ArrivedMessage): void {
-    const [resolution] = message.copyBytes();
-    const handle = message.receivedCount > 0 ? message.received[0] : undefined;
-    if (resolution === Resolution.Unowned || handle === undefined) {
+    const isOfBus = this.member.isOfBus(message.origin);
+    const answer = readControl('lookup', arrivalOf(message), isOfBus);
+    if (answer === undefined || message.receivedCount === 0) {
       const why = `the name '${this.name}' has no owner, and no service file provides it`;
       this.error = new DBusError(ErrorName.ServiceUnknown, why);
       return;
     }
-    this.value = new HeldHandle(this.member, handle, this.name);
+    this.value = new HeldHandle(this.member, message.received[0], this.name);
     this.names.keep(this.name, this.value);
   }
 }

@@ -222,6 +222,11 @@ export class Member {
     }
   }
 
+  /** Whether a process is one of the bus, whose control messages count. */
+  isOfBus(process: number): boolean {
+    return this.shared.identityOf(process)?.isTrusted === true;
+  }
+
   /** @throws BusClosedError */
   mustBeOpen(): void {
     if (!this.isOpen)

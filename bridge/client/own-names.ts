@@ -1,6 +1,12 @@
 import { Subject } from 'rxjs';
 import type { NewChannel, Node, Trace } from '#core/index.js';
-import { ControlCode, controlBytes, parseControl } from '#bridge/registry/control-message.js';
+import {
+  arrivalOf,
+  Control,
+  encode,
+  readControl,
+  type FieldsIn,
+} from '#bridge/registry/control-message.js';
 import { codeIn } from './checked-reply.js';
 import type { ArrivedMessage, HandleContext, NodeContext, OwnNode } from './contexts.js';
 import type { DriverClient } from './driver-client.js';
@@ -98,15 +104,15 @@ export class OwnNames {
     this.lost.complete();
   }
 
-  /** `argument` of ReleaseName: '1' if the bus wants a new node for a later ownership, then the name. */
-  exchange(node: Node, argument: string): void {
+  /** Releases the node of a name; if the bus wants another for a later ownership, sends that. */
+  exchange(node: Node, { isQueued, name }: FieldsIn<'ReleaseName'>): void {
     const { member } = this.driver;
     if (!member.isOpen) return;
     /* messages that were sent while the name led here may still arrive */
     if (node.live) member.peer.drain(node);
-    if (!argument.startsWith('1')) return;
+    if (!isQueued) return;
     const { handle } = this.openNode();
-    const bytes = controlBytes(ControlCode.NameNode, argument.slice(1));
+    const bytes = encode(Control.NameNode, { name });
     member.calls.sendControl(this.driver.target, bytes, [handle], null);
     member.peer.release(handle);
   }
@@ -146,11 +152,11 @@ class NameNode extends ReceivingNode {
   }
 
   protected override acceptControl(message: ArrivedMessage, trace: Trace): void {
-    const { code, text } = parseControl(message.copyBytes());
+    const { member } = this;
+    const order = readControl('name node', arrivalOf(message), member.isOfBus(message.origin));
     super.acceptControl(message, trace);
-    const isTrusted = this.member.shared.identityOf(message.origin)?.isTrusted === true;
-    if (code !== ControlCode.ReleaseName || !isTrusted) return;
-    this.member.arrivals.push({ isReply: false, deal: () => this.names.exchange(this.node, text) });
+    if (order === undefined) return;
+    member.arrivals.push({ isReply: false, deal: () => this.names.exchange(this.node, order) });
   }
 }
 

@@ -1,5 +1,5 @@
 import { denialOf, type Denial } from '#bridge/registry/denial.js';
-import type { Introduction } from '#bridge/registry/introduction.js';
+import type { FieldsIn } from '#bridge/registry/control-message.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { describeMessage } from '#bridge/wire/header-text.js';
 import { encodeMessage } from '#bridge/wire/message.js';
@@ -33,7 +33,7 @@ export class Senders {
   }
 
   /** `process` may send as `name`, within what the policy allows. */
-  introduce({ name, process, facet, replyFacet }: Introduction): void {
+  introduce({ name, process, facet, replyFacet }: FieldsIn<'Introduce'>): void {
     const rights = {
       facet: facet && Facet.of(facet),
       replyFacet: replyFacet && Facet.of(replyFacet),

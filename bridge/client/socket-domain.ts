@@ -11,11 +11,11 @@ import {
 } from '#core/index.js';
 import { closeFd, peerCredentials } from '#core/linux/index.js';
 import {
-  ControlCode,
-  controlBytes,
-  parseControl,
+  arrivalOf,
+  Control,
+  encode,
+  readControl,
   Resolution,
-  resolutionBytes,
 } from '#bridge/registry/control-message.js';
 import { SocketClient } from '#bridge/socket/client.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
@@ -212,18 +212,19 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
       const registry = this.openNode(Registry);
       this.message.clear().addTransfer(this.destination(DRIVER_NAME));
       this.message.addTransfer(registry);
-      this.answer(replyTo, controlBytes(ControlCode.Admitted));
+      this.answer(replyTo, encode(Control.Admitted, {}));
       this.peer.release(registry);
     });
   }
 
   /** Every name can be sent to: the bus answers if it has no owner. */
   private resolve(message: Outgoing): void {
-    const { text } = parseControl(message.copyBytes());
+    const question = readControl('registry', arrivalOf(message), false);
+    if (question === undefined) return this.drop(message);
     const replyTo = message.received[message.receivedCount - 1];
     this.later(() => {
-      this.message.clear().addTransfer(this.destination(text));
-      this.answer(replyTo, resolutionBytes(Resolution.Owned, -1));
+      this.message.clear().addTransfer(this.destination(question.name));
+      this.answer(replyTo, encode(Control.Resolved, { resolution: Resolution.Owned, owner: -1 }));
     });
   }
 
@@ -490,7 +491,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
       this.options.onDiagnostic(reason);
       return 1;
     }
-    const bytes = controlBytes(ControlCode.Disconnect, reason);
+    const bytes = encode(Control.Disconnect, { reason });
     message.clear().addPiece(bytes, 0, bytes.length);
     message.origin = BUS_PROCESS;
     if (this.peer.send(inbox, message) === SendStatus.OverQuota) this.endReason = reason;

@@ -12,32 +12,21 @@ import {
   type ConnectionFigures,
   type Credentials,
 } from '#bridge/registry/connection.js';
-import { ControlCode, controlMessage, parseControl } from '#bridge/registry/control-message.js';
 import {
-  fieldsOf,
-  numberOrNone,
-  numbersOrNone,
-  textOrNone,
-  textsOrNone,
-  type Fields,
-} from '#bridge/wire/fields.js';
-import type { ClientOrigin } from '#policy/index.js';
+  Control,
+  controlMessage,
+  readControl,
+  type FieldsIn,
+} from '#bridge/registry/control-message.js';
 
 import type { Arrival } from './admission.js';
 import type { DomainAccess } from './domain-access.js';
 import type { Driver } from './driver.js';
 
-/** A host's description of a client, as JSON; a descriptor that comes with it is the pidfd of the client's process. */
-export interface AdmissionRequest {
-  readonly takesDescriptors: boolean;
-  readonly credentials?: Omit<Credentials, 'pidFd' | 'securityLabel'> & {
-    readonly securityLabel?: string | undefined;
-  };
-}
-
 /** Maxima of a peer that only pays, and receives nothing. */
 const NOTHING = { objects: 0, bytes: 0, descriptors: 0 };
 
+const MALFORMED = 'the request is malformed';
 const CONFINED =
   'a role limits what this process sees of the bus, which only the D-Bus socket supports';
 
@@ -63,27 +52,23 @@ export class Door {
 
   /** Processes a message that has arrived at the root node. */
   take(entry: Arrival): void {
-    const { code, text } = parseControl(entry.bytes);
-    const [object, reply] = entry.handles;
-    const isComplete = entry.handles.length === 2;
-    const isOwn = entry.ownFrom === 0;
-    if (isComplete && isOwn && code === ControlCode.Admit) this.admit(entry, text, object, reply);
-    else if (code === ControlCode.Sync) this.synchronise(entry);
-    else if (code === ControlCode.Accepting && this.domain.isTrusted(entry.origin)) {
-      this.driver.mirrors.setAccepting(entry.origin, text === '1');
-      this.driver.peer.release(...entry.handles);
-    } else if (isComplete && code === ControlCode.Mirror && this.domain.isTrusted(entry.origin)) {
-      this.addMirror(object, reply, entry.origin);
-    } else this.driver.peer.release(...entry.handles);
+    const { handles, origin } = entry;
+    const message = readControl('root', entry, this.domain.isTrusted(origin));
+    const [object, reply] = handles;
+    if (message?.type === 'Admit') this.admit(entry, message, object, reply);
+    else if (message?.type === 'Mirror') this.addMirror(object, reply, origin);
+    else if (message?.type === 'Sync') this.synchronise(entry);
+    else if (message?.type === 'Accepting') {
+      this.driver.mirrors.setAccepting(origin, message.isAccepting);
+    } else if (isAdmission(entry)) this.refuse(object, reply, undefined, MALFORMED);
+    else this.driver.peer.release(...handles);
     entry.descriptors?.drop();
   }
 
   /** Releases the handles once everything that was due when they arrived has been sent. */
-  private synchronise({ handles, origin }: Arrival): void {
+  private synchronise({ handles }: Arrival): void {
     const { peer, mirrors } = this.driver;
-    const letGo = (): void => peer.release(...handles.filter(({ live }) => live));
-    if (this.domain.isTrusted(origin)) mirrors.whenSettled(letGo);
-    else letGo();
+    mirrors.whenSettled(() => peer.release(...handles.filter(({ live }) => live)));
   }
 
   private addMirror(object: Handle, reply: Handle, process: number): void {
@@ -93,20 +78,16 @@ export class Door {
     peer.release(object, reply);
   }
 
-  private admit(entry: Arrival, text: string, inbox: Handle, reply: Handle): void {
-    const request = parseRequest(text);
+  private admit(entry: Arrival, request: FieldsIn<'Admit'>, inbox: Handle, reply: Handle): void {
     const isTrusted = this.domain.isTrusted(entry.origin);
-    const credentials =
-      isTrusted && request !== undefined
-        ? credentialsFrom(request, entry.descriptors?.fds[0], this.driver)
-        : this.domain.credentialsOf(entry.origin);
-    if (request === undefined || credentials === undefined) {
-      return this.refuse(inbox, reply, credentials, 'the request is malformed');
-    }
+    const credentials = isTrusted
+      ? credentialsFrom(request, entry.descriptors?.fds[0], this.driver)
+      : this.domain.credentialsOf(entry.origin);
+    if (credentials === undefined) return this.refuse(inbox, reply, credentials, MALFORMED);
     const refusal = isTrusted ? undefined : this.domain.refusal(credentials);
     if (refusal !== undefined) return this.refuse(inbox, reply, credentials, refusal);
     if (!isTrusted && this.domain.isConfined(credentials)) {
-      return this.refuse(inbox, reply, credentials, CONFINED, ControlCode.Confined);
+      return this.refuse(inbox, reply, credentials, CONFINED, Control.Confined);
     }
     const connection = new Connection(credentials, () => this.figuresOf(connection));
     connection.process = entry.origin;
@@ -126,7 +107,7 @@ export class Door {
   private letIn(connection: Connection, inbox: Handle, reply: Handle): void {
     const { peer } = this.driver;
     const { driver, registry } = this.driver.admit(peer, inbox, connection);
-    const answer = controlMessage(this.message, ControlCode.Admitted);
+    const answer = controlMessage(this.message, Control.Admitted, {});
     answer.addTransfer(driver);
     answer.addTransfer(registry);
     peer.send(reply, answer);
@@ -138,11 +119,11 @@ export class Door {
     reply: Handle,
     credentials: Credentials | undefined,
     reason: string,
-    code: ControlCode = ControlCode.Refused,
+    control: typeof Control.Refused | typeof Control.Confined = Control.Refused,
   ): void {
     const { peer, settings } = this.driver;
     if (credentials?.pidFd !== undefined) settings.closeDescriptor(credentials.pidFd);
-    peer.send(reply, controlMessage(this.message, code, reason));
+    peer.send(reply, controlMessage(this.message, control, { reason }));
     peer.release(inbox);
   }
 
@@ -151,57 +132,19 @@ export class Door {
   }
 }
 
-function parseRequest(text: string): AdmissionRequest | undefined {
-  try {
-    const { takesDescriptors, credentials } = fieldsOf(JSON.parse(text));
-    return {
-      takesDescriptors: takesDescriptors === true,
-      ...(credentials !== undefined && { credentials: parseCredentials(fieldsOf(credentials)) }),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-function parseCredentials(fields: Fields): NonNullable<AdmissionRequest['credentials']> {
-  const { uid, gid, pid, groups, atConsole, origin, securityLabel } = fields;
-  return {
-    uid: numberOrNone(uid),
-    gid: numberOrNone(gid),
-    pid: numberOrNone(pid),
-    groups: numbersOrNone(groups),
-    atConsole: atConsole === true,
-    origin: origin === undefined ? undefined : parseOrigin(fieldsOf(origin)),
-    securityLabel: textOrNone(securityLabel),
-  };
-}
-
-function parseOrigin(fields: Fields): Required<ClientOrigin> {
-  const { executables, isProcessUnknown, cgroup, label, listener } = fields;
-  return {
-    executables: textsOrNone(executables),
-    isProcessUnknown: isProcessUnknown === true,
-    cgroup: textOrNone(cgroup),
-    label: textOrNone(label),
-    listener: textOrNone(listener),
-  };
+/** Whether this is a request to be admitted that can be answered, though it may be malformed. */
+function isAdmission({ bytes, handles, ownFrom }: Arrival): boolean {
+  return bytes[0] === Control.Admit.code && handles.length === 2 && ownFrom === 0;
 }
 
 function credentialsFrom(
-  { credentials }: AdmissionRequest,
+  { credentials }: FieldsIn<'Admit'>,
   pidFd: number | undefined,
   { settings }: Driver,
 ): Credentials | undefined {
   if (credentials === undefined) return undefined;
-  const label = credentials.securityLabel;
   return {
-    uid: credentials.uid,
-    gid: credentials.gid,
-    pid: credentials.pid,
-    groups: credentials.groups,
-    atConsole: credentials.atConsole,
-    origin: credentials.origin,
+    ...credentials,
     pidFd: pidFd === undefined ? undefined : settings.duplicateDescriptor(pidFd),
-    securityLabel: label === undefined ? undefined : Buffer.from(label, 'latin1'),
   };
 }

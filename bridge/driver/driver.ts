@@ -8,12 +8,7 @@ import {
   type ResourceUser,
 } from '#core/index.js';
 import { Connection } from '#bridge/registry/connection.js';
-import {
-  ControlCode,
-  controlBytes,
-  controlMessage,
-  parseControl,
-} from '#bridge/registry/control-message.js';
+import { Control, controlMessage, encode, readControl } from '#bridge/registry/control-message.js';
 import type { DirectoryHandle } from '#bridge/registry/directory-contexts.js';
 import { SECOND_SPACE, uniqueName } from '#bridge/registry/envelope.js';
 import { denialOf } from '#bridge/registry/denial.js';
@@ -164,7 +159,8 @@ export class Driver {
     const { uid } = connection.credentials;
     if (uid !== undefined) this.perUser.set(uid, (this.perUser.get(uid) ?? 0) + 1);
     this.registry.add(connection);
-    const welcome = controlMessage(this.control, ControlCode.Welcome, connection.number);
+    const { number } = connection;
+    const welcome = controlMessage(this.control, Control.Welcome, { number });
     this.peer.send(connection.driverInbox, welcome);
     this.settleShims();
     return connection.uniqueName;
@@ -204,12 +200,8 @@ export class Driver {
     if (handle === undefined) return;
     connection.nameHandles.delete(name);
     this.registry.left(name, connection);
-    const bytes = controlMessage(
-      this.control,
-      ControlCode.ReleaseName,
-      (requeue ? '1' : '0') + name,
-    );
-    this.registry.peer.send(handle, bytes);
+    const message = controlMessage(this.control, Control.ReleaseName, { isQueued: requeue, name });
+    this.registry.peer.send(handle, message);
     this.settleShims();
     if (connection.process === 0 || !handle.live) return;
     const giveUp = this.mirrors.expectRelease(handle);
@@ -310,7 +302,7 @@ export class Driver {
     this.announceDeparture(connection);
     for (const name of registry.names.joinedNamesOf(connection)) this.takeName(name, connection);
     connection.isMonitor = true;
-    this.voice.instruct(connection.driverInbox, controlBytes(ControlCode.BecomeMonitor));
+    this.voice.instruct(connection.driverInbox, encode(Control.BecomeMonitor, {}));
     this.settleShims();
     registry.run();
     registry.watch(capture, rules, connection);
@@ -334,7 +326,7 @@ export class Driver {
   disconnect(connection: Connection, reason: string): void {
     this.peer.send(
       connection.driverInbox,
-      controlMessage(this.control, ControlCode.Disconnect, reason),
+      controlMessage(this.control, Control.Disconnect, { reason }),
     );
   }
 
@@ -434,18 +426,18 @@ export class Driver {
   }
 
   private receivedControl(connection: Connection, entry: Arrival): void {
-    const { code, text: name } = parseControl(entry.bytes);
-    if (code === ControlCode.Denied) noteReportedDenial(this, connection, name);
-    const [handle, ...others] = entry.handles;
-    const isWanted =
-      code === ControlCode.NameNode &&
-      entry.ownFrom === 0 &&
-      this.registry.names.queuedOwners(name).includes(connection) &&
-      !connection.nameHandles.has(name);
-    if (isWanted && handle !== undefined) this.keepNameNode(name, connection, handle);
-    else if (handle !== undefined) others.push(handle);
     entry.descriptors?.drop();
-    this.peer.release(...others.filter(({ live }) => live));
+    const message = readControl('driver', entry, !connection.isNative);
+    if (message?.type === 'NameNode' && this.awaitsNode(connection, message.name)) {
+      return this.keepNameNode(message.name, connection, entry.handles[0]);
+    }
+    if (message?.type === 'Denied') noteReportedDenial(this, connection, message);
+    this.peer.release(...entry.handles.filter(({ live }) => live));
+  }
+
+  private awaitsNode(connection: Connection, name: string): boolean {
+    const isOwner = this.registry.names.queuedOwners(name).includes(connection);
+    return isOwner && !connection.nameHandles.has(name);
   }
 
   /** The registry holds the handles to name nodes, so it is notified when the nodes end. */
@@ -483,7 +475,7 @@ export class Driver {
 /** Bounds the wait for a native peer to release the node of a name that it has lost: it must not hold up the bus. */
 const WITHDRAWAL_MAX_MS = 500;
 
-const DEALT = controlBytes(ControlCode.Dealt);
+const DEALT = encode(Control.Dealt, {});
 const scanned = new MessageHeader();
 
 /** Why a message that a native peer has sent to its own node here is refused; undefined: it is valid. */

@@ -1,10 +1,11 @@
 import type { Handle, Node } from '#core/index.js';
 import {
-  ControlCode,
+  arrivalOf,
+  Control,
   controlMessage,
-  parseControl,
-  parseResolution,
-  type Control,
+  readControl,
+  Resolution,
+  type MessageTo,
 } from '#bridge/registry/control-message.js';
 
 import { blame } from './blame.js';
@@ -26,8 +27,18 @@ import type { Shim } from './shim.js';
 interface Arrival {
   readonly shim: Shim;
   readonly node: ShimNode;
-  readonly bytes: Uint8Array;
+  readonly order: MessageTo<'inbox' | 'name node'>;
 }
+
+/** The driver's answer to the request to admit a client; undefined: it is malformed, or there is none. */
+interface Admission {
+  readonly shim: Shim;
+  readonly answer: MessageTo<'admission'> | undefined;
+  readonly handles: readonly ShimHandle[];
+}
+
+/** An answer that cannot be read counts as this one. */
+const UNOWNED = { resolution: Resolution.Unowned, owner: -1 };
 
 /**
  * Control messages for the shims of a host. A sink may not start operations of the core, so
@@ -37,7 +48,7 @@ interface Arrival {
 export class ControlInbox {
   private readonly host: Host;
   private arrivals: Arrival[] = [];
-  private admissions: { shim: Shim; bytes: Uint8Array; handles: readonly ShimHandle[] }[] = [];
+  private admissions: Admission[] = [];
   private rejected: Rejected[] = [];
   private unanswered: { readonly shim: Shim; readonly serial: number }[] = [];
 
@@ -46,17 +57,21 @@ export class ControlInbox {
   }
 
   accept(shim: Shim, node: ShimNode, message: ArrivedMessage): void {
-    const bytes = message.copyBytes();
-    if (node.context === ADMISSION) {
+    const { context } = node;
+    const arrival = arrivalOf(message);
+    const isOfBus = this.host.isOurs(message.origin);
+    if (context === ADMISSION) {
       const handles = message.received.slice(0, message.receivedCount);
-      this.admissions.push({ shim, bytes, handles });
-    } else if (node.context instanceof Lookup) {
+      this.admissions.push({ shim, answer: readControl('admission', arrival, isOfBus), handles });
+    } else if (context instanceof Lookup) {
       const handle = message.receivedCount > 0 ? message.received[0] : null;
-      const { resolution, owner } = parseResolution(bytes);
-      node.context.answer(resolution, owner, handle);
+      const { resolution, owner } = readControl('lookup', arrival, isOfBus) ?? UNOWNED;
+      context.answer(resolution, owner, handle);
       this.host.continueWith(shim);
-    } else {
-      this.arrivals.push({ shim, node, bytes });
+    } else if (context === INBOX || context === NAME_NODE) {
+      const place = context === INBOX ? 'inbox' : 'name node';
+      const order = readControl(place, arrival, isOfBus);
+      if (order !== undefined) this.arrivals.push({ shim, node, order });
     }
   }
 
@@ -81,8 +96,8 @@ export class ControlInbox {
   }
 
   run(): void {
-    for (const { shim, bytes, handles } of this.admissions.splice(0)) {
-      if (shim.live) this.attempt(shim, 0, () => this.admitted(shim, parseControl(bytes), handles));
+    for (const admission of this.admissions.splice(0)) {
+      if (admission.shim.live) this.attempt(admission.shim, 0, () => this.admitted(admission));
     }
     while (this.arrivals.length > 0) {
       const arrivals = this.arrivals;
@@ -144,16 +159,12 @@ export class ControlInbox {
     else host.diagnostics.report(peer, 'notice', text, () => ({ receiver }));
   }
 
-  private carryOut({ shim, node, bytes }: Arrival): void {
-    const { code, text, number } = parseControl(bytes);
-    if (node.context === NAME_NODE && code === ControlCode.ReleaseName) {
-      this.releaseName(shim, node, text.startsWith('1'), text.slice(1));
-    }
-    if (node.context !== INBOX) return;
-    if (code === ControlCode.Welcome) this.welcome(shim, number);
-    else if (code === ControlCode.Dealt) this.host.continueWith(shim);
-    else if (code === ControlCode.BecomeMonitor) this.becomeMonitor(shim);
-    else if (code === ControlCode.Disconnect) this.host.close(shim, text);
+  private carryOut({ shim, node, order }: Arrival): void {
+    if (order.type === 'ReleaseName') this.releaseName(shim, node, order.isQueued, order.name);
+    else if (order.type === 'Welcome') this.welcome(shim, order.number);
+    else if (order.type === 'Dealt') this.host.continueWith(shim);
+    else if (order.type === 'BecomeMonitor') this.becomeMonitor(shim);
+    else if (order.type === 'Disconnect') this.host.close(shim, order.reason);
   }
 
   /**
@@ -177,16 +188,16 @@ export class ControlInbox {
 
   /** The registry is gone, so nobody can admit this client. */
   refused(shim: Shim): void {
-    this.admissions.push({ shim, bytes: new Uint8Array(1), handles: [] });
+    this.admissions.push({ shim, answer: undefined, handles: [] });
   }
 
   /** The driver, in another process, has admitted a client or refused it. */
-  private admitted(shim: Shim, { code, text }: Control, handles: readonly ShimHandle[]): void {
-    if (code === ControlCode.Admitted && handles.length === 2) {
+  private admitted({ shim, answer, handles }: Admission): void {
+    if (answer?.type === 'Admitted') {
       const [driver, registry] = handles;
       shim.attach(shim.connection, driver, registry);
       this.host.continueWith(shim);
-    } else this.host.close(shim, `the registry did not admit it: ${text}`);
+    } else this.host.close(shim, `the registry did not admit it: ${answer?.reason ?? ''}`);
   }
 
   private welcome(shim: Shim, number: number): void {
@@ -208,7 +219,7 @@ export class ControlInbox {
     if (!requeue) return;
     const { node: next, handle } = shim.peer.createNode();
     next.context = NAME_NODE;
-    const message = controlMessage(this.host.control, ControlCode.NameNode, name);
+    const message = controlMessage(this.host.control, Control.NameNode, { name });
     message.addTransfer(handle);
     shim.peer.send(shim.driver.handle, message);
     shim.peer.release(handle);

@@ -125,11 +125,15 @@ export class Entrance {
    *
    * @throws SystemError: the socket is still the caller's
    */
-  greet(fd: number, { isUnix, nonce }: NewClient, credentials: SocketCredentials): void {
+  greet(
+    fd: number,
+    { isUnix, nonce }: Pick<NewClient, 'isUnix' | 'nonce'>,
+    credentials: SocketCredentials,
+  ): void {
     if (!isUnix) setNoDelay(fd);
     const server = this.newSaslServer(credentials, isUnix);
     const handshake = new Handshake(this.host, fd, credentials, server, {
-      nonce: nonce === undefined ? undefined : bytesOf(nonce),
+      nonce,
       canPassUnixFds: isUnix,
     });
     this.host.poller.watch(handshake);
@@ -247,8 +251,4 @@ export function mayClaim({ uid, pid, pidFd }: Credentials, claimedUid: number): 
 
 function credentialsOf(fd: number, isUnix: boolean): SocketCredentials {
   return isUnix ? SocketCredentials.of(fd) : SocketCredentials.none();
-}
-
-function bytesOf(base64: string): Uint8Array {
-  return new Uint8Array(Buffer.from(base64, 'base64'));
 }

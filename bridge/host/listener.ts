@@ -22,10 +22,9 @@ export class Listener {
   constructor(host: Host, fd: number) {
     this.host = host;
     this.fd = fd;
-    const nonce = host.options.nonces?.get(fd);
     this.client = {
       isUnix: socketDomain(fd) === AF_UNIX,
-      nonce: nonce && Buffer.from(nonce).toString('base64'),
+      nonce: host.options.nonces?.get(fd),
       listener: host.options.addresses?.get(fd),
     };
   }

@@ -3,7 +3,7 @@ import { Driver } from '#bridge/driver/driver.js';
 import { INTERFACES } from '#bridge/driver/interfaces.js';
 import { status } from '#bridge/driver/status.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
-import { ControlCode, controlMessage } from '#bridge/registry/control-message.js';
+import { Control, controlMessage } from '#bridge/registry/control-message.js';
 import type { Registry } from '#bridge/registry/registry.js';
 import { NewNode, SendStatus } from '#core/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -69,7 +69,7 @@ export class LocalRegistry implements RegistryAccess {
   resolve(shim: Shim, name: string, header: MessageHeader): Lookup | null {
     const { host } = this;
     const lookup = new Lookup(name);
-    const message = controlMessage(host.control, ControlCode.Resolve, name);
+    const message = controlMessage(host.control, Control.Resolve, { name });
     message.newNode = NewNode.OneShot;
     message.newNodeContext = lookup;
     const status = shim.peer.send(shim.registry, message);

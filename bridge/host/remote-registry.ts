@@ -1,12 +1,7 @@
 import { DescriptorSet, Message, NewNode, SendStatus, type Handle } from '#core/index.js';
 import { closeFd, duplicate } from '#core/linux/index.js';
-import type { AdmissionRequest } from '#bridge/driver/door.js';
-import {
-  Connection,
-  type ConnectionFigures,
-  type Credentials,
-} from '#bridge/registry/connection.js';
-import { ControlCode, controlMessage } from '#bridge/registry/control-message.js';
+import { Connection, type Credentials } from '#bridge/registry/connection.js';
+import { Control, controlMessage } from '#bridge/registry/control-message.js';
 import type { DirectoryNodeContext, DirectoryPeer } from '#bridge/registry/directory-contexts.js';
 import type { HostReport } from '#bridge/registry/host-report.js';
 import { Replica, Synchronisation } from '#bridge/registry/replica.js';
@@ -52,6 +47,7 @@ export class RemoteRegistry implements RegistryAccess {
     };
     const peer: DirectoryPeer = host.domain.openPeer({ user, onArrival });
     this.directory = new Replica(peer, host.grants, {
+      isOfBus: (process) => domain.isTrusted(process),
       withheld: ({ header }, sender, facet) => host.witness.showRefusal(header, sender, facet),
       missed: (inbox, sender, message) => signalMissed(host, inbox, sender, message),
       ownerChanged: (name) => host.forgetName(name),
@@ -68,15 +64,10 @@ export class RemoteRegistry implements RegistryAccess {
   }
 
   admit(shim: Shim, credentials: Credentials): void {
-    const { uid, gid, pid, groups, atConsole, origin, pidFd, securityLabel } = credentials;
-    const plain = { uid, gid, pid, groups, atConsole, origin };
+    const { pidFd } = credentials;
+    const takesDescriptors = shim.hasUnixFds;
     shim.connection = new Connection(credentials, () => figuresOf(shim));
-    const label = securityLabel && Buffer.from(securityLabel).toString('latin1');
-    const request: AdmissionRequest = {
-      takesDescriptors: shim.hasUnixFds,
-      credentials: { ...plain, ...(label !== undefined && { securityLabel: label }) },
-    };
-    const message = controlMessage(this.message, ControlCode.Admit, JSON.stringify(request));
+    const message = controlMessage(this.message, Control.Admit, { takesDescriptors, credentials });
     const inbox = shim.peer.createNode();
     inbox.node.context = INBOX;
     message.addTransfer(inbox.handle);
@@ -93,7 +84,7 @@ export class RemoteRegistry implements RegistryAccess {
 
   resolve(shim: Shim, name: string, header: MessageHeader): null {
     const lookup = new Lookup(name);
-    const message = controlMessage(this.message, ControlCode.Resolve, name);
+    const message = controlMessage(this.message, Control.Resolve, { name });
     message.newNode = NewNode.OneShot;
     message.newNodeContext = lookup;
     shim.hold(header, lookup);
@@ -125,9 +116,8 @@ export class RemoteRegistry implements RegistryAccess {
 
   setAccepting(isAccepting: boolean): void {
     const { peer } = this.directory;
-    const text = isAccepting ? '1' : '0';
-    if (this.door.live)
-      peer.send(this.door, controlMessage(this.question, ControlCode.Accepting, text));
+    const message = controlMessage(this.question, Control.Accepting, { isAccepting });
+    if (this.door.live) peer.send(this.door, message);
   }
 
   left(shim: Shim): void {
@@ -152,7 +142,7 @@ export class RemoteRegistry implements RegistryAccess {
       cancel();
       for (const action of actions) action();
     };
-    const message = controlMessage(this.question, ControlCode.Sync);
+    const message = controlMessage(this.question, Control.Sync, {});
     message.newNode = NewNode.OneShot;
     message.newNodeContext = new Synchronisation(finish);
     const cancel = this.host.at(performance.now() + NEWS_TIMEOUT_MS, finish);
@@ -170,7 +160,7 @@ export class RemoteRegistry implements RegistryAccess {
   private follow(domain: HostDomain): void {
     const { peer } = this.directory;
     const { handle } = peer.createNode();
-    const message = controlMessage(this.question, ControlCode.Mirror);
+    const message = controlMessage(this.question, Control.Mirror, {});
     message.addTransfer(handle);
     message.newNode = NewNode.OneShot;
     peer.send(this.door, message);
@@ -188,8 +178,10 @@ export class RemoteRegistry implements RegistryAccess {
   }
 
   private report(): HostReport {
-    const figures: [number, ConnectionFigures][] = [];
-    for (const shim of this.host.connected) figures.push([shim.number, figuresOf(shim)]);
+    const figures = [...this.host.connected].map((shim) => ({
+      number: shim.number,
+      of: figuresOf(shim),
+    }));
     return { status: hostStatus(this.host), denials: this.host.denials.list(), figures };
   }
 }

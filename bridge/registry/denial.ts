@@ -12,13 +12,6 @@ export interface Denial {
   readonly fields: { readonly why: string; readonly message: string; readonly rule?: string };
 }
 
-/** A native peer's report of a message that it refused by the policy that the bus sent it; as JSON. */
-export interface ReportedDenial {
-  /** the unique name of the sender */
-  readonly sender: string;
-  readonly fields: Denial['fields'];
-}
-
 /** The denial of a message that `facet` has just refused. */
 export function denialOf(facet: Facet, header: MessageHeader): Denial {
   const { lastRule } = facet;

@@ -1,59 +1,54 @@
-import { deserialize, serialize } from 'node:v8';
-
-import type { BusLimits, PolicyRules } from '#policy/index.js';
 import type { Handle } from '#core/index.js';
+import { MATCH_RULE_MAX_LENGTH, NAME_MAX_LENGTH } from '#bridge/wire/limits.js';
+
+import type { Connection } from './connection.js';
+import { CREDENTIALS } from './credential-fields.js';
+import { bool, i32, list, record, text, u32, variants, type ValueOf } from './field-types.js';
 import type { MatchRule } from './match-rule.js';
-import type { Connection, Credentials } from './connection.js';
+import { BUS_LIMITS, POLICY_RULES } from './policy-fields.js';
+
+/** -1: it has not said Hello, or there is none */
+const NUMBER = i32;
+const NAME = text(NAME_MAX_LENGTH);
+const RULE = text(MATCH_RULE_MAX_LENGTH);
+
+/** It has begun or ceased to own or wait for the name. */
+const MEMBERSHIP = record({ number: NUMBER, name: NAME });
+const SUBSCRIPTION = record({ number: NUMBER, rule: RULE });
 
 /**
  * A change of a directory, as its replicas in other processes receive it. Connections are given by number
  * (envelope.ts). With `connection` comes a handle to its inbox, with `monitor` one to the node where copies arrive.
  */
-export type DirectoryChange =
-  | {
-      readonly kind: 'connection';
-      readonly number: number;
-      /** its process in the domain; 0 is that of the registry */
-      readonly process: number;
-      readonly credentials: Credentials;
-      readonly takesDescriptors: boolean;
-      readonly isNative: boolean;
-    }
-  | { readonly kind: 'gone'; readonly number: number; readonly dropsRulesNaming: boolean }
-  /** it has begun or ceased to own or wait for the name */
-  | { readonly kind: 'joined' | 'left'; readonly number: number; readonly name: string }
-  /** -1: no owner */
-  | {
-      readonly kind: 'owner';
-      readonly name: string;
-      readonly oldOwner: number;
-      readonly newOwner: number;
-    }
-  | { readonly kind: 'subscribed' | 'unsubscribed'; readonly number: number; readonly rule: string }
-  | { readonly kind: 'monitor'; readonly number: number; readonly rules: readonly string[] }
-  | { readonly kind: 'policy'; readonly rules: PolicyRules; readonly limits: BusLimits };
-
-export function encodeChange(change: DirectoryChange): Uint8Array {
-  return serialize(change);
-}
-
-/** Only the registry sends changes, and it runs the same program: this type is its own. */
-export function decodeChange(bytes: Uint8Array): DirectoryChange {
-  return deserialize(bytes);
-}
+export const DIRECTORY_CHANGE = variants({
+  connection: record({
+    number: NUMBER,
+    /** its process in the domain; 0 is that of the registry */
+    process: u32,
+    credentials: CREDENTIALS,
+    takesDescriptors: bool,
+    isNative: bool,
+  }),
+  gone: record({ number: NUMBER, dropsRulesNaming: bool }),
+  joined: MEMBERSHIP,
+  left: MEMBERSHIP,
+  owner: record({ name: NAME, oldOwner: NUMBER, newOwner: NUMBER }),
+  subscribed: SUBSCRIPTION,
+  unsubscribed: SUBSCRIPTION,
+  monitor: record({ number: NUMBER, rules: list(RULE, 1 << 16) }),
+  policy: record({ rules: POLICY_RULES, limits: BUS_LIMITS }),
+});
+export type DirectoryChange = ValueOf<typeof DIRECTORY_CHANGE>;
+export type ChangeOf<K extends DirectoryChange['kind']> = Extract<DirectoryChange, { kind: K }>;
 
 export function appearance(connection: Connection): DirectoryChange {
-  const { number, process, takesDescriptors, isNative } = connection;
-  /* a descriptor means nothing in another process */
-  const { uid, gid, pid, groups, securityLabel, atConsole, origin } = connection.credentials;
-  const plain = { uid, gid, pid, groups, securityLabel, atConsole, origin };
-  const credentials = { ...plain, pidFd: undefined };
+  const { number, process, credentials, takesDescriptors, isNative } = connection;
   return { kind: 'connection', number, process, credentials, takesDescriptors, isNative };
 }
 
 /** `connection` becomes a monitor. */
 export function watching(connection: Connection, rules: readonly MatchRule[]): DirectoryChange {
-  return { kind: 'monitor', number: connection.number, rules: rules.map(({ text }) => text) };
+  return { kind: 'monitor', number: connection.number, rules: rules.map(({ text: each }) => each) };
 }
 
 /** A change, with the registry's handle to the node that it is about. */

@@ -1,7 +1,18 @@
-import { deserialize, serialize } from 'node:v8';
+import { NAME_MAX_LENGTH } from '#bridge/wire/limits.js';
 
 import type { ConnectionFigures } from './connection.js';
 import type { DenialRow } from './denials.js';
+import {
+  i32,
+  integer,
+  integers,
+  list,
+  nullable,
+  prose,
+  record,
+  text,
+  type FieldType,
+} from './field-types.js';
 
 /** A host of a bus, with counts of what it holds. */
 export interface HostStatus {
@@ -21,19 +32,60 @@ export interface HostStatus {
   readonly facetChecks: number;
 }
 
-/** A host's answer to `ControlCode.Report`. */
+/** A host's account of itself and its connections. */
 export interface HostReport {
   readonly status: HostStatus;
   readonly denials: readonly DenialRow[];
   /** by number (envelope.ts) */
-  readonly figures: readonly (readonly [number, ConnectionFigures])[];
+  readonly figures: readonly { readonly number: number; readonly of: ConnectionFigures }[];
 }
 
-export function encodeReport(report: HostReport): Uint8Array {
-  return serialize(report);
-}
+const STATUS: FieldType<HostStatus> = integers(
+  'process',
+  'pid',
+  'connections',
+  'peers',
+  'nodes',
+  'handles',
+  'channels',
+  'messages',
+  'facetsCompiled',
+  'facetChecks',
+);
 
-/** Only hosts of the bus send reports, and they run the same program: this type is theirs. */
-export function decodeReport(bytes: Uint8Array): HostReport {
-  return deserialize(bytes);
-}
+const LINE = prose(1 << 13);
+
+const DENIAL: FieldType<DenialRow> = record({
+  program: nullable(LINE),
+  uid: nullable(integer),
+  pid: nullable(integer),
+  name: text(NAME_MAX_LENGTH),
+  message: LINE,
+  why: LINE,
+  rule: nullable(LINE),
+  count: integer,
+  firstMs: integer,
+  lastMs: integer,
+});
+
+const FIGURES: FieldType<ConnectionFigures> = integers(
+  'incomingMessages',
+  'incomingBytes',
+  'outgoingMessages',
+  'outgoingBytes',
+  'waitingIncomingBytes',
+  'waitingIncomingDescriptors',
+  'waitingOutgoingMessages',
+  'waitingOutgoingBytes',
+  'waitingOutgoingDescriptors',
+  'peakOutgoingBytes',
+  'pendingCalls',
+  'owedReplies',
+  'destinations',
+);
+
+export const HOST_REPORT: FieldType<HostReport> = record({
+  status: STATUS,
+  denials: list(DENIAL, 1 << 16),
+  figures: list(record({ number: i32, of: FIGURES }), 1 << 20),
+});

@@ -8,11 +8,11 @@ import {
 } from '#core/index.js';
 
 import type { ConnectionFigures } from './connection.js';
-import { ControlCode, controlMessage } from './control-message.js';
+import { Control, controlMessage, readControl } from './control-message.js';
 import type { DenialRow } from './denials.js';
-import { encodeChange, type DirectoryChange } from './directory-change.js';
+import type { DirectoryChange } from './directory-change.js';
 import type { DirectoryHandle, DirectoryNodeContext } from './directory-contexts.js';
-import { decodeReport, type HostStatus } from './host-report.js';
+import type { HostStatus } from './host-report.js';
 import type { Registry } from './registry.js';
 import type { NewClient } from './replica.js';
 
@@ -109,7 +109,7 @@ export class Mirrors {
       this.tell(mirror, change, object, false);
     }
     this.mirrors.add(mirror);
-    this.registry.peer.send(reply, controlMessage(this.message, ControlCode.Admitted));
+    this.registry.peer.send(reply, controlMessage(this.message, Control.Mirrored, {}));
     this.onHostsChanged?.();
   }
 
@@ -134,7 +134,7 @@ export class Mirrors {
   bringClient(process: number, client: NewClient, socket: DescriptorSet): SendStatus | undefined {
     const mirror = [...this.mirrors].find((each) => each.process === process);
     if (mirror === undefined) return undefined;
-    const message = controlMessage(this.message, ControlCode.Client, JSON.stringify(client));
+    const message = controlMessage(this.message, Control.Client, client);
     message.descriptors = socket;
     return this.registry.peer.send(mirror.handle, message);
   }
@@ -181,7 +181,7 @@ export class Mirrors {
     const round: ReportRound = { awaited: this.mirrors.size, done: action };
     if (round.awaited === 0) return action();
     for (const mirror of this.mirrors) {
-      const message = controlMessage(this.message, ControlCode.Report);
+      const message = controlMessage(this.message, Control.Report, {});
       message.newNode = NewNode.OneShot;
       message.newNodeContext = new ReportRequest(mirror, round);
       this.registry.peer.send(mirror.handle, message);
@@ -209,11 +209,14 @@ export class Mirrors {
   received(entry: Extract<Received, { type: 0 }>): boolean {
     const { context } = entry.node;
     if (!(context instanceof ReportRequest)) return false;
-    const report = decodeReport(entry.bytes);
-    context.mirror.status = report.status;
-    context.mirror.denials = report.denials;
-    context.mirror.figures = new Map(report.figures);
-    finish(context.round);
+    const { mirror, round } = context;
+    const { report } = readControl('report', entry, entry.origin === mirror.process) ?? {};
+    if (report !== undefined) {
+      mirror.status = report.status;
+      mirror.denials = report.denials;
+      mirror.figures = new Map(report.figures.map(({ number, of }) => [number, of]));
+    }
+    finish(round);
     return true;
   }
 
@@ -268,9 +271,7 @@ export class Mirrors {
     handle: Handle | undefined,
     isAwaited: boolean,
   ): void {
-    const message = controlMessage(this.message, ControlCode.Change);
-    const bytes = encodeChange(change);
-    message.addPiece(bytes, 0, bytes.length);
+    const message = controlMessage(this.message, Control.Change, { change });
     if (handle !== undefined) message.addTransfer(handle);
     if (isAwaited) {
       message.newNode = NewNode.OneShot;

@@ -10,18 +10,11 @@ import {
 } from '#core/index.js';
 
 import { Connection } from './connection.js';
-import {
-  ControlCode,
-  controlMessage,
-  parseControl,
-  Resolution,
-  resolutionBytes,
-} from './control-message.js';
+import { Control, controlMessage, readControl, Resolution } from './control-message.js';
 import { appearance, watching, type ChangeWithHandle } from './directory-change.js';
 import { Directory, type DirectoryEvents } from './directory.js';
 import type { DirectoryHandle, DirectoryPeer } from './directory-contexts.js';
 import type { Grants } from './grants.js';
-import { encodeIntroduction, type Introduction } from './introduction.js';
 import type { MatchRule } from './match-rule.js';
 import { Mirrors } from './mirrors.js';
 import { Monitor } from './monitors.js';
@@ -202,23 +195,20 @@ export class Registry extends Directory {
   }
 
   private asked(entry: Extract<Received, { type: 0 }>): void {
-    const reply = entry.handles[0];
-    const { code, text: name } = parseControl(entry.bytes);
+    entry.descriptors?.drop();
     const sender = senderAt(entry.node);
-    const isRequest = sender !== undefined && code === ControlCode.Resolve && entry.ownFrom === 0;
-    if (reply === undefined || !isRequest) return this.ignore(entry);
+    const message = sender && readControl('registry', entry, !sender.isNative);
+    if (sender === undefined || message === undefined) {
+      return this.peer.release(...entry.handles.filter(({ live }) => live));
+    }
+    const { name } = message;
+    const [reply] = entry.handles;
     this.lookups++;
     if (this.mirrors.count === 0) return this.resolve(name, sender, reply);
     /* a new owner is notified before anyone can send to it */
     this.mirrors.whenSettled(() => {
       if (reply.live) this.resolve(name, sender, reply);
     });
-  }
-
-  /** Drops a message that is not a Resolve request with a reply handle of the sender's own. */
-  private ignore({ handles, descriptors }: Extract<Received, { type: 0 }>): void {
-    descriptors?.drop();
-    this.peer.release(...handles.filter(({ live }) => live));
   }
 
   private resolve(name: string, sender: Connection, reply: Handle): void {
@@ -263,13 +253,9 @@ export class Registry extends Directory {
     const known = receiver.introduced.get(number);
     if (known?.facet === facet && known.replyFacet === replyFacet) return;
     receiver.introduced.set(number, { facet, replyFacet });
-    const introduction: Introduction = {
-      name,
-      process,
-      facet: facet?.data ?? null,
-      replyFacet: replyFacet?.data ?? null,
-    };
-    this.instruct(receiver, ControlCode.Introduce, encodeIntroduction(introduction));
+    const facets = { facet: facet?.data ?? null, replyFacet: replyFacet?.data ?? null };
+    const message = controlMessage(this.answer, Control.Introduce, { name, process, ...facets });
+    this.instruct(receiver, message);
   }
 
   /** Updates what introduced peers may send to each other, which depends on their names. */
@@ -283,11 +269,12 @@ export class Registry extends Directory {
   }
 
   private tellOfStrangers(connection: Connection): void {
-    this.instruct(connection, ControlCode.Strangers, this.grants.isOpen ? '1' : '0');
+    const areWelcome = this.grants.isOpen;
+    this.instruct(connection, controlMessage(this.answer, Control.Strangers, { areWelcome }));
   }
 
-  private instruct({ inbox }: Connection, code: ControlCode, text: string): void {
-    if (inbox.live) this.peer.send(inbox, controlMessage(this.answer, code, text));
+  private instruct({ inbox }: Connection, message: Message<never, never>): void {
+    if (inbox.live) this.peer.send(inbox, message);
   }
 
   private replyUnowned(to: Handle, name: string, sender: Connection): void {
@@ -304,9 +291,7 @@ export class Registry extends Directory {
     handle: Handle | undefined,
     owner: number,
   ): void {
-    const message = this.answer.clear();
-    const bytes = resolutionBytes(resolution, owner);
-    message.addPiece(bytes, 0, bytes.length);
+    const message = controlMessage(this.answer, Control.Resolved, { resolution, owner });
     if (handle !== undefined) message.addTransfer(handle);
     /* if the message cannot be sent, HANDLE_RELEASE tells the asker that no answer comes */
     if (this.peer.send(to, message) !== SendStatus.Sent && to.live) this.peer.release(to);

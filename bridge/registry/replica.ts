@@ -1,10 +1,8 @@
 import { Message, ReceivedType, type Received } from '#core/index.js';
 
-import { fieldsOf, textOrNone } from '#bridge/wire/fields.js';
-
 import { Connection, NO_CREDENTIALS, NO_FIGURES } from './connection.js';
-import { ControlCode, parseControl } from './control-message.js';
-import { decodeChange, type DirectoryChange } from './directory-change.js';
+import { Control, controlMessage, readControl, type FieldsIn } from './control-message.js';
+import type { ChangeOf, DirectoryChange } from './directory-change.js';
 import type {
   DirectoryHandle,
   DirectoryHandleContext,
@@ -14,27 +12,23 @@ import type {
 import { Directory, type DirectoryEvents } from './directory.js';
 import { uniqueName } from './envelope.js';
 import type { Grants } from './grants.js';
-import { encodeReport, type HostReport } from './host-report.js';
+import type { HostReport } from './host-report.js';
 import { validMatchRule } from './match-rule.js';
 import { Monitor } from './monitors.js';
 
 /** A client that another process has accepted; its socket comes with the message. */
-export interface NewClient {
-  readonly isUnix: boolean;
-  /** the bytes that it has to send first (nonce-tcp), in base64 */
-  readonly nonce?: string | undefined;
-  /** the address that it has connected to, without guid */
-  readonly listener?: string | undefined;
-}
+export type NewClient = FieldsIn<'Client'>;
 
 type Arrival = Extract<Received<DirectoryNodeContext, DirectoryHandleContext>, { type: 0 }>;
 
 export interface ReplicaEvents extends DirectoryEvents {
+  /** whether a process of the domain is one of the bus */
+  isOfBus(process: number): boolean;
   /** `fd` is valid only during the call. */
   clientCame(fd: number, client: NewClient): void;
   /** A name has another owner, or none. */
   ownerChanged(name: string): void;
-  policyChanged(change: Extract<DirectoryChange, { kind: 'policy' }>): void;
+  policyChanged(change: ChangeOf<'policy'>): void;
   report(): HostReport;
 }
 
@@ -78,31 +72,21 @@ export class Replica extends Directory {
   }
 
   private received(entry: Arrival): void {
-    const { code } = parseControl(entry.bytes.slice(0, 1));
-    if (code === ControlCode.Client) return this.clientCame(entry);
+    const message = readControl('replica', entry, this.events.isOfBus(entry.origin));
+    const { descriptors } = entry;
     const handles = [...entry.handles];
-    if (code === ControlCode.Change) {
-      const change = decodeChange(entry.bytes.subarray(1));
+    if (message?.type === 'Client') {
+      if (descriptors !== null) this.events.clientCame(descriptors.fds[0], message);
+    } else if (message?.type === 'Change') {
+      const { change } = message;
       const brings = change.kind === 'connection' || change.kind === 'monitor';
       this.apply(change, brings ? handles.shift() : undefined);
-    } else if (code === ControlCode.Report && handles.length > 0) {
-      const bytes = encodeReport(this.events.report());
-      const message = this.answer.clear();
-      message.addPiece(bytes, 0, bytes.length);
-      this.peer.send(handles.shift()!, message);
+    } else if (message?.type === 'Report') {
+      const report = this.events.report();
+      this.peer.send(handles.shift()!, controlMessage(this.answer, Control.Reported, { report }));
     }
-    this.peer.release(...handles);
-  }
-
-  private clientCame({ bytes, descriptors }: Arrival): void {
-    const { isUnix, nonce, listener } = fieldsOf(JSON.parse(parseControl(bytes).text));
-    const client: NewClient = {
-      isUnix: isUnix === true,
-      nonce: textOrNone(nonce),
-      listener: textOrNone(listener),
-    };
-    if (descriptors !== null) this.events.clientCame(descriptors.fds[0], client);
     descriptors?.drop();
+    this.peer.release(...handles);
   }
 
   private apply(change: DirectoryChange, handle: DirectoryHandle | undefined): void {
@@ -131,12 +115,10 @@ export class Replica extends Directory {
     }
   }
 
-  private appeared(
-    change: Extract<DirectoryChange, { kind: 'connection' }>,
-    handle: DirectoryHandle | undefined,
-  ): void {
+  private appeared(change: ChangeOf<'connection'>, handle: DirectoryHandle | undefined): void {
     if (handle === undefined) return;
-    const connection = new Connection(change.credentials, () => NO_FIGURES);
+    const credentials = { ...change.credentials, pidFd: undefined };
+    const connection = new Connection(credentials, () => NO_FIGURES);
     connection.number = change.number;
     connection.uniqueName = uniqueName(change.number);
     connection.process = change.process;
@@ -147,7 +129,7 @@ export class Replica extends Directory {
     this.add(connection);
   }
 
-  private owned({ name, oldOwner, newOwner }: Extract<DirectoryChange, { kind: 'owner' }>): void {
+  private owned({ name, oldOwner, newOwner }: ChangeOf<'owner'>): void {
     const owner = this.numbered.get(newOwner);
     this.noteOwnership({ name, oldOwner: this.numbered.get(oldOwner), newOwner: owner });
     if (owner === undefined) this.owners.delete(name);
@@ -156,7 +138,7 @@ export class Replica extends Directory {
   }
 
   private watched(
-    { rules }: Extract<DirectoryChange, { kind: 'monitor' }>,
+    { rules }: ChangeOf<'monitor'>,
     handle: DirectoryHandle | undefined,
     connection: Connection | undefined,
   ): void {

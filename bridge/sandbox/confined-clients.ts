@@ -90,7 +90,7 @@ export class ConfinedClients {
   private begin(client: ConfinedClient, theirs: number): void {
     const { session, credentials } = client;
     try {
-      this.host.entrance.greet(theirs, { isUnix: true }, credentials);
+      this.host.entrance.greet(theirs, { isUnix: true, nonce: undefined }, credentials);
     } catch (error) {
       session.end();
       throw error;

@@ -14,17 +14,3 @@ export function textOrNone(value: unknown): string | undefined {
 export function numberOrNone(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined;
 }
-
-/** The value, if it is an array of strings. */
-export function textsOrNone(value: unknown): readonly string[] | undefined {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string')
-    ? value
-    : undefined;
-}
-
-/** The value, if it is an array of numbers. */
-export function numbersOrNone(value: unknown): readonly number[] | undefined {
-  return Array.isArray(value) && value.every((each) => typeof each === 'number')
-    ? value
-    : undefined;
-}

@@ -1,6 +1,6 @@
 // A native peer that misuses its capability to somebody else: `impostor.mjs ADDRESS VICTIM SERVICE DEED`.
 import { Calls } from '#bridge/client/calls.js';
-import { ControlCode, controlBytes } from '#bridge/registry/control-message.js';
+import { Control, encode } from '#bridge/registry/control-message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { join } from '#bridge/client/index.js';
 
@@ -16,8 +16,8 @@ const { prototype } = Calls;
 const sendControl = Reflect.get(prototype, 'sendControl');
 const compose = Reflect.get(prototype, 'compose');
 prototype.sendControl = function remember(to, bytes, ...more) {
-  if (bytes[0] === ControlCode.Resolve) registry = to;
-  if (bytes[0] === ControlCode.Admit) {
+  if (bytes[0] === Control.Resolve.code) registry = to;
+  if (bytes[0] === Control.Admit.code) {
     const copy = this.member.peer.copyHandle(to.use());
     root = { use: () => copy };
   }
@@ -49,21 +49,21 @@ function callInTheirName(to, content, flags = 0) {
   calls.transmit(to.use(), message, 'a deed');
 }
 
-const control = (to, code, argument, transfers = []) =>
-  calls.sendControl(to, controlBytes(code, argument), transfers, null);
+const control = (to, message, fields, transfers = []) =>
+  calls.sendControl(to, encode(message, fields), transfers, null);
 const given = { signature: 'su', body: ['org.example.Given', 0] };
 
 const DEEDS = {
-  disconnect: () => control(them, ControlCode.Disconnect, 'go'),
-  welcome: () => control(them, ControlCode.Welcome, 4711),
-  monitor: () => control(them, ControlCode.BecomeMonitor),
-  release: () => control(them, ControlCode.ReleaseName, `0${victim}`),
+  disconnect: () => control(them, Control.Disconnect, { reason: 'go' }),
+  welcome: () => control(them, Control.Welcome, { number: 4711 }),
+  monitor: () => control(them, Control.BecomeMonitor, {}),
+  release: () => control(them, Control.ReleaseName, { isQueued: false, name: victim }),
   nothing: () => calls.sendControl(them, new Uint8Array(0), [], null),
-  resolve: () => control(registry, ControlCode.Resolve, service, [them.use()]),
-  unowned: () => control(registry, ControlCode.Resolve, 'a.b', [them.use()]),
+  resolve: () => control(registry, Control.Resolve, { name: service }, [them.use()]),
+  unowned: () => control(registry, Control.Resolve, { name: 'a.b' }, [them.use()]),
   admit: () => {
     const transfers = [them.use(), them.use()];
-    control(root, ControlCode.Admit, JSON.stringify({ takesDescriptors: true }), transfers);
+    control(root, Control.Admit, { takesDescriptors: true, credentials: undefined }, transfers);
   },
   ask: () => callInTheirName(driver, { path: '/', interface: DRIVER, member: 'ListNames' }),
   call: () => callInTheirName(server, { path: '/', interface: 'a.b', member: 'Ask' }),
@@ -72,7 +72,7 @@ const DEEDS = {
     callInTheirName(driver, request, MessageFlag.NoReplyExpected);
     await bus.releaseName('org.example.Given').catch(() => undefined);
   },
-  claim: () => control(driver, ControlCode.NameNode, 'org.example.Claimed', [them.use()]),
+  claim: () => control(driver, Control.NameNode, { name: 'org.example.Claimed' }, [them.use()]),
 };
 
 await DEEDS[deed]();

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { getuid, setNonBlocking } from '#core/linux/index.js';
+import { Control, encode } from '#bridge/registry/control-message.js';
 import { Entry, ROOT_ID, type RawChannel } from '../fuzz/raw-channel.js';
 import type { RawMember } from '../fuzz/raw-member.js';
 
@@ -29,6 +30,7 @@ function fill(channel: RawChannel, type: number, body: () => Uint8Array): void {
 }
 
 const DATA = new Uint8Array(32);
+const ADMIT = encode(Control.Admit, { takesDescriptors: true, credentials: undefined });
 
 export const NATIVE_DEEDS: Readonly<Record<string, NativeDeed>> = {
   'a claim that is cut at the end of the ring': (channel) => {
@@ -55,9 +57,7 @@ export const NATIVE_DEEDS: Readonly<Record<string, NativeDeed>> = {
   'traces without end': (channel) => fill(channel, Entry.TraceEnd, () => words(++counter, 0)),
   'messages that it reads no answer to': (channel) => {
     const inbox = [1, ++counter, getuid(), 0, 0x101, ++counter, getuid(), 0];
-    fill(channel, Entry.Message, () =>
-      messageTo(ROOT_ID, Buffer.from('\u0006{"takesDescriptors":true}'), inbox),
-    );
+    fill(channel, Entry.Message, () => messageTo(ROOT_ID, ADMIT, inbox));
   },
   'nodes of processes that do not exist': (channel) =>
     fill(channel, Entry.Message, () =>

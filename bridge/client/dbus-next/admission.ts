@@ -4,7 +4,7 @@ import type { DriverClient } from '#bridge/client/driver-client.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
 import type { Member } from '#bridge/client/member.js';
 import { reachBus, type BusChoice } from '#bridge/client/reach.js';
-import { ControlCode, controlBytes } from '#bridge/registry/control-message.js';
+import { Control, encode } from '#bridge/registry/control-message.js';
 import { BusMember } from './bus-member.js';
 
 const TIMEOUT_MS = 10_000;
@@ -33,7 +33,7 @@ export async function enter(
     return await new Promise<DriverClient>((resolve, reject) => {
       const pending = new PendingAdmission(member);
       pending.settles(resolve, reject);
-      const bytes = controlBytes(ControlCode.Admit, JSON.stringify({ takesDescriptors }));
+      const bytes = encode(Control.Admit, { takesDescriptors, credentials: undefined });
       const node = member.calls.sendControl(root, bytes, [inbox], pending);
       pending.begin(node, { timeoutMs: TIMEOUT_MS });
     });

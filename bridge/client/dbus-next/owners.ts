@@ -4,7 +4,7 @@ import { DBusError, ErrorName } from '#bridge/client/errors.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
 import type { Member } from '#bridge/client/member.js';
 import { Pending } from '#bridge/client/pending.js';
-import { ControlCode, controlBytes, Resolution } from '#bridge/registry/control-message.js';
+import { arrivalOf, Control, encode, readControl } from '#bridge/registry/control-message.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
 
 /** A handle to the owner of a name, or to what starts one. */
@@ -42,7 +42,7 @@ export class Owners {
     const owner = await new Promise<Owner>((resolve, reject) => {
       const pending = new PendingOwner(member, name);
       pending.settles(resolve, reject);
-      const bytes = controlBytes(ControlCode.Resolve, name);
+      const bytes = encode(Control.Resolve, { name });
       pending.begin(member.calls.sendControl(names, bytes, [], pending), undefined);
     });
     this.known.set(name, owner);
@@ -50,7 +50,7 @@ export class Owners {
   }
 }
 
-/** The reply holds a byte that says what was found, the number of the owner (-1: none yet), and a handle. */
+/** A question for the owner of a name. */
 class PendingOwner extends Pending<Owner> {
   private readonly name: string;
 
@@ -64,15 +64,13 @@ class PendingOwner extends Pending<Owner> {
   }
 
   protected read(message: ArrivedMessage): void {
-    const bytes = message.copyBytes();
-    const [resolution] = bytes;
-    const handle = message.receivedCount > 0 ? message.received[0] : undefined;
-    if (resolution === Resolution.Unowned || handle === undefined) {
+    const isOfBus = this.member.isOfBus(message.origin);
+    const answer = readControl('lookup', arrivalOf(message), isOfBus);
+    if (answer === undefined || message.receivedCount === 0) {
       this.error = new DBusError(ErrorName.ServiceUnknown, `the name '${this.name}' has no owner`);
       return;
     }
-    this.value = new Owner(this.member, handle, this.name);
-    const number = new DataView(bytes.buffer, bytes.byteOffset).getInt32(1, true);
-    if (number >= 0) this.value.uniqueName = uniqueName(number);
+    this.value = new Owner(this.member, message.received[0], this.name);
+    if (answer.owner >= 0) this.value.uniqueName = uniqueName(answer.owner);
   }
 }

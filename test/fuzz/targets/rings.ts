@@ -9,6 +9,7 @@ import {
   setNonBlocking,
   socketPair,
 } from '#core/linux/index.js';
+import { Control, encode } from '#bridge/registry/control-message.js';
 import type { Random } from '../../core/random.js';
 import { DRIVER, anyMessage, plainCall } from '../random-message.js';
 import { Entry, ROOT_ID, type RawChannel } from '../raw-channel.js';
@@ -82,22 +83,28 @@ function anyReference(random: Random): Word[] {
   ];
 }
 
-const CONTROL_TEXTS = [
-  '',
-  '{}',
-  '{"takesDescriptors":true}',
-  'null',
-  '[]',
-  ...SERVICES,
-  '0:1.1',
-  DRIVER,
-  'x'.repeat(70_000),
+const ADMIT = encode(Control.Admit, { takesDescriptors: true, credentials: undefined });
+/** Well-formed, but for the last one, whoever may send them. */
+const CONTROLS: readonly Uint8Array[] = [
+  ADMIT,
+  encode(Control.Disconnect, { reason: 'over' }),
+  encode(Control.Sync, {}),
+  encode(Control.Mirror, {}),
+  encode(Control.Accepting, { isAccepting: false }),
+  ...[...SERVICES, DRIVER, ':1.1', ''].flatMap((name) => [
+    encode(Control.Resolve, { name }),
+    encode(Control.NameNode, { name }),
+    encode(Control.ReleaseName, { isQueued: true, name }),
+    encode(Control.Denied, { sender: name, why: '', message: '', rule: undefined }),
+  ]),
+  Buffer.from('x'.repeat(70_000)),
 ];
+const CODES = Math.max(...Object.values(Control).map(({ code }) => code)) + 1;
 
 function payload(random: Random): Uint8Array {
   if (random.chance(0.6)) return anyMessage(random, { services: SERVICES });
-  const text = Buffer.from(random.pick(CONTROL_TEXTS));
-  const control = Buffer.concat([Uint8Array.of(random.below(20)), text]);
+  const control = Uint8Array.from(random.pick(CONTROLS));
+  if (random.chance(0.3)) control[0] = random.below(CODES);
   return random.chance(0.3) ? mutated(random, control) : control;
 }
 
@@ -400,19 +407,11 @@ class RingAttack {
       case 'entry':
         return this.entry(step);
       case 'admit':
-        return this.ask(
-          ROOT_ID,
-          [[1, '@next', '@uid', 0]],
-          Buffer.concat([Uint8Array.of(6), Buffer.from('{"takesDescriptors":true}')]),
-        );
+        return this.ask(ROOT_ID, [[1, '@next', '@uid', 0]], ADMIT);
       case 'hello':
         return this.ask(this.importOf(0), [], plainCall(DRIVER, 'Hello', 1));
       case 'resolve':
-        return this.ask(
-          this.importOf(1),
-          [],
-          Buffer.concat([Uint8Array.of(5), Buffer.from(step.name)]),
-        );
+        return this.ask(this.importOf(1), [], encode(Control.Resolve, { name: step.name }));
       case 'introduce':
         member.introduce(step.to, ANSWER_MS);
         return;
