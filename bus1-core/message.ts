@@ -84,6 +84,14 @@ export class Message<Note = unknown, NodeContext = unknown, HandleContext = unkn
     this.lengthBytes += lengthBytes;
   }
 
+  /** Puts `bytes` in place of the first piece. */
+  replaceFirstPiece(bytes: Uint8Array): void {
+    this.lengthBytes += bytes.length - this.lengths[0];
+    this.pieces[0] = bytes;
+    this.offsets[0] = 0;
+    this.lengths[0] = bytes.length;
+  }
+
   /** The message consists of these bytes, which its receiver may keep without copying. */
   setOwnedBytes(bytes: Uint8Array): void {
     this.addPiece(bytes, 0, bytes.length);
@@ -99,21 +107,42 @@ export class Message<Note = unknown, NodeContext = unknown, HandleContext = unkn
     return this.receivedCount === 0 || this.ownFrom < this.receivedCount;
   }
 
+  /** At the receiver: the handle that arrived last, as a reply handle does; null: none did. */
+  get lastReceived(): Handle<HandleContext> | null {
+    return this.receivedCount === 0 ? null : this.received[this.receivedCount - 1];
+  }
+
   /** -1: the message is empty */
   get firstByte(): number {
-    return this.lengthBytes === 0 ? -1 : this.pieces[0][this.offsets[0]];
+    return this.byteAt(0);
+  }
+
+  /** A byte of the first piece; -1: it has fewer. */
+  byteAt(index: number): number {
+    if (this.pieceCount === 0 || index >= this.lengths[0]) return -1;
+    return this.pieces[0][this.offsets[0] + index];
+  }
+
+  /** The only piece, if the message begins where it begins. */
+  get wholePiece(): Uint8Array | null {
+    return this.pieceCount === 1 && this.offsets[0] === 0 ? this.pieces[0] : null;
   }
 
   /** The gathered bytes, in memory of their own. */
   copyBytes(): Uint8Array {
     const bytes = allocateUncleared(this.lengthBytes);
+    this.copyTo(bytes);
+    return bytes;
+  }
+
+  /** Gathers the bytes at the start of `target`. */
+  copyTo(target: Uint8Array): void {
     let at = 0;
     for (let i = 0; i < this.pieceCount; i++) {
       const offset = this.offsets[i];
-      bytes.set(this.pieces[i].subarray(offset, offset + this.lengths[i]), at);
+      target.set(this.pieces[i].subarray(offset, offset + this.lengths[i]), at);
       at += this.lengths[i];
     }
-    return bytes;
   }
 
   /**

@@ -183,8 +183,8 @@ export class PeerById {
         `uid ${this.peer.user.uid} has used up its share of the quota of a receiver`,
       );
     }
-    for (const [i, handle] of handles.entries()) {
-      if (!handle.live) this.objects.delete(destinations[i]);
+    for (const [i, id] of destinations.entries()) {
+      if (!handles[i]?.live) this.objects.delete(id);
     }
     return message.createdNode === null ? INVALID_ID : this.remember(message.createdNode);
   }

@@ -94,9 +94,8 @@ export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, Hand
   }
 
   private holds(object: Node | Handle): boolean {
-    const { entries } = this;
-    for (let i = this.head; i < entries.length; i++) if (concerns(entries[i], object)) return true;
-    return false;
+    const { entries, head } = this;
+    return entries.some((entry, index) => index >= head && concerns(entry, object));
   }
 
   /** Empties the queue. */

@@ -20,7 +20,12 @@ export const Slot = {
 } as const;
 export type Slot = (typeof Slot)[keyof typeof Slot];
 
-/** The most that one user may have charged to it, a number for each `Slot`. */
+export const SLOTS = [Slot.Objects, Slot.Bytes, Slot.Descriptors] as const;
+
+/** A number for each `Slot`. */
+export type PerSlot = [objects: number, bytes: number, descriptors: number];
+
+/** The most that one user may have charged to it. */
 export interface Maxima {
   readonly objects: number;
   readonly bytes: number;
@@ -36,22 +41,21 @@ export function isWithinShare(own: number, others: number, amount: number, limit
   return others === 0 ? own <= limit : own + amount <= limit - others / 2;
 }
 
-/** The share rule between users: n claimants each get about 1/(n log² n). Indexed by n. */
-const QUASILINEAR: number[] = [0];
-
+/**
+ * The share rule between users: n claimants each get about 1/(n log² n). Another process may say of its users that they
+ * have any number of claimants.
+ */
 function quasilinear(claimants: number): number {
-  for (let n = QUASILINEAR.length; n <= claimants; n++) {
-    QUASILINEAR.push(Math.ceil(Math.log2(n + 1)) * (n + 1) + (n + 1));
-  }
-  return QUASILINEAR[claimants];
+  const binaryDigits = 32 - Math.clz32(claimants);
+  return (binaryDigits + 1) * (claimants + 1);
 }
 
 /** One user's resources. */
 export class ResourceUser {
   readonly uid: number;
-  readonly maxima: readonly number[];
+  readonly maxima: Readonly<PerSlot>;
   /** what is left in each slot */
-  readonly available: number[];
+  readonly available: PerSlot;
   /** claims that hold anything at this moment */
   activeClaims = 0;
   private readonly claims = new Map<number, Claim>();
@@ -92,11 +96,11 @@ export class Claim {
   readonly user: ResourceUser;
   readonly claimantUid: number;
   /** taken from the user, in each slot */
-  readonly share: number[] = [0, 0, 0];
+  readonly share: PerSlot = [0, 0, 0];
   /** the part of it that is not assigned to an actor */
-  readonly available: number[] = [0, 0, 0];
+  readonly available: PerSlot = [0, 0, 0];
   /** traces that hold anything, in each slot */
-  readonly activeTraces: number[] = [0, 0, 0];
+  readonly activeTraces: PerSlot = [0, 0, 0];
   traces = 0;
 
   constructor(user: ResourceUser, claimantUid: number) {
@@ -169,7 +173,7 @@ export interface DischargeListener {
 /** What one actor has charged to one user. */
 export class Trace {
   readonly claim: Claim;
-  readonly share: number[] = [0, 0, 0];
+  readonly share: PerSlot = [0, 0, 0];
   listener: DischargeListener | null = null;
   private abandoned = false;
 

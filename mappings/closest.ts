@@ -11,14 +11,18 @@ export function closest(word: string, candidates: readonly string[]): string | u
 
 /** How many letters have to be changed, added or removed. */
 function editDistance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  // distances between the letters of `one` so far and the first 1, 2, ... letters of `other`
+  let row = Array.from({ length: other.length }, (_, index) => index + 1);
+  let last = other.length;
   for (const [i, letter] of one.split('').entries()) {
-    const next = [i + 1];
-    for (const [j, otherLetter] of other.split('').entries()) {
-      const change = row[j] + (letter === otherLetter ? 0 : 1);
-      next.push(Math.min(change, row[j + 1] + 1, next[j] + 1));
-    }
-    row = next;
+    let before = i;
+    last = i + 1;
+    row = row.map((above, j) => {
+      const change = before + (letter === other[j] ? 0 : 1);
+      before = above;
+      last = Math.min(change, above + 1, last + 1);
+      return last;
+    });
   }
-  return row[other.length];
+  return last;
 }

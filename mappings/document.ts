@@ -102,12 +102,16 @@ interface Issue {
 /** Longest value that a diagnostic quotes, in characters. */
 const SHOWN_MAX = 40;
 
+/** What valibot says that `nonEmpty` expects. */
+const NON_EMPTY = '!0';
+
 /** What a schema expects, in the words of YAML. */
 function complaintOf({ message, expected, received: found = 'something else' }: Issue): string {
   /* a file that is no mapping at all is not printed as a whole */
   const received = found.length > SHOWN_MAX ? `a text of ${found.length - 2} characters` : found;
   if (expected === 'Object') return `a mapping is expected here, not ${received}`;
   if (expected === 'Array') return `a list is expected here, not ${received}`;
+  if (expected === NON_EMPTY) return message;
   return expected ? `${expected} is expected here, not ${received}` : message;
 }
 

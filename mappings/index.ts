@@ -42,7 +42,7 @@ export { isNamePattern, matchName, nameSpecificity, patternsOverlap } from './na
 export { expandPath, matchPath } from './path-pattern.js';
 export type { PathPattern } from './path-pattern.js';
 export type { Place, Step } from './place.js';
-export { allowsUplink, findName, objectFor } from './objects.js';
+export { allowsUplink, findName, firstPath, objectFor } from './objects.js';
 export type { MappedObject } from './objects.js';
 export {
   STANDARD_INTERFACES,

@@ -74,7 +74,7 @@ export function permits(
   body: readonly unknown[],
 ): boolean {
   if (call.interface !== PROPERTIES) return permitsMember(mapping, kind, call);
-  const [name, property] = body.map(String);
+  const [name = '', property = ''] = body.map(String);
   if (call.member !== 'GetAll') {
     return permitsMember(mapping, kind, { interface: name, member: property });
   }

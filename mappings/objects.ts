@@ -1,6 +1,6 @@
 import type { BusKind, Confinement, MappedName, Mapping, ObjectKind } from './mapping.js';
 import { matchName, nameSpecificity } from './names.js';
-import { matchPath, pathSpecificity } from './path-pattern.js';
+import { matchPath, pathSpecificity, type PathPattern } from './path-pattern.js';
 
 /** An object of a service, and what its path says about it. */
 export interface MappedObject {
@@ -33,6 +33,13 @@ export function mostSpecific(kinds: readonly ObjectKind[], path: string): Mapped
     }
   }
   return best;
+}
+
+/** The path of an object with a name, or one by which a service can call an object of its caller. */
+export function firstPath({ name, paths }: ObjectKind): PathPattern {
+  const [first] = paths;
+  if (first === undefined) throw new TypeError(`the kind "${name}" has no path`);
+  return first;
 }
 
 /** What the mappings of a bus say about a well-known name; the most specific pattern counts. */

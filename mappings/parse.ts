@@ -22,7 +22,7 @@ import { isInterfaceName, isMemberName, isNamePattern } from './names.js';
 import { parsePathPattern } from './path-pattern.js';
 import type { PathPattern } from './path-pattern.js';
 import { parsePlace } from './place.js';
-import type { InterfaceEntry, MappingFile, ObjectEntry, PlacesEntry } from './schema.js';
+import type { InterfaceEntry, MappingFile, NameEntry, ObjectEntry, PlacesEntry } from './schema.js';
 
 export type ParseResult =
   | { readonly mapping: Mapping }
@@ -63,7 +63,7 @@ class MappingReader {
       file: this.#file,
       service: this.#values.service,
       buses: [this.#values.bus].flat(),
-      names: Object.keys(this.#values.names).flatMap((pattern) => this.#name(pattern)),
+      names: Object.entries(this.#values.names).flatMap((entry) => this.#name(...entry)),
       objects: this.#objects,
       interfaces: new Map(interfaces.map(([name, entry]) => [name, this.#interface(name, entry)])),
       uplinks: (this.#values.uplinks?.allow ?? []).flatMap((text, index) =>
@@ -132,7 +132,7 @@ class MappingReader {
     return new Set(members);
   }
 
-  #name(pattern: string): MappedName[] {
+  #name(pattern: string, entry: NameEntry): MappedName[] {
     const path = ['names', pattern];
     const at = this.#document.keyAt(path);
     if (!isNamePattern(pattern)) {
@@ -140,11 +140,11 @@ class MappingReader {
       this.#error(at, 'bad-name', message);
       return [];
     }
-    const entry = this.#values.names[pattern];
     const name = typeof entry === 'string' ? entry : entry.object;
     const object = this.#kind(name, this.#document.valueAt(path));
     if (object === undefined) return [];
-    if (object.paths.length !== 1 || object.paths[0].variables.length > 0) {
+    const [only, ...others] = object.paths;
+    if (only === undefined || only.variables.length > 0 || others.length > 0) {
       const message = `${pattern} must lead to one object, but "${name}" has many paths`;
       this.#error(this.#document.valueAt(path), 'bad-path', message);
     }
@@ -278,9 +278,9 @@ class MappingReader {
   }
 
   #grant(text: string, path: DocumentPath): UplinkGrant[] {
-    const match = GRANT.exec(text)?.filter((part) => part !== undefined);
-    if (match !== undefined && isConfinement(match[1])) {
-      return [{ confinement: match[1], id: match[2] }];
+    const [, confinement, id] = GRANT.exec(text)?.filter((part) => part !== undefined) ?? [];
+    if (confinement !== undefined && id !== undefined && isConfinement(confinement)) {
+      return [{ confinement, id }];
     }
     const forms = 'uid:1000, flatpak:org.example.App, snap:name or root:/path';
     const message = `"${text}" names no client: ${forms}, with * for all of that kind`;

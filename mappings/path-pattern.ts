@@ -56,7 +56,7 @@ export function matchPath(
 ): Readonly<Record<string, string>> | undefined {
   const match = pattern.expression.exec(path);
   if (match === null) return undefined;
-  return Object.fromEntries(pattern.variables.map((name, index) => [name, match[index + 1]]));
+  return Object.fromEntries(pattern.variables.map((name, index) => [name, match[index + 1] ?? '']));
 }
 
 /** The path in which each variable has its value; throws a RangeError when one has none. */

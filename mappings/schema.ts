@@ -8,6 +8,7 @@ import * as v from 'valibot';
 const Text = v.pipe(v.string(), v.nonEmpty('this must not be empty'));
 const TextList = v.array(Text);
 const TextOrList = v.union([Text, TextList]);
+const Paths = v.union([Text, v.pipe(TextList, v.nonEmpty('this must not be empty'))]);
 const Boolean = v.pipe(
   v.picklist(['true', 'false']),
   v.transform((text) => text === 'true'),
@@ -41,7 +42,7 @@ const Interface = v.strictObject({
 });
 
 const ObjectKind = v.strictObject({
-  path: TextOrList,
+  path: Paths,
   interfaces: TextList,
   owner: v.optional(v.picklist(['service', 'caller']), 'service'),
   manager: v.optional(Boolean, 'false'),
@@ -65,6 +66,7 @@ export const MappingFile = v.strictObject({
   uplinks: v.optional(v.strictObject({ allow: TextList })),
 });
 export type MappingFile = v.InferOutput<typeof MappingFile>;
+export type NameEntry = MappingFile['names'][string];
 export type InterfaceEntry = v.InferOutput<typeof Interface>;
 export type ObjectEntry = v.InferOutput<typeof ObjectKind>;
 export type PlacesEntry = v.InferOutput<typeof Places>;

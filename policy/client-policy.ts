@@ -70,8 +70,10 @@ function ownRuleMatches(rule: OwnRule, name: string): boolean {
  */
 function effective(rules: readonly MessageRule[], discarded: DiscardedRule[]): EncodedRule[] {
   const from = Math.max(rules.findLastIndex(overridesAllBefore), 0);
-  for (const rule of rules.slice(0, from)) discarded.push({ rule, by: rules[from] });
-  return rules.slice(from).map(encodeOnce);
+  const left = rules.slice(from);
+  const [by] = left;
+  if (by !== undefined) for (const rule of rules.slice(0, from)) discarded.push({ rule, by });
+  return left.map(encodeOnce);
 }
 
 /** True if the rule overrides every earlier rule of its kind. */

@@ -77,7 +77,8 @@ class ConfigReader implements Includer {
     } finally {
       this.#chain.pop();
     }
-    if (builder.errors.length > 0) throw new UnusableFile(builder.errors);
+    const [error, ...others] = builder.errors;
+    if (error !== undefined) throw new UnusableFile([error, ...others]);
     return builder.config;
   }
 

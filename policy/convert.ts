@@ -103,7 +103,7 @@ function orderedItem(element: Element): string[] {
     const options = Object.entries(attributes).map(([key, value]) => `${key}: ${value === 'yes'}`);
     return [...before, `  - include: ${inBraces([`path: ${scalar(text)}`, ...options])}`];
   }
-  const [[kind, audience]] = Object.entries(attributes);
+  const [[kind, audience] = ['', '']] = Object.entries(attributes);
   const rules = element.children.flatMap(ruleLines);
   return [
     ...before,
@@ -136,8 +136,8 @@ function ruleLines({ name, attributes, comments }: Element): string[] {
 function placeOf(attribute: string, modified: string): readonly [group: string, field: string] {
   if (attribute === 'own' || attribute === 'own_prefix') return [attribute, ''];
   if (attribute === 'user' || attribute === 'group') return ['connect', attribute];
-  const side = /^(?<group>send|receive)_(?<field>.+)$/u.exec(attribute)?.groups;
-  return side === undefined ? [modified, attribute] : [side['group'], side['field']];
+  const [, side, field] = /^(send|receive)_(.+)$/u.exec(attribute) ?? [];
+  return side === undefined || field === undefined ? [modified, attribute] : [side, field];
 }
 
 function inBraces(parts: readonly string[]): string {
@@ -158,7 +158,8 @@ function commentLines(comments: readonly string[], indent: string): string[] {
 }
 
 function parse(xml: string): Element {
-  const stack: Element[] = [{ ...EMPTY, children: [], text: '' }];
+  const root: Element = { ...EMPTY, children: [], text: '' };
+  const stack = [root];
   let comments: string[] = [];
   const parser = new SaxesParser();
   parser.on('comment', (text) => comments.push(text));
@@ -179,8 +180,8 @@ function parse(xml: string): Element {
   });
   // It has been read before, so its expanded entities are known to stay within the limit.
   parser.write(expandEntities(xml, Infinity) ?? xml).close();
-  const [root] = stack[0].children;
-  return { ...root, lastComments: [...root.lastComments, ...comments] };
+  const [busconfig = root] = root.children;
+  return { ...busconfig, lastComments: [...busconfig.lastComments, ...comments] };
 }
 
 const EMPTY: Pick<Element, 'name' | 'attributes' | 'comments' | 'lastComments'> = {

@@ -57,10 +57,10 @@ export class ConfigSyntaxError extends Error {
 /** Thrown inside the readers when a whole file is lost; callers of this folder never see it. */
 export class UnusableFile extends Error {
   readonly code = 'UNUSABLE_FILE';
-  /** Each with severity error, in file order; at least one. */
-  readonly errors: readonly Diagnostic[];
+  /** Each with severity error, in file order. */
+  readonly errors: readonly [Diagnostic, ...Diagnostic[]];
 
-  constructor(errors: readonly Diagnostic[]) {
+  constructor(errors: readonly [Diagnostic, ...Diagnostic[]]) {
     super(errors.map(formatDiagnostic).join('\n'));
     this.name = 'UnusableFile';
     this.errors = errors;
@@ -92,12 +92,16 @@ export class SourceText {
 
   positionAt(offset: number): SourcePosition {
     let low = 0;
+    let lineStart = 0;
     let high = this.#lineStarts.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (this.#lineStarts[middle] <= offset) low = middle;
-      else high = middle - 1;
+      const start = this.#lineStarts[middle] ?? 0;
+      if (start <= offset) {
+        low = middle;
+        lineStart = start;
+      } else high = middle - 1;
     }
-    return { file: this.file, line: low + 1, column: offset - this.#lineStarts[low] + 1 };
+    return { file: this.file, line: low + 1, column: offset - lineStart + 1 };
   }
 }

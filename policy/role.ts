@@ -154,18 +154,17 @@ const USER_MANAGER = /^user@\d+\.service$/u;
  */
 function unitsOf(cgroup: string | undefined): { system?: string; user?: string } {
   const parts = (cgroup ?? '').split('/').slice(1).map(unescaped);
-  const at = firstUnit(parts, 0);
-  if (at < 0) return {};
-  const system = parts[at];
-  const below = USER_MANAGER.test(system) ? firstUnit(parts, at + 1) : -1;
-  return below < 0 ? { system } : { system, user: parts[below] };
+  const system = takeUnit(parts);
+  if (system === undefined) return {};
+  const user = USER_MANAGER.test(system) ? takeUnit(parts) : undefined;
+  return user === undefined ? { system } : { system, user };
 }
 
-/** Where the first unit stands, if nothing but slices stands before it. */
-function firstUnit(parts: readonly string[], from: number): number {
-  let at = from;
-  while (at < parts.length && parts[at].endsWith('.slice')) at++;
-  return at < parts.length && UNIT.test(parts[at]) ? at : -1;
+/** Takes off all up to the first unit, which it returns if nothing but slices stands before it. */
+function takeUnit(parts: string[]): string | undefined {
+  let part = parts.shift();
+  while (part?.endsWith('.slice')) part = parts.shift();
+  return part !== undefined && UNIT.test(part) ? part : undefined;
 }
 
 /** systemd puts an underscore in front of names that the kernel could take for its own files (cg_escape). */

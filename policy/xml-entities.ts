@@ -8,7 +8,7 @@ export function expandEntities(text: string, maxLength: number): string | undefi
   for (const [, name, double, single] of subset.matchAll(ENTITY_OR_COMMENT)) {
     const literal: string | undefined = double ?? single;
     // Of several declarations the first counts: XML 1.0, section 4.2.
-    if (literal === undefined || entities.has(name)) continue;
+    if (name === undefined || literal === undefined || entities.has(name)) continue;
     const value = replaceReferences(literal, entities, maxLength);
     if (value === undefined) return undefined;
     entities.set(name, value);
@@ -31,7 +31,7 @@ function replaceReferences(
   const parts: string[] = [];
   let length = 0;
   let from = 0;
-  for (const { 0: whole, 1: name, index } of text.matchAll(REFERENCE)) {
+  for (const { 0: whole, 1: name = '', index } of text.matchAll(REFERENCE)) {
     const value = entities.get(name);
     if (value === undefined) continue;
     parts.push(text.slice(from, index), value);

@@ -42,7 +42,7 @@ class ExecLineReader {
   }
 
   #next(): string {
-    return this.#text[this.#position++];
+    return this.#text.charAt(this.#position++);
   }
 
   #readUnquoted(character: string): boolean {

@@ -88,13 +88,15 @@ function asUser(
   if (user === undefined)
     return { failure: ActivationFailures.helperExited(HelperStatus.SetupFailed) };
 
-  const starter = SYSTEM_SERVICE_VARIABLES.filter((name) => name in environment);
+  const starter = Object.entries(environment).filter(([name]) =>
+    SYSTEM_SERVICE_VARIABLES.includes(name),
+  );
   const identity = [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups'];
   return {
     command: {
       file: SETPRIV,
       argv: [SETPRIV, ...identity, '--', inCurrentDirectory(argv[0]), ...argv.slice(1)],
-      environment: Object.fromEntries(starter.map((name) => [name, environment[name]])),
+      environment: Object.fromEntries(starter),
       failureOf: (status) =>
         SETPRIV_EXEC_FAILED.includes(status)
           ? ActivationFailures.helperExited(HelperStatus.ExecFailed)
@@ -105,10 +107,13 @@ function asUser(
 
 function argvOf(
   service: Service,
-): { argv: readonly string[]; failure?: never } | { argv?: never; failure: ActivationFailure } {
+):
+  | { argv: readonly [file: string, ...string[]]; failure?: never }
+  | { argv?: never; failure: ActivationFailure } {
   const { argv, fault } = parseExecLine(service.exec);
   if (fault !== undefined) return { failure: ActivationFailures.commandLine(fault) };
-  if (argv[0] !== '') return { argv };
+  const [file = '', ...words] = argv;
+  if (file !== '') return { argv: [file, ...words] };
   return { failure: ActivationFailures.execFailed(service.name, execErrnoText('ENOENT')) };
 }
 

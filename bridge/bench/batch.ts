@@ -33,10 +33,12 @@ export class MessageBatch {
 
   /** Gives the first `count` messages new serials and sends them with one write. */
   send(connection: Connection, count: number): void {
-    for (let i = 0; i < count; i++) {
-      this.#view.setUint32(this.#offsets[i] + 8, connection.serials.next(), true);
+    const end = this.#offsets[count];
+    if (end === undefined) throw new RangeError(`there are no ${count} messages`);
+    for (const offset of this.#offsets.subarray(0, count)) {
+      this.#view.setUint32(offset + 8, connection.serials.next(), true);
     }
-    connection.sendAll(this.#memory.address, this.#offsets[count]);
+    connection.sendAll(this.#memory.address, end);
   }
 
   free(): void {

@@ -35,7 +35,7 @@ async function answer(caller: Caller, command: Command): Promise<Answer> {
 }
 
 prctl(PrctlOption.SetParentDeathSignal, SIGKILL);
-const [kind, path] = process.argv.slice(2);
+const [kind, path = ''] = process.argv.slice(2);
 const caller = await entryAt(CALLERS, kind)(path);
 for await (const line of createInterface({ input: process.stdin })) {
   const command: Command = JSON.parse(line);

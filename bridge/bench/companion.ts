@@ -108,5 +108,5 @@ const SIGNAL = encodeMessage(
 );
 
 prctl(PrctlOption.SetParentDeathSignal, SIGKILL);
-const [kind, path] = process.argv.slice(2);
+const [kind, path = ''] = process.argv.slice(2);
 entryAt(COMPANIONS, kind)(path, () => writeSync(1, 'ready\n'));

@@ -81,7 +81,7 @@ export class EchoEnd {
     const type = bytes[frame + 1];
     const isCall = type === MessageType.MethodCall;
     if (!isCall && type !== MessageType.Signal) return;
-    if (!isCall || (bytes[frame + 2] & MessageFlag.NoReplyExpected) !== 0) {
+    if (!isCall || (view.getUint8(frame + 2) & MessageFlag.NoReplyExpected) !== 0) {
       this.#ticks = (this.#ticks + 1) >>> 0;
       return;
     }
@@ -102,11 +102,11 @@ export class EchoEnd {
 
   #replyCopy(serial: number, bodyBytes: number): void {
     this.#appendHeader(this.#echo, serial, bodyBytes);
-    const { bytes, next } = this.#connection;
+    const { view, next } = this.#connection;
     const output = this.#output;
     const from = next - bodyBytes;
     const to = this.#pending;
-    for (let i = 0; i < bodyBytes; i++) output[to + i] = bytes[from + i];
+    for (let i = 0; i < bodyBytes; i++) output[to + i] = view.getUint8(from + i);
     this.#pending += bodyBytes;
   }
 

@@ -7,6 +7,12 @@ import { latencyFigures, type Measured, type Row } from './figures.js';
 import { BENCH_INTERFACE, BENCH_PATH, serviceName } from './names.js';
 import { timeEach } from './timing.js';
 
+/** Where bytes lie in memory that is sent. */
+interface Piece {
+  readonly start: number;
+  readonly lengthBytes: number;
+}
+
 /** Authentication, Hello and its answer, NameAcquired. */
 const GREETING_MESSAGES = 3;
 const CALL_MESSAGES = 2;
@@ -17,14 +23,17 @@ export class Greetings {
   readonly #memory = NativeMemory.map(4096);
   readonly #connection = Connection.unconnected();
   /** where each piece that is sent ends */
-  readonly #ends: number[] = [];
+  #end = 0;
+  readonly #authentication: Piece;
+  readonly #hello: Piece;
+  readonly #firstCall: Piece;
 
   constructor(path: string) {
     this.#path = path;
     const uid = Buffer.from(String(getuid())).toString('hex');
-    this.#add(Buffer.from(`\0AUTH EXTERNAL ${uid}\r\n`));
-    this.#add(Buffer.concat([Buffer.from('BEGIN\r\n'), HELLO]));
-    this.#add(FIRST_CALL);
+    this.#authentication = this.#add(Buffer.from(`\0AUTH EXTERNAL ${uid}\r\n`));
+    this.#hello = this.#add(Buffer.concat([Buffer.from('BEGIN\r\n'), HELLO]));
+    this.#firstCall = this.#add(FIRST_CALL);
   }
 
   measure(row: Row, durationMs: number): Measured {
@@ -38,26 +47,26 @@ export class Greetings {
     setNonBlocking(fd, false);
     const connection = this.#connection;
     connection.attach(fd);
-    this.#send(0);
+    this.#send(this.#authentication);
     connection.skipLine();
-    this.#send(1);
+    this.#send(this.#hello);
     connection.awaitReturn();
     if (isCalling) {
-      this.#send(2);
+      this.#send(this.#firstCall);
       connection.awaitReturn();
     }
     closeFd(fd);
   }
 
-  #add(bytes: Uint8Array): void {
-    const start = this.#ends.at(-1) ?? 0;
+  #add(bytes: Uint8Array): Piece {
+    const start = this.#end;
     this.#memory.bytes.set(bytes, start);
-    this.#ends.push(start + bytes.length);
+    this.#end += bytes.length;
+    return { start, lengthBytes: bytes.length };
   }
 
-  #send(piece: number): void {
-    const start = piece === 0 ? 0 : this.#ends[piece - 1];
-    this.#connection.sendAll(this.#memory.address + start, this.#ends[piece] - start);
+  #send({ start, lengthBytes }: Piece): void {
+    this.#connection.sendAll(this.#memory.address + start, lengthBytes);
   }
 }
 

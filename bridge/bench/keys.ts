@@ -10,6 +10,7 @@ export function keysOf<Key extends string>(record: Readonly<Record<Key, unknown>
 
 /** A word of the command line that selects an entry. @throws RangeError for any other */
 export function entryAt<T>(record: Readonly<Record<string, T>>, key: string | undefined): T {
-  if (key !== undefined && Object.hasOwn(record, key)) return record[key];
+  const entry = key !== undefined && Object.hasOwn(record, key) ? record[key] : undefined;
+  if (entry !== undefined) return entry;
   throw new RangeError(`${key} is none of ${Object.keys(record).join(', ')}`);
 }

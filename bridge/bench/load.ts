@@ -266,7 +266,7 @@ function ticksSeen(connection: Connection, syncs: readonly Uint8Array[]): number
 
 function checkTicks(before: readonly number[], after: readonly number[], sent: number): void {
   for (const [i, count] of after.entries()) {
-    const arrived = (count - before[i]) >>> 0;
+    const arrived = (count - (before[i] ?? 0)) >>> 0;
     if (arrived !== sent) {
       throw new Error(`${sent} messages were sent to ${serviceName(i)}, ${arrived} arrived`);
     }

@@ -38,8 +38,14 @@ export function describeMachine(now: Date): Machine {
     governor: text('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor') ?? 'none',
     virtualisation: firstLine('systemd-detect-virt', []) ?? 'unknown',
     mitigations: mitigations(),
-    loadBefore: loadavg()[0],
+    loadBefore: loadOfMinute(),
   };
+}
+
+/** The load average of the last minute. */
+export function loadOfMinute(): number {
+  const [load = 0] = loadavg();
+  return load;
 }
 
 /** On a machine that is busy with something else, the scheduler decides who is faster. */
@@ -95,5 +101,5 @@ function text(path: string | URL): string | undefined {
 function firstLine(command: string, args: readonly string[]): string | undefined {
   const { stdout, error } = spawnSync(command, args, { encoding: 'utf8' });
   if (error !== undefined) return undefined;
-  return stdout.split('\n')[0].trim() || undefined;
+  return stdout.split('\n')[0]?.trim() || undefined;
 }

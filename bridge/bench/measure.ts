@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
-import { loadavg } from 'node:os';
+
 import { killChildren } from './child.js';
-import { describeMachine } from './machine.js';
+import { describeMachine, loadOfMinute } from './machine.js';
 import { Progress } from './progress.js';
 import { reportHtml } from './report-html.js';
 import { reportJson } from './report-json.js';
@@ -31,7 +31,7 @@ export async function measure(options: BenchOptions, files: ReportFiles): Promis
   const machine = describeMachine(new Date());
   const result = await new Runner(options, progress).run();
   progress.clear();
-  const run = { machine, loadAfter: loadavg()[0], options, result };
+  const run = { machine, loadAfter: loadOfMinute(), options, result };
   if (files.json !== undefined) writeFileSync(files.json, reportJson(run));
   if (files.markdown !== undefined) writeFileSync(files.markdown, reportMarkdown(run));
   if (files.html !== undefined) writeFileSync(files.html, reportHtml(run));

@@ -16,7 +16,7 @@ export interface Run {
 }
 
 /** Cells of a table, the first line being its head. */
-export type Cells = readonly (readonly string[])[];
+export type Cells = readonly [head: readonly string[], ...lines: (readonly string[])[]];
 
 const MEMORY_HEAD = ['', 'memory at rest', 'after the run', 'CPU in the kernel'];
 
@@ -101,11 +101,12 @@ function formatMiB(bytes: number | undefined): string {
 
 /** Columns as wide as their widest cell; the first two to the left, the others to the right. */
 function alignCells(cells: Cells, leftColumns: number): string {
-  const widths = cells[0].map((_, column) => Math.max(...cells.map((line) => line[column].length)));
+  const widthOf = (column: number): number =>
+    Math.max(...cells.map((line) => line[column]?.length ?? 0));
   return cells
     .map((line) =>
       line
-        .map((cell, i) => (i < leftColumns ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+        .map((cell, i) => (i < leftColumns ? cell.padEnd(widthOf(i)) : cell.padStart(widthOf(i))))
         .join('  ')
         .trimEnd(),
     )

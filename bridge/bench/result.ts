@@ -48,7 +48,7 @@ export function estimateOf(
 ): Estimate | undefined {
   const values = result.get(contender)?.figures[figure] ?? [];
   if (values.length === 0) return undefined;
-  const interval = bootstrap(values.length, (drawn) => median(drawn.map((round) => values[round])));
+  const interval = bootstrap(values.length, (drawn) => medianOfDrawn(values, drawn));
   return { value: median(values), ...interval };
 }
 
@@ -66,10 +66,15 @@ export function ratioOf(
   const others = result.get(reference)?.figures[figure] ?? [];
   const rounds = Math.min(values.length, others.length);
   if (rounds === 0 || median(others) === 0) return undefined;
-  const of = (list: readonly number[], drawn: readonly number[]): number =>
-    median(drawn.map((round) => list[round]));
-  const interval = bootstrap(rounds, (drawn) => of(values, drawn) / of(others, drawn));
+  const interval = bootstrap(
+    rounds,
+    (drawn) => medianOfDrawn(values, drawn) / medianOfDrawn(others, drawn),
+  );
   return { value: median(values) / median(others), ...interval };
+}
+
+function medianOfDrawn(values: readonly number[], drawn: readonly number[]): number {
+  return median(drawn.map((round) => values[round] ?? Number.NaN));
 }
 
 /** Whether the interval of a ratio leaves open who is better. */

@@ -35,6 +35,6 @@ const SERVICES: Record<ServiceKind, Serve> = {
 };
 
 prctl(PrctlOption.SetParentDeathSignal, SIGKILL);
-const [kind, path] = process.argv.slice(2);
+const [kind, path = ''] = process.argv.slice(2);
 // Written at once: from here on this process may block in a system call.
 await entryAt(SERVICES, kind)(path, () => writeSync(1, 'ready\n'));

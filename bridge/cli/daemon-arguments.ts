@@ -27,33 +27,33 @@ type Mutable = { -readonly [Key in keyof DaemonArguments]: DaemonArguments[Key] 
 const STDOUT = 1;
 
 /** Options that take no value. */
-const FLAGS: Readonly<Record<string, (result: Mutable) => void>> = {
-  '--session': (result) => setConfig(result, { kind: 'session' }),
-  '--system': (result) => setConfig(result, { kind: 'system' }),
-  '--fork': (result) => setFork(result, true),
-  '--nofork': (result) => setFork(result, false),
-  '--nopidfile': (result) => (result.pidFile = false),
-  '--syslog': (result) => (result.log = 'both'),
-  '--nosyslog': (result) => (result.log = 'stderr'),
-  '--syslog-only': (result) => (result.log = 'syslog'),
-  '--systemd-activation': (result) => (result.systemdActivation = true),
-  '--introspect': (result) => (result.show ??= 'introspect'),
-  '--version': (result) => (result.show ??= 'version'),
-  '--help': (result) => (result.show ??= 'help'),
-};
+const FLAGS = new Map<string, (result: Mutable) => void>([
+  ['--session', (result) => setConfig(result, { kind: 'session' })],
+  ['--system', (result) => setConfig(result, { kind: 'system' })],
+  ['--fork', (result) => setFork(result, true)],
+  ['--nofork', (result) => setFork(result, false)],
+  ['--nopidfile', (result) => (result.pidFile = false)],
+  ['--syslog', (result) => (result.log = 'both')],
+  ['--nosyslog', (result) => (result.log = 'stderr')],
+  ['--syslog-only', (result) => (result.log = 'syslog')],
+  ['--systemd-activation', (result) => (result.systemdActivation = true)],
+  ['--introspect', (result) => (result.show ??= 'introspect')],
+  ['--version', (result) => (result.show ??= 'version')],
+  ['--help', (result) => (result.show ??= 'help')],
+]);
 
 /** Options with a value, after `=` or as the next word. */
-const VALUES: Readonly<Record<string, (result: Mutable, value: string) => void>> = {
-  '--config-file': (result, path) => setConfig(result, { kind: 'file', path }),
-  '--address': setAddress,
-  '--log-level': (result, level) => (result.logLevel = level),
-};
+const VALUES = new Map<string, (result: Mutable, value: string) => void>([
+  ['--config-file', (result, path) => setConfig(result, { kind: 'file', path })],
+  ['--address', setAddress],
+  ['--log-level', (result, level) => (result.logLevel = level)],
+]);
 
 /** Options whose value is a descriptor and may be left out. */
-const DESCRIPTORS: Readonly<Record<string, 'printAddress' | 'printPid'>> = {
-  '--print-address': 'printAddress',
-  '--print-pid': 'printPid',
-};
+const DESCRIPTORS = new Map<string, 'printAddress' | 'printPid'>([
+  ['--print-address', 'printAddress'],
+  ['--print-pid', 'printPid'],
+]);
 
 /** Reads the words behind the program's name. Throws UsageError. */
 export function parseDaemonArguments(words: readonly string[]): DaemonArguments {
@@ -61,16 +61,19 @@ export function parseDaemonArguments(words: readonly string[]): DaemonArguments 
   const rest = [...words];
   /* an empty address or descriptor counts as not given, as in the reference daemon */
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    const [, name, value] = /^(--[^=]*)(?:=(.*))?$/s.exec(word) ?? ['', word, undefined];
-    const next = rest[0];
-    if (Object.hasOwn(VALUES, name)) {
+    const [, name = word, value] = /^(--[^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+    const [next] = rest;
+    const setValue = VALUES.get(name);
+    const printed = DESCRIPTORS.get(name);
+    const setFlag = value === undefined ? FLAGS.get(name) : undefined;
+    if (setValue !== undefined) {
       const given = value ?? rest.shift();
-      if (name !== '--address' || given !== '') VALUES[name](result, valueOf(name, given));
-    } else if (Object.hasOwn(DESCRIPTORS, name)) {
+      if (name !== '--address' || given !== '') setValue(result, valueOf(name, given));
+    } else if (printed !== undefined) {
       const digits = value ?? (next !== undefined && /^\d+$/.test(next) ? rest.shift() : undefined);
-      result[DESCRIPTORS[name]] = descriptorOf(name, digits);
-    } else if (Object.hasOwn(FLAGS, name) && value === undefined) {
-      FLAGS[name](result);
+      result[printed] = descriptorOf(name, digits);
+    } else if (setFlag !== undefined) {
+      setFlag(result);
     } else {
       throw new UsageError(`there is no option "${word}"${suggestion(name)}`);
     }
@@ -82,7 +85,7 @@ export function parseDaemonArguments(words: readonly string[]): DaemonArguments 
 }
 
 function suggestion(name: string): string {
-  const known = [FLAGS, VALUES, DESCRIPTORS].flatMap((options) => Object.keys(options));
+  const known = [FLAGS, VALUES, DESCRIPTORS].flatMap((options) => [...options.keys()]);
   const meant = closest(name, known);
   return meant === undefined || meant === name ? '' : `; did you mean ${meant}?`;
 }

@@ -36,13 +36,12 @@ function parties(options: ExplainOptions): [from: string, to: string] {
       'with --bus, --user, --connect, --own and --to-user do not apply: --from and --to name connections',
     );
   }
-  const { from = [], to = [] } = options;
-  if (from.length !== 1 || to.length !== 1) {
+  const [from, ...fromOthers] = options.from ?? [];
+  const [to, ...toOthers] = options.to ?? [];
+  if (from === undefined || to === undefined || fromOthers.length + toOthers.length > 0) {
     throw new UsageError('with --bus, give one --from and one --to: a name, or a process ID');
   }
-  const odd = [...from, ...to].find(
-    (who) => !/^\d+$/u.test(who) && parseBusName(who) === undefined,
-  );
+  const odd = [from, to].find((who) => !/^\d+$/u.test(who) && parseBusName(who) === undefined);
   if (odd !== undefined) throw new UsageError(`"${odd}" is neither a bus name nor a process ID`);
-  return [from[0], to[0]];
+  return [from, to];
 }

@@ -74,8 +74,10 @@ async function generate(
     return generateModule(words.map(readIntrospection), options);
   }
   const { introspectObject } = await import('#bridge/generate/live-introspection.js');
-  const [name, path] = words;
-  if (words.length !== 2) throw new UsageError('--bus takes one bus name and one object path');
+  const [name, path, ...others] = words;
+  if (name === undefined || path === undefined || others.length > 0) {
+    throw new UsageError('--bus takes one bus name and one object path');
+  }
   return generateModule([await introspectObject({ bus, name, path })], options);
 }
 

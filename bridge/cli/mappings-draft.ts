@@ -1,4 +1,4 @@
-import { signatureTypes } from '#bridge/wire/signature.js';
+import { singleType } from '#bridge/wire/signature.js';
 import type { CompleteType } from '#bridge/wire/signature.js';
 import { TypeCode } from '#bridge/wire/types.js';
 import type { IntrospectedInterface, Property } from '#bridge/introspection/introspection.js';
@@ -111,7 +111,7 @@ function places(
   kinds: readonly DraftKind[],
 ): DraftPlace[] {
   return args.flatMap(({ name, type }, index) =>
-    pathsIn(signatureTypes(type)[0]).map((steps) => ({
+    pathsIn(singleType(type)).map((steps) => ({
       part,
       place: [String(index), ...steps].join('.'),
       kind: guessKind([name, member], kinds),
@@ -133,7 +133,7 @@ function memberLine(name: string, entries: readonly DraftPlace[], more = ''): st
 }
 
 function propertyLine({ name, type }: Property, kinds: readonly DraftKind[]): string[] {
-  const found = pathsIn(signatureTypes(type)[0]).map((steps) => steps.join('.'));
+  const found = pathsIn(singleType(type)).map((steps) => steps.join('.'));
   if (found.length === 0) return [];
   const kind = guessKind([name], kinds);
   const all = found.map((place) => `${place}: ${kind ?? '?'}`).join(', ');
@@ -154,10 +154,9 @@ function pathsIn(type: CompleteType): string[][] {
     return type.children.flatMap((field, index) => under(String(index), field));
   }
   if (type.code !== TypeCode.Array) return [];
-  const [element] = type.children;
+  const { element } = type;
   if (element.code !== TypeCode.DictEntryBegin) return under('each', element);
-  const [key, value] = element.children;
-  return [...under('keys', key), ...under('each', value)];
+  return [...under('keys', element.key), ...under('each', element.value)];
 }
 
 /** The kind that the names of a member and an argument suggest: the first name with one counts. */

@@ -126,29 +126,32 @@ export function pathPatterns(paths: readonly string[]): string[] {
   const byDepth = new Map<number, string[][]>();
   for (const path of paths) {
     const elements = path.split('/').slice(1);
-    byDepth.set(elements.length, [...(byDepth.get(elements.length) ?? []), elements]);
+    const known = byDepth.get(elements.length);
+    if (known === undefined) byDepth.set(elements.length, [elements]);
+    else known.push(elements);
   }
-  return [...byDepth.values()].map((group) => `/${commonElements(group).join('/')}`);
+  return [...byDepth].map(([depth, group]) => `/${commonElements(depth, group).join('/')}`);
 }
 
-function commonElements(group: readonly (readonly string[])[]): string[] {
+/** `group`: paths of `depth` elements. */
+function commonElements(depth: number, group: readonly (readonly string[])[]): string[] {
   const variables = new Set<string>();
   const elements: string[] = [];
-  for (const [index, first] of group[0].entries()) {
-    const column = group.map((path) => path[index]);
+  for (let index = 0; index < depth; index++) {
+    const column = group.map((path) => path[index] ?? '');
+    const [first = ''] = column;
     if (column.every((element) => element === first)) {
       elements.push(first);
       continue;
     }
     const variable = unusedVariable(elements.at(-1) ?? 'id', variables);
-    elements.push(`${commonPrefix(column)}{${variable}}`);
+    elements.push(`${commonPrefix(first, column)}{${variable}}`);
   }
   return elements;
 }
 
 /** What all begin with, up to a `_`: `dev_` of `dev_00_11` and `dev_00_12`. */
-function commonPrefix(elements: readonly string[]): string {
-  const [first] = elements;
+function commonPrefix(first: string, elements: readonly string[]): string {
   const end = first.indexOf('_') + 1;
   const prefix = first.slice(0, end);
   return elements.every((one) => one.startsWith(prefix) && one.length > end) ? prefix : '';

@@ -120,7 +120,7 @@ function confined(
   const credentials = { ...NO_CREDENTIALS, uid, pid };
   const found = confinementOf(credentials, process.getuid?.() ?? -1);
   if (found === undefined) return [];
-  const [sort, id = ''] = found.key.split(/:(.*)/su);
+  const [sort = '', id = ''] = found.key.split(/:(.*)/su);
   const isAllowed = names.every((name) => {
     const best = bestFor(name, mappings);
     return best !== undefined && isConfinement(sort) && allowsUplink(best.mapping, sort, id);

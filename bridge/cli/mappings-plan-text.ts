@@ -7,7 +7,7 @@ export function planText({ bus, seconds, calls, dealings, steps }: Plan): string
   lines.push('Who talks to what:');
   if (dealings.length === 0) lines.push('  no calls were seen: try more --seconds');
   for (const [program, { clients, destinations }] of byProgram(dealings)) {
-    lines.push(`  ${programText(program, [...clients.values()])}`);
+    lines.push(`  ${programText(program, [...clients.values()], clientText)}`);
     for (const [to, { calls: own, listens }] of destinations) {
       const what = [own > 0 && count(own, 'call'), listens && 'listens'].filter(Boolean);
       lines.push(`    -> ${to}: ${what.join(', ')}`);
@@ -48,9 +48,14 @@ function byProgram(dealings: Plan['dealings']): Map<string, Program> {
   return programs;
 }
 
-/** One connection by its name and process, several by their program. */
-function programText(program: string, clients: readonly Client[]): string {
-  if (clients.length === 1) return clientText(clients[0]);
+/** One connection as `textOf` has it, several by their program. */
+function programText(
+  program: string,
+  clients: readonly Client[],
+  textOf: (client: Client) => string,
+): string {
+  const [client] = clients;
+  if (client !== undefined && clients.length === 1) return textOf(client);
   return `${program} (${count(clients.length, 'connection')})`;
 }
 
@@ -87,7 +92,7 @@ function callersText(clients: readonly Client[]): string {
     programs.set(program, [...(programs.get(program) ?? []), client]);
   }
   return [...programs]
-    .map(([program, all]) => (all.length === 1 ? all[0].uniqueName : programText(program, all)))
+    .map(([program, all]) => programText(program, all, ({ uniqueName }) => uniqueName))
     .join(', ');
 }
 

@@ -89,7 +89,8 @@ class Run {
         if (step === 'candidate') this.#hasCandidate = true;
         if (this.#waiting.size === this.#names.length && !this.#isStarted) {
           this.#isStarted = true;
-          if (command.length > 0) this.#spawn(command, address, reject);
+          const [program, ...args] = command;
+          if (program !== undefined) this.#spawn(program, args, address, reject);
         }
         if (step === 'queued') this.#stopOld(name);
       };
@@ -166,7 +167,8 @@ class Run {
 
   /** The new owner outlives this command; so it gets a session of its own and none of our files. */
   #spawn(
-    [program, ...args]: readonly string[],
+    program: string,
+    args: readonly string[],
     address: string,
     fail: (error: Error) => void,
   ): void {

@@ -16,7 +16,7 @@ export function movingOrder(dependencies: Dependencies): string[][] {
   const order: string[][] = [];
   while (dependents.size > 0) {
     const ready = [...dependents].filter(([, count]) => count === 0).map(([group]) => group);
-    const next = ready.reduce((one, other) => (other[0] < one[0] ? other : one));
+    const next = ready.reduce((one, other) => ((other[0] ?? '') < (one[0] ?? '') ? other : one));
     dependents.delete(next);
     for (const group of needs.get(next) ?? []) dependents.set(group, dependents.get(group)! - 1);
     order.push(next);

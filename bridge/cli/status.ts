@@ -29,10 +29,11 @@ export function formatStatus({ authority, hosts, natives }: BusStatus): string {
     row('authority, registry, driver', authority),
     ...others.map((host) => row('host', host)),
   ];
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => cells[column].length)));
+  const widthOf = (column: number): number =>
+    Math.max(...rows.map((cells) => cells[column]?.length ?? 0));
   const lines = rows.map((cells) =>
     cells
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .map((cell, i) => (i === 0 ? cell.padEnd(widthOf(i)) : cell.padStart(widthOf(i))))
       .join('  '),
   );
   const peers = natives.map(({ name, pid }) => `native peer ${name}, pid ${pid}`);

@@ -26,8 +26,8 @@ export class PendingAdmission extends Pending<DriverClient> {
   protected read(message: ArrivedMessage): void {
     const isOfBus = this.member.isOfBus(message.origin);
     const answer = readControl('admission', arrivalOf(message), isOfBus);
-    if (answer?.type === 'Admitted') {
-      const [driver, registry] = message.received;
+    const [driver, registry] = message.received;
+    if (answer?.type === 'Admitted' && driver !== undefined && registry !== undefined) {
       const held = new HeldHandle(this.member, driver, DRIVER_NAME);
       this.value = new DriverClient(this.member, held, new HeldHandle(this.member, registry));
       return;
@@ -36,7 +36,7 @@ export class PendingAdmission extends Pending<DriverClient> {
       this.error = new ConfinedError(answer.reason);
       return;
     }
-    const why = answer?.reason ?? 'its reply is malformed';
+    const why = answer?.type === 'Refused' ? answer.reason : 'its reply is malformed';
     this.error = new ClientError('JoinFailed', `the bus does not admit this process: ${why}`);
   }
 }

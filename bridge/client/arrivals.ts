@@ -77,7 +77,7 @@ export class Arrivals implements Sink<NodeContext, HandleContext> {
   // hot
   deal(isBlocking = false): void {
     while (this.head < this.tail) {
-      const next = this.items[this.head];
+      const next = this.items[this.head] ?? NOTHING;
       if (next.isReply) this.hasSettled = true;
       else if (this.hasSettled && !isBlocking) return this.schedule();
       this.items[this.head++] = NOTHING;

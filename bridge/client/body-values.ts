@@ -1,5 +1,4 @@
-import type { CompleteType } from '#bridge/wire/signature.js';
-import { signatureTypes } from '#bridge/wire/signature.js';
+import { singleType, type CompleteType } from '#bridge/wire/signature.js';
 import { TypeCode, Variant } from '#bridge/wire/types.js';
 
 /**
@@ -18,9 +17,10 @@ export function replaceReferences(
   values: readonly unknown[],
   replacement: Replacement,
 ): unknown[] {
-  return values.map((value, i) =>
-    i < types.length ? replace(types[i], value, replacement) : value,
-  );
+  return values.map((value, i) => {
+    const type = types[i];
+    return type === undefined ? value : replace(type, value, replacement);
+  });
 }
 
 /** A value that is not of its type is left as it is: marshalling reports what is wrong. */
@@ -30,15 +30,15 @@ function replace(type: CompleteType, value: unknown, replacement: Replacement): 
   }
   if (type.code === TypeCode.Variant) {
     if (!(value instanceof Variant) || !mayRefer(value.signature)) return value;
-    const [inner] = signatureTypes(value.signature);
+    const inner = singleType(value.signature);
     return new Variant(value.signature, replace(inner, value.value, replacement));
   }
   if (!mayRefer(type.text)) return value;
   if (value instanceof Map) {
-    const [key, entry] = type.children[0].children;
-    const pairs = Array.from(value, ([k, v]): [unknown, unknown] => [
-      replace(key, k, replacement),
-      replace(entry, v, replacement),
+    const { element } = type;
+    const pairs = Array.from(value, ([key, entry]): [unknown, unknown] => [
+      replace(element.key, key, replacement),
+      replace(element.value, entry, replacement),
     ]);
     return new Map(pairs);
   }

@@ -109,7 +109,7 @@ export class Calls {
     const unixFds = this.body.descriptors.length;
     if (unixFds > 0) {
       answer = this.replyHeader(header.sender, signature, unixFds);
-      replaceHeader(message, answer);
+      message.replaceFirstPiece(answer.bytes);
     }
     answer.patch(this.serials.next(), message.lengthBytes - answer.bytes.length);
     answer.patchReplySerial(call.serial);
@@ -200,7 +200,7 @@ export class Calls {
     const unixFds = this.body.descriptors.length;
     if (unixFds > 0) {
       header = headers.find(type, flags, content, destination, sender, unixFds);
-      replaceHeader(message, header);
+      message.replaceFirstPiece(header.bytes);
     }
     header.patch(this.serials.next(), message.lengthBytes - header.bytes.length);
   }
@@ -245,13 +245,6 @@ export class Calls {
       unixFds,
     });
   }
-}
-
-/** Replaces the first piece of a message, once it is known how many descriptors come with it. */
-function replaceHeader(message: Message, { bytes }: OutgoingHeader): void {
-  message.lengthBytes += bytes.length - message.lengths[0];
-  message.pieces[0] = bytes;
-  message.lengths[0] = bytes.length;
 }
 
 function refusal(status: SendStatus, what: string): ClientError {

@@ -78,7 +78,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 function escaped(text: string): string {
-  return text.replaceAll(/[&<>"\n]/g, (character) => ENTITIES[character]);
+  return text.replaceAll(/[&<>"\n]/g, (character) => ENTITIES[character] ?? character);
 }
 
 function element(

@@ -105,12 +105,13 @@ class PendingName extends Pending<HeldHandle> {
   protected read(message: ArrivedMessage): void {
     const isOfBus = this.member.isOfBus(message.origin);
     const answer = readControl('lookup', arrivalOf(message), isOfBus);
-    if (answer === undefined || message.receivedCount === 0) {
+    const owner = message.lastReceived;
+    if (answer === undefined || owner === null) {
       const why = `the name '${this.name}' has no owner, and no service file provides it`;
       this.error = new DBusError(ErrorName.ServiceUnknown, why);
       return;
     }
-    this.value = new HeldHandle(this.member, message.received[0], this.name);
+    this.value = new HeldHandle(this.member, owner, this.name);
     this.names.keep(this.name, this.value);
   }
 }

@@ -32,9 +32,9 @@ export class MessageReader {
   // hot
   read(message: ArrivedMessage, handleCount: number): boolean {
     const length = message.lengthBytes;
-    const isWhole = message.pieceCount === 1 && message.offsets[0] === 0;
-    const isOwned = message.isOwned || !isWhole;
-    const bytes = isWhole ? message.pieces[0] : message.copyBytes();
+    const whole = message.wholePiece;
+    const isOwned = message.isOwned || whole === null;
+    const bytes = whole ?? message.copyBytes();
     if (bytes !== this.bytes) {
       this.bytes = bytes;
       this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -139,15 +139,16 @@ export function changes(
   { name, properties: known }: ServedInterface,
   names: readonly string[],
 ): readonly unknown[] | Promise<readonly unknown[]> | undefined {
-  const told = names.filter(
-    (each) => known.get(each)?.emitsChanged === undefined && known.get(each)?.get,
-  );
+  const told = names.flatMap((each) => {
+    const property = known.get(each);
+    return property?.get && property.emitsChanged === undefined ? [{ each, property }] : [];
+  });
   const invalidated = names.filter((each) => known.get(each)?.emitsChanged === 'invalidates');
   if (told.length + invalidated.length === 0) return undefined;
-  const values = told.map((each) => known.get(each)!.get!());
+  const values = told.map(({ property }) => property.get!());
   const body = (all: readonly unknown[]): readonly unknown[] => {
-    const variants = all.map(
-      (value, i) => [told[i], new Variant(known.get(told[i])!.type, value)] as const,
+    const variants = told.map(
+      ({ each, property }, i) => [each, new Variant(property.type, all[i])] as const,
     );
     return [name, new Map(variants), invalidated];
   };

@@ -67,19 +67,22 @@ export class ObjectTree implements CallTaker {
     object: ServedObject,
     member: 'InterfacesAdded' | 'InterfacesRemoved',
   ): void {
-    const managers = Array.from(this.managers).filter(([manager]) => isBelow(path, manager));
-    if (managers.length === 0) return;
+    const managers = Array.from(this.managers).flatMap(([at, manager]) =>
+      isBelow(path, at) ? [manager] : [],
+    );
+    const [first] = managers;
+    if (first === undefined) return;
     const interfaces = interfacesOf(object);
     this.telling = this.telling
       .then(async () => {
         const values = await interfaces;
-        for (const [, manager] of managers) {
+        for (const manager of managers) {
           const emitter = manager.emitter(ObjectManager);
           if (member === 'InterfacesAdded') emitter.InterfacesAdded(path, values);
           else emitter.InterfacesRemoved(path, [...values.keys()]);
         }
       })
-      .catch((error) => managers[0][1].diagnose(error));
+      .catch((error) => first.diagnose(error));
   }
 
   // hot
@@ -129,7 +132,7 @@ export class ObjectTree implements CallTaker {
     const names = new Set<string>();
     for (const other of this.objects.keys()) {
       if (other.length > prefix.length && other.startsWith(prefix)) {
-        names.add(other.slice(prefix.length).split('/', 1)[0]);
+        names.add(other.slice(prefix.length).replace(/\/.*/su, ''));
       }
     }
     return names;

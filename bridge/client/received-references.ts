@@ -23,19 +23,19 @@ export class ReceivedReferences implements MessageReferences, Arrival {
   }
 
   capability(index: number): Capability | undefined {
-    if (index >= this.handles.length) return undefined;
-    return (this.capabilities[index] ??= Capability.of(
-      new HeldHandle(this.member, this.handles[index]),
-    ));
+    const handle = this.handles[index];
+    if (handle === undefined) return undefined;
+    return (this.capabilities[index] ??= Capability.of(new HeldHandle(this.member, handle)));
   }
 
   /** A duplicate for the receiver: the core closes the original when the message is gone. */
   descriptor(index: number): number {
-    if (index >= this.fds.length)
+    const fd = this.fds[index];
+    if (fd === undefined)
       throw new Error(
         `the message refers to file descriptor ${index}, but has only ${this.fds.length}`,
       );
-    return (this.duplicates[index] ??= duplicate(this.fds[index]));
+    return (this.duplicates[index] ??= duplicate(fd));
   }
 
   /** Closes the duplicates: no handler will get the body. */

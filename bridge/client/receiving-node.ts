@@ -20,15 +20,14 @@ export class ReceivingNode implements NodeContext {
   }
 
   accept(message: ArrivedMessage, trace: Trace): void {
-    const first = message.lengthBytes === 0 ? 0 : message.pieces[0][message.offsets[0]];
+    const first = message.firstByte;
     if (first !== EndianMark.Little && first !== EndianMark.Big)
       return this.acceptControl(message, trace);
-    const flags = message.pieces[0][message.offsets[0] + 2];
+    const wantsReply = (message.byteAt(2) & MessageFlag.NoReplyExpected) === 0;
+    const replyTo = wantsReply ? message.lastReceived : null;
     const count = message.receivedCount;
-    const wantsReply = count > 0 && (flags & MessageFlag.NoReplyExpected) === 0;
-    const replyTo = wantsReply ? message.received[count - 1] : null;
     const { reader } = this.member;
-    if (!reader.read(message, wantsReply ? count - 1 : count)) {
+    if (!reader.read(message, replyTo === null ? count : count - 1)) {
       this.member.diagnose(`a message of process ${message.origin} was dropped: ${reader.fault}`);
       return this.drop(message, replyTo, trace);
     }

@@ -138,7 +138,7 @@ function setProperty(instance: object, name: string, value: unknown): void {
 export function attachSignals(name: string, instance: object, served: ServedObject): void {
   const members = membersOf(instance);
   const emitter = served.emitter(describe(name, members));
-  members.emit = (member, args) => emitter[member](...args);
+  members.emit = (member, args) => emitter[member]?.(...args);
 }
 
 function describe(name: string, { methods, signals, properties }: Members): InterfaceDescription {

@@ -90,7 +90,7 @@ export function wants(
 function hasArgument({ body, signature }: Signal, { index, kind, value }: MatchArgument): boolean {
   const given = body[index];
   if (typeof given !== 'string') return false;
-  const { code } = signatureTypes(signature)[index];
+  const code = signatureTypes(signature)[index]?.code;
   if (kind === 'path') {
     if (code !== TypeCode.String && code !== TypeCode.ObjectPath) return false;
     return given === value || isBelow(given, value) || isBelow(value, given);

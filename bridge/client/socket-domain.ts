@@ -207,6 +207,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
 
   private admit(message: Outgoing): void {
     const [inbox, replyTo] = message.received.slice(0, message.receivedCount);
+    if (inbox === undefined || replyTo === undefined) return this.drop(message);
     this.inbox = inbox;
     this.later(() => {
       const registry = this.openNode(Registry);
@@ -220,8 +221,8 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
   /** Every name can be sent to: the bus answers if it has no owner. */
   private resolve(message: Outgoing): void {
     const question = readControl('registry', arrivalOf(message), false);
-    if (question === undefined) return this.drop(message);
-    const replyTo = message.received[message.receivedCount - 1];
+    const replyTo = message.lastReceived;
+    if (question === undefined || replyTo === null) return this.drop(message);
     this.later(() => {
       this.message.clear().addTransfer(this.destination(question.name));
       this.answer(replyTo, encode(Control.Resolved, { resolution: Resolution.Owned, owner: -1 }));
@@ -253,26 +254,24 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
   /** Writes a D-Bus message to the socket. */
   private forward(message: Outgoing, isForBus: boolean, caller: Caller | undefined): void {
     const first = message.firstByte;
-    const { pieces, offsets, receivedCount } = message;
     if (first !== EndianMark.Little) return this.drop(message); // control messages of a bridge
-    const flags = pieces[0][offsets[0] + 2];
-    const type = pieces[0][offsets[0] + 1];
     const wantsReply =
-      type === MessageType.MethodCall &&
-      receivedCount > 0 &&
-      (flags & MessageFlag.NoReplyExpected) === 0;
-    const replyTo = wantsReply ? message.received[receivedCount - 1] : undefined;
-    const others = message.received.slice(0, wantsReply ? receivedCount - 1 : receivedCount);
+      message.byteAt(1) === MessageType.MethodCall &&
+      (message.byteAt(2) & MessageFlag.NoReplyExpected) === 0;
+    const replyTo = wantsReply ? message.lastReceived : null;
+    const { receivedCount } = message;
+    const others = message.received.slice(0, replyTo === null ? receivedCount : receivedCount - 1);
+    const [named] = others;
     const request = isForBus && others.length === 1 ? requestedName(message) : undefined;
     if (others.length > 0 && request === undefined) {
       return this.refuse(message, others, replyTo, caller);
     }
     const serial = this.write(message);
-    if (replyTo !== undefined) {
+    if (replyTo !== null) {
       replyTo.context = serial;
       this.calls.set(serial, replyTo);
     }
-    if (request !== undefined) this.own.asked(serial, request, others[0]);
+    if (request !== undefined && named !== undefined) this.own.asked(serial, request, named);
     else if (isForBus) this.own.noteRelease(message, serial);
   }
 
@@ -280,12 +279,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
     const serial = this.serials.next();
     const set = message.descriptors?.retain() ?? null;
     const bytes = this.client.reserve(message.lengthBytes, set?.fds);
-    let at = 0;
-    for (let i = 0; i < message.pieceCount; i++) {
-      const offset = message.offsets[i];
-      bytes.set(message.pieces[i].subarray(offset, offset + message.lengths[i]), at);
-      at += message.lengths[i];
-    }
+    message.copyTo(bytes);
     patchSerial(bytes, serial);
     if (set !== null) this.unsent.push(set);
     if (this.client.waitingBytes >= WAITING_MAX_BYTES) this.peer.isFull = true;
@@ -300,7 +294,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
   private refuse(
     message: Outgoing,
     others: readonly Handle[],
-    replyTo: Handle | undefined,
+    replyTo: Handle | null,
     caller: Caller | undefined,
   ): void {
     const why =
@@ -310,7 +304,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
     this.later(() => {
       this.release(others);
       if (caller !== undefined) this.sendError(caller, ErrorName.NotSupported, why);
-      else if (replyTo !== undefined) this.fail(replyTo, ErrorName.NotSupported, why);
+      else if (replyTo !== null) this.fail(replyTo, ErrorName.NotSupported, why);
       else this.options.onDiagnostic(`${member ?? 'a message'} was dropped: ${why}`);
     });
   }

@@ -28,7 +28,7 @@ export class Companion {
   readonly ended: Promise<number>;
   readonly #child: ChildProcess;
 
-  constructor([file, ...words]: readonly string[], { address, activation }: RunningBus) {
+  constructor([file = '', ...words]: readonly string[], { address, activation }: RunningBus) {
     const env = { ...callerEnvironment(process.env), DBUS_SESSION_BUS_ADDRESS: address };
     for (const name of NOT_PASSED_ON) Reflect.deleteProperty(env, name);
     this.#child = withOpenFilesLimit(activation.openFilesLimit, () =>

@@ -151,8 +151,7 @@ export class CookieKeyring implements CookieIssuer, CookieReader {
     const { randomBytes, nowSeconds } = this.#options;
     let id = 0;
     do {
-      const [a, b, c, d] = randomBytes(4);
-      id = ((a & 0x7f) << 24) | (b << 16) | (c << 8) | d;
+      id = new DataView(Uint8Array.from(randomBytes(4)).buffer).getUint32(0) & 0x7fffffff;
     } while (others.some((cookie) => cookie.id === id));
     const secret = Buffer.from(randomBytes(SECRET_BYTES)).toString('hex');
     return { id, secret, createdSeconds: Math.floor(nowSeconds()) };
@@ -193,10 +192,10 @@ export class CookieKeyring implements CookieIssuer, CookieReader {
 
 function parseCookie(line: string): StoredCookie | undefined {
   const match = /^([0-9]{1,10})[ \t]+([0-9]{1,15})[ \t]+((?:[0-9a-fA-F]{2})+)$/u.exec(line);
-  if (match === null) return undefined;
-  const id = Number(match[1]);
-  if (id > 0x7fffffff) return undefined;
-  return { id, createdSeconds: Number(match[2]), secret: match[3].toLowerCase() };
+  const [, number, created, secret] = match ?? [];
+  const id = Number(number);
+  if (secret === undefined || id > 0x7fffffff) return undefined;
+  return { id, createdSeconds: Number(created), secret: secret.toLowerCase() };
 }
 
 /** False if the file exists: O_EXCL is what makes it a lock. */

@@ -10,7 +10,7 @@ const UMASK = 0o022;
 
 /** The background process of `daemonise`. Resolves with the exit status. */
 export async function runDaemon(): Promise<number> {
-  const [job]: DaemonJob[] = await once(process, 'message');
+  const job: DaemonJob = (await once(process, 'message'))[0];
   const { configuration, addresses, writesPidFile, usesSystemd, hasDomain, hosts, lookUs } = job;
   setOriginalOpenFilesLimit(job.openFilesLimit);
   if (!job.keepUmask) process.umask(UMASK);

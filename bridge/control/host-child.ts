@@ -16,7 +16,7 @@ export async function runHostChild(): Promise<number> {
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
   closeAllOnExec();
-  const [job]: HostJob[] = await once(process, 'message');
+  const job: HostJob = (await once(process, 'message'))[0];
   try {
     await run(job);
     return 0;

@@ -20,11 +20,10 @@ const RANDOM_LETTERS = 10;
 
 export function listenOnUnix(address: Address, environment: NodeJS.ProcessEnv): ListeningSocket {
   const text = formatAddress(address);
-  const given = WHERE.filter((key) => address.options.has(key));
-  if (given.length !== 1) {
+  const [key, ...others] = WHERE.filter((name) => address.options.has(name));
+  if (key === undefined || others.length > 0) {
     throw cannotListen(text, `it needs exactly one of ${WHERE.join(', ')}`);
   }
-  const key = given[0];
   const value = address.options.get(key)!;
   switch (key) {
     case 'abstract':

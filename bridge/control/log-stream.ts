@@ -60,6 +60,7 @@ export class LogStream {
   /** False: nothing can be written now. */
   private writeSome(): boolean {
     const [first] = this.waiting;
+    if (first === undefined) return false;
     const chunk = first.subarray(0, CHUNK_BYTES);
     const count = writeNow(this.fd, chunk);
     if (count === 0) return false;

@@ -6,7 +6,7 @@ import { saveCode } from './code-cache.js';
 import { versionLine } from './version.js';
 
 /** package.json, "engines". */
-const NODE_MIN = [20, 19];
+const NODE_MIN = [20, 19] as const;
 
 /** Architectures of 64 bits; the rings and structures of the core are little-endian. */
 const ARCHITECTURES = ['arm64', 'loong64', 'ppc64', 'riscv64', 'x64'];
@@ -76,7 +76,7 @@ function nameProcess(name: string): void {
 
 /** @throws Error on a machine, or with a version of Node, that is not supported */
 function refuseMachine(): void {
-  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const [needsMajor, needsMinor] = NODE_MIN;
   if (major < needsMajor || (major === needsMajor && minor < needsMinor)) {
     const todo = `install Node.js ${NODE_MIN.join('.')} or later, or put it first on PATH`;

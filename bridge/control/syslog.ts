@@ -9,12 +9,13 @@ import { logFields } from './human-line.js';
  */
 const FACILITY_DAEMON = 3;
 const FACILITY_AUTH = 4;
+const SEVERITY_INFO = 6;
 const SEVERITY: Readonly<Record<string, number>> = {
   fatal: 2,
   error: 3,
   warn: 4,
   notice: 5,
-  info: 6,
+  info: SEVERITY_INFO,
   debug: 7,
   trace: 7,
 };
@@ -28,7 +29,7 @@ export interface LogSink {
 }
 
 export function severityOf(level: string): number {
-  return SEVERITY[level] ?? SEVERITY['info'];
+  return SEVERITY[level] ?? SEVERITY_INFO;
 }
 
 function facilityOf(level: string): number {

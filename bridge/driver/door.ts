@@ -55,12 +55,13 @@ export class Door {
     const { handles, origin } = entry;
     const message = readControl('root', entry, this.domain.isTrusted(origin));
     const [object, reply] = handles;
-    if (message?.type === 'Admit') this.admit(entry, message, object, reply);
-    else if (message?.type === 'Mirror') this.addMirror(object, reply, origin);
-    else if (message?.type === 'Sync') this.synchronise(entry);
+    if (message?.type === 'Sync') this.synchronise(entry);
     else if (message?.type === 'Accepting') {
       this.driver.mirrors.setAccepting(origin, message.isAccepting);
-    } else if (isAdmission(entry)) this.refuse(object, reply, undefined, MALFORMED);
+    } else if (object === undefined || reply === undefined) this.driver.peer.release(...handles);
+    else if (message?.type === 'Admit') this.admit(entry, message, object, reply);
+    else if (message?.type === 'Mirror') this.addMirror(object, reply, origin);
+    else if (isAdmission(entry)) this.refuse(object, reply, undefined, MALFORMED);
     else this.driver.peer.release(...handles);
     entry.descriptors?.drop();
   }

@@ -428,8 +428,13 @@ export class Driver {
   private receivedControl(connection: Connection, entry: Arrival): void {
     entry.descriptors?.drop();
     const message = readControl('driver', entry, !connection.isNative);
-    if (message?.type === 'NameNode' && this.awaitsNode(connection, message.name)) {
-      return this.keepNameNode(message.name, connection, entry.handles[0]);
+    const [node] = entry.handles;
+    if (
+      message?.type === 'NameNode' &&
+      node !== undefined &&
+      this.awaitsNode(connection, message.name)
+    ) {
+      return this.keepNameNode(message.name, connection, node);
     }
     if (message?.type === 'Denied') noteReportedDenial(this, connection, message);
     this.peer.release(...entry.handles.filter(({ live }) => live));

@@ -76,7 +76,8 @@ function partyOf({ standing, names }: Connection): Party {
 /** @throws DriverError when there is none, or when a process has several */
 function connectionOf(driver: Driver, who: string): Connection {
   const found = connectionsOf(driver, who);
-  if (found.length === 1) return found[0];
+  const [connection] = found;
+  if (connection !== undefined && found.length === 1) return connection;
   if (found.length > 1) {
     const names = found.map(({ uniqueName }) => uniqueName).join(', ');
     throw new DriverError(

@@ -9,13 +9,14 @@ export type Paragraphs = readonly string[];
 export function docComment(paragraphs: Paragraphs, depth = 0): string {
   if (paragraphs.length === 0) return '';
   const indentation = ' '.repeat(depth * INDENTATION);
-  const [first, ...rest] = paragraphs.map(withoutCommentEnd);
+  const [first = '', ...rest] = paragraphs.map(withoutCommentEnd);
   const short = `${indentation}/** ${first} */`;
   if (rest.length === 0 && short.length <= WIDTH) return `${short}\n`;
   const columns = WIDTH - indentation.length - ' * '.length;
   const lines = [first, ...rest].flatMap((paragraph, index, all) => {
     const wrapped = wrap(paragraph, columns);
-    return index === 0 || areTogether(all[index - 1], paragraph) ? wrapped : ['', ...wrapped];
+    const before = all[index - 1];
+    return before === undefined || areTogether(before, paragraph) ? wrapped : ['', ...wrapped];
   });
   const starred = lines.map((line) => `${indentation} * ${line}`.trimEnd());
   return [`${indentation}/**`, ...starred, `${indentation} */`, ''].join('\n');

@@ -44,7 +44,7 @@ export function documentationComment(
   comment: string,
   name: string,
 ): MemberDocumentation | undefined {
-  const [first, ...lines] = comment
+  const [first = '', ...lines] = comment
     .trim()
     .split('\n')
     .map((line) => line.trim());
@@ -54,7 +54,7 @@ export function documentationComment(
   const text: string[] = [];
   let argument: string | undefined;
   for (const line of lines) {
-    const [, begun, said] = /^@([^\s:]+):(.*)$/.exec(line) ?? [];
+    const [, begun, said = ''] = /^@([^\s:]+):(.*)$/.exec(line) ?? [];
     if (begun !== undefined || line === '') argument = begun;
     if (argument === undefined) text.push(line);
     else args.set(argument, begun === undefined ? `${args.get(argument)}\n${line}` : said);

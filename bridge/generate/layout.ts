@@ -133,11 +133,8 @@ function fits(first: Pending, following: readonly Pending[], columns: number): b
   let followed = following.length;
   let left = columns;
   while (left >= 0) {
-    let next = pending.pop();
-    if (next === undefined) {
-      if (followed === 0) return true;
-      next = following[--followed];
-    }
+    const next = pending.pop() ?? following[--followed];
+    if (next === undefined) return true;
     const { layout, broken } = next;
     if (broken && isA('line', layout)) return true;
     left -= unfold(next, pending).length;

@@ -34,7 +34,9 @@ export class MemberComments {
     const params = method.in.flatMap(({ name }, index) =>
       tagged(`@param ${names[index]}`, args.get(name)),
     );
-    const returns = method.out.length === 1 ? tagged('@returns', args.get(method.out[0].name)) : [];
+    const [result, ...results] = method.out;
+    const returns =
+      result !== undefined && results.length === 0 ? tagged('@returns', args.get(result.name)) : [];
     const others = this.#interface.methods.filter((one) => one.name === method.name).slice(1);
     const text = [...paragraphs, ...others.map(leftOut)];
     return aboutAll(text, method.annotations, [...params, ...returns]);

@@ -1,6 +1,6 @@
 import type { Argument, Property } from '#bridge/introspection/introspection.js';
 import type { CompleteType } from '#bridge/wire/signature.js';
-import { signatureTypes } from '#bridge/wire/signature.js';
+import { singleType } from '#bridge/wire/signature.js';
 import { TypeCode } from '#bridge/wire/types.js';
 import { parameterNames } from './identifiers.js';
 import { bracketed, group, union, type Layout } from './layout.js';
@@ -42,7 +42,7 @@ export class TypeWriter {
 
   /** The complete type of an argument or a property. */
   type(holder: Argument | Property): Layout {
-    return this.#complete(signatureTypes(holder.type)[0], this.objectsIn(holder));
+    return this.#complete(singleType(holder.type), this.objectsIn(holder));
   }
 
   /** Arguments as the parameters of a function. */
@@ -58,8 +58,9 @@ export class TypeWriter {
 
   /** What a method returns. */
   result(args: readonly Argument[]): Layout {
-    if (args.length === 0) return 'void';
-    return args.length === 1 ? this.type(args[0]) : this.tuple(args);
+    const [first] = args;
+    if (first === undefined) return 'void';
+    return args.length === 1 ? this.type(first) : this.tuple(args);
   }
 
   /** A property's type and access, as the interface description has them. */
@@ -77,16 +78,15 @@ export class TypeWriter {
   }
 
   #complete(type: CompleteType, objects: readonly ObjectTypes[], isElement = false): Layout {
-    const { code, children } = type;
-    switch (code) {
+    switch (type.code) {
       case TypeCode.Array:
-        return this.#array(children[0], objects);
+        return this.#array(type.element, objects);
       case TypeCode.StructBegin:
-        return bracketed('[', this.#fields(children, objects), ']');
+        return bracketed('[', this.#fields(type.children, objects), ']');
       case TypeCode.ObjectPath:
         return this.#object(objects, isElement);
       default:
-        return this.#plain(PLAIN_TYPES.get(code)!);
+        return this.#plain(PLAIN_TYPES.get(type.code)!);
     }
   }
 
@@ -94,10 +94,9 @@ export class TypeWriter {
     if (element.code === TypeCode.Byte) return 'Uint8Array';
     const each = inside(objects, 'each');
     if (element.code === TypeCode.DictEntryBegin) {
-      const [key, value] = element.children;
       const both = [
-        this.#complete(key, inside(objects, 'keys'), true),
-        this.#complete(value, each, true),
+        this.#complete(element.key, inside(objects, 'keys'), true),
+        this.#complete(element.value, each, true),
       ];
       return bracketed('Map<', both, '>', { trailing: '' });
     }

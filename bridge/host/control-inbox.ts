@@ -64,7 +64,7 @@ export class ControlInbox {
       const handles = message.received.slice(0, message.receivedCount);
       this.admissions.push({ shim, answer: readControl('admission', arrival, isOfBus), handles });
     } else if (context instanceof Lookup) {
-      const handle = message.receivedCount > 0 ? message.received[0] : null;
+      const [handle = null] = message.received.slice(0, message.receivedCount);
       const { resolution, owner } = readControl('lookup', arrival, isOfBus) ?? UNOWNED;
       context.answer(resolution, owner, handle);
       this.host.continueWith(shim);
@@ -193,11 +193,14 @@ export class ControlInbox {
 
   /** The driver, in another process, has admitted a client or refused it. */
   private admitted({ shim, answer, handles }: Admission): void {
-    if (answer?.type === 'Admitted') {
-      const [driver, registry] = handles;
+    const [driver, registry] = handles;
+    if (answer?.type === 'Admitted' && driver !== undefined && registry !== undefined) {
       shim.attach(shim.connection, driver, registry);
       this.host.continueWith(shim);
-    } else this.host.close(shim, `the registry did not admit it: ${answer?.reason ?? ''}`);
+      return;
+    }
+    const reason = answer === undefined || answer.type === 'Admitted' ? '' : answer.reason;
+    this.host.close(shim, `the registry did not admit it: ${reason}`);
   }
 
   private welcome(shim: Shim, number: number): void {

@@ -10,9 +10,8 @@ export class Deadlines {
 
   add(atMs: number, action: () => void): Deadline {
     const deadline = { atMs, action };
-    let i = this.sorted.length;
-    while (i > 0 && this.sorted[i - 1].atMs > atMs) i--;
-    this.sorted.splice(i, 0, deadline);
+    const before = this.sorted.findLastIndex((other) => other.atMs <= atMs);
+    this.sorted.splice(before + 1, 0, deadline);
     return deadline;
   }
 

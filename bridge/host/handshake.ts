@@ -50,7 +50,7 @@ export class Handshake {
     const { arena, receiver } = window;
     const start = window.open(READ_BYTES);
     const count = receiver.receive(this.fd, arena.address + start, READ_BYTES);
-    for (let i = 0; i < receiver.fdCount; i++) this.descriptors.push(receiver.fds[i]);
+    receiver.addFdsTo(this.descriptors);
     if (count === -Errno.EAGAIN) return;
     if (count <= 0) return this.host.entrance.endHandshake(this, undefined);
     const first = this.skipNonce(arena.bytes, start, start + count);
@@ -74,11 +74,12 @@ export class Handshake {
 
   /** Compares the nonce, and returns where the bytes after it start. */
   private skipNonce(bytes: Uint8Array, start: number, end: number): number {
-    let i = start;
-    while (i < end && this.nonceBytes < this.nonce.length) {
-      this.nonceDifference |= bytes[i++] ^ this.nonce[this.nonceBytes++];
+    const expected = this.nonce.subarray(this.nonceBytes, this.nonceBytes + end - start);
+    for (const [i, byte] of expected.entries()) {
+      this.nonceDifference |= byte ^ (bytes[start + i] ?? 0);
     }
-    return i;
+    this.nonceBytes += expected.length;
+    return start + expected.length;
   }
 
   /** Compared only when it is complete: an answer after each byte would let a client guess byte by byte. */

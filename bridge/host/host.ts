@@ -278,6 +278,7 @@ export class Host {
     /* a flush that finds a broken pipe may make other outboxes grow */
     for (let i = 0; i < this.dirtyCount; i++) {
       const connection = this.dirty[i];
+      if (connection === undefined) break;
       connection.isDirty = false;
       if (connection.live) connection.flush();
     }

@@ -170,10 +170,10 @@ export class Inflow {
   }
 
   private takeDescriptors(): boolean {
-    const { fds, fdCount, truncated } = this.window.receiver;
-    for (let i = 0; i < fdCount; i++) this.descriptors.push(fds[i]);
-    this.hasLostDescriptors = truncated;
-    return !truncated && this.descriptors.length <= this.maxDescriptors;
+    const { receiver } = this.window;
+    receiver.addFdsTo(this.descriptors);
+    this.hasLostDescriptors = receiver.truncated;
+    return !receiver.truncated && this.descriptors.length <= this.maxDescriptors;
   }
 
   private restorePart(at: number): void {

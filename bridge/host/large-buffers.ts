@@ -32,8 +32,9 @@ export class LargeBuffers {
     const i = this.spare.findIndex(
       ({ bytes }) => bytes.length >= lengthBytes && bytes.length <= lengthBytes * 4,
     );
-    const buffer = i < 0 ? new LargeBuffer(lengthBytes) : this.spare.splice(i, 1)[0];
-    if (i >= 0) this.spareBytes -= buffer.bytes.length;
+    const [spare] = i < 0 ? [] : this.spare.splice(i, 1);
+    if (spare !== undefined) this.spareBytes -= spare.bytes.length;
+    const buffer = spare ?? new LargeBuffer(lengthBytes);
     buffer.references = 1;
     this.inUse.set(buffer.bytes, buffer);
     return buffer;

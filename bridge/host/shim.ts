@@ -282,8 +282,8 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
       if (context === this.becomingSerial) this.isWatching = true;
     }
     const { header } = envelope;
-    if (message.receivedCount > 0) {
-      const reply = message.received[message.receivedCount - 1];
+    const reply = message.lastReceived;
+    if (reply !== null) {
       reply.context = envelope.replyFacet;
       this.replies.add(envelope.senderNumber, header.serial, reply);
     }

@@ -13,7 +13,7 @@ export function parseUidMap(text: string): UidRange[] {
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => {
-      const [inside, outside, length] = line.trim().split(/\s+/u).map(Number);
+      const [inside = 0, outside = 0, length = 0] = line.trim().split(/\s+/u).map(Number);
       return { inside, outside, length };
     });
 }

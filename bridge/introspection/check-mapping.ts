@@ -1,4 +1,4 @@
-import { signatureTypes } from '#bridge/wire/signature.js';
+import { singleType } from '#bridge/wire/signature.js';
 import type { CompleteType } from '#bridge/wire/signature.js';
 import { TypeCode } from '#bridge/wire/types.js';
 import { adviceAt, closest, errorAt } from '#mappings/index.js';
@@ -124,8 +124,8 @@ class MappingCheck {
     }
     for (const mappedProperty of mapped.properties.values()) {
       const property = this.#member(known, 'property', known.properties, mappedProperty);
-      const [type] = property === undefined ? [] : signatureTypes(property.type);
-      if (type === undefined) continue;
+      if (property === undefined) continue;
+      const type = singleType(property.type);
       for (const { place, text, at } of mappedProperty.places) {
         this.#checkPlace(type, place, `${mappedProperty.name}${text && ` at ${text}`}`, at);
       }
@@ -153,7 +153,7 @@ class MappingCheck {
   ): void {
     const argument = first?.take === 'field' ? args[first.index] : undefined;
     if (argument !== undefined) {
-      return this.#checkPlace(signatureTypes(argument.type)[0], rest, title, at);
+      return this.#checkPlace(singleType(argument.type), rest, title, at);
     }
     const message = `${title}: there are only ${args.length}, counted from 0`;
     this.#diagnostics.push(errorAt(at, 'wrong-type', message));
@@ -186,11 +186,10 @@ function stepInto(type: CompleteType, step: Step): CompleteType | undefined {
     return step.take === 'field' ? type.children[step.index] : undefined;
   }
   if (type.code !== TypeCode.Array) return undefined;
-  const [element] = type.children;
+  const { element } = type;
   if (element.code !== TypeCode.DictEntryBegin) return step.take === 'each' ? element : undefined;
-  const [key, value] = element.children;
-  if (step.take === 'keys') return key;
-  return step.take === 'each' || key.text === 's' ? value : undefined;
+  if (step.take === 'keys') return element.key;
+  return step.take === 'each' || element.key.text === 's' ? element.value : undefined;
 }
 
 function hint(name: string, candidates: Iterable<string>): string {

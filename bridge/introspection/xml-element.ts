@@ -34,7 +34,7 @@ export function readXml(text: string, complain: Complain): XmlElement {
     throw complain(at, `malformed XML: ${error.message.replace(/^\d+:\d+: /, '')}`);
   });
   xml.on('doctype', (doctype) => {
-    for (const [, name, value] of doctype.matchAll(ENTITY)) xml.ENTITIES[name] = value;
+    for (const [, name = '', value = ''] of doctype.matchAll(ENTITY)) xml.ENTITIES[name] = value;
   });
   xml.on('opentag', ({ name, attributes }) => {
     // In well-formed XML a tag holds no other '<', so the last one before its end begins it.

@@ -189,7 +189,10 @@ export const Control = {
   Resolved: declare(
     22,
     { from: 'registry', to: 'lookup', optionalHandles: ['owner'] },
-    { resolution: choice(...Object.values(Resolution)), owner: i32 },
+    {
+      resolution: choice(Resolution.Unowned, Resolution.Owned, Resolution.Activatable),
+      owner: i32,
+    },
   ),
 };
 
@@ -249,7 +252,7 @@ export function readControl<P extends Place>(
   isOfBus: boolean,
 ): MessageTo<P> | undefined;
 export function readControl(place: Place, arrival: ControlArrival, isOfBus: boolean): unknown {
-  const [type, control] = byCode[arrival.bytes[0]] ?? [];
+  const [type, control] = byCode[arrival.bytes[0] ?? 0] ?? [];
   if (control?.to !== place || !maySend(control, isOfBus)) return undefined;
   if (!hasItsHandles(control, arrival)) return undefined;
   const reader = new FieldReader(arrival.bytes, 1);

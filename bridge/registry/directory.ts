@@ -217,8 +217,7 @@ export abstract class Directory {
     const { peer, inboxes } = this;
     const payer = sender?.payer ?? peer;
     if (peer.multicast(inboxes, count, message, payer) === SendStatus.Sent) return;
-    for (let i = 0; i < count; i++) {
-      const inbox = inboxes[i];
+    for (const inbox of inboxes.slice(0, count)) {
       if (peer.send(inbox, message, payer) === SendStatus.Sent) continue;
       this.missedSignals++;
       if (sender !== undefined) this.directoryEvents.missed(inbox, sender, message);

@@ -216,10 +216,11 @@ export const bool: FieldType<boolean> = {
 };
 
 /** One of a few values, which are numbered in this order. */
-export function choice<const T>(...values: readonly T[]): FieldType<T> {
+export function choice<const T>(first: T, ...others: readonly T[]): FieldType<T> {
+  const values = [first, ...others];
   return {
     write: (writer, value) => writer.u8(within(values.indexOf(value), 0, 0xff)),
-    read: (reader) => values[indexBelow(values.length, reader)],
+    read: (reader) => values[indexBelow(values.length, reader)] ?? first,
   };
 }
 
@@ -350,15 +351,16 @@ export function variants<V extends Readonly<Record<string, FieldType<object>>>>(
   types: V,
 ): FieldType<{ [K in keyof V]: { readonly kind: K } & ValueOf<V[K]> }[keyof V]>;
 export function variants(types: Readonly<Record<string, FieldType<object>>>): FieldType<unknown> {
-  const kinds = choice(...Object.keys(types));
+  const [first = '', ...others] = Object.keys(types);
+  const kinds = choice(first, ...others);
   return {
     write(writer: FieldWriter, value: { readonly kind: string }): void {
       kinds.write(writer, value.kind);
-      types[value.kind].write(writer, value);
+      types[value.kind]?.write(writer, value);
     },
     read(reader: FieldReader): object {
       const kind = kinds.read(reader);
-      return { kind, ...types[kind].read(reader) };
+      return { kind, ...types[kind]?.read(reader) };
     },
   };
 }

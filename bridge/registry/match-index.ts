@@ -131,11 +131,11 @@ export class MatchIndex<Subscriber extends object> {
   removeNaming(uniqueName: string): RemovedRule<Subscriber>[] {
     const removed: RemovedRule<Subscriber>[] = [];
     for (const entry of this.#naming.get(uniqueName) ?? []) {
-      while (entry.subscriptions.length > 0) {
-        const [subscription] = entry.subscriptions;
-        const { record, count } = subscription;
+      const { subscriptions } = entry;
+      for (let [first] = subscriptions; first !== undefined; [first] = subscriptions) {
+        const { record, count } = first;
         removed.push({ subscriber: record.subscriber, rule: entry.rule, count });
-        this.#unsubscribe(entry, subscription);
+        this.#unsubscribe(entry, first);
       }
     }
     return removed;

@@ -39,7 +39,7 @@ function isBlank(char: string): boolean {
 }
 
 function skipBlanks(cursor: Cursor): void {
-  while (cursor.at < cursor.text.length && isBlank(cursor.text[cursor.at])) cursor.at++;
+  while (isBlank(cursor.text.charAt(cursor.at))) cursor.at++;
 }
 
 /** Blanks are allowed on both sides of a key, but not around its value. */
@@ -47,7 +47,7 @@ function readKey(cursor: Cursor): string | undefined {
   const { text } = cursor;
   skipBlanks(cursor);
   const start = cursor.at;
-  while (cursor.at < text.length && text[cursor.at] !== '=' && !isBlank(text[cursor.at])) {
+  while (cursor.at < text.length && text[cursor.at] !== '=' && !isBlank(text.charAt(cursor.at))) {
     cursor.at++;
   }
   const key = text.slice(start, cursor.at);

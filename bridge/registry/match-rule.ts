@@ -201,9 +201,11 @@ function setPath(rule: MutableRule, key: string, value: string): string | undefi
 /** Sets an argN, argNpath or arg0namespace key; returns what is wrong with it. */
 function setArgument(rule: MutableRule, key: string, value: string): string | undefined {
   const parsed = /^arg(\+?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*))(.*)$/su.exec(key);
-  if (parsed === null) return `the key "${key}" lacks an argument number`;
-  const index = parseIndex(parsed[1]);
-  const kind = argumentKind(key, parsed[2]);
+  const [, number, suffix] = parsed ?? [];
+  if (number === undefined || suffix === undefined)
+    return `the key "${key}" lacks an argument number`;
+  const index = parseIndex(number);
+  const kind = argumentKind(key, suffix);
   if (kind === undefined) {
     return `the key "${key}" must be arg${index}, arg${index}path or arg0namespace`;
   }

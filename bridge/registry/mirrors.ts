@@ -259,7 +259,7 @@ export class Mirrors {
     if (this.isRunning) return;
     this.isRunning = true;
     try {
-      while (waiting.length > 0 && waiting[0].version <= this.oldest) waiting.shift()!.run();
+      while ((waiting[0]?.version ?? Infinity) <= this.oldest) waiting.shift()?.run();
     } finally {
       this.isRunning = false;
     }

@@ -108,8 +108,8 @@ export class NameQueue<Owner> {
       this.#entries.splice(1, 0, { owner, flags });
       return;
     }
-    const index = this.#indexOf(owner);
-    if (index === -1) this.#entries.push({ owner, flags });
-    else this.#entries[index].flags = flags;
+    const entry = this.#entries.find((each) => each.owner === owner);
+    if (entry === undefined) this.#entries.push({ owner, flags });
+    else entry.flags = flags;
   }
 }

@@ -116,11 +116,12 @@ export class PathTrie<Entry> {
   }
 
   #deleteBelow(node: PathNode<Entry>, pieces: PathPieces, depth: number, entry: Entry): void {
-    if (depth < pieces.directories.length) {
-      const child = node.children.get(pieces.directories[depth]);
+    const directory = pieces.directories[depth];
+    if (directory !== undefined) {
+      const child = node.children.get(directory);
       if (child === undefined) return;
       this.#deleteBelow(child, pieces, depth + 1, entry);
-      if (child.isEmpty) node.children.delete(pieces.directories[depth]);
+      if (child.isEmpty) node.children.delete(directory);
       return;
     }
     if (pieces.last === 0) {

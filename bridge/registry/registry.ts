@@ -198,11 +198,11 @@ export class Registry extends Directory {
     entry.descriptors?.drop();
     const sender = senderAt(entry.node);
     const message = sender && readControl('registry', entry, !sender.isNative);
-    if (sender === undefined || message === undefined) {
+    const [reply] = entry.handles;
+    if (sender === undefined || message === undefined || reply === undefined) {
       return this.peer.release(...entry.handles.filter(({ live }) => live));
     }
     const { name } = message;
-    const [reply] = entry.handles;
     this.lookups++;
     if (this.mirrors.count === 0) return this.resolve(name, sender, reply);
     /* a new owner is notified before anyone can send to it */

@@ -76,7 +76,8 @@ export class Replica extends Directory {
     const { descriptors } = entry;
     const handles = [...entry.handles];
     if (message?.type === 'Client') {
-      if (descriptors !== null) this.events.clientCame(descriptors.fds[0], message);
+      const [fd] = descriptors?.fds ?? [];
+      if (fd !== undefined) this.events.clientCame(fd, message);
     } else if (message?.type === 'Change') {
       const { change } = message;
       const brings = change.kind === 'connection' || change.kind === 'monitor';

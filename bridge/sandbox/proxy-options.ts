@@ -135,11 +135,11 @@ class Parser {
   }
 }
 
-const ACCESS_OPTIONS: Readonly<Record<string, Access>> = {
-  '--see': Access.See,
-  '--talk': Access.Talk,
-  '--own': Access.Own,
-};
+const ACCESS_OPTIONS: ReadonlyMap<string, Access> = new Map([
+  ['--see', Access.See],
+  ['--talk', Access.Talk],
+  ['--own', Access.Own],
+]);
 
 function takeOption(proxy: MutableFilter, word: string): boolean {
   proxy.words.push(word);
@@ -151,10 +151,9 @@ function takeOption(proxy: MutableFilter, word: string): boolean {
     else return false;
     return true;
   }
-  if (Object.hasOwn(ACCESS_OPTIONS, name)) {
-    proxy.rules.push(
-      accessRule(value, ACCESS_OPTIONS[name]) ?? bad(`'${value}' is not a valid dbus name`),
-    );
+  const access = ACCESS_OPTIONS.get(name);
+  if (access !== undefined) {
+    proxy.rules.push(accessRule(value, access) ?? bad(`'${value}' is not a valid dbus name`));
   } else if (name === '--call' || name === '--broadcast') {
     const kind = name === '--call' ? 'call' : 'broadcast';
     proxy.rules.push(messageRule(value, kind) ?? bad(`'${value}' is not a valid name + rule`));

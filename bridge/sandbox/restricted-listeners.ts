@@ -64,16 +64,22 @@ export class RestrictedListeners implements Sandboxes {
   }
 
   private listen({ args, descriptors }: CallWith<'hhas'>): readonly [] {
-    const [socket, life, words] = args;
-    const fds = [socket, life].map((index) => descriptors[index]);
-    if (fds.includes(undefined!)) throw invalid('a descriptor index in its body is out of range');
-    if (!isListening(fds[0])) throw invalid('its first descriptor is not a listening socket');
+    const [socketIndex, lifeIndex, words] = args;
+    const socket = descriptors[socketIndex];
+    const life = descriptors[lifeIndex];
+    if (socket === undefined || life === undefined)
+      throw invalid('a descriptor index in its body is out of range');
+    if (!isListening(socket)) throw invalid('its first descriptor is not a listening socket');
     const options = filterOf(words);
     const owned: number[] = [];
+    const own = (fd: number): number => {
+      const copy = duplicate(fd);
+      owned.push(copy);
+      return copy;
+    };
     try {
-      for (const fd of fds) owned.push(duplicate(fd));
-      const [socketFd, lifeFd] = owned;
-      const listener = new RestrictedListener(this.host, { socketFd, lifeFd, options }, () =>
+      const parts = { socketFd: own(socket), lifeFd: own(life), options };
+      const listener = new RestrictedListener(this.host, parts, () =>
         this.listeners.delete(listener),
       );
       this.listeners.add(listener);

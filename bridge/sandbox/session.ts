@@ -374,9 +374,8 @@ export class Session {
   /** Forgets the oldest of too many calls: it is taken as one that nobody waits for any more. */
   private owe(caller: string): void {
     this.owed.add(caller);
-    if (this.owed.size <= REMEMBERED_MAX) return;
     const [oldest] = this.owed;
-    this.owed.delete(oldest);
+    if (oldest !== undefined && this.owed.size > REMEMBERED_MAX) this.owed.delete(oldest);
   }
 
   private isShown(header: MessageHeader): boolean {

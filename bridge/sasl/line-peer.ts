@@ -39,10 +39,14 @@ export abstract class SaslLinePeer {
    * number. The rest is the beginning of the message stream.
    */
   feed(bytes: Uint8Array, start: number, end: number): number {
-    let at = start;
-    if (this.#expectsCredentialsByte && at < end) this.#takeCredentialsByte(bytes[at++]);
-    while (at < end && !this.#isDone && this.#failure === undefined) this.#takeByte(bytes[at++]);
-    return at - start;
+    let taken = 0;
+    for (const byte of bytes.subarray(start, end)) {
+      if (this.#isDone || this.#failure !== undefined) break;
+      if (this.#expectsCredentialsByte) this.#takeCredentialsByte(byte);
+      else this.#takeByte(byte);
+      taken++;
+    }
+    return taken;
   }
 
   /** Takes the bytes to send to the other end; empty if there are none. */

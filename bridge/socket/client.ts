@@ -198,9 +198,9 @@ export class SocketClient {
     this.makeRoom();
     const { address, bytes } = this.input;
     const count = this.receiver.receive(this.socket, address + this.end, bytes.length - this.end);
-    const { fds, fdCount, truncated } = this.receiver;
-    for (let i = 0; i < fdCount; i++) this.fds.push(fds[i]);
-    if (truncated) this.fail('file descriptors were lost: this process has too many open files');
+    this.receiver.addFdsTo(this.fds);
+    if (this.receiver.truncated)
+      this.fail('file descriptors were lost: this process has too many open files');
     else if (count === 0) this.fail('the bus has hung up');
     else if (count < 0 && count !== -Errno.EAGAIN) this.broken(-count);
     if (count <= 0 || !this.live) return false;

@@ -8,7 +8,7 @@ import { describe } from '#bridge/client/remote-object.js';
 import { ServedInterface } from '#bridge/client/served-interface.js';
 import type { ServedObject } from '#bridge/client/served-object.js';
 import { parseIntrospection } from '#bridge/introspection/introspection.js';
-import { signatureTypes, type CompleteType } from '#bridge/wire/signature.js';
+import { signatureTypes, singleType, type CompleteType } from '#bridge/wire/signature.js';
 import { Variant } from '#bridge/wire/types.js';
 
 /** What a method returns: a function of its arguments and the call, or always the same value. */
@@ -71,15 +71,15 @@ export class MockObject {
   /** The value of a property, which a program may have set. */
   get(property: string): unknown {
     const { key, iface, member } = this.#find('properties', property);
-    const { type } = iface.properties[member];
-    return this.#values.get(key) ?? emptyValue(signatureTypes(type)[0]);
+    const described = iface.properties[member];
+    return this.#values.get(key) ?? (described && emptyValue(singleType(described.type)));
   }
 
   /** Sends a signal. */
   emit(signal: string, ...args: readonly unknown[]): void {
     const { iface, member } = this.#find('signals', signal);
     const emitter = this.#served?.emitter(iface);
-    emitter?.[member](...args);
+    emitter?.[member]?.(...args);
   }
 
   /** @internal what is given to `serve` */

@@ -3,7 +3,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import type { Grant } from '#bridge/registry/grants.js';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import { expandPath, type MemberReference, type ObjectKind } from '#mappings/index.js';
+import { expandPath, firstPath, type MemberReference, type ObjectKind } from '#mappings/index.js';
 
 import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
@@ -112,7 +112,7 @@ export class Conversation implements HandleContext {
     for (const [path, offer] of this.offers) {
       if (offer.kind === kind && offer.handle.node === handle.node) return path;
     }
-    const [pattern] = kind.paths;
+    const pattern = firstPath(kind);
     const number = this.client.nextOfferNumber();
     const values = pattern.variables.map((name) => [name, `bus1_${number}`] as const);
     const path = expandPath(pattern, Object.fromEntries(values));

@@ -10,7 +10,7 @@ import { MessageType } from '#bridge/wire/types.js';
 import { Serials } from '#bridge/wire/serials.js';
 import { denialText } from '#bridge/registry/denial.js';
 import type { Facet } from '#policy/index.js';
-import type { Mapping } from '#mappings/index.js';
+import { firstPath, type Mapping } from '#mappings/index.js';
 
 import type { Arrival } from './arrival.js';
 import { NO_CALL } from '#bridge/peer/incoming-check.js';
@@ -67,7 +67,7 @@ export class Translator implements ObjectTranslator {
     const handle =
       conversation.way === undefined
         ? undefined
-        : conversation.open(object, object.paths[0].text, sender, this.registry.peer);
+        : conversation.open(object, firstPath(object).text, sender, this.registry.peer);
     if (handle === undefined) conversation.endIfIdle();
     return handle;
   }

@@ -45,7 +45,7 @@ export class Changes {
   private run(): void {
     if (this.isRunning) return;
     this.isRunning = true;
-    while (this.queue.length > 0 && this.queue[0].missing === 0) this.queue.shift()!.apply();
+    while (this.queue[0]?.missing === 0) this.queue.shift()?.apply();
     this.isRunning = false;
     if (this.queue.length === 0) for (const done of this.settled.splice(0)) done();
   }

@@ -77,8 +77,7 @@ export class Inbound {
 
   /** Retries the held messages: the first one may be deliverable now. */
   resume(): void {
-    while (this.held.length > 0) {
-      const [first] = this.held;
+    for (let [first] = this.held; first !== undefined; [first] = this.held) {
       first.read(this.heldEnvelope.header);
       if (!this.deliver(this.heldEnvelope, first.descriptors)) return;
       this.held.shift();

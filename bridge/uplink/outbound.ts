@@ -73,8 +73,8 @@ export class Outbound {
       message.lengthBytes,
       trace,
     );
-    if (message.receivedCount === 0) return;
-    const reply = message.received[message.receivedCount - 1];
+    const reply = message.lastReceived;
+    if (reply === null) return;
     PendingCall.enter(this.pending, serial, standIn, reply, header.serial, replyFacet);
   }
 

@@ -101,7 +101,8 @@ export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleC
     serial: number,
     why: string,
   ): void {
-    const reply = message.received[message.receivedCount - 1];
+    const reply = message.lastReceived;
+    if (reply === null) return;
     this.attachment.defer(() => {
       const { driver } = this.attachment;
       const through = reply.live ? this.peer.copyHandle(reply, driver.peer) : undefined;

@@ -41,7 +41,7 @@ export class Marshaller {
       const count = `${values.length} arguments for ${types.length} types`;
       throw new WireError(WireFault.Value, count);
     }
-    for (let i = 0; i < types.length; i++) this.named(`argument ${i}`, types[i], values[i]);
+    for (const [i, type] of types.entries()) this.named(`argument ${i}`, type, values[i]);
   }
 
   /** One value outside all containers, which errors call `name`. */
@@ -121,9 +121,10 @@ export class Marshaller {
     const { signature } = value;
     const parsed = typeof signature === 'string' ? parseSignatureText(signature) : undefined;
     if (parsed === undefined) this.refuse(type, value, 'a Variant with a valid signature');
-    if (parsed.types.length !== 1) this.fail(WireFault.SignatureNotSingle);
+    const [inner] = parsed.types;
+    if (inner === undefined || parsed.types.length > 1) this.fail(WireFault.SignatureNotSingle);
     this.writer.signature(signature);
-    this.value(parsed.types[0], value.value, depth + 1);
+    this.value(inner, value.value, depth + 1);
   }
 
   private struct(type: CompleteType, value: unknown, depth: number): void {
@@ -132,12 +133,12 @@ export class Marshaller {
       this.refuse(type, value, `an array of ${fields.length} fields`);
     }
     this.writer.align(8);
-    for (let i = 0; i < fields.length; i++) this.inside(i, fields[i], value[i], depth + 1);
+    for (const [i, field] of fields.entries()) this.inside(i, field, value[i], depth + 1);
   }
 
   private array(type: CompleteType, value: unknown, depth: number): void {
     const { writer } = this;
-    const [element] = type.children;
+    const { element } = type;
     writer.uint32(0);
     const lengthPosition = writer.position - 4;
     writer.align(element.alignment);
@@ -157,18 +158,17 @@ export class Marshaller {
 
   private elements(type: CompleteType, value: unknown, depth: number): void {
     if (!Array.isArray(value)) this.refuse(type, value, 'an array');
-    const [element] = type.children;
+    const { element } = type;
     for (let i = 0; i < value.length; i++) this.inside(i, element, value[i], depth + 1);
   }
 
   private dictEntries(type: CompleteType, value: unknown, depth: number): void {
     if (!(value instanceof Map)) this.refuse(type, value, 'a Map');
-    const [entryType] = type.children;
-    const [keyType, valueType] = entryType.children;
+    const { element } = type;
     for (const [key, entry] of value) {
       this.writer.align(8);
-      this.inside(key, keyType, key, depth + 2);
-      this.inside(key, valueType, entry, depth + 2);
+      this.inside(key, element.key, key, depth + 2);
+      this.inside(key, element.value, entry, depth + 2);
     }
   }
 

@@ -2,7 +2,7 @@ import { validateBody } from './body.js';
 import { WireError } from './faults.js';
 import { MessageHeader } from './header.js';
 import { Marshaller } from './marshal.js';
-import { signatureTypes } from './signature.js';
+import { signatureTypes, singleType } from './signature.js';
 import { EndianMark, FieldCode } from './types.js';
 import { decodeBody } from './unmarshal.js';
 import { ByteWriter } from './writer.js';
@@ -32,7 +32,11 @@ export interface DecodedMessage extends MessageFields {
   readonly body: unknown[];
 }
 
-const [BYTE, UINT32, STRING, OBJECT_PATH, SIGNATURE] = signatureTypes('yusog');
+const BYTE = singleType('y');
+const UINT32 = singleType('u');
+const STRING = singleType('s');
+const OBJECT_PATH = singleType('o');
+const SIGNATURE = singleType('g');
 const PROTOCOL_VERSION = 1;
 
 /* Each string field with its code and type, in the order in which they are written. */

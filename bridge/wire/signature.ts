@@ -1,4 +1,4 @@
-import { WireError } from './faults.js';
+import { WireError, WireFault } from './faults.js';
 import { SIGNATURE_MAX_LENGTH } from './limits.js';
 import { signatureFault } from './signature-syntax.js';
 import { TypeCode } from './types.js';
@@ -23,6 +23,27 @@ export class CompleteType {
     this.children = Object.freeze(children);
     Object.freeze(this);
   }
+
+  /** The type inside an array. */
+  get element(): CompleteType {
+    return this.child(0);
+  }
+
+  /** The type of a dict entry's key. */
+  get key(): CompleteType {
+    return this.child(0);
+  }
+
+  /** The type of a dict entry's value. */
+  get value(): CompleteType {
+    return this.child(1);
+  }
+
+  private child(index: number): CompleteType {
+    const child = this.children[index];
+    if (child === undefined) throw new TypeError(`the type '${this.text}' has no such part`);
+    return child;
+  }
 }
 
 /** A valid signature with its types. */
@@ -41,10 +62,9 @@ const FIXED_TYPES = 'ybnqiuxtdh';
 
 /** "Marshaling (Wire Format)". */
 const ALIGNMENTS: ReadonlyMap<number, number> = new Map(
-  [...'y1 g1 v1 n2 q2 b4 i4 u4 h4 s4 o4 a4 x8 t8 d8 (8 {8'.matchAll(/(\S)(\d)/g)].map((match) => [
-    match[1].charCodeAt(0),
-    Number(match[2]),
-  ]),
+  'y1 g1 v1 n2 q2 b4 i4 u4 h4 s4 o4 a4 x8 t8 d8 (8 {8'
+    .split(' ')
+    .map((entry) => [entry.charCodeAt(0), Number(entry.slice(1))]),
 );
 
 /** `text` is known to be valid from `start` to `end`. */
@@ -134,4 +154,12 @@ export function signatureTypes(text: string): readonly CompleteType[] {
   if (parsed !== undefined) return parsed.types;
   const bytes = Buffer.from(text, 'utf8');
   throw new WireError(signatureFault(bytes, 0, bytes.length), `signature '${text}'`);
+}
+
+/** The type of a signature that has to be a single complete type, as a variant's. @throws WireError when it is not */
+export function singleType(text: string): CompleteType {
+  const types = signatureTypes(text);
+  const [type] = types;
+  if (type !== undefined && types.length === 1) return type;
+  throw new WireError(WireFault.SignatureNotSingle, `'${text}'`);
 }

@@ -91,8 +91,8 @@ export function isBody<S extends string>(
 }
 
 /** Whether `value` is what a value of this type is decoded to. */
-function fits({ code, children }: CompleteType, value: unknown): boolean {
-  switch (code) {
+function fits(type: CompleteType, value: unknown): boolean {
+  switch (type.code) {
     case TypeCode.String:
     case TypeCode.ObjectPath:
     case TypeCode.Signature:
@@ -105,7 +105,7 @@ function fits({ code, children }: CompleteType, value: unknown): boolean {
     case TypeCode.Variant:
       return value instanceof Variant;
     case TypeCode.Array:
-      return isArrayOf(children[0], value);
+      return isArrayOf(type.element, value);
     default:
       return typeof value === 'number';
   }
@@ -116,9 +116,8 @@ function isArrayOf(element: CompleteType, value: unknown): boolean {
   if (element.code !== TypeCode.DictEntryBegin) {
     return Array.isArray(value) && value.every((each) => fits(element, each));
   }
-  const [keyType, valueType] = element.children;
   if (!(value instanceof Map)) return false;
-  return [...value].every(([key, each]) => fits(keyType, key) && fits(valueType, each));
+  return [...value].every(([key, each]) => fits(element.key, key) && fits(element.value, each));
 }
 
 /** The body, which has to have these types. @throws TypeError when it has others */

@@ -1,6 +1,6 @@
 import { WireError, WireFault } from './faults.js';
 import type { CompleteType } from './signature.js';
-import { signatureTypes } from './signature.js';
+import { signatureTypes, singleType } from './signature.js';
 import { TypeCode, Variant } from './types.js';
 import { validator } from './value.js';
 
@@ -32,7 +32,7 @@ class Unmarshaller {
       case TypeCode.Variant:
         return this.variant();
       case TypeCode.Array:
-        return this.array(type.children[0]);
+        return this.array(type.element);
       case TypeCode.StructBegin:
         this.align(8);
         return this.values(type.children);
@@ -70,7 +70,7 @@ class Unmarshaller {
 
   private variant(): Variant {
     const signature = this.text(this.uint8());
-    return new Variant(signature, this.value(signatureTypes(signature)[0]));
+    return new Variant(signature, this.value(singleType(signature)));
   }
 
   private array(element: CompleteType): unknown {
@@ -90,12 +90,11 @@ class Unmarshaller {
 
   /** The last of several entries with equal keys remains; the specification leaves this undefined. */
   private dictEntries(entry: CompleteType, end: number): Map<unknown, unknown> {
-    const [keyType, valueType] = entry.children;
     const entries = new Map<unknown, unknown>();
     while (this.position < end) {
       this.align(8);
-      const key = this.value(keyType);
-      entries.set(key, this.value(valueType));
+      const key = this.value(entry.key);
+      entries.set(key, this.value(entry.value));
     }
     return entries;
   }
@@ -107,7 +106,7 @@ class Unmarshaller {
   }
 
   private uint8(): number {
-    return this.buffer[this.position++];
+    return this.view.getUint8(this.position++);
   }
 
   private uint32(): number {

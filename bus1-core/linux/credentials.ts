@@ -29,7 +29,12 @@ export function peerCredentials(fd: number): PeerCredentials {
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, value, length) !== 0) {
     throw new SystemError('getsockopt(SO_PEERCRED)', lastErrno(), `descriptor ${fd}`);
   }
-  return { pid: value[0] | 0, uid: value[1], gid: value[2] };
+  const view = new DataView(value.buffer);
+  return {
+    pid: view.getInt32(0, true),
+    uid: view.getUint32(4, true),
+    gid: view.getUint32(8, true),
+  };
 }
 
 /** The peer's supplementary groups, ascending; undefined when the kernel cannot tell. */
@@ -88,10 +93,11 @@ function readGrowing(
     const length = new Uint32Array([value.length]);
     if (getsockopt(fd, SOL_SOCKET, option, value, length) === 0) return value.slice(0, length[0]);
     const errno = lastErrno();
-    if (errno !== Errno.ERANGE || length[0] <= value.length) {
+    const [needed = 0] = length;
+    if (errno !== Errno.ERANGE || needed <= value.length) {
       return undefinedUnlessBroken(fd, errno, call);
     }
-    value = new Uint8Array(length[0]);
+    value = new Uint8Array(needed);
   }
 }
 

@@ -117,6 +117,11 @@ export class MessageReceiver {
     }
   }
 
+  /** Appends the descriptors of the last receive to `list`. */
+  addFdsTo(list: number[]): void {
+    if (this.fdCount > 0) list.push(...this.fds.subarray(0, this.fdCount));
+  }
+
   #takeDescriptors(): void {
     const view = this.#view;
     const end = this.#control + view.getUint32(MSGHDR_CONTROLLEN, true);

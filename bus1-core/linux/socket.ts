@@ -149,7 +149,8 @@ export function socketPair(): [number, number] {
   const fds = new Int32Array(2);
   const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
   check(libc.socketpair(AF_UNIX, type, 0, fds), 'socketpair');
-  return [fds[0], fds[1]];
+  const [one = -1, other = -1] = fds;
+  return [one, other];
 }
 
 export interface TcpListenOptions {
@@ -165,21 +166,21 @@ export function listenTcp(options: TcpListenOptions): { fd: number; port: number
   const { host, port, family } = options;
   const address = resolveTcp({ host: host === '*' ? null : host, port, family, passive: true });
   const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
-  const fd = check(libc.socket(address[0], type, 0), 'socket');
+  const fd = check(libc.socket(familyOf(address), type, 0), 'socket');
   return closingOnFailure(fd, () => {
     const on = new Int32Array([1]);
     check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, 4), 'setsockopt(SO_REUSEADDR)');
     check(libc.bindSocket(fd, address, address.length), 'bind', `${host} port ${port}`);
     check(libc.listen(fd, BACKLOG_DEFAULT), 'listen', `${host} port ${port}`);
-    const name = socketName(fd);
-    return { fd, port: (name[2] << 8) | name[3] }; // sin_port and sin6_port are at the same place
+    const { buffer } = socketName(fd);
+    return { fd, port: new DataView(buffer).getUint16(2) }; // sin_port and sin6_port are at the same place
   });
 }
 
 /** Connects by TCP, without Nagle's delay. The result is non-blocking. */
 export function connectTcp(host: string, port: number, family?: 'ipv4' | 'ipv6'): number {
   const address = resolveTcp({ host, port, family, passive: false });
-  const fd = check(libc.socket(address[0], SOCK_STREAM | SOCK_CLOEXEC, 0), 'socket');
+  const fd = check(libc.socket(familyOf(address), SOCK_STREAM | SOCK_CLOEXEC, 0), 'socket');
   connectSocket(fd, address, `${host} port ${port}`);
   return closingOnFailure(fd, () => {
     setNoDelay(fd);
@@ -225,6 +226,11 @@ export function unixSocketPath(fd: number): string | undefined {
   return Buffer.from(name.slice(2, end === -1 ? name.length : end)).toString('utf8');
 }
 
+/** sa_family of a socket address. */
+function familyOf({ buffer, byteOffset }: Uint8Array): number {
+  return new DataView(buffer, byteOffset).getUint16(0, true);
+}
+
 function socketName(fd: number): Uint8Array {
   const name = new Uint8Array(128); // struct sockaddr_storage
   const length = new Uint32Array([name.length]);
@@ -238,5 +244,5 @@ export function socketError(fd: number): number {
   const length = new Uint32Array([4]);
   const result = libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, length);
   check(result, 'getsockopt(SO_ERROR)', `descriptor ${fd}`);
-  return value[0];
+  return value[0] ?? 0;
 }

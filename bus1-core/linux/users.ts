@@ -47,7 +47,7 @@ export function groupsOf(user: User): number[] {
     const count = new Int32Array([capacity]);
     const found = libc.getgrouplist(user.name, user.gid, gids, count);
     if (found >= 0) return [...new Set(gids.slice(0, count[0]))].toSorted((a, b) => a - b);
-    capacity = Math.max(capacity * 2, count[0]); // musl leaves the needed count out
+    capacity = Math.max(capacity * 2, count[0] ?? 0); // musl leaves the needed count out
   }
 }
 

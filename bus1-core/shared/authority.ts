@@ -315,10 +315,12 @@ export class Authority implements IntroducerContext {
     { maxima }: Extract<MemberMessage, { kind: 'hello' }>,
     fds: number[],
   ): void {
-    if (member.pageFd >= 0 || fds.length !== 1 || !isPage(fds[0])) {
+    const [page] = fds;
+    if (member.pageFd >= 0 || page === undefined || fds.length > 1 || !isPage(page)) {
       throw new ChannelError('a hello without a sealed page, or a second hello');
     }
-    member.pageFd = fds.pop()!;
+    fds.pop();
+    member.pageFd = page;
     member.maxima = maxima;
     this.silent.delete(member);
     const crowding = member.isTrusted ? undefined : this.crowding(member);
@@ -367,8 +369,10 @@ export class Authority implements IntroducerContext {
   private sayGone(member: Member): void {
     const { unsaidGone, socket } = member;
     let count = 0;
-    while (count < unsaidGone.length && socket.open && !socket.hasWaiting) {
-      this.tell(member, { kind: 'gone', peer: unsaidGone[count++] });
+    for (const peer of unsaidGone) {
+      if (!socket.open || socket.hasWaiting) break;
+      this.tell(member, { kind: 'gone', peer });
+      count++;
     }
     unsaidGone.splice(0, count);
   }

@@ -27,6 +27,18 @@ import { PeerPage } from './page.js';
 import { ChannelError } from './protocol-error.js';
 import { RingReader, RingWriter } from './ring.js';
 
+type ChannelFds = readonly [
+  memory: number,
+  bell: number,
+  peerBell: number,
+  socket: number,
+  page: number,
+];
+
+function areOfChannel(fds: readonly number[]): fds is ChannelFds {
+  return fds.length === CHANNEL_DESCRIPTORS;
+}
+
 /** What two processes share once they have been introduced: a ring each way, doorbells, a socket for descriptors. */
 export class Channel {
   writer: RingWriter;
@@ -50,7 +62,7 @@ export class Channel {
 
   /** Takes over the descriptors of a channel message of the authority. */
   constructor({ ringBytes, isFirst }: ChannelMessage, fds: readonly number[]) {
-    if (fds.length !== CHANNEL_DESCRIPTORS) {
+    if (!areOfChannel(fds)) {
       for (const fd of fds) closeFd(fd);
       throw new ChannelError(`a channel with ${fds.length} descriptors`);
     }

@@ -1,3 +1,4 @@
+import { SLOTS } from '../quota.js';
 import {
   ASK_BYTES,
   CLAIM_BYTES,
@@ -16,6 +17,7 @@ import {
   WindowOffset,
 } from './layout.js';
 import type { RingOutbox } from './ring-outbox.js';
+import type { Window } from './traces.js';
 
 /** Where entries other than messages go: a link, inside a transaction. */
 export interface EntrySink {
@@ -72,14 +74,14 @@ export function writeCredit(
   view.setUint32(at + CreditOffset.Descriptors, descriptors, true);
 }
 
-/** How many others have a claim on user `uid` of this process, and how much they use in each slot. */
-export function writeWindow(sink: EntrySink, uid: number, figures: readonly number[]): void {
+/** What others have taken of user `uid` of this process. */
+export function writeWindow(sink: EntrySink, uid: number, window: Readonly<Window>): void {
   sink.open(EntryType.Window, WINDOW_BYTES);
   const { view, at } = sink.outbox;
   view.setUint32(at + WindowOffset.Uid, uid, true);
-  view.setUint32(at + WindowOffset.Claims, figures[0], true);
-  for (let slot = 0; slot < 3; slot++) {
-    view.setFloat64(at + WindowOffset.Used + slot * 8, figures[1 + slot], true);
+  view.setUint32(at + WindowOffset.Claims, window.claims, true);
+  for (const slot of SLOTS) {
+    view.setFloat64(at + WindowOffset.Used + slot * 8, window.used[slot], true);
   }
 }
 

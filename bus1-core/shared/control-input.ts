@@ -1,4 +1,5 @@
 import type { LocalDomain } from '../local/domain.js';
+import { SLOTS, type PerSlot } from '../quota.js';
 import { writeNodeRelease, writeRelease } from './control-entries.js';
 import type { Export } from './exports.js';
 import type { GrantTable } from './grants.js';
@@ -171,14 +172,15 @@ export class ControlInput {
   }
 
   private takeWindow(view: DataView, at: number, uid: number): boolean {
-    const figures = [view.getUint32(at + WindowOffset.Claims, true)];
-    for (let slot = 0; slot < 3; slot++) {
-      figures.push(view.getFloat64(at + WindowOffset.Used + slot * 8, true));
+    const claims = view.getUint32(at + WindowOffset.Claims, true);
+    const used: PerSlot = [0, 0, 0];
+    for (const slot of SLOTS) {
+      used[slot] = view.getFloat64(at + WindowOffset.Used + slot * 8, true);
     }
     this.link.isAsking = false;
-    if (!figures.every((figure) => Number.isInteger(figure) && Math.abs(figure) < 2 ** 52)) {
+    if (!used.every((amount) => Number.isInteger(amount) && Math.abs(amount) < 2 ** 52)) {
       throw new ChannelError('a window that is not a number');
     }
-    return this.link.setWindow(uid, figures);
+    return this.link.setWindow(uid, { claims, used });
   }
 }

@@ -82,9 +82,10 @@ export class ControlSocket {
 
   /** Sends what waits, as far as the other side takes it. */
   flush(): void {
-    while (this.waiting.length > 0) {
-      if (!this.write(this.waiting[0])) return;
-      for (const fd of this.waiting.shift()!.fds) closeFd(fd);
+    for (let [frame] = this.waiting; frame !== undefined; [frame] = this.waiting) {
+      if (!this.write(frame)) return;
+      this.waiting.shift();
+      for (const fd of frame.fds) closeFd(fd);
     }
   }
 
@@ -105,7 +106,7 @@ export class ControlSocket {
       if (this.readsLeft-- <= 0) return 'empty';
       const room = RECEIVE_BYTES - this.filled;
       const count = this.receiver.receive(this.fd, this.buffer.address + this.filled, room);
-      for (let i = 0; i < this.receiver.fdCount; i++) this.fds.push(this.receiver.fds[i]);
+      this.receiver.addFdsTo(this.fds);
       // A read ends behind the first frame that comes with descriptors (unix_stream_read_generic, net/unix/af_unix.c).
       if (this.receiver.truncated) this.fds.push(LOST);
       if (this.fds.length > DESCRIPTORS_MAX) throw new ChannelError('too many descriptors');

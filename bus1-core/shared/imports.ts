@@ -29,7 +29,7 @@ export class ImportTable {
   get(id: number): Import | undefined {
     const slot = id & (SLOTS_MAX - 1);
     const found = slot < this.slots.length ? this.slots[slot] : null;
-    if (found !== null && found.id === id) return found;
+    if (found?.id === id) return found;
     return this.others.size === 0 ? undefined : this.others.get(id);
   }
 

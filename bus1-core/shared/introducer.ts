@@ -65,11 +65,11 @@ export class Introducer {
     }
     const obstacle = this.obstacle(requester, target);
     if (obstacle !== undefined) return this.refuse(requester, peer, obstacle);
-    const fds = this.tryMakeChannel();
-    if (fds === undefined) {
+    const ends = this.tryMakeChannel();
+    if (ends === undefined) {
       return this.refuse(requester, peer, 'the authority has run out of descriptors');
     }
-    this.handOut(requester, target, fds, isForRoot);
+    this.handOut(requester, target, ends, isForRoot);
   }
 
   /** The target now reads the channel. */
@@ -110,29 +110,25 @@ export class Introducer {
   private handOut(
     requester: Member,
     target: Member,
-    fds: readonly number[],
+    { memory, ofTarget, ofRequester }: ChannelEnds,
     isForRoot: boolean,
   ): void {
     requester.peers.add(target.id);
     target.peers.add(requester.id);
-    const [memory, bellOfTarget, bellToTarget, bellOfRequester, bellToRequester] = fds;
-    const [socketOfTarget, socketOfRequester] = fds.slice(5);
     const message = (of: Member, isFirst: boolean, root: ChannelMessage['root']) =>
       of.channelMessage(this.options.ringBytes, isFirst, isForRoot ? root : 'none');
     this.pending.set(keyOf(target, requester.id), {
       requester,
       target,
-      fds: [memory, bellOfRequester, bellToTarget, socketOfRequester],
+      fds: [memory, ...ofRequester],
       message: message(target, false, 'from-peer'),
     });
     this.context.tell(target, message(requester, true, 'to-peer'), [
       memory,
-      bellOfTarget,
-      bellToRequester,
-      socketOfTarget,
+      ...ofTarget,
       requester.pageFd,
     ]);
-    closeAll([bellOfTarget, bellToRequester, socketOfTarget]);
+    closeAll(ofTarget);
   }
 
   private isPending(requester: Member, target: Member): boolean {
@@ -175,7 +171,7 @@ export class Introducer {
     return count;
   }
 
-  private tryMakeChannel(): number[] | undefined {
+  private tryMakeChannel(): ChannelEnds | undefined {
     try {
       return makeChannel(this.options.ringBytes);
     } catch (error) {
@@ -212,21 +208,36 @@ function closeAll(fds: readonly number[]): void {
   for (const fd of fds) closeFd(fd);
 }
 
-/**
- * Memory for both rings, both ends of a doorbell for each side (to wait at, to ring: first those of the target), and a
- * socket for each. @throws SystemError
- */
-function makeChannel(ringBytes: number): number[] {
-  const fds: number[] = [];
+/** The descriptors of a new channel. */
+interface ChannelEnds {
+  /** for both rings */
+  readonly memory: number;
+  /** of each side: the doorbell to wait at, that to ring, and a socket */
+  readonly ofTarget: readonly number[];
+  readonly ofRequester: readonly number[];
+}
+
+/** @throws SystemError */
+function makeChannel(ringBytes: number): ChannelEnds {
+  const opened: number[] = [];
+  const noted = (pair: [number, number]): [number, number] => {
+    opened.push(...pair);
+    return pair;
+  };
   try {
-    fds.push(createMemfd('bus1-channel', channelBytes(ringBytes)));
-    sealMemfd(fds[0], Seal.Shrink | Seal.Grow | Seal.Seal);
-    fds.push(...Doorbell.makePair());
-    fds.push(...Doorbell.makePair());
-    fds.push(...socketPair());
-    return fds;
+    const memory = createMemfd('bus1-channel', channelBytes(ringBytes));
+    opened.push(memory);
+    sealMemfd(memory, Seal.Shrink | Seal.Grow | Seal.Seal);
+    const [bellOfTarget, bellToTarget] = noted(Doorbell.makePair());
+    const [bellOfRequester, bellToRequester] = noted(Doorbell.makePair());
+    const [socketOfTarget, socketOfRequester] = noted(socketPair());
+    return {
+      memory,
+      ofTarget: [bellOfTarget, bellToRequester, socketOfTarget],
+      ofRequester: [bellOfRequester, bellToTarget, socketOfRequester],
+    };
   } catch (error) {
-    closeAll(fds);
+    closeAll(opened);
     throw error;
   }
 }

@@ -139,9 +139,9 @@ export const ENTRY_BYTES: readonly number[] = [
 
 /** Whether an entry of that type may have that length. */
 export function isEntry(type: number, lengthBytes: number): boolean {
-  if (type > EntryType.Ask) return false;
-  if (type <= EntryType.Message) return lengthBytes >= ENTRY_BYTES[type];
-  return lengthBytes === ENTRY_BYTES[type];
+  const needed = ENTRY_BYTES[type];
+  if (needed === undefined) return false;
+  return type <= EntryType.Message ? lengthBytes >= needed : lengthBytes === needed;
 }
 
 /** Export IDs made by the exporter are a slot and a count; those made by a claimant have the top bit set. */

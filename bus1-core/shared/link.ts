@@ -17,7 +17,7 @@ import { ChannelError } from './protocol-error.js';
 import { RemoteUsers } from './remote-users.js';
 import { Reports } from './reports.js';
 import type { Segment } from './segments.js';
-import { IncomingTraces, OutgoingTraces, type IncomingTrace } from './traces.js';
+import { IncomingTraces, OutgoingTraces, type IncomingTrace, type Window } from './traces.js';
 import type { RemoteTransaction } from './transaction.js';
 
 /** IDs for claims that are under way at the same time. */
@@ -212,8 +212,8 @@ export class Link implements Sink<Import, Export>, EntrySink {
   }
 
   /** How much others have taken of a user of the other process. False for a user that is not known here. */
-  setWindow(uid: number, figures: readonly number[]): boolean {
-    return this.users.setWindow(uid, figures);
+  setWindow(uid: number, window: Window): boolean {
+    return this.users.setWindow(uid, window);
   }
 
   /** A process that does not name accounts has one user, whatever it says about its nodes. @throws ChannelError */

@@ -16,12 +16,15 @@ class Gone {
       longer.set(this.words);
       this.words = longer;
     }
-    this.words[at] |= 1 << (process & 31);
+    this.words[at] = this.word(process) | (1 << (process & 31));
   }
 
   has(process: number): boolean {
-    const at = process >>> 5;
-    return at < this.words.length && (this.words[at] & (1 << (process & 31))) !== 0;
+    return (this.word(process) & (1 << (process & 31))) !== 0;
+  }
+
+  private word(process: number): number {
+    return this.words[process >>> 5] ?? 0;
   }
 }
 

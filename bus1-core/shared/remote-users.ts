@@ -1,14 +1,16 @@
 import type { LocalDomain } from '../local/domain.js';
 import type { Peer } from '../peer.js';
-import { ResourceUser, Slot, type Maxima } from '../quota.js';
+import { ResourceUser, Slot, SLOTS, type Maxima } from '../quota.js';
 import type { Sink } from '../sink.js';
 import type { Export } from './exports.js';
 import type { Import } from './imports.js';
+import type { Window } from './traces.js';
 
 /** A peer that owns proxies, and holds handles for another process. */
 type ProxyOwner = Peer<Import, Export>;
 
 const SWEEP_MIN_PEERS = 64;
+const NOTHING_TAKEN: Readonly<Window> = { claims: 0, used: [0, 0, 0] };
 
 /**
  * The users of another process as far as this one knows what they have left, and for each the peers that own its
@@ -25,8 +27,8 @@ export class RemoteUsers {
   /** number of peers from which on `sweep` looks for those that own nothing */
   private sweepAt = SWEEP_MIN_PEERS;
   private last: ProxyOwner | null = null;
-  /** the last report about each user: claims, and use by others in each slot */
-  private readonly windows = new Map<number, readonly number[]>();
+  /** the last report about each user */
+  private readonly windows = new Map<number, Window>();
 
   constructor(local: LocalDomain, sink: Sink<Import, Export>, maxima: () => Maxima) {
     this.local = local;
@@ -55,15 +57,13 @@ export class RemoteUsers {
   }
 
   /** How much others have taken of a user. False for a user of which nothing is known here. */
-  setWindow(uid: number, figures: readonly number[]): boolean {
+  setWindow(uid: number, window: Window): boolean {
     const user = this.users.get(uid);
     if (user === undefined) return false;
-    const told = this.windows.get(uid) ?? [0, 0, 0, 0];
-    user.activeClaims += figures[0] - told[0];
-    for (let slot = 0; slot < 3; slot++) {
-      user.available[slot] -= figures[1 + slot] - told[1 + slot];
-    }
-    this.windows.set(uid, [...figures]);
+    const told = this.windows.get(uid) ?? NOTHING_TAKEN;
+    user.activeClaims += window.claims - told.claims;
+    for (const slot of SLOTS) user.available[slot] -= window.used[slot] - told.used[slot];
+    this.windows.set(uid, window);
     return true;
   }
 

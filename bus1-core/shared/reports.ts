@@ -79,13 +79,11 @@ export class Reports {
     if (isUnread && !this.isAsked) return;
     this.windowEnd = null;
     for (const target of this.link.incoming.users.values()) {
-      if (!target.hasChanged()) continue;
-      const others = target.others();
-      if (others.every((figure, i) => figure === target.told[i])) continue;
-      for (let i = 0; i < 4; i++) target.told[i] = others[i];
+      const window = target.report();
+      if (window === undefined) continue;
       this.link.post(() => {
         this.link.outbox.isQuiet = !this.isAsked;
-        writeWindow(this.link, target.user.uid, others);
+        writeWindow(this.link, target.user.uid, window);
       });
       this.isAsked = false;
       this.windowEnd = { ring: writer, position: writer.head };

@@ -1,8 +1,14 @@
-import { Slot, type DischargeListener, type ResourceUser, type Trace } from '../quota.js';
+import {
+  Slot,
+  SLOTS,
+  type DischargeListener,
+  type PerSlot,
+  type ResourceUser,
+  type Trace,
+} from '../quota.js';
 import { ChannelError } from './protocol-error.js';
 import { TRACES_MAX } from './layout.js';
 
-const SLOTS = [Slot.Objects, Slot.Bytes, Slot.Descriptors] as const;
 /** By the rule a foreign uid gets no more than a quarter, however many actors it has (docs/bus1-core.md, "Quota"). */
 const FOREIGN_PART = 4;
 
@@ -102,51 +108,70 @@ export class OutgoingTraces {
   }
 }
 
+/** How many others have a claim on a user, and how much they have taken, reserves included. */
+export interface Window {
+  claims: number;
+  readonly used: PerSlot;
+}
+
 /** What one other process has charged to one user of this process. */
 export class IncomingUser {
   readonly user: ResourceUser;
-  readonly used: number[] = [0, 0, 0];
+  readonly used: PerSlot = [0, 0, 0];
   /** given back here, and not reported: the other side cannot have used it again */
-  readonly unreported: number[] = [0, 0, 0];
-  /** the figures last reported to the other side: claims, and what others use in each slot */
-  readonly told: number[] = [0, 0, 0, 0];
+  readonly unreported: PerSlot = [0, 0, 0];
   readonly traces = new Set<IncomingTrace>();
-  private readonly figures: number[] = [0, 0, 0, 0];
-  private readonly seen: number[] = [0, 0, 0, 0];
+  /** last reported to the other side */
+  private readonly told: Window = { claims: 0, used: [0, 0, 0] };
+  private readonly window: Window = { claims: 0, used: [0, 0, 0] };
+  private seenClaims = 0;
+  private readonly seenAvailable: PerSlot = [0, 0, 0];
 
   constructor(user: ResourceUser) {
     this.user = user;
   }
 
-  /** Whether the user's figures have changed since the last call. */
-  hasChanged(): boolean {
+  private hasChanged(): boolean {
     const { available, activeClaims } = this.user;
-    const seen = this.seen;
-    let changed = seen[0] !== activeClaims;
-    seen[0] = activeClaims;
-    for (let slot = 0; slot < 3; slot++) {
-      changed ||= seen[1 + slot] !== available[slot];
-      seen[1 + slot] = available[slot];
+    const seen = this.seenAvailable;
+    let changed = this.seenClaims !== activeClaims;
+    this.seenClaims = activeClaims;
+    for (const slot of SLOTS) {
+      changed ||= seen[slot] !== available[slot];
+      seen[slot] = available[slot];
     }
     return changed;
   }
 
-  /** How many others have a claim on the user, and how much they have taken, reserves included. */
-  others(): readonly number[] {
-    const figures = this.figures;
+  /** What to report to the other side; undefined when nothing has changed since the last report. */
+  report(): Readonly<Window> | undefined {
+    if (!this.hasChanged()) return undefined;
+    const { told } = this;
+    const { claims, used } = this.others();
+    if (told.claims === claims && SLOTS.every((slot) => told.used[slot] === used[slot])) {
+      return undefined;
+    }
+    told.claims = claims;
+    for (const slot of SLOTS) told.used[slot] = used[slot];
+    return told;
+  }
+
+  private others(): Readonly<Window> {
+    const { window } = this;
+    const { used } = window;
     const own = new Set([...this.traces].map(({ trace }) => trace.claim));
-    figures[0] = this.user.activeClaims;
-    for (const slot of [0, 1, 2] as const) figures[1 + slot] = this.user.used(slot);
+    window.claims = this.user.activeClaims;
+    for (const slot of SLOTS) used[slot] = this.user.used(slot);
     for (const claim of own) {
       let isShared = false;
-      for (const slot of [0, 1, 2] as const) {
+      for (const slot of SLOTS) {
         const ofOthers = claim.used(slot) - this.usedOf(claim, slot);
         isShared ||= ofOthers > 0;
-        figures[1 + slot] -= ofOthers > 0 ? this.usedOf(claim, slot) : claim.share[slot];
+        used[slot] -= ofOthers > 0 ? this.usedOf(claim, slot) : claim.share[slot];
       }
-      if (!isShared && claim.isActive()) figures[0]--;
+      if (!isShared && claim.isActive()) window.claims--;
     }
-    return figures;
+    return window;
   }
 
   private usedOf(claim: Trace['claim'], slot: Slot): number {

@@ -3,6 +3,8 @@ import { ResourceUser, Slot, type Maxima, type Trace } from '#core/index.js';
 import { seededRandom, type Random } from './random.js';
 
 const MAX = 1024;
+/** The most that a window of another process can say (`WindowOffset.Claims`). */
+const CLAIMS_MAX = 2 ** 32 - 1;
 const MAXIMA: Maxima = { objects: MAX, bytes: MAX, descriptors: MAX };
 const SLOTS = [Slot.Objects, Slot.Bytes, Slot.Descriptors] as const;
 
@@ -209,6 +211,12 @@ describe('fairness', () => {
       expect(actors.trace('0.1').charge(MINIMUM, MINIMUM, MINIMUM)).toBe(true);
     },
   );
+
+  test('the share is small, and costs no memory, however many others another process says there are', () => {
+    const user = new ResourceUser(0, MAXIMA);
+    user.activeClaims = CLAIMS_MAX;
+    expect(user.claim(1).trace().charge(1, 1, 1)).toBe(false);
+  });
 
   test('uids that take all they can, one after the other, leave the next its share', () => {
     const actors = new Actors();

@@ -54,6 +54,10 @@ describe('a mapping file', () => {
       '3:30: org.example.Things must lead to one object, but "root" has many paths [error, bad-path]',
     ],
     [
+      `${HEAD}${NAMES}objects: { root: { path: [], interfaces: [] } }`,
+      '4:26: objects.root.path: this must not be empty [error, malformed]',
+    ],
+    [
       `${HEAD}${NAMES}objects: { root: { path: org/x, interfaces: [] } }`,
       '"org/x" does not begin with "/" [error, bad-path]',
     ],

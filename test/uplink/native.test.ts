@@ -1,5 +1,6 @@
 // A program without a D-Bus socket, on a bridge beside a real bus.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Calls } from '#bridge/client/calls.js';
 import { type Bus, implement, type InterfaceDescription, join } from '#bridge/client/index.js';
 import { describeWith, needsPythonModule } from '../support/bus.js';
 import type { Program } from '../support/process.js';
@@ -99,6 +100,22 @@ describeWith(OLD_BUS_SOFTWARE['dbus-daemon'], 'the policy of the bridge', () => 
     service.close();
     await bridge.stop();
     await old.stop();
+  });
+
+  test('survives a call that wants a reply and brings no handle for it', async () => {
+    const bus = await join({ address: bridge.address, transport: 'domain' });
+    // The library sends none; a peer that does not use it may.
+    const { prototype } = Calls;
+    const compose: (this: Calls, ...args: unknown[]) => void = Reflect.get(prototype, 'compose');
+    Reflect.set(prototype, 'compose', function (this: Calls, ...args: unknown[]) {
+      const [target, type, , ...content] = args;
+      compose.call(this, target, type, 0, ...content);
+    });
+    const call = { destination: NAME, path: PATH, interface: INTERFACE };
+    await bus.call({ ...call, member: 'Forbidden', noReply: true });
+    Reflect.set(prototype, 'compose', compose);
+    await expect(bus.call({ ...call, member: 'Allowed' })).resolves.toBeDefined();
+    bus.close();
   });
 
   test.each(['socket', 'domain'] as const)(

@@ -9,7 +9,9 @@ export async function openDbusNext(kind: DbusNextKind, path: string): Promise<Lo
   const bus = sessionBus({ busAddress: `unix:path=${path}` });
   const object = await bus.getProxyObject(serviceName(0), BENCH_PATH);
   const proxy = object.getInterface(BENCH_INTERFACE);
-  const call: (bytes: Uint8Array) => Promise<Uint8Array> = proxy['Echo'].bind(proxy);
+  const { Echo: echo } = proxy;
+  if (echo === undefined) throw new Error(`${BENCH_INTERFACE} has no Echo`);
+  const call: (bytes: Uint8Array) => Promise<Uint8Array> = echo.bind(proxy);
   return new LoopCaller({
     bytes: (length) => Buffer.alloc(length, 0x55),
     echo: call,

@@ -66,6 +66,6 @@ function answerAll(connections: readonly Connection[]): never {
   }
   for (;;) {
     const count = epoll.wait(-1);
-    for (let i = 0; i < count; i++) ends[epoll.fdAt(i)].serve();
+    for (let i = 0; i < count; i++) ends[epoll.fdAt(i)]?.serve();
   }
 }

@@ -95,8 +95,7 @@ export class BroadcastOrder {
 
   private release(): void {
     const messages = this.held;
-    for (let i = 0; i < messages.length; i++) {
-      const { message, body } = messages[i];
+    for (const [i, { message, body }] of messages.entries()) {
       if (this.mustWait(message)) {
         this.held = messages.slice(i);
         return this.ask();

@@ -12,6 +12,11 @@ export interface LaneEnd {
   empty(): void;
 }
 
+interface Item {
+  readonly message: BusMessage;
+  readonly body: Body;
+}
+
 /** Interval between attempts: there is no notification when a receiver has room again. */
 const RETRY_MS = 1;
 /** A receiver that takes nothing for this long is stuck. */
@@ -23,7 +28,7 @@ const STUCK_MS = 10_000;
  */
 export class Lane {
   private readonly end: LaneEnd;
-  private readonly items: { readonly message: BusMessage; readonly body: Body }[] = [];
+  private readonly items: Item[] = [];
   private head = 0;
   private timer: NodeJS.Timeout | undefined;
   private stuckSince: number | undefined;
@@ -38,14 +43,14 @@ export class Lane {
 
   /** Sends as many as there is room for, and the others as soon as there is room again. */
   flush(): void {
-    while (this.head < this.items.length) {
-      const { message, body } = this.items[this.head];
+    for (let item = this.first; item !== undefined; item = this.first) {
+      const { message, body } = item;
       try {
         if (!this.end.send(message, body)) return this.flushLater(message);
       } catch (error) {
         this.end.fail(message, error);
       }
-      this.pass();
+      this.pass(item);
     }
     this.end.empty();
   }
@@ -53,15 +58,20 @@ export class Lane {
   /** Fails all messages that still wait. */
   abandon(error: unknown): void {
     clearTimeout(this.timer);
-    while (this.head < this.items.length) {
-      this.end.fail(this.items[this.head].message, error);
-      this.pass();
+    for (let item = this.first; item !== undefined; item = this.first) {
+      this.end.fail(item.message, error);
+      this.pass(item);
     }
     this.end.empty();
   }
 
-  private pass(): void {
-    this.items[this.head++].body.descriptors?.drop();
+  private get first(): Item | undefined {
+    return this.items[this.head];
+  }
+
+  private pass({ body }: Item): void {
+    this.head++;
+    body.descriptors?.drop();
     this.stuckSince = undefined;
   }
 

@@ -24,8 +24,7 @@ export class DbusNextReader extends MessageReader {
 
   override read(message: ArrivedMessage, handleCount: number): boolean {
     const length = message.lengthBytes;
-    const isWhole = message.pieceCount === 1 && message.offsets[0] === 0;
-    const bytes = isWhole ? message.pieces[0] : message.copyBytes();
+    const bytes = message.wholePiece ?? message.copyBytes();
     if (bytes !== this.current) {
       this.current = bytes;
       this.currentView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -66,11 +66,12 @@ class PendingOwner extends Pending<Owner> {
   protected read(message: ArrivedMessage): void {
     const isOfBus = this.member.isOfBus(message.origin);
     const answer = readControl('lookup', arrivalOf(message), isOfBus);
-    if (answer === undefined || message.receivedCount === 0) {
+    const owner = message.lastReceived;
+    if (answer === undefined || owner === null) {
       this.error = new DBusError(ErrorName.ServiceUnknown, `the name '${this.name}' has no owner`);
       return;
     }
-    this.value = new Owner(this.member, message.received[0], this.name);
+    this.value = new Owner(this.member, owner, this.name);
     if (answer.owner >= 0) this.value.uniqueName = uniqueName(answer.owner);
   }
 }

@@ -1,5 +1,5 @@
 import { WireError, WireFault } from '#bridge/wire/faults.js';
-import { signatureTypes, type CompleteType, type ParsedSignature } from '#bridge/wire/signature.js';
+import { singleType, type CompleteType, type ParsedSignature } from '#bridge/wire/signature.js';
 import { TypeCode } from '#bridge/wire/types.js';
 import { validator } from '#bridge/wire/value.js';
 import { library, longInteger } from './library.js';
@@ -44,7 +44,7 @@ export class ValueReader {
 
   private values(types: readonly CompleteType[]): unknown[] {
     const values: unknown[] = [];
-    for (let i = 0; i < types.length; i++) values.push(this.value(types[i]));
+    for (const type of types) values.push(this.value(type));
     return values;
   }
 
@@ -54,11 +54,11 @@ export class ValueReader {
       case TypeCode.ObjectPath:
         return this.text(this.word());
       case TypeCode.Signature:
-        return this.text(this.bytes[this.at++]);
+        return this.text(this.view.getUint8(this.at++));
       case TypeCode.Variant:
         return this.variant();
       case TypeCode.Array:
-        return this.array(type.children[0]);
+        return this.array(type.element);
       case TypeCode.StructBegin:
         this.align(8);
         return this.values(type.children);
@@ -96,8 +96,8 @@ export class ValueReader {
   }
 
   private variant(): unknown {
-    const signature = this.text(this.bytes[this.at++]);
-    return new library.Variant(signature, this.value(signatureTypes(signature)[0]));
+    const signature = this.text(this.view.getUint8(this.at++));
+    return new library.Variant(signature, this.value(singleType(signature)));
   }
 
   private array(element: CompleteType): unknown {
@@ -110,18 +110,18 @@ export class ValueReader {
       this.at = end;
       return copy;
     }
-    if (element.code === TypeCode.DictEntryBegin) return this.entries(element.children, end);
+    if (element.code === TypeCode.DictEntryBegin) return this.entries(element, end);
     const elements: unknown[] = [];
     while (this.at < end) elements.push(this.value(element));
     return elements;
   }
 
-  private entries([keyType, valueType]: readonly CompleteType[], end: number): object {
+  private entries(entry: CompleteType, end: number): object {
     const entries: Record<string, unknown> = {};
     while (this.at < end) {
       this.align(8);
-      const key = String(this.value(keyType));
-      const value = this.value(valueType);
+      const key = String(this.value(entry.key));
+      const value = this.value(entry.value);
       if (key === '__proto__') addOwn(entries, key, value);
       else entries[key] = value;
     }

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { WireError, WireFault } from '#bridge/wire/faults.js';
 import { ARRAY_MAX_BYTES, CONTAINER_DEPTH_MAX, MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
 import { parseObjectPath, parseSignature } from '#bridge/wire/names.js';
-import { signatureTypes, type CompleteType } from '#bridge/wire/signature.js';
+import { signatureTypes, singleType, type CompleteType } from '#bridge/wire/signature.js';
 import { TypeCode } from '#bridge/wire/types.js';
 import { library } from './library.js';
 
@@ -45,7 +45,8 @@ export class ValueWriter {
         `${values.length} arguments for signature '${signature}', which has ${types.length} types`,
       );
     }
-    for (let i = 0; i < types.length; i++) this.value(types[i], values[i]);
+    let i = 0;
+    for (const type of types) this.value(type, values[i++]);
   }
 
   private value(type: CompleteType, value: unknown): void {
@@ -85,10 +86,9 @@ export class ValueWriter {
   private variant(type: CompleteType, value: unknown): void {
     if (!(value instanceof library.Variant)) refuse(type, value, 'a Variant');
     const { signature } = value;
-    const types = signatureTypes(signature);
-    if (types.length !== 1) throw new WireError(WireFault.SignatureNotSingle, `'${signature}'`);
+    const inner = singleType(signature);
     this.shortText(signature);
-    this.value(types[0], value.value);
+    this.value(inner, value.value);
   }
 
   private struct(type: CompleteType, value: unknown): void {
@@ -97,11 +97,12 @@ export class ValueWriter {
       refuse(type, value, `an array of ${children.length} elements`);
     }
     this.align(8);
-    for (let i = 0; i < children.length; i++) this.value(children[i], value[i]);
+    let i = 0;
+    for (const child of children) this.value(child, value[i++]);
   }
 
   private array(type: CompleteType, value: unknown): void {
-    const [element] = type.children;
+    const { element } = type;
     this.word(0);
     const lengthAt = this.length - 4;
     this.align(element.alignment);
@@ -116,7 +117,7 @@ export class ValueWriter {
 
   private elements(type: CompleteType, value: unknown): void {
     if (!Array.isArray(value)) refuse(type, value, 'an array');
-    const [element] = type.children;
+    const { element } = type;
     for (let i = 0; i < value.length; i++) this.value(element, value[i]);
   }
 
@@ -125,11 +126,11 @@ export class ValueWriter {
     if (typeof value !== 'object' || value === null || value.constructor !== Object) {
       refuse(type, value, 'a plain object');
     }
-    const [keyType, valueType] = type.children[0].children;
+    const { element } = type;
     for (const [key, entry] of Object.entries(value)) {
       this.align(8);
-      this.value(keyType, keyOf(keyType, key));
-      this.value(valueType, entry);
+      this.value(element.key, keyOf(element.key, key));
+      this.value(element.value, entry);
     }
   }
 
