@@ -18,6 +18,7 @@ import {
   readControl,
   type FieldsIn,
 } from '#bridge/registry/control-message.js';
+import type { DirectoryHandle } from '#bridge/registry/directory-contexts.js';
 
 import type { Arrival } from './admission.js';
 import type { DomainAccess } from './domain-access.js';
@@ -74,8 +75,8 @@ export class Door {
 
   private addMirror(object: Handle, reply: Handle, process: number): void {
     const { peer, registry, mirrors } = this.driver;
-    const own = [object, reply].map((handle) => peer.copyHandle(handle, registry.peer));
-    mirrors.add(own[0], own[1], process);
+    const own = (handle: Handle): DirectoryHandle => peer.copyHandle(handle, registry.peer);
+    mirrors.add(own(object), own(reply), process);
     peer.release(object, reply);
   }
 
