@@ -146,14 +146,14 @@ Description: D-Bus message bus on a capability core
 }
 
 /**
- * V8's code is cached for buses of all users (bridge/control/code-cache.ts): a bus that runs a program and ends does so.
- * It is cached again when Node has changed.
+ * V8's code is cached for the buses of all users (bridge/control/code-cache.ts) by one that runs a program and ends;
+ * and again when Node has changed.
  */
 function codeCache() {
   const script = `#!/bin/sh
 set -e
 if [ "$1" = configure ] || [ "$1" = triggered ]; then
-  timeout 20 /usr/bin/bus1-bridge run --address unix:tmpdir=/tmp -- true >/dev/null 2>&1 || true
+  timeout 20 bus1-bridge run --address unix:tmpdir=/run -- true >/dev/null 2>&1 || true
 fi
 `;
   put('DEBIAN/postinst', script, 0o755);

@@ -9,7 +9,11 @@ import type { DecodedMessage } from '#bridge/wire/message.js';
 import { ErrorText } from '#bridge/wire/standard-errors.js';
 import { MessageFlag } from '#bridge/wire/types.js';
 import type { BusLimits } from '#policy/index.js';
-import { ActivationFailures, type ActivationFailure } from '#bridge/driver/activation-failure.js';
+import {
+  ActivationFailures,
+  logLevel,
+  type ActivationFailure,
+} from '#bridge/driver/activation-failure.js';
 import type {
   ActivationCommand,
   ActivationFacts,
@@ -305,7 +309,11 @@ export class Activator implements ServiceStarter {
       /* as in dbus-daemon, a failure for a name without a .service file is not logged */
       if (asker !== undefined) {
         const why = failure.message;
-        this.host.log('warn', 'a service could not be activated', { name, why, ...asker });
+        this.host.log(logLevel(failure), 'a service could not be activated', {
+          name,
+          why,
+          ...asker,
+        });
       }
       for (const waiting of parked) waiting.fail(failure);
       this.parking.close(name);

@@ -6,6 +6,7 @@ import {
   type MessagePort,
 } from 'node:worker_threads';
 import { Subject, type Observable } from 'rxjs';
+import { limitYoungGeneration } from '#bridge/host/memory-return.js';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
 import type { HostJob } from './data-plane.js';
 import type { HostThreadData } from './host-worker.js';
@@ -36,6 +37,7 @@ export class HostThread {
     const url = new URL('../control/host-worker.js', import.meta.url);
     const resourceLimits = { maxYoungGenerationSizeMb: 3 * SEMI_SPACE_MAX_MIB, ...threadLimits() };
     const worker = new Worker(url, { workerData, transferList: [port2], resourceLimits });
+    worker.once('online', limitYoungGeneration);
     this.#port = port1;
     this.events = this.#events.asObservable();
     this.ready = new Promise((resolve, reject) => {

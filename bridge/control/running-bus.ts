@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Subscription } from 'rxjs';
-import { getuid } from '#core/linux/index.js';
+import { getuid, returnFreedMemory } from '#core/linux/index.js';
+import { collectGarbage } from '#bridge/host/memory-return.js';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
 import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Mapping } from '#mappings/index.js';
@@ -27,6 +28,9 @@ import { mechanismsOf } from './mechanisms.js';
 import { raiseOpenFilesLimit } from './open-files-limit.js';
 import { serviceManager } from './service-manager.js';
 import { textOf } from './startup-error.js';
+
+/** Memory is returned after this long without another reload. */
+const QUIET_MS = 1000;
 
 export interface BusOptions {
   readonly configuration: Configuration;
@@ -63,6 +67,7 @@ export class RunningBus {
   readonly #activation: Activation;
   #config: BusConfig;
   #watching: Subscription | undefined;
+  #quiet: NodeJS.Timeout | undefined;
 
   /** Listens, gives up privileges, and starts the thread. Throws StartupError. */
   constructor(options: BusOptions) {
@@ -148,6 +153,7 @@ export class RunningBus {
   announce(): void {
     serviceManager.ready();
     serviceManager.watch();
+    this.#returnMemory();
     this.#logger.info({ address: this.address, pid: process.pid }, 'the bus listens');
   }
 
@@ -172,6 +178,7 @@ export class RunningBus {
       this.#logger.error({ reason }, failure);
     }
     serviceManager.ready();
+    this.#returnMemory();
     return failure;
   }
 
@@ -180,6 +187,15 @@ export class RunningBus {
     serviceManager.stopping();
     const processes = this.#processes?.stop() ?? Promise.resolve();
     void processes.then(() => this.#host.post({ type: 'stop' }));
+  }
+
+  /** What a start or a reload has left behind in this thread is of no use to anybody, once no other follows. */
+  #returnMemory(): void {
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => {
+      collectGarbage();
+      returnFreedMemory();
+    }, QUIET_MS).unref();
   }
 
   #machineId(): string {
@@ -233,6 +249,7 @@ export class RunningBus {
   #cleanUp(failure: string | undefined): string | undefined {
     void this.#processes?.stop();
     this.#watching?.unsubscribe();
+    clearTimeout(this.#quiet);
     this.#activation.close();
     this.#resources.release();
     return failure;

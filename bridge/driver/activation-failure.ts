@@ -8,6 +8,11 @@ export interface ActivationFailure {
 
 const ERROR = 'org.freedesktop.DBus.Error.';
 
+/** As in dbus-daemon: a service that fails is no fault of the bus, but one that says nothing is worth a warning. */
+export function logLevel({ errorName }: ActivationFailure): 'info' | 'warn' {
+  return errorName === `${ERROR}TimedOut` ? 'warn' : 'info';
+}
+
 /**
  * The failures of dbus-daemon 1.14, name and text. Programs do compare them: the texts are part of
  * the interface and are kept to the letter.

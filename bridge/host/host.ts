@@ -178,6 +178,7 @@ export class Host {
     this.limits = limits;
     this.registry.reload(rules);
     this.entrance.review(this.shims);
+    this.memoryReturn.noteBurst();
   }
 
   stop(): void {

@@ -25,6 +25,7 @@ export class MemoryReturn {
   private seenSleeps = 0;
   private quietMs = START_QUIET_MS;
   private seenBytes = 0;
+  private isNoted = false;
   private isWaiting = false;
 
   constructor(arena: () => Arena, deadlines: Deadlines) {
@@ -41,8 +42,14 @@ export class MemoryReturn {
     return deadlines.isEmpty ? -1 : deadlines.sleepMs(performance.now());
   }
 
+  /** Much was done at once that the loop does not count: a reload. */
+  noteBurst(): void {
+    this.isNoted = true;
+  }
+
   private get isBurst(): boolean {
     return (
+      this.isNoted ||
       this.arena().freedBytes - this.seenBytes > BURST_BYTES ||
       this.sleeps - this.seenSleeps > BURST_SLEEPS
     );
@@ -65,19 +72,28 @@ export class MemoryReturn {
   }
 
   private see(): void {
+    this.isNoted = false;
     this.seenSleeps = this.sleeps;
     this.seenBytes = this.arena().freedBytes;
   }
+}
+
+/**
+ * Keeps V8 from enlarging the memory for objects that have just been made, which never shrinks again, in all threads that
+ * are running. For one that starts later V8 sets this back.
+ */
+export function limitYoungGeneration(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /** Objects that live on are moved together: a page with one of them could not be returned. */
 const GC_FLAGS = ['expose-gc', 'compact-on-every-full-gc'];
 
 /**
- * V8 collects garbage only when its heap is full, and buffers of messages lie outside it: on an idle bus they would
+ * V8 collects garbage only when its heap is full, and buffers of messages lie outside it: in an idle thread they would
  * stay allocated. A collection takes some milliseconds.
  */
-function collectGarbage(): void {
+export function collectGarbage(): void {
   for (const flag of GC_FLAGS) setFlagsFromString(`--${flag}`);
   const collect: unknown = runInNewContext('gc');
   if (typeof collect === 'function') collect();
