@@ -20,8 +20,7 @@ import type {
   ActivationRequest,
 } from './activation-messages.js';
 import { chooseActivationRoute, type ActivationRoute } from './activation-route.js';
-import type { ParkedMessage } from './parked-message.js';
-import { Parking } from './parking.js';
+import { Parking, type Parked } from './parking.js';
 import {
   PendingActivations,
   type ActivationTarget,
@@ -135,11 +134,11 @@ export class Activator implements ServiceStarter {
   /** Processes the messages that have been parked since the last call. */
   run(): void {
     for (const parked of this.parking.takeArrivals()) {
-      const { waiter } = parked;
+      const { waiter, parcel } = parked;
       try {
         this.arrived(parked);
         /* the sender's host could not know that this triggers activation, so monitors see the message here */
-        if (waiter.process !== 0) this.driver.showFrom(waiter, parked.bytes);
+        if (waiter.process !== 0) this.driver.showFrom(waiter, parcel.bytes);
       } catch (error) {
         this.driver.settings.blame(waiter.process, waiter, error);
       }
@@ -251,7 +250,7 @@ export class Activator implements ServiceStarter {
     if (hasChanged) this.host.servicesChanged?.();
   }
 
-  private arrived(parked: ParkedMessage): void {
+  private arrived(parked: Parked): void {
     const { name, waiter } = parked;
     /* the message was on its way when the wait for the name ended */
     const owner = this.driver.registry.owner(name);

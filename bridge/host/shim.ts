@@ -6,6 +6,7 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
+import { Parcel } from '#bridge/peer/parcel.js';
 import type { Facet } from '#policy/index.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
 import { Serials } from '#bridge/wire/serials.js';
@@ -15,7 +16,6 @@ import { DescriptorClaims } from './descriptor-claims.js';
 import { Destination, Destinations } from './destinations.js';
 import { beginsDBusMessage, isDBusMessage } from './foreign-messages.js';
 import type { Host } from './host.js';
-import { HeldMessage } from './held-message.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
 import { CAPTURE, Lookup, type ShimPeer, type ShimSink } from './node-contexts.js';
 import type { ReplyHandle, ShimHandle, ShimMessage, ShimNode } from './node-contexts.js';
@@ -82,7 +82,7 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
   /** the client writes nothing more: what is there is read to its end */
   private isEnding = false;
   /** the message that is routed when the wait is over, before all others */
-  private held: HeldMessage | null = null;
+  private held: { readonly parcel: Parcel; readonly lookup: Lookup } | null = null;
 
   incomingMessages = 0;
   incomingBytes = 0;
@@ -365,7 +365,7 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
 
   /** Like `wait`, and routes this message afterwards, before all others. */
   hold(header: MessageHeader, lookup: Lookup): void {
-    this.held = new HeldMessage(header, this.host.descriptors, lookup);
+    this.held = { parcel: Parcel.copy(header, this.host.descriptors), lookup };
     this.wait();
   }
 
@@ -379,9 +379,9 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
     if (held !== null && !held.lookup.isAnswered) return;
     this.held = null;
     if (held !== null) {
-      host.descriptors = held.descriptors;
       const { header } = host.envelope;
-      held.restore(header);
+      held.parcel.scan(header);
+      host.descriptors = held.parcel.take().descriptors;
       host.envelope.senderNumber = this.connection.number;
       routeAgain(this, header, held.lookup);
       if (host.descriptors !== null) host.dropDescriptors();
@@ -483,7 +483,7 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
   /** Releases everything but the socket, which the host closes. */
   close(): void {
     this.live = false;
-    this.held?.drop();
+    this.held?.parcel.drop();
     this.claims.cancel();
     this.peer.close();
     this.outbox.close();

@@ -1,12 +1,13 @@
 import type { Node } from '#core/index.js';
+import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 
 import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
-import type { HandleContext, HeldHandle, NodeContext } from './contexts.js';
+import type { NodeContext } from './contexts.js';
 import type { Service } from './service.js';
 
 /** The `context` of the one-shot node at which the answer to a translated call arrives. */
-export abstract class Answer implements NodeContext, HandleContext {
+export abstract class Answer implements NodeContext, HandleHolder {
   readonly client: Client;
   /** null: it was used, or no handle to it is left */
   node: Node<NodeContext> | null = null;
@@ -25,7 +26,7 @@ export abstract class Answer implements NodeContext, HandleContext {
     try {
       this.pass(arrival);
     } finally {
-      arrival.finish(this.client.peer);
+      arrival.drop();
       this.giveUp();
       this.client.endIfIdle();
     }

@@ -12,6 +12,7 @@ import {
 import { errorMessage } from '#bridge/driver/messages.js';
 import { NOBODY } from '#bridge/registry/connection.js';
 import { wantsReply } from '#bridge/peer/incoming-check.js';
+import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
@@ -20,7 +21,7 @@ import type { Facet } from '#policy/index.js';
 
 import { Answer } from './answer.js';
 import { Arrival } from './arrival.js';
-import type { HandleContext, HeldHandle, NodeContext } from './contexts.js';
+import type { NodeContext } from './contexts.js';
 import { Conversation } from './conversation.js';
 import { ReturnNode } from './return-node.js';
 import type { Service } from './service.js';
@@ -43,10 +44,10 @@ export interface Outgoing {
  * The translating peer of one native peer. It owns the nodes that represent objects of services towards the native
  * peer, and those at which services reach the native peer. The native peer's user is charged for it.
  */
-export class Client implements Sink<NodeContext, HandleContext, Envelope>, HandleContext {
+export class Client implements Sink<NodeContext, HandleHolder, Envelope>, HandleHolder {
   readonly translator: Translator;
   readonly connection: Connection;
-  readonly peer: Peer<NodeContext, HandleContext>;
+  readonly peer: Peer<NodeContext, HandleHolder>;
   /** calls that are under way */
   readonly awaited = new Set<Answer>();
   private readonly conversations = new Map<Service, Conversation>();
@@ -151,15 +152,15 @@ export class Client implements Sink<NodeContext, HandleContext, Envelope>, Handl
 
   accept(
     node: Node<NodeContext>,
-    message: Message<Envelope, unknown, HandleContext>,
+    message: Message<Envelope, unknown, HandleHolder>,
     trace: Trace,
   ): void {
     const context = node.context!; // each node of this peer gets one as it is made
     if (context instanceof Answer) context.node = null;
-    const arrival = new Arrival(message, trace);
+    const arrival = new Arrival(message, trace, this.peer);
     this.translator.defer(() => {
       if (this.peer.live) context.arrived(arrival);
-      else arrival.finish(this.peer);
+      else arrival.drop();
     });
   }
 

@@ -1,4 +1,5 @@
 import type { Handle, Peer } from '#core/index.js';
+import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { Grant } from '#bridge/registry/grants.js';
 import { encodeMessage } from '#bridge/wire/message.js';
@@ -7,7 +8,6 @@ import { expandPath, firstPath, type MemberReference, type ObjectKind } from '#m
 
 import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
-import type { HandleContext, HeldHandle } from './contexts.js';
 import { passCall } from './native-call.js';
 import { ObjectNode } from './object-node.js';
 import { Offer } from './offer.js';
@@ -21,7 +21,7 @@ interface Way {
 }
 
 /** One native peer's use of one service: handles to its objects, and objects that the native peer has offered to it. */
-export class Conversation implements HandleContext {
+export class Conversation implements HandleHolder {
   readonly client: Client;
   readonly service: Service;
   private readonly objects = new Set<ObjectNode>();
@@ -93,7 +93,7 @@ export class Conversation implements HandleContext {
     const { service, client } = this;
     service.whenWatched(() => {
       if (client.peer.live) passCall(object, arrival);
-      arrival.finish(client.peer);
+      arrival.drop();
     });
   }
 

@@ -1,4 +1,5 @@
 import type { Peer, Trace } from '#core/index.js';
+import { Parcel } from '#bridge/peer/parcel.js';
 
 import type { Said } from './said.js';
 
@@ -15,7 +16,7 @@ const KEPT_MAX = 16;
 export class KeptSignals {
   private readonly payer: Peer;
   private trace: Trace | null = null;
-  private readonly all = new Map<string, Said>();
+  private readonly all = new Map<string, { readonly said: Said; readonly parcel: Parcel }>();
 
   constructor(payer: Peer) {
     this.payer = payer;
@@ -33,15 +34,15 @@ export class KeptSignals {
     const [oldest] = this.all.keys();
     if (oldest !== undefined && this.all.size >= KEPT_MAX) this.drop(oldest);
     this.trace ??= this.payer.traceOf(this.payer.user);
-    const descriptors = said.descriptors?.count ?? 0;
-    if (!this.trace.charge(1, said.bytes.length, descriptors)) return;
-    said.descriptors?.retain();
-    this.all.set(key, said);
+    const { trace } = this;
+    const { bytes, descriptors } = said;
+    if (!trace.charge(1, bytes.length, descriptors?.count ?? 0)) return;
+    this.all.set(key, { said, parcel: new Parcel({ bytes, descriptors, trace }) });
   }
 
   /** In the order in which they came. */
   list(): Said[] {
-    return [...this.all.values()];
+    return [...this.all.values()].map(({ said }) => said);
   }
 
   clear(): void {
@@ -49,10 +50,7 @@ export class KeptSignals {
   }
 
   private drop(key: string): void {
-    const said = this.all.get(key);
-    if (said === undefined) return;
+    this.all.get(key)?.parcel.drop();
     this.all.delete(key);
-    this.trace?.discharge(1, said.bytes.length, said.descriptors?.count ?? 0);
-    said.descriptors?.drop();
   }
 }

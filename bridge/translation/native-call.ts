@@ -4,6 +4,7 @@ import { MAPPING, SIGNALS } from '#bridge/client/object-protocol.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
+import type { HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';
@@ -22,7 +23,6 @@ import {
 } from '#mappings/index.js';
 
 import type { Arrival } from './arrival.js';
-import type { HeldHandle } from './contexts.js';
 import { HandleArguments } from './handle-arguments.js';
 import { SignalListener } from './signal-listener.js';
 import type { ObjectNode, Target } from './object-node.js';
@@ -69,7 +69,7 @@ class NativeCall {
       const refusal = error instanceof WireError ? invalid(error.message) : error;
       if (!(refusal instanceof DriverError)) throw error;
       const { client } = this.object.conversation;
-      const reply = this.reply === null ? null : this.arrival.take(this.argumentCount);
+      const reply = this.reply === null ? null : this.arrival.takeHandle(this.argumentCount);
       client.refuse(this.message, reply, refusal.errorName, refusal.message);
     }
   }
@@ -162,7 +162,7 @@ class NativeCall {
       const answer = reply === null ? undefined : answerTo(reply);
       const status = client.send(handle, answer === undefined ? sent : { ...sent, answer });
       if (status === SendStatus.Sent) {
-        if (answer !== undefined) this.arrival.take(this.argumentCount);
+        if (answer !== undefined) this.arrival.takeHandle(this.argumentCount);
         return;
       }
       answer?.cancel();
@@ -188,11 +188,11 @@ class NativeCall {
       );
     }
     const index = handleIndex(String(path));
-    const listener = index < this.argumentCount ? this.arrival.take(index) : null;
+    const listener = index < this.argumentCount ? this.arrival.takeHandle(index) : null;
     if (listener === null) throw invalid('Subscribe takes a handle to the receiver of the signals');
     const begun = new SignalListener(object, target, listener);
     begun.begin();
-    const reply = this.reply === null ? null : this.arrival.take(this.argumentCount);
+    const reply = this.reply === null ? null : this.arrival.takeHandle(this.argumentCount);
     const { client, service } = object.conversation;
     service.whenWatched(() => {
       if (!client.peer.live) return;
@@ -209,7 +209,7 @@ class NativeCall {
         `${MAPPING} has one method, GetKind() with the service and the kind of object in the mapping`,
       );
     }
-    const reply = this.reply === null ? null : this.arrival.take(this.argumentCount);
+    const reply = this.reply === null ? null : this.arrival.takeHandle(this.argumentCount);
     if (reply === null) return;
     const { mapping } = this.object.conversation.service;
     this.answer(reply, 'ss', [mapping.service, kind.name]);

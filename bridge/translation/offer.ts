@@ -1,6 +1,7 @@
 import { SendStatus } from '#core/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { wantsReply } from '#bridge/peer/incoming-check.js';
+import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { WireError } from '#bridge/wire/faults.js';
 import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
@@ -15,13 +16,12 @@ import {
 
 import { Answer } from './answer.js';
 import type { Arrival } from './arrival.js';
-import type { HandleContext, HeldHandle } from './contexts.js';
 import type { Conversation } from './conversation.js';
 import { HandleArguments } from './handle-arguments.js';
 import { NewHandles } from './new-handles.js';
 
 /** An object of a native peer that a service calls by a generated path. */
-export class Offer implements HandleContext {
+export class Offer implements HandleHolder {
   readonly conversation: Conversation;
   readonly kind: ObjectKind;
   readonly path: string;
@@ -51,7 +51,7 @@ export class Offer implements HandleContext {
     const { client } = conversation;
     const { mapping } = conversation.service;
     const isAwaited = wantsReply(message) && arrival.handleCount > 0;
-    const reply = isAwaited ? arrival.take(arrival.handleCount - 1) : null;
+    const reply = isAwaited ? arrival.takeHandle(arrival.handleCount - 1) : null;
     const legacy = { interface: message.interface ?? '', member: message.member ?? '' };
     const handles = new NewHandles(conversation, client.connection);
     const body = toNative(mapping, { part: 'call', ...legacy }, message.body, handles.open);

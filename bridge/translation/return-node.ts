@@ -22,13 +22,13 @@ export class ReturnNode implements NodeContext {
   }
 
   arrived(arrival: Arrival): void {
-    const { translator, peer } = this.client;
+    const { translator } = this.client;
     const message = translator.isTrusted(arrival.origin)
       ? arrival.read(translator, NO_CALL)
       : undefined;
     const sender = translator.connectionOf(message?.sender);
     if (message !== undefined && sender !== undefined) this.pass(arrival, message, sender);
-    arrival.finish(peer);
+    arrival.drop();
   }
 
   /** The service does not send to the native peer any more. */
@@ -60,7 +60,7 @@ export class ReturnNode implements NodeContext {
     }
     const { bytes, descriptors } = arrival;
     if (client.sendHome({ bytes, sender: sender.number, transfers, descriptors })) return;
-    const reply = wantsReply(message) ? arrival.take(arrival.handleCount - 1) : null;
+    const reply = wantsReply(message) ? arrival.takeHandle(arrival.handleCount - 1) : null;
     const why = `${client.connection.uniqueName} is gone, or its queue is full`;
     client.refuse(message, reply, ErrorName.LimitsExceeded, why);
   }

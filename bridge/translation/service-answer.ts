@@ -1,5 +1,6 @@
 import { SendStatus, type Handle } from '#core/index.js';
 import { NO_CALL } from '#bridge/peer/incoming-check.js';
+import type { HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
@@ -12,7 +13,6 @@ import {
 
 import { Answer } from './answer.js';
 import type { Arrival } from './arrival.js';
-import type { HeldHandle } from './contexts.js';
 import type { Client } from './client.js';
 import { KeptSignals } from './kept-signals.js';
 import { NewHandles } from './new-handles.js';

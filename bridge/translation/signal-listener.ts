@@ -1,10 +1,10 @@
-import type { HandleContext, HeldHandle } from './contexts.js';
+import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { ObjectNode, Target } from './object-node.js';
 
 /**
  * A subscriber to the signals of an object, at a node of its own, for as long as the handle to the object is held.
  */
-export class SignalListener implements HandleContext {
+export class SignalListener implements HandleHolder {
   readonly object: ObjectNode;
   readonly target: Target;
   readonly handle: HeldHandle;

@@ -41,10 +41,10 @@ export class Translator implements ObjectTranslator {
   constructor(host: Host, mappings: readonly Mapping[]) {
     this.host = host;
     this.mappings = new KnownMappings(mappings);
-    this.watch = new Watch(host, (arrival, peer) => {
+    this.watch = new Watch(host, (arrival) => {
       this.defer(() => {
         this.hear(arrival);
-        arrival.finish(peer);
+        arrival.drop();
       });
     });
   }

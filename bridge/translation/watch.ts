@@ -1,11 +1,11 @@
 import type { Message, Node, Peer, Sink, Trace } from '#core/index.js';
 import type { Host } from '#bridge/host/host.js';
+import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
 import { Connection, NO_CREDENTIALS, NO_FIGURES } from '#bridge/registry/connection.js';
 import { validMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
 
 import { Arrival } from './arrival.js';
-import type { HandleContext, HeldHandle } from './contexts.js';
 
 /** The match rule for all signals of a service. */
 function ruleFor(name: string): MatchRule {
@@ -16,14 +16,14 @@ function ruleFor(name: string): MatchRule {
  * A connection of the bus itself that receives the signals of services: they show which objects have ended, and are
  * passed on to subscribers. It joins the bus on first use.
  */
-export class Watch implements Sink<unknown, HandleContext, Envelope> {
+export class Watch implements Sink<unknown, HandleHolder, Envelope> {
   private readonly host: Host;
-  private readonly peer: Peer<unknown, HandleContext>;
-  private readonly heard: (arrival: Arrival, peer: Peer) => void;
+  private readonly peer: Peer<unknown, HandleHolder>;
+  private readonly heard: (arrival: Arrival) => void;
   private connection: Connection | undefined;
 
   /** @param heard is called inside the transaction */
-  constructor(host: Host, heard: (arrival: Arrival, peer: Peer) => void) {
+  constructor(host: Host, heard: (arrival: Arrival) => void) {
     this.host = host;
     this.heard = heard;
     this.peer = host.domain.openPeer({ user: host.userOf(host.options.uid), sink: this });
@@ -48,8 +48,8 @@ export class Watch implements Sink<unknown, HandleContext, Envelope> {
     }
   }
 
-  accept(_node: Node, message: Message<Envelope, unknown, HandleContext>, trace: Trace): void {
-    this.heard(new Arrival(message, trace), this.peer);
+  accept(_node: Node, message: Message<Envelope, unknown, HandleHolder>, trace: Trace): void {
+    this.heard(new Arrival(message, trace, this.peer));
   }
 
   nodeReleased(handle: HeldHandle): void {

@@ -4,6 +4,7 @@ import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { Host } from '#bridge/host/host.js';
 import type { LogLevel } from '#bridge/host/host-options.js';
 import type { OtherBus } from '#bridge/host/host-parts.js';
+import type { Parcel } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { SentMessage } from '#bridge/registry/envelope.js';
 import { MessageHeader } from '#bridge/wire/header.js';
@@ -299,6 +300,12 @@ export class Attachment implements OtherBus {
     if (!reply.live) return;
     const through = standIn.peer.copyHandle(reply, this.driver.peer);
     this.driver.reply(to, through, serial, 's', [text], errorName);
+  }
+
+  /** Ends a client's message that cannot be passed on. Its sender is told if it waits for a reply. */
+  refuseParcel(parcel: Parcel, errorName: string, text: string): void {
+    if (parcel.reply === null) parcel.drop();
+    else parcel.refuse(this.driver, errorName, text);
   }
 
   /** Replaces the patterns of imported and exported names. Calls back when the bridge knows who owns the names. */

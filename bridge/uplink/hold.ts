@@ -1,12 +1,12 @@
 import type { Connection } from '#bridge/registry/connection.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import type { Attachment } from './attachment.js';
+import type { Unsent } from './outbound.js';
 import type { Uplink } from './uplink.js';
-import type { WaitingMessage } from './waiting-message.js';
 
 interface Held {
   readonly from: Uplink;
-  readonly message: WaitingMessage;
+  readonly message: Unsent;
 }
 
 /**
@@ -27,7 +27,7 @@ export class Hold {
     return this.held.length;
   }
 
-  add(from: Uplink, message: WaitingMessage): void {
+  add(from: Uplink, message: Unsent): void {
     this.held.push({ from, message });
   }
 
@@ -41,7 +41,7 @@ export class Hold {
   deliver(owner: Connection): void {
     this.attachment.holds.end(this);
     for (const { from, message } of this.held.splice(0)) {
-      this.attachment.delivery.deliver(from, message, this.name, owner);
+      this.attachment.delivery.deliver(from, message.parcel, this.name, owner);
       from.outbound.wentElsewhere();
     }
   }

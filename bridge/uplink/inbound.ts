@@ -3,10 +3,10 @@ import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
+import { Parcel } from '#bridge/peer/parcel.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
 import type { Ghost } from './ghost.js';
-import { DelayedMessage } from './delayed-message.js';
 import type { PendingCall } from './pending-call.js';
 import type { Uplink } from './uplink.js';
 
@@ -17,6 +17,13 @@ const NO_ROOM_RETRY_MS = 10;
 /** The most that is kept here for a name that is moving here; further messages wait on the other bus. */
 const ARRIVING_MAX_BYTES = 1024 * 1024;
 
+/** A message from the other bus that cannot be passed on yet. */
+interface Held {
+  /** unique name on the other bus */
+  readonly sender: string;
+  readonly parcel: Parcel;
+}
+
 /**
  * The messages of the other bus to one client. They stay in order: one that has to wait, because its sender is not
  * known yet or its receiver does not read, blocks those behind it, and then reading from the other bus.
@@ -25,7 +32,7 @@ export class Inbound {
   private readonly uplink: Uplink;
   /** the client does not read: the other bus is not read either */
   isStuck = false;
-  private held: DelayedMessage[] = [];
+  private held: Held[] = [];
   /** callbacks to run once everything from `sender` is delivered */
   private drained: { readonly sender: string; readonly done: () => void }[] = [];
   private passed: (() => void)[] = [];
@@ -41,10 +48,10 @@ export class Inbound {
   // hot
   take(envelope: Envelope, descriptors: DescriptorSet | null): void {
     if (this.held.length === 0 && this.deliver(envelope, descriptors)) return;
-    this.held.push(new DelayedMessage(envelope.header, senderText(envelope.header), descriptors));
+    const { header } = envelope;
+    this.held.push({ sender: senderText(header), parcel: Parcel.copy(header, descriptors) });
     if (this.uplink.arriving === null) return;
-    const { start, end } = envelope.header;
-    this.arrivingBytes += end - start;
+    this.arrivingBytes += header.end - header.start;
     if (this.arrivingBytes > ARRIVING_MAX_BYTES) this.getStuck();
   }
 
@@ -60,10 +67,10 @@ export class Inbound {
     const { uplinks } = this.uplink.attachment;
     const own = this.held.filter(({ sender }) => uplinks.clientBehind(sender) !== undefined);
     this.held = this.held.filter((each) => !own.includes(each));
-    for (const each of own) {
-      each.read(this.heldEnvelope.header);
-      this.shortcut(this.heldEnvelope, each.descriptors);
-      each.drop();
+    for (const { parcel } of own) {
+      parcel.scan(this.heldEnvelope.header);
+      this.shortcut(this.heldEnvelope, parcel.descriptors);
+      parcel.drop();
     }
     this.tellDrained();
     this.tellPassed();
@@ -78,10 +85,11 @@ export class Inbound {
   /** Retries the held messages: the first one may be deliverable now. */
   resume(): void {
     for (let [first] = this.held; first !== undefined; [first] = this.held) {
-      first.read(this.heldEnvelope.header);
-      if (!this.deliver(this.heldEnvelope, first.descriptors)) return;
+      const { parcel } = first;
+      parcel.scan(this.heldEnvelope.header);
+      if (!this.deliver(this.heldEnvelope, parcel.descriptors)) return;
       this.held.shift();
-      first.drop();
+      parcel.drop();
       this.tellDrained();
     }
     this.tellPassed();
@@ -106,7 +114,7 @@ export class Inbound {
   }
 
   close(): void {
-    for (const each of this.held) each.drop();
+    for (const { parcel } of this.held) parcel.drop();
     this.held = [];
     this.lastSender = null;
     this.isStuck = false;

@@ -3,20 +3,30 @@ import { ErrorName } from '#bridge/driver/driver-error.js';
 import { headerText as fieldText } from '#bridge/wire/header-text.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { SentMessage } from '#bridge/registry/envelope.js';
+import { contentsOf, Parcel } from '#bridge/peer/parcel.js';
+import type { Facet } from '#policy/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import type { ForeignCall } from './foreign-call.js';
 import { NO_FIELD } from './header-rewriter.js';
 import { PendingCall } from './pending-call.js';
 import type { CarriedMessage, StandIn } from './stand-in.js';
 import type { Uplink, UplinkFailure } from './uplink.js';
-import { WaitingMessage } from './waiting-message.js';
+
+/** A client's message that cannot go out yet, such as while its uplink opens; charged like one in an outbox. */
+export interface Unsent {
+  readonly parcel: Parcel;
+  /** where it has arrived, which holds its reply handle; undefined: a broadcast */
+  readonly standIn: StandIn | undefined;
+  readonly destination: Uint8Array | null;
+  readonly replyFacet: Facet | null;
+}
 
 /** The messages of one client to the other bus. */
 export class Outbound {
   /** by the serial that the call has on the other bus */
   readonly pending = new Map<number, PendingCall>();
   private readonly uplink: Uplink;
-  private waiting: WaitingMessage[] = [];
+  private waiting: Unsent[] = [];
   /** number of messages held elsewhere, for a name that is changing hands */
   private heldCount = 0;
 
@@ -44,24 +54,25 @@ export class Outbound {
     const { uplink } = this;
     const { header, replyFacet } = message.note!;
     if (uplink.access.reach !== undefined && !this.mayReach(standIn, header)) {
-      const refused = new WaitingMessage(standIn, message, trace, destination);
-      uplink.attachment.defer(() => this.deny(refused));
+      const { parcel } = this.keep(standIn, message, trace, destination);
+      uplink.attachment.defer(() => this.deny(parcel));
       return;
     }
     const failure = this.crossingFailure(header);
     if (failure !== undefined) {
-      const refused = new WaitingMessage(standIn, message, trace, destination);
-      uplink.attachment.defer(() => this.refuseWaiting(refused, failure));
+      const { parcel } = this.keep(standIn, message, trace, destination);
+      const { attachment } = uplink;
+      attachment.defer(() => attachment.refuseParcel(parcel, failure.errorName, failure.text));
       return;
     }
     const hold = destination === null ? uplink.attachment.holds.find(header) : null;
     if (hold !== null) {
       this.heldCount++;
-      hold.add(this.uplink, new WaitingMessage(standIn, message, trace, null));
+      hold.add(this.uplink, this.keep(standIn, message, trace, null));
       return;
     }
     if (this.waiting.length > 0 || uplink.link === null || !uplink.link.isReady) {
-      this.waiting.push(new WaitingMessage(standIn, message, trace, destination));
+      this.waiting.push(this.keep(standIn, message, trace, destination));
       uplink.attachment.defer(() => uplink.open());
       return;
     }
@@ -79,7 +90,7 @@ export class Outbound {
   }
 
   /** A message that was held goes to the other bus after all. */
-  carryOn(held: WaitingMessage): void {
+  carryOn(held: Unsent): void {
     this.heldCount--;
     const { uplink } = this;
     if (this.waiting.length === 0 && uplink.link?.isReady === true) return this.send(held);
@@ -116,7 +127,8 @@ export class Outbound {
   emit(message: SentMessage): void {
     const { link, attachment } = this.uplink;
     if (this.waiting.length > 0 || link === null || !link.isReady) {
-      this.waiting.push(new WaitingMessage(undefined, message, null, NO_FIELD));
+      const parcel = new Parcel({ bytes: message.copyBytes(), descriptors: message.descriptors });
+      this.waiting.push({ parcel, standIn: undefined, destination: NO_FIELD, replyFacet: null });
       return;
     }
     if (link.outbox.pendingBytes > attachment.host.limits.maxOutgoingBytes) return;
@@ -137,11 +149,8 @@ export class Outbound {
   fail(errorName: string, text: string): void {
     const { waiting, uplink } = this;
     this.waiting = [];
-    const { connection } = uplink;
-    for (const each of waiting) {
-      if (connection?.live === true) this.refuse(connection, each, errorName, text);
-      each.drop();
-    }
+    const { attachment, connection } = uplink;
+    for (const { parcel } of waiting) attachment.refuseParcel(parcel, errorName, text);
     for (const call of this.pending.values()) {
       if (connection?.live === true) this.tell(connection, call, errorName, text);
       call.settle();
@@ -164,24 +173,31 @@ export class Outbound {
     return names.length === 0 || names.some((each) => this.uplink.reaches(each));
   }
 
-  private deny(refused: WaitingMessage): void {
+  private deny(parcel: Parcel): void {
     const { connection, access, attachment } = this.uplink;
-    if (connection?.live === true && access.confinement !== undefined) {
-      this.refuseWaiting(refused, attachment.refusalOf(connection, access.confinement));
-    } else refused.drop();
+    if (connection?.live !== true || access.confinement === undefined) return parcel.drop();
+    const { errorName, text } = attachment.refusalOf(connection, access.confinement);
+    attachment.refuseParcel(parcel, errorName, text);
   }
 
-  private refuseWaiting(refused: WaitingMessage, { errorName, text }: UplinkFailure): void {
+  /** Copies a message that has arrived at `standIn`. Called inside the transaction. */
+  private keep(
+    standIn: StandIn,
+    message: CarriedMessage,
+    trace: Trace,
+    destination: Uint8Array | null,
+  ): Unsent {
+    const { replyFacet } = message.note!;
     const { connection } = this.uplink;
-    if (connection?.live === true) this.refuse(connection, refused, errorName, text);
-    refused.drop();
+    const parcel = new Parcel(contentsOf(message, trace, standIn.peer, connection));
+    return { parcel, standIn, destination, replyFacet };
   }
 
-  private send(each: WaitingMessage): void {
-    const { bytes, descriptors, destination, trace, standIn, reply, replyFacet, serial } = each;
+  private send({ parcel, standIn, destination, replyFacet }: Unsent): void {
     const { scanned } = this.uplink.attachment;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    scanned.scan(bytes, view, 0, bytes.length);
+    parcel.scan(scanned);
+    const { bytes, serial } = parcel;
+    const { descriptors, trace, reply } = parcel.take();
     const key = this.write(scanned, 0, destination, descriptors, bytes.length, trace);
     descriptors?.drop();
     if (reply === null || standIn === undefined) return;
@@ -209,16 +225,6 @@ export class Outbound {
     link.outbox.append(message, trace);
     link.grown();
     return serial;
-  }
-
-  private refuse(
-    to: Connection,
-    { standIn, reply, serial }: WaitingMessage,
-    errorName: string,
-    text: string,
-  ): void {
-    if (standIn === undefined || reply === null) return;
-    this.uplink.attachment.refuse(to, standIn, reply, serial, errorName, text);
   }
 
   private tell(

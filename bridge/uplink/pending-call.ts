@@ -1,12 +1,12 @@
-import type { Handle } from '#core/index.js';
+import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { Facet } from '#policy/index.js';
-import type { ReplyHolder, StandIn } from './stand-in.js';
+import type { StandIn } from './stand-in.js';
 
 /** A client's call that was sent to the other bus, and the handle that its reply goes through. */
-export class PendingCall implements ReplyHolder {
+export class PendingCall implements HandleHolder {
   /** holds the reply handle */
   readonly standIn: StandIn;
-  readonly handle: Handle<ReplyHolder>;
+  readonly handle: HeldHandle;
   /** the serial that the client gave the call */
   readonly serial: number;
   /** what the policy leaves to decide about the reply */
@@ -18,7 +18,7 @@ export class PendingCall implements ReplyHolder {
     table: Map<number, PendingCall>,
     key: number,
     standIn: StandIn,
-    handle: Handle<ReplyHolder>,
+    handle: HeldHandle,
     serial: number,
     facet: Facet | null,
   ) {
@@ -35,7 +35,7 @@ export class PendingCall implements ReplyHolder {
     table: Map<number, PendingCall>,
     key: number,
     standIn: StandIn,
-    handle: Handle<ReplyHolder>,
+    handle: HeldHandle,
     serial: number,
     facet: Facet | null,
   ): void {
@@ -46,7 +46,7 @@ export class PendingCall implements ReplyHolder {
   }
 
   /** The caller no longer waits. */
-  replyGone(): void {
+  lost(): void {
     this.settle();
   }
 

@@ -3,6 +3,7 @@ import { Destination } from '#bridge/host/destinations.js';
 import { INBOX, type NAME_NODE } from '#bridge/host/node-contexts.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
+import type { HandleHolder } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { denialOf } from '#bridge/registry/denial.js';
 import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
@@ -11,19 +12,14 @@ import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
 import type { GateSpot } from './gate.js';
 
-/** The `context` of a reply handle: it is notified when the caller has left. */
-export interface ReplyHolder {
-  replyGone(): void;
-}
-
 /** What stand-ins keep with their nodes. */
 export type StandInNodeContext = typeof INBOX | typeof NAME_NODE | ForeignCall | GateSpot;
 /** What they keep with their handles. */
-export type StandInHandleContext = Destination | ReplyHolder;
+export type StandInHandleContext = Destination | HandleHolder;
 
 export type StandInNode = Node<StandInNodeContext>;
 /** A message that has arrived at a stand-in: each handle that came with it is a reply handle. */
-export type CarriedMessage = Message<Envelope, unknown, ReplyHolder>;
+export type CarriedMessage = Message<Envelope, unknown, HandleHolder>;
 
 /**
  * A peer of the bridge that stands for a connection or names of the other bus. What arrives here goes out through
@@ -113,9 +109,10 @@ export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleC
   /** The part of the policy that each message of `sender` to this node must still pass. */
   protected abstract facetFor(sender: Connection, node: StandInNode): Facet | null;
 
-  nodeReleased({ context }: Handle<StandInHandleContext>): void {
+  nodeReleased(handle: Handle<StandInHandleContext>): void {
+    const { context } = handle;
     if (context instanceof Destination) this.routeReleased(context);
-    else context?.replyGone();
+    else context?.lost(handle);
   }
 
   handleReleased(node: StandInNode): void {

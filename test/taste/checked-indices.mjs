@@ -46,9 +46,6 @@ const EXCEPTIONS = [
   'bridge/registry/match-entry.ts',
   'bridge/registry/match-fields.ts',
   'bridge/registry/match-search.ts',
-  // not yet
-  'bridge/activation/parked-message.ts',
-  'bridge/uplink/waiting-message.ts',
 ];
 
 const { stdout, error } = spawnSync(

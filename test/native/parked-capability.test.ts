@@ -1,0 +1,59 @@
+// What a native peer sends along to a service that has yet to be started is given back when the service does not start.
+import { EventEmitter, once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join as joinPath } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { implement, join, type Bus } from '#bridge/client/index.js';
+import { openFolder, ROOT } from '../support/bus-command.js';
+import { cleanEnvironment, sessionConfig } from '../support/bus.js';
+import { start, type Environment, type Program } from '../support/process.js';
+
+const NAME = 'org.bus1.NeverStarts';
+const Listener = {
+  name: 'org.bus1.Listener',
+  methods: { Changed: { in: '', out: '' } },
+  signals: {},
+  properties: {},
+} as const;
+
+const folder = openFolder('parked-capability-');
+const address = `unix:path=${joinPath(folder, 'bus')}`;
+const env: Environment = { ...cleanEnvironment(folder), DBUS_SESSION_BUS_ADDRESS: address };
+let bridge: Program;
+let bus: Bus;
+
+beforeAll(async () => {
+  const config = joinPath(folder, 'bus.conf');
+  writeFileSync(config, sessionConfig(address, `<servicedir>${folder}</servicedir>`));
+  const service = `[D-BUS Service]\nName=${NAME}\nExec=/bin/false\n`;
+  writeFileSync(joinPath(folder, `${NAME}.service`), service);
+  const program = joinPath(ROOT, 'dist/bridge/cli/bus1-bridge.js');
+  const args = [program, 'run', '--config', config, '--address', address, '--print-address'];
+  bridge = start(process.execPath, args, { env });
+  await bridge.waitForLine(/^unix:/);
+  bus = await join({ address });
+});
+afterAll(async () => {
+  bus.close();
+  await bridge.stop();
+});
+
+test('a capability in a call that fails ends when its owner releases it', async () => {
+  const ended = new EventEmitter();
+  const end = once(ended, 'end');
+  const listener = bus.export(implement(Listener, { methods: { Changed() {} } }), {
+    onEnd: () => ended.emit('end'),
+  });
+  const call = bus.call({
+    destination: NAME,
+    path: '/',
+    interface: 'org.bus1.Test',
+    member: 'Watch',
+    signature: 'o',
+    body: [listener],
+  });
+  await expect(call).rejects.toThrow('exited with status 1');
+  listener.release();
+  await expect(end).resolves.toEqual([]);
+});
