@@ -79,8 +79,8 @@ export class MemoryReturn {
 }
 
 /**
- * Keeps V8 from enlarging the memory for objects that have just been made, which never shrinks again, in all threads that
- * are running. For one that starts later V8 sets this back.
+ * Keeps V8 from enlarging the memory for objects that have just been made, which never shrinks again. It holds for all
+ * threads that are running; V8 sets it back when another one starts.
  */
 export function limitYoungGeneration(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
