@@ -67,7 +67,6 @@ const TOGETHER = {
   'bridge/control/data-plane.cjs': ['bridge/control/data-plane.js', 'bridge/control/host-child.js'],
   'bridge/cli/daemon.cjs': [
     'bridge/cli/attach.js',
-    'bridge/cli/daemon-help.js',
     'bridge/cli/daemon-main.js',
     'bridge/cli/run.js',
     'bridge/control/daemon-process.js',

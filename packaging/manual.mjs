@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { bridgeProgram } from '#bridge/cli/commands.js';
-import { DAEMON_HELP } from '#bridge/cli/daemon-help.js';
+import { DAEMON_HELP } from '#bridge/cli/daemon-arguments.js';
 
 const ROOT = resolve(import.meta.dirname, '..');
 /** Dated by the version's own list of changes, so that the same sources make the same pages. */

@@ -1,11 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeFd, socketPair, waitReadable } from '#core/linux/index.js';
-import { needProgram } from './absent.js';
+import { needProgram, busOf } from './running-bus.js';
 import { commandPath, dropIn, READY_TIMEOUT_MS, sessionWithPolicies, startChild } from './buses.js';
 import { Child } from './child.js';
 import { BENCH_INTERFACE, BENCH_PATH, NAME_PATTERN, serviceName } from './names.js';
-import { busOf } from './running-bus.js';
 import type { RunningBus, StartBus } from './running-bus.js';
 
 /** `bus1-bridge run`, with `hosts` processes that carry connections. */

@@ -1,11 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { needProgram } from './absent.js';
+import { needProgram, busOf } from './running-bus.js';
 import { Child } from './child.js';
 import { startDbusBroker } from './dbus-broker.js';
 import { BENCH_INTERFACE, NAME_PATTERN } from './names.js';
-import { busOf } from './running-bus.js';
 import type { Place, RunningBus } from './running-bus.js';
 
 export const READY_TIMEOUT_MS = 10_000;

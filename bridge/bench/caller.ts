@@ -4,22 +4,21 @@ import { prctl, PrctlOption } from '#core/linux/index.js';
 import { entryAt } from './keys.js';
 import type { Answer, Caller, CallerKind, Command } from './programs.js';
 
-// The load generator: see programs.ts. Each kind loads no more than it needs.
+// The load generator: see programs.ts. Each kind loads only what its own ends need.
 
 const SIGKILL = 9;
 
 const CALLERS: Record<CallerKind, (path: string) => Promise<Caller>> = {
-  bus: async (path) => (await import('./callers/wire-caller.js')).WireCaller.openBus(path),
-  'other-host': async (path) =>
-    (await import('./callers/wire-caller.js')).WireCaller.openElsewhere(path),
-  raw: async (path) => (await import('./callers/wire-caller.js')).WireCaller.openRaw(path),
-  socket: async (path) => new (await import('./callers/socket-caller.js')).SocketCaller(path),
-  native: async (path) => new (await import('./callers/native-caller.js')).NativeCaller(path),
-  'native-loop': async (path) => (await import('./callers/native-loop.js')).openNative(path),
+  bus: async (path) => (await import('./ends/wire.js')).WireCaller.openBus(path),
+  'other-host': async (path) => (await import('./ends/wire.js')).WireCaller.openElsewhere(path),
+  raw: async (path) => (await import('./ends/wire.js')).WireCaller.openRaw(path),
+  socket: async (path) => new (await import('./ends/socket.js')).SocketCaller(path),
+  native: async (path) => new (await import('./ends/native.js')).NativeCaller(path),
+  'native-loop': async (path) => (await import('./ends/native.js')).openNative(path),
   'dbus-next': async (path) =>
-    (await import('./callers/dbus-next.js')).openDbusNext('dbus-next', path),
+    (await import('./ends/dbus-next.js')).openDbusNext('dbus-next', path),
   'dbus-next-native': async (path) =>
-    (await import('./callers/dbus-next.js')).openDbusNext('dbus-next-native', path),
+    (await import('./ends/dbus-next.js')).openDbusNext('dbus-next-native', path),
 };
 
 async function answer(caller: Caller, command: Command): Promise<Answer> {

@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { keysOf } from './keys.js';
 import {
   bridge,
@@ -18,14 +22,13 @@ import {
   dropInWithPolicies,
   noBus,
 } from './buses.js';
-import { compileSocketPair } from './c-program.js';
 import { Child } from './child.js';
 import { BUS_ROWS, roundTripBytes, ROWS, SIGNAL_ROWS, START_ROWS } from './figures.js';
 import type { Row } from './figures.js';
 import { programPath, type CallerKind, type CompanionKind, type ServiceKind } from './programs.js';
-import type { Place, StartBus } from './running-bus.js';
 import { CallerSession, type Measurable } from './caller-session.js';
 import { StartSession, type CommandLine } from './start-session.js';
+import { Absent, needProgram, type Place, type StartBus } from './running-bus.js';
 
 /** One way for a caller to reach a service: a column of the report. */
 export interface Contender {
@@ -108,6 +111,20 @@ function startCompanion(kind: CompanionKind, path: string): Child {
 }
 
 const BUSY_LOOPS: readonly CompanionKind[] = ['busy-loop', 'busy-loop'];
+
+const run = promisify(execFile);
+
+/** It exists only in the repository: no installed part of this package is written in C. */
+const SOURCE = resolve(import.meta.dirname, '../../../test/bench/socket-pair.c');
+
+/** Compiles socket-pair.c into `directory`; returns the program. @throws Absent */
+async function compileSocketPair(directory: string): Promise<string> {
+  if (!existsSync(SOURCE)) throw new Absent(`${SOURCE} does not exist`);
+  needProgram('cc');
+  const program = join(directory, 'socket-pair');
+  await run('cc', ['-O2', '-Wall', '-o', program, SOURCE]);
+  return program;
+}
 
 export const CONTENDERS = {
   ours: onBus('bus1-bridge', dropIn),

@@ -4,8 +4,7 @@ import { killChildren } from './child.js';
 import { describeMachine, loadOfMinute } from './machine.js';
 import { Progress } from './progress.js';
 import { reportHtml } from './report-html.js';
-import { reportJson } from './report-json.js';
-import { reportMarkdown, reportText } from './report.js';
+import { reportJson, reportMarkdown, reportText } from './report.js';
 import { failuresOf } from './result.js';
 import { Runner, type BenchOptions } from './runner.js';
 

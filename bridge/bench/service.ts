@@ -3,7 +3,7 @@ import { prctl, PrctlOption } from '#core/linux/index.js';
 import { entryAt } from './keys.js';
 import type { ServiceKind } from './programs.js';
 
-// The echo service: see programs.ts. Each kind loads no more than it needs.
+// The echo service: see programs.ts. Each kind loads only what its own ends need.
 
 const SIGKILL = 9;
 
@@ -11,27 +11,20 @@ const SIGKILL = 9;
 type Serve = (path: string, ready: () => void) => Promise<void>;
 
 const SERVICES: Record<ServiceKind, Serve> = {
-  bus: async (path, ready) => (await import('./services/wire-service.js')).serveBus(path, 1, ready),
+  bus: async (path, ready) => (await import('./ends/wire.js')).serveBus(path, 1, ready),
   subscribers: async (path, ready) => {
-    const { serveBus } = await import('./services/wire-service.js');
+    const { serveBus } = await import('./ends/wire.js');
     const { SUBSCRIBERS_MAX } = await import('./names.js');
     serveBus(path, SUBSCRIBERS_MAX, ready);
   },
-  raw: async (path, ready) => (await import('./services/wire-service.js')).serveRaw(path, ready),
-  socket: async (path, ready) =>
-    (await import('./services/socket-service.js')).serveSocket(path, ready),
-  native: async (path, ready) =>
-    (await import('./services/native-service.js')).serveBlocking(path, ready),
-  'native-loop': async (path, ready) =>
-    (await import('./services/native-service.js')).serveInLoop(path, ready),
+  raw: async (path, ready) => (await import('./ends/wire.js')).serveRaw(path, ready),
+  socket: async (path, ready) => (await import('./ends/socket.js')).serveSocket(path, ready),
+  native: async (path, ready) => (await import('./ends/native.js')).serveBlocking(path, ready),
+  'native-loop': async (path, ready) => (await import('./ends/native.js')).serveInLoop(path, ready),
   'dbus-next': async (path, ready) =>
-    (await import('./services/dbus-next-service.js')).serveDbusNext('dbus-next', path, ready),
+    (await import('./ends/dbus-next.js')).serveDbusNext('dbus-next', path, ready),
   'dbus-next-native': async (path, ready) =>
-    (await import('./services/dbus-next-service.js')).serveDbusNext(
-      'dbus-next-native',
-      path,
-      ready,
-    ),
+    (await import('./ends/dbus-next.js')).serveDbusNext('dbus-next-native', path, ready),
 };
 
 prctl(PrctlOption.SetParentDeathSignal, SIGKILL);

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Absent } from './absent.js';
+import { Absent } from './running-bus.js';
 import { CONTENDERS } from './contenders.js';
 import type { Contender, ContenderId } from './contenders.js';
 import { FIGURES, type Row } from './figures.js';

@@ -6,7 +6,7 @@ import { busAddress } from '#bridge/wire/bus-address.js';
 import { fieldsOf, numberOrNone } from '#bridge/wire/fields.js';
 import { isBody } from '#bridge/wire/typed-body.js';
 import { Variant } from '#bridge/wire/types.js';
-import { reach, unlessUnderstood } from './another-bus.js';
+import { reach, unlessUnderstood } from './ask-bus.js';
 
 const UPLINK = 'org.bus1.Uplink';
 

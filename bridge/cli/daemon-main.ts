@@ -10,10 +10,8 @@ import { originalOpenFilesLimit } from '#bridge/control/open-files-limit.js';
 import { printStarted } from '#bridge/control/print.js';
 import { serve } from '#bridge/control/serve.js';
 import { versionLine } from '#bridge/control/version.js';
-import { parseDaemonArguments, type DaemonArguments } from './daemon-arguments.js';
-import { hostCount } from './host-count.js';
-import { logLevel } from './log-level.js';
-import { lookTimeUs } from './look-time.js';
+import { hostCount, logLevel, lookTimeUs } from './bus-options.js';
+import { DAEMON_HELP, parseDaemonArguments, type DaemonArguments } from './daemon-arguments.js';
 
 /** bus1-dbus-daemon: a bus with dbus-daemon's command line. */
 export async function main(): Promise<number> {
@@ -90,7 +88,7 @@ async function show(what: NonNullable<DaemonArguments['show']>): Promise<number>
 
 const TEXTS = {
   version: async () => versionLine('bus1-dbus-daemon'),
-  help: async () => (await import('./daemon-help.js')).DAEMON_HELP,
+  help: async () => DAEMON_HELP,
   introspect: async () => {
     const { introspect } = await import('#bridge/driver/introspectable.js');
     const { INTERFACES } = await import('#bridge/driver/interfaces.js');

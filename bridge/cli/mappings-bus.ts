@@ -4,7 +4,7 @@ import { typedBody } from '#bridge/wire/typed-body.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 import { parseIntrospection } from '#bridge/introspection/introspection.js';
 import type { IntrospectedNode } from '#bridge/introspection/introspection.js';
-import { reach } from './another-bus.js';
+import { reach } from './ask-bus.js';
 
 /** An existing bus, and what these commands ask it and its services. */
 export class OldBus {

@@ -7,7 +7,7 @@ import { busAddress } from '#bridge/wire/bus-address.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { DRIVER_NAME } from '#bridge/wire/standard-names.js';
 import { MessageType } from '#bridge/wire/types.js';
-import { reach } from './another-bus.js';
+import { reach } from './ask-bus.js';
 import { Traffic } from './mappings-plan-traffic.js';
 
 /** Methods of the bus that return the credentials of a name's owner. */

@@ -3,7 +3,6 @@ import { mappingsOf, type MappingOptions } from './mapping-files.js';
 import { BusMonitor, type Client } from './mappings-plan-monitor.js';
 import { makePlan } from './mappings-plan-report.js';
 import { planText } from './mappings-plan-text.js';
-import { ProgressBar } from './progress-bar.js';
 import { UsageError } from './usage-error.js';
 
 export interface PlanOptions extends Pick<MappingOptions, 'mapping'> {
@@ -61,5 +60,29 @@ async function watch(monitor: BusMonitor, seconds: number): Promise<void> {
   } finally {
     over.abort();
     progress.clear();
+  }
+}
+
+const BAR_COLUMNS = 30;
+
+/** A line on a terminal that shows how much has been done; nothing elsewhere. */
+class ProgressBar {
+  readonly #stream: NodeJS.WriteStream;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  /** @param fraction of what is to be done, from 0 to 1 */
+  show(fraction: number, text: string): void {
+    if (!this.#stream.isTTY) return;
+    const bar = '#'.repeat(Math.floor(fraction * BAR_COLUMNS)).padEnd(BAR_COLUMNS, '.');
+    // A terminal that does not know its width reports 0 columns.
+    const line = `[${bar}] ${text}`.slice(0, (this.#stream.columns || Infinity) - 1);
+    this.#stream.write(`\r\x1b[K${line}`);
+  }
+
+  clear(): void {
+    if (this.#stream.isTTY) this.#stream.write('\r\x1b[K');
   }
 }

@@ -7,9 +7,7 @@ import { createLogger } from '#bridge/control/logger.js';
 import { printStarted } from '#bridge/control/print.js';
 import { serve } from '#bridge/control/serve.js';
 import { descriptorOf } from './daemon-arguments.js';
-import { hostCount } from './host-count.js';
-import { logLevel } from './log-level.js';
-import { lookTimeUs } from './look-time.js';
+import { hostCount, logLevel, lookTimeUs } from './bus-options.js';
 import { mappingsOf, type MappingOptions } from './mapping-files.js';
 
 export interface RunOptions extends MappingOptions {

@@ -6,7 +6,7 @@ import { decodeBody } from '#bridge/wire/unmarshal.js';
 import { isUtf8 } from '#bridge/wire/utf8.js';
 import { mayRefer, replaceReferences } from './body-values.js';
 import { BYTE_ARRAY, flatCodes } from './flat-signature.js';
-import { handleIndex } from './handle-path.js';
+import { handleIndex } from './object-protocol.js';
 
 /** Handles and descriptors that came with a message, for the values of its body that refer to them. */
 export interface MessageReferences {

@@ -7,7 +7,7 @@ import { signatureTypes } from '#bridge/wire/signature.js';
 import { TypeCode } from '#bridge/wire/types.js';
 import { mayRefer, replaceReferences } from './body-values.js';
 import { flatCodes } from './flat-signature.js';
-import { handlePath } from './handle-path.js';
+import { handlePath } from './object-protocol.js';
 
 /** A value of type `o` that is a handle. */
 export interface HandleReference {

@@ -1,10 +1,9 @@
 import { readCredentials } from '#bridge/wire/connection-credentials.js';
 import type { Bus } from './bus.js';
-import { valuesIn } from './checked-reply.js';
+import { valuesIn, type NamedCall } from './method-call.js';
 import { DRIVER_NAME, DRIVER_PATH } from './driver-client.js';
 import { DBusError, ErrorName, TimeoutError } from './errors.js';
 import type { CallOptions } from './interface-description.js';
-import type { NamedCall } from './method-call.js';
 import { Stream } from './stream.js';
 
 /** Credentials of a name's owner: D-Bus Specification, "org.freedesktop.DBus.GetConnectionCredentials". */

@@ -7,7 +7,7 @@ import {
   readControl,
   type FieldsIn,
 } from '#bridge/registry/control-message.js';
-import { codeIn } from './checked-reply.js';
+import { codeIn } from './method-call.js';
 import type { ArrivedMessage, HandleContext, NodeContext, OwnNode } from './contexts.js';
 import type { DriverClient } from './driver-client.js';
 import type { CallTaker } from './incoming-call.js';

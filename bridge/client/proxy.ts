@@ -1,6 +1,6 @@
 import { signatureTypes } from '#bridge/wire/signature.js';
 import { Variant } from '#bridge/wire/types.js';
-import { valuesIn } from './checked-reply.js';
+import { valuesIn, returned, type MethodCall, type Reply } from './method-call.js';
 import type {
   CallOptions,
   InterfaceDescription,
@@ -9,7 +9,6 @@ import type {
   SignalStream,
   WritableProxy,
 } from './interface-description.js';
-import { returned, type MethodCall, type Reply } from './method-call.js';
 import { PROPERTIES } from './object-interfaces.js';
 import { WatchedProperties, type PropertySource } from './watched-properties.js';
 

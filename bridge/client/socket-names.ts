@@ -1,9 +1,8 @@
 import { parseBusName, isUniqueName } from '#bridge/wire/names.js';
-import { valuesIn } from './checked-reply.js';
+import { valuesIn, type MethodCall, type Reply } from './method-call.js';
 import { DRIVER_NAME, DRIVER_PATH, type DriverClient } from './driver-client.js';
 import { DBusError, ErrorName } from './errors.js';
 import type { CallOptions } from './interface-description.js';
-import type { MethodCall, Reply } from './method-call.js';
 
 /**
  * Names that were looked up on a bus without a domain. No handle is released there when an owner changes: the bus

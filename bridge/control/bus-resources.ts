@@ -1,10 +1,11 @@
+import { existsSync, writeFileSync } from 'node:fs';
 import { formatAddress } from '#bridge/wire/address.js';
 import { saveCode } from './code-cache.js';
 import { listenForNativePeers } from './listen-domain.js';
 import { listenOnAll } from './listen.js';
-import type { ListeningSocket } from './listening-socket.js';
-import { refuseExistingPidFile, writePidFile } from './pid-file.js';
+import { removalOf, type ListeningSocket } from './listening-socket.js';
 import { becomeUser, daemonUser } from './privileges.js';
+import { StartupError, textOf } from './startup-error.js';
 
 export interface ResourceOptions {
   readonly addresses: readonly string[];
@@ -61,5 +62,27 @@ export class BusResources {
   release(): void {
     for (const socket of [...this.sockets, ...this.domainSockets]) socket.remove();
     this.#removePidFile();
+  }
+}
+
+/** Checked before any socket is opened. */
+function refuseExistingPidFile(path: string): void {
+  if (!existsSync(path)) return;
+  const todo = 'if no bus is running, remove the file';
+  throw new StartupError('pid-file', `the pid file ${path} exists; ${todo}`);
+}
+
+/** Writes the pid of this process; the result removes the file. */
+function writePidFile(path: string): () => void {
+  try {
+    writeFileSync(path, `${process.pid}\n`, { flag: 'wx', mode: 0o644 });
+    return removalOf(path);
+  } catch (error) {
+    const todo = 'make its directory, or start with --nopidfile';
+    throw new StartupError(
+      'pid-file',
+      `cannot write the pid file: ${textOf(error)}; ${todo}`,
+      error,
+    );
   }
 }

@@ -15,6 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { getuid, lookupUser } from '#core/linux/index.js';
 import type { Cookie, CookieIssuer, CookieReader } from '#bridge/sasl/cookie.js';
 import { isCookieContext } from '#bridge/sasl/cookie.js';
 
@@ -31,6 +32,24 @@ const LOCK_STALE_SECONDS = 8;
 /** The event loop is blocked while it waits for the lock, so it gives up soon. */
 const LOCK_ATTEMPTS = 10;
 const LOCK_PAUSE_MS = 10;
+
+/** Where the cookies of DBUS_COOKIE_SHA1 are, and which user they prove. */
+export interface KeyringLocation {
+  readonly directory: string;
+  readonly uid: number;
+  readonly userName: string;
+}
+
+/**
+ * The keyring of the user that runs this process: D-Bus specification, "DBUS_COOKIE_SHA1". Like
+ * libdbus it uses HOME, unless `hasChangedUser`. Undefined for a user without an entry.
+ */
+export function ownKeyring(hasChangedUser: boolean): KeyringLocation | undefined {
+  const user = lookupUser(getuid());
+  if (user === undefined) return undefined;
+  const home = (hasChangedUser ? undefined : process.env['HOME']) || user.home;
+  return { directory: join(home, '.dbus-keyrings'), uid: user.uid, userName: user.name };
+}
 
 export interface CookieKeyringOptions {
   /** Usually `.dbus-keyrings` in the user's home directory; created when first needed. */

@@ -7,8 +7,7 @@ import { RestrictedListeners } from '#bridge/sandbox/restricted-listeners.js';
 import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Mapping } from '#mappings/index.js';
 
-import { CookieKeyring } from './cookie-keyring.js';
-import type { KeyringLocation } from './keyring.js';
+import { CookieKeyring, type KeyringLocation } from './cookie-keyring.js';
 
 /** The shortest that Linux grants: on a busy machine no message waits for the time slice of a program that computes. */
 const SLICE_NS = 100_000;

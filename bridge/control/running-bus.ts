@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Subscription } from 'rxjs';
-import { getuid, returnFreedMemory } from '#core/linux/index.js';
+import { getuid, randomBytes, returnFreedMemory } from '#core/linux/index.js';
 import { collectGarbage } from '#bridge/host/memory-return.js';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
+import { MECHANISMS, isMechanismName, type MechanismName } from '#bridge/sasl/mechanism.js';
 import type { UplinkOptions } from '#bridge/uplink/uplink-options.js';
 import type { Mapping } from '#mappings/index.js';
 import { DEFAULT_LIMITS, type BusConfig, type BusLimits } from '#policy/index.js';
@@ -16,18 +17,16 @@ import {
   logDiagnostics,
   type Configuration,
 } from './configuration.js';
+import { ownKeyring } from './cookie-keyring.js';
 import type { HostJob } from './data-plane.js';
 import { HostProcesses } from './host-processes.js';
 import { HostThread } from './host-thread.js';
 import { closeAllOnExec } from './inherited-descriptors.js';
-import { ownKeyring } from './keyring.js';
 import { printedAddress } from './listen.js';
 import type { Logger } from './logger.js';
-import { newUuid, readMachineId } from './machine-id.js';
-import { mechanismsOf } from './mechanisms.js';
 import { raiseOpenFilesLimit } from './open-files-limit.js';
 import { serviceManager } from './service-manager.js';
-import { textOf } from './startup-error.js';
+import { StartupError, textOf } from './startup-error.js';
 
 /** Memory is returned after this long without another reload. */
 const QUIET_MS = 1000;
@@ -258,4 +257,39 @@ export class RunningBus {
 
 function limitsOf(config: BusConfig): BusLimits {
   return { ...DEFAULT_LIMITS, ...config.limits };
+}
+
+/**
+ * The mechanisms on offer: all that are known unless <auth> names some. ANONYMOUS is offered only
+ * where <allow_anonymous/> lets its users in.
+ */
+function mechanismsOf(config: BusConfig): MechanismName[] {
+  const { auth, allowAnonymous } = config;
+  const named = auth.length === 0 ? MECHANISMS : auth.filter(isMechanismName);
+  const offered = named.filter((name) => name !== 'ANONYMOUS' || allowAnonymous);
+  if (offered.length > 0) return offered;
+  const todo = `name one of ${MECHANISMS.join(', ')}, the last with <allow_anonymous/>`;
+  const message = `no client could authenticate by <auth>${auth.join('</auth><auth>')}</auth>; ${todo}`;
+  throw new StartupError('no-mechanism', message);
+}
+
+/** machine-id(5), and where D-Bus had it before. */
+const MACHINE_ID_FILES = ['/etc/machine-id', '/var/lib/dbus/machine-id'];
+
+/** 32 hexadecimal digits; undefined if this machine has no identity. */
+function readMachineId(): string | undefined {
+  for (const file of MACHINE_ID_FILES) {
+    try {
+      const text = readFileSync(file, 'latin1').trim();
+      if (/^[0-9a-f]{32}$/.test(text)) return text;
+    } catch {
+      // The next file may be there.
+    }
+  }
+  return undefined;
+}
+
+/** A new identity for a bus or a machine (D-Bus specification, "UUIDs"). */
+function newUuid(): string {
+  return randomBytes(16).toString('hex');
 }

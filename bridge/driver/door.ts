@@ -5,6 +5,7 @@ import {
   type Handle,
   type Node,
   type Peer,
+  type Received,
 } from '#core/index.js';
 import {
   Connection,
@@ -18,11 +19,31 @@ import {
   readControl,
   type FieldsIn,
 } from '#bridge/registry/control-message.js';
-import type { DirectoryHandle } from '#bridge/registry/directory-contexts.js';
+import type { DirectoryHandle } from '#bridge/registry/directory.js';
 
-import type { Arrival } from './admission.js';
-import type { DomainAccess } from './domain-access.js';
 import type { Driver } from './driver.js';
+
+/** What a shim gets when it is admitted. */
+export interface Admission<HandleContext> {
+  readonly connection: Connection;
+  readonly driver: Handle<HandleContext>;
+  readonly registry: Handle<HandleContext>;
+}
+
+/** A message that has arrived at a node of the driver: the door, or the node of a connection. */
+export type Arrival = Extract<Received<Connection>, { type: 0 }>;
+
+/** What the driver asks about other processes of its domain. */
+export interface DomainAccess {
+  /** whether it is a host of this bus */
+  isTrusted(process: number): boolean;
+  /** the process's credentials, from the kernel; undefined when it is gone */
+  credentialsOf(process: number): Credentials | undefined;
+  /** why the policy does not allow it to connect; undefined: it may */
+  refusal(credentials: Credentials): string | undefined;
+  /** whether a role limits what it sees of the bus */
+  isConfined(credentials: Credentials): boolean;
+}
 
 /** Maxima of a peer that only pays, and receives nothing. */
 const NOTHING = { objects: 0, bytes: 0, descriptors: 0 };

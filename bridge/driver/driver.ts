@@ -9,7 +9,7 @@ import {
 } from '#core/index.js';
 import { Connection } from '#bridge/registry/connection.js';
 import { Control, controlMessage, encode, readControl } from '#bridge/registry/control-message.js';
-import type { DirectoryHandle } from '#bridge/registry/directory-contexts.js';
+import type { DirectoryHandle } from '#bridge/registry/directory.js';
 import { SECOND_SPACE, uniqueName } from '#bridge/registry/envelope.js';
 import { denialOf } from '#bridge/registry/denial.js';
 import type { Grants } from '#bridge/registry/grants.js';
@@ -33,14 +33,12 @@ import {
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 import type { BusSettings } from './bus-settings.js';
-import type { DomainAccess } from './domain-access.js';
-import type { Admission, Arrival } from './admission.js';
-import { Door } from './door.js';
+import { Door, type DomainAccess, type Admission, type Arrival } from './door.js';
 import { ErrorName } from './driver-error.js';
 import { dispatch, isHello, refuseUnregistered } from './dispatch.js';
 import { nameSignal } from './messages.js';
 import type { DriverInterface } from './method.js';
-import { noteReportedDenial } from './reported-denial.js';
+import { noteReportedDenial } from './status.js';
 import { Voice } from './voice.js';
 
 /** The header of a message of the driver's, which adds serial and sender. */

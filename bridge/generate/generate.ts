@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-
 import { parseIntrospection } from '#bridge/introspection/introspection.js';
+import type { Mapping } from '#mappings/index.js';
+
 import { readDocumentation, type Documentation } from './documentation.js';
-import { expandEntities } from './entities.js';
 import { interfaceModule } from './interface-module.js';
 import { mappedView } from './mapped-view.js';
 import {
@@ -12,7 +12,6 @@ import {
   selectInterfaces,
   type IntrospectionSource,
 } from './select-interfaces.js';
-import type { Mapping } from '#mappings/index.js';
 
 /** Introspection data, and their source. */
 export interface IntrospectionText {
@@ -89,4 +88,18 @@ function interfacesOf(mapping: Mapping, nodes: readonly IntrospectionSource[]): 
 /** Reads introspection data from a file. Throws the errors of node:fs. */
 export function readIntrospection(file: string): IntrospectionText {
   return { source: file, title: basename(file), xml: readFileSync(file, 'utf8') };
+}
+
+/**
+ * Puts the entities that a document type declares as plain text, such as
+ * `<!ENTITY ERROR_GENERAL "org.freedesktop.UPower.GeneralError">`, in the places that refer to them.
+ * An entity that refers to others is left to the XML parser, which refuses it.
+ */
+function expandEntities(xml: string): string {
+  const declared = /<!ENTITY\s+([A-Za-z_][\w.-]*)\s+(?:"([^"&%<]*)"|'([^'&%<]*)')\s*>/g;
+  const values = new Map(
+    [...xml.matchAll(declared)].map(([, name, double, single]) => [name, double ?? single]),
+  );
+  if (values.size === 0) return xml;
+  return xml.replace(/&([A-Za-z_][\w.-]*);/g, (reference, name) => values.get(name) ?? reference);
 }

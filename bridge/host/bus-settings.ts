@@ -7,9 +7,9 @@ import type { Connection } from '#bridge/registry/connection.js';
 import { ruleLocation } from '#policy/index.js';
 
 import { blame } from './blame.js';
+import { hostStatus } from './figures.js';
 import type { Host } from './host.js';
 import { noteDenial, signalMissed } from './refusals.js';
-import { hostStatus } from './host-status.js';
 
 /** The settings and functions that a host supplies to its driver. */
 export function busSettings(host: Host): BusSettings {
@@ -108,4 +108,25 @@ function ownDenial(host: Host, connection: Connection, name: string): { text: st
       `Connection "${connection.uniqueName}" is not allowed to own the service "${name}" ` +
       `due to security policies in the configuration file (${why})`,
   };
+}
+
+/** Called when the configuration has been reread; with the reason if it could not be used. */
+export type ReloadDone = (failure: string | undefined) => void;
+
+/** Callers that wait until the control plane has reread the configuration. */
+export class ReloadRequests {
+  private readonly waiting = new Map<number, ReloadDone>();
+  private lastNumber = 0;
+
+  /** Returns the number under which the answer will come. */
+  add(done: ReloadDone): number {
+    this.waiting.set(++this.lastNumber, done);
+    return this.lastNumber;
+  }
+
+  answer(number: number, failure: string | undefined): void {
+    const done = this.waiting.get(number);
+    this.waiting.delete(number);
+    done?.(failure);
+  }
 }

@@ -1,6 +1,6 @@
 import type { Handle } from '#core/index.js';
 import type { Grants } from '#bridge/registry/grants.js';
-import type { Standing, Subject } from '#bridge/registry/standing.js';
+import type { Standing, Subject } from '#bridge/registry/connection.js';
 import type { Facet } from '#policy/index.js';
 
 /** A name that a connection has sent to, and the capability that it leads to. */

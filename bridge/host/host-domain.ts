@@ -6,7 +6,7 @@ import {
   socketPair,
 } from '#core/linux/index.js';
 import { Authority, SharedDomain, type JoinOptions } from '#core/shared/index.js';
-import type { DomainAccess } from '#bridge/driver/domain-access.js';
+import type { DomainAccess } from '#bridge/driver/door.js';
 import { identityOf, type Credentials } from '#bridge/registry/connection.js';
 import { canConnect } from '#policy/index.js';
 

@@ -40,7 +40,7 @@ import { MemoryReturn } from './memory-return.js';
 import { ReplyDeadlines } from './reply-deadlines.js';
 import { ReceiveWindow } from './receive-window.js';
 import type { RegistryAccess } from './registry-access.js';
-import { ReloadRequests } from './reload-requests.js';
+import { ReloadRequests } from './bus-settings.js';
 import { Shim } from './shim.js';
 import { Spreader } from './spreader.js';
 import type { HostRequest } from './thread-messages.js';

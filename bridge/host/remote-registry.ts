@@ -2,17 +2,16 @@ import { DescriptorSet, Message, NewNode, SendStatus, type Handle } from '#core/
 import { closeFd, duplicate } from '#core/linux/index.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
 import { Control, controlMessage } from '#bridge/registry/control-message.js';
-import type { DirectoryNodeContext, DirectoryPeer } from '#bridge/registry/directory-contexts.js';
+import type { DirectoryNodeContext, DirectoryPeer } from '#bridge/registry/directory.js';
 import type { HostReport } from '#bridge/registry/host-report.js';
 import { Replica, Synchronisation } from '#bridge/registry/replica.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
-import { figuresOf } from './figures.js';
+import { figuresOf, hostStatus } from './figures.js';
 import type { HostDomain } from './host-domain.js';
 import type { HostOptions } from './host-options.js';
 import type { Host } from './host.js';
 import { signalMissed } from './refusals.js';
-import { hostStatus } from './host-status.js';
 import { ADMISSION, INBOX, Lookup, type ShimMessage } from './node-contexts.js';
 import { Program } from './program.js';
 import type { RegistryAccess } from './registry-access.js';

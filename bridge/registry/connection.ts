@@ -4,13 +4,13 @@ import type {
   ClientIdentity,
   ClientOrigin,
   ClientPolicy,
+  Party,
   Quotas,
 } from '#policy/index.js';
-
-import type { DirectoryHandle } from './directory-contexts.js';
-import type { Grant } from './grants.js';
-import { NO_STANDING, type Standing, type Subject } from './standing.js';
 import { Serials } from '#bridge/wire/serials.js';
+
+import type { DirectoryHandle } from './directory.js';
+import type { Grant } from './grants.js';
 
 /** The process at the other end, as the kernel noted it when the socket was connected (SO_PEERCRED and relatives). */
 export interface Credentials {
@@ -28,6 +28,23 @@ export interface Credentials {
   /** the facts that roles depend on; undefined if no role depends on any */
   readonly origin: ClientOrigin | undefined;
 }
+
+/**
+ * All that the policy knows of a connection: the rules for its user and groups, and those of its names that some rule
+ * mentions. Connections that agree in both share one, so what is decided for one of a user's clients holds for all.
+ */
+export interface Standing extends Party {
+  readonly policy: ClientPolicy | undefined;
+}
+
+/** An object with a standing, which changes with the policy and with the names that it owns or waits for. */
+export interface Subject {
+  readonly names: ReadonlySet<string>;
+  standing: Standing;
+}
+
+/** The standing of a connection that the policy has not classified yet. */
+export const NO_STANDING: Standing = { policy: undefined, names: new Set() };
 
 /** The user of a client without credentials: no rule names it. */
 export const NOBODY = -1;

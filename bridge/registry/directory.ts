@@ -1,23 +1,30 @@
 import { SendStatus, type Handle, type Message, type Peer } from '#core/index.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import type { Facet } from '#policy/index.js';
+import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 
 import type { Connection } from './connection.js';
 import { type DirectoryChange } from './directory-change.js';
-import type {
-  DirectoryHandle,
-  DirectoryHandleContext,
-  DirectoryPeer,
-} from './directory-contexts.js';
 import type { Envelope } from './envelope.js';
 import type { Grants } from './grants.js';
 import { MatchIndex } from './match-index.js';
 import type { MatchRule } from './match-rule.js';
+import type { Departure, Mirror, Publication, ReportRequest } from './mirrors.js';
 import { Monitors, type Monitor } from './monitors.js';
 import type { NameChange } from './names.js';
-import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
+import type { FiledName } from './registry.js';
+import type { Synchronisation } from './replica.js';
 
 export { DRIVER_NAME, DRIVER_PATH };
+
+/** What a directory, the registry or a replica, keeps with the nodes of its peer. */
+export type DirectoryNodeContext = Connection | Publication | ReportRequest | Synchronisation;
+
+/** What it keeps with its handles: the connection of an inbox, or what else they lead to. */
+export type DirectoryHandleContext = Connection | FiledName | Monitor | Mirror | Departure;
+
+export type DirectoryPeer = Peer<DirectoryNodeContext, DirectoryHandleContext>;
+export type DirectoryHandle = Handle<DirectoryHandleContext>;
 
 export interface DirectoryEvents {
   /** The policy kept a broadcast from one of its subscribers: no error is sent, but monitors see one. */

@@ -13,8 +13,15 @@ import {
   type PolicyRules,
 } from '#policy/index.js';
 
-import { identityOf, NOBODY, type Connection, type Credentials } from './connection.js';
-import { NO_STANDING, type Standing, type Subject } from './standing.js';
+import {
+  identityOf,
+  NOBODY,
+  type Connection,
+  type Credentials,
+  NO_STANDING,
+  type Standing,
+  type Subject,
+} from './connection.js';
 
 /** Facets for what a sender may do with a handle, and for what may come back through reply handles. */
 export interface Grant {

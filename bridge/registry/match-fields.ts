@@ -8,7 +8,7 @@ import { ARG_INDEX_MAX, MATCH_RULE_MAX_LENGTH } from '#bridge/wire/limits.js';
 import type { Interner } from './interner.js';
 import { finishHash, stepHash } from './interner.js';
 import { MessageArguments } from './match-arguments.js';
-import type { MatchSubject } from './match-subject.js';
+import type { MatchSubject } from './match-index.js';
 
 /**
  * Numbers of the keys that are looked up by id; argument N is `Argument + N`. Shapes try keys in ascending

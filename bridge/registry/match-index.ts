@@ -3,13 +3,13 @@
  * of their keys), and each shape is one hash lookup by the message's values.
  */
 
+import type { MessageHeader } from '#bridge/wire/header.js';
 import { Interner } from './interner.js';
 import type { Subscription } from './match-entry.js';
 import { MatchEntry, SubscriberRecord } from './match-entry.js';
 import type { MatchRule } from './match-rule.js';
 import { MatchSearch } from './match-search.js';
 import { MatchShape, shapeName } from './match-shape.js';
-import type { MatchSubject, SubscriberSink } from './match-subject.js';
 
 /**
  * Every message pays for every shape. Desktops have some tens; one peer could make as many as it has rules by
@@ -29,6 +29,29 @@ export interface RemovedRule<Subscriber> {
   readonly rule: MatchRule;
   /** How often the subscriber had added it. */
   readonly count: number;
+}
+
+/**
+ * A message as match rules see it. The caller keeps one such object and refills it: nothing of it
+ * is kept after `MatchIndex.collect` returns.
+ */
+export interface MatchSubject {
+  /** Header after a successful scan; the body must have been validated. */
+  readonly header: MessageHeader;
+  /** Ids (of the index's interner) of the sender's unique name and of all names that it owns. */
+  readonly senderIds: ArrayLike<number>;
+  readonly senderIdCount: number;
+  /**
+   * The same of the addressed peer; if nobody owns the destination yet, the id of that name alone.
+   * The driver is `org.freedesktop.DBus`, in both roles. Ignored for broadcasts.
+   */
+  readonly destinationIds: ArrayLike<number>;
+  readonly destinationIdCount: number;
+}
+
+/** Where matching subscribers are put, each once; an array will do. */
+export interface SubscriberSink<Subscriber> {
+  push(subscriber: Subscriber): unknown;
 }
 
 export class MatchIndex<Subscriber extends object> {

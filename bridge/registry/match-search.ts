@@ -6,7 +6,7 @@ import type { MatchEntry, SubscriberRecord } from './match-entry.js';
 import { MatchFields } from './match-fields.js';
 import type { MatchGroup, MatchShape } from './match-shape.js';
 import { mixHash } from './match-shape.js';
-import type { MatchSubject, SubscriberSink } from './match-subject.js';
+import type { MatchSubject, SubscriberSink } from './match-index.js';
 import type { PathVisitor } from './path-trie.js';
 
 /** All arguments, and sender, destination, interface, member, path or path_namespace. */

@@ -11,7 +11,7 @@ import type { ConnectionFigures } from './connection.js';
 import { Control, controlMessage, readControl } from './control-message.js';
 import type { DenialRow } from './denials.js';
 import type { DirectoryChange } from './directory-change.js';
-import type { DirectoryHandle, DirectoryNodeContext } from './directory-contexts.js';
+import type { DirectoryHandle, DirectoryNodeContext } from './directory.js';
 import type { HostStatus } from './host-report.js';
 import type { Registry } from './registry.js';
 import type { NewClient } from './replica.js';

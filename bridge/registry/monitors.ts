@@ -2,10 +2,9 @@ import type { Handle, Message, Peer } from '#core/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
 import type { Connection } from './connection.js';
-import type { DirectoryHandle } from './directory-contexts.js';
-import { MatchIndex } from './match-index.js';
+import type { DirectoryHandle } from './directory.js';
+import { MatchIndex, type MatchSubject } from './match-index.js';
 import { asMonitorRule, type MatchRule } from './match-rule.js';
-import type { MatchSubject } from './match-subject.js';
 
 /** A connection that has left the bus in order to watch it: all that is left of it is a handle to send copies to. */
 export class Monitor {

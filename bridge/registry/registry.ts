@@ -12,8 +12,12 @@ import {
 import { Connection } from './connection.js';
 import { Control, controlMessage, readControl, Resolution } from './control-message.js';
 import { appearance, watching, type ChangeWithHandle } from './directory-change.js';
-import { Directory, type DirectoryEvents } from './directory.js';
-import type { DirectoryHandle, DirectoryPeer } from './directory-contexts.js';
+import {
+  Directory,
+  type DirectoryEvents,
+  type DirectoryHandle,
+  type DirectoryPeer,
+} from './directory.js';
 import type { Grants } from './grants.js';
 import type { MatchRule } from './match-rule.js';
 import { Mirrors } from './mirrors.js';

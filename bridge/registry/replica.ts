@@ -3,13 +3,14 @@ import { Message, ReceivedType, type Received } from '#core/index.js';
 import { Connection, NO_CREDENTIALS, NO_FIGURES } from './connection.js';
 import { Control, controlMessage, readControl, type FieldsIn } from './control-message.js';
 import type { ChangeOf, DirectoryChange } from './directory-change.js';
-import type {
-  DirectoryHandle,
-  DirectoryHandleContext,
-  DirectoryNodeContext,
-  DirectoryPeer,
-} from './directory-contexts.js';
-import { Directory, type DirectoryEvents } from './directory.js';
+import {
+  Directory,
+  type DirectoryEvents,
+  type DirectoryHandle,
+  type DirectoryHandleContext,
+  type DirectoryNodeContext,
+  type DirectoryPeer,
+} from './directory.js';
 import { uniqueName } from './envelope.js';
 import type { Grants } from './grants.js';
 import type { HostReport } from './host-report.js';

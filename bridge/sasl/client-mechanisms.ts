@@ -2,8 +2,7 @@
 
 import type { CookieReader } from './cookie.js';
 import { CHALLENGE_BYTES, hashCookie, isCookieContext } from './cookie.js';
-import { encodeHex } from './hex.js';
-import type { RandomBytes } from './mechanism.js';
+import { encodeHex, type RandomBytes } from './mechanism.js';
 
 /** Data to send back, or the text of an ERROR to the server. */
 export type ClientStep = { readonly data: string } | { readonly error: string };

@@ -1,10 +1,9 @@
 import type { ClientMechanism } from './client-mechanisms.js';
 import { AnonymousClient, CookieClient, ExternalClient } from './client-mechanisms.js';
 import type { CookieReader } from './cookie.js';
-import { decodeHex, encodeHex } from './hex.js';
+import { decodeHex, encodeHex, parseCommand } from './mechanism.js';
 import { SaslLinePeer } from './line-peer.js';
 import type { MechanismName, RandomBytes } from './mechanism.js';
-import { parseCommand } from './mechanism.js';
 
 export interface SaslClientOptions {
   /** Mechanisms to try, in this order. Only EXTERNAL if absent; DBUS_COOKIE_SHA1 needs `cookies`. */

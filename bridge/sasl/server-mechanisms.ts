@@ -2,8 +2,7 @@
 
 import type { CookieIssuer } from './cookie.js';
 import { CHALLENGE_BYTES, hashCookie, isSameHash } from './cookie.js';
-import { encodeHex } from './hex.js';
-import type { MechanismName, RandomBytes } from './mechanism.js';
+import { encodeHex, type MechanismName, type RandomBytes } from './mechanism.js';
 
 /** The identity that the client has proved. */
 export interface SaslIdentity {

@@ -1,8 +1,7 @@
 import type { CookieIssuer } from './cookie.js';
-import { decodeHex, encodeHex } from './hex.js';
+import { decodeHex, encodeHex, MECHANISMS, isMechanismName, parseCommand } from './mechanism.js';
 import { SaslLinePeer } from './line-peer.js';
 import type { MechanismName, RandomBytes } from './mechanism.js';
-import { MECHANISMS, isMechanismName, parseCommand } from './mechanism.js';
 import type { SaslIdentity, ServerMechanism, ServerStep } from './server-mechanisms.js';
 import { AnonymousServer, CookieServer, ExternalServer } from './server-mechanisms.js';
 

@@ -1,5 +1,5 @@
 import type { Handle } from '#core/index.js';
-import { handleIndex } from '#bridge/client/handle-path.js';
+import { handleIndex } from '#bridge/client/object-protocol.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { matchPath, type ObjectKind } from '#mappings/index.js';
 

@@ -1,7 +1,7 @@
 import type { Peer, Trace } from '#core/index.js';
 import { Parcel } from '#bridge/peer/parcel.js';
 
-import type { Said } from './said.js';
+import type { Said } from './service.js';
 
 /**
  * The most signals that are kept. For an object there is one of each kind; for a call that is under way there may

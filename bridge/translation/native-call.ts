@@ -1,6 +1,5 @@
 import { SendStatus } from '#core/index.js';
-import { handleIndex } from '#bridge/client/handle-path.js';
-import { MAPPING, SIGNALS } from '#bridge/client/object-protocol.js';
+import { handleIndex, MAPPING, SIGNALS } from '#bridge/client/object-protocol.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';

@@ -1,5 +1,5 @@
 import type { Handle } from '#core/index.js';
-import { handlePath } from '#bridge/client/handle-path.js';
+import { handlePath } from '#bridge/client/object-protocol.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { ObjectKind } from '#mappings/index.js';
 

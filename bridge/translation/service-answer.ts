@@ -17,8 +17,7 @@ import type { Client } from './client.js';
 import { KeptSignals } from './kept-signals.js';
 import { NewHandles } from './new-handles.js';
 import type { Target } from './object-node.js';
-import type { Said } from './said.js';
-import type { Service } from './service.js';
+import type { Said, Service } from './service.js';
 
 /** A call that went to a service, as the service sees it. */
 export interface PassedCall {

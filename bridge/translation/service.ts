@@ -1,5 +1,6 @@
+import type { DescriptorSet } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { encodeMessage } from '#bridge/wire/message.js';
+import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
 import { MessageFlag } from '#bridge/wire/types.js';
 import {
   endedObjects,
@@ -11,16 +12,23 @@ import {
   type Mapping,
   type ObjectKind,
 } from '#mappings/index.js';
+import { PROPERTIES } from '#bridge/wire/standard-names.js';
 
 import type { Conversation } from './conversation.js';
 import { mustBeHeard } from './known-mappings.js';
 import type { SignalListener } from './signal-listener.js';
 import { NewHandles } from './new-handles.js';
 import type { ObjectNode } from './object-node.js';
-import type { Said } from './said.js';
 import { ServiceAnswer } from './service-answer.js';
 import type { Translator } from './translator.js';
-import { PROPERTIES } from '#bridge/wire/standard-names.js';
+
+/** A signal of a service, broadcast or sent to one native peer. */
+export interface Said {
+  readonly message: DecodedMessage;
+  readonly descriptors: DescriptorSet | null;
+  readonly sender: Connection;
+  readonly bytes: Uint8Array;
+}
 
 /** A service under one of its names, and which of its objects native peers hold handles to. */
 export class Service {

@@ -16,9 +16,8 @@ import type { Arrival } from './arrival.js';
 import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import { Client } from './client.js';
 import { KnownMappings } from './known-mappings.js';
-import type { Said } from './said.js';
 import type { NodeContext } from './contexts.js';
-import { Service } from './service.js';
+import { Service, type Said } from './service.js';
 import { Watch } from './watch.js';
 
 /**

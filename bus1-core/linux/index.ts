@@ -1,4 +1,3 @@
-export { spareAddressSpace } from './address-space.js';
 export {
   acceptConnection,
   bindDatagram,
@@ -48,6 +47,7 @@ export {
   setOpenFilesLimitOf,
   setsid,
   setuid,
+  spareAddressSpace,
   umask,
   yieldProcessor,
 } from './process.js';

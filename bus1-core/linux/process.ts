@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { check } from './errno.js';
 import * as libc from './libc.js';
 
@@ -15,7 +16,9 @@ export const PrctlOption = {
   SetNoNewPrivileges: 38,
 } as const;
 
-const RLIMIT_NOFILE = 7; // asm-generic/resource.h; getrlimit(2)
+// asm-generic/resource.h; getrlimit(2)
+const RLIMIT_NOFILE = 7;
+const RLIMIT_AS = 9;
 
 export function getuid(): number {
   return libc.getuid();
@@ -81,6 +84,24 @@ export function setOpenFilesLimitOf(pid: number, limit: OpenFilesLimit): void {
   check(libc.prlimit(pid, RLIMIT_NOFILE, bytes, null), 'prlimit(RLIMIT_NOFILE)', detail);
 }
 
+/** How many more bytes this process may map; Infinity without a limit (ulimit -v, LimitAS=). */
+export function spareAddressSpace(): number {
+  const bytes = new Uint8Array(16);
+  check(libc.getrlimit(RLIMIT_AS, bytes), 'getrlimit(RLIMIT_AS)');
+  const limit = readLimit(new DataView(bytes.buffer), 0);
+  return limit === Infinity ? Infinity : Math.max(0, limit - mappedBytes());
+}
+
+/** VmSize of proc_pid_status(5), in bytes; 0 without /proc. */
+function mappedBytes(): number {
+  try {
+    const status = readFileSync('/proc/self/status', 'latin1');
+    return Number(/^VmSize:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
 const RLIM_INFINITY = 2n ** 64n - 1n;
 
 /** struct rlimit */
@@ -93,7 +114,7 @@ function limitBytes({ soft, hard }: OpenFilesLimit): Uint8Array {
 }
 
 /** One of the two numbers of a struct rlimit. */
-export function readLimit(view: DataView, offset: number): number {
+function readLimit(view: DataView, offset: number): number {
   const value = view.getBigUint64(offset, true);
   return value === RLIM_INFINITY ? Infinity : Number(value);
 }

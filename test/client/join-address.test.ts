@@ -1,7 +1,7 @@
 // Where a bus is looked for: by programs that join it, and by every command that takes one.
 import { describe, expect, test } from 'vitest';
 import { join, joinSync, type JoinOptions } from '#bridge/client/index.js';
-import { authorityPaths } from '#bridge/client/authority-address.js';
+import { authorityPaths } from '#bridge/client/reach.js';
 import { busAddress, NoBusError, type BusAddress } from '#bridge/wire/bus-address.js';
 
 const RUNTIME = { XDG_RUNTIME_DIR: '/run/user/1' };

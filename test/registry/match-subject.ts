@@ -1,5 +1,4 @@
-import type { MatchIndex } from '#bridge/registry/match-index.js';
-import type { MatchSubject } from '#bridge/registry/match-subject.js';
+import type { MatchIndex, MatchSubject } from '#bridge/registry/match-index.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';

@@ -2,10 +2,22 @@ import type { Handle } from '#core/index.js';
 import { PendingAdmission } from '#bridge/client/admission.js';
 import type { DriverClient } from '#bridge/client/driver-client.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
-import type { Member } from '#bridge/client/member.js';
 import { reachBus, type BusChoice } from '#bridge/client/reach.js';
 import { Control, encode } from '#bridge/registry/control-message.js';
-import { BusMember } from './bus-member.js';
+import { Member } from '#bridge/client/member.js';
+import { DbusNextReader } from './message-reader.js';
+import { BusMessageSender } from './bus-message-sender.js';
+
+/** A member of a domain whose messages have the values of dbus-next. */
+export class BusMember extends Member {
+  override readonly reader = new DbusNextReader(this);
+  override readonly calls = new BusMessageSender(this);
+
+  set takesDescriptors(takes: boolean) {
+    this.reader.takesDescriptors = takes;
+    this.calls.takesDescriptors = takes;
+  }
+}
 
 const TIMEOUT_MS = 10_000;
 

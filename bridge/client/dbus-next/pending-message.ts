@@ -2,7 +2,7 @@ import type { ArrivedMessage } from '#bridge/client/contexts.js';
 import { DBusError, ErrorName } from '#bridge/client/errors.js';
 import { Pending } from '#bridge/client/pending.js';
 import { MessageType } from '#bridge/wire/types.js';
-import type { BusMember } from './bus-member.js';
+import type { BusMember } from './admission.js';
 import type { BusMessage } from './library.js';
 import type { Owner } from './owners.js';
 

@@ -4,7 +4,7 @@
  */
 import Module, { createRequire, register } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { isReplaced } from './replaced.js';
+import { isReplaced } from './resolve-hook.js';
 
 const adapter = new URL('./index.js', import.meta.url);
 /** Files below this folder, dist/, are this package's own: they get dbus-next itself. */

@@ -1,6 +1,14 @@
 // Runs in Node's loader thread: `import` of dbus-next leads to the adapter, except from the adapter itself.
+// register.ts does the same for `require`.
 import type { InitializeHook, ResolveHook } from 'node:module';
-import { isReplaced } from './replaced.js';
+
+/** dbus-next, and its forks, which have the same name in a scope of their own. */
+const REPLACED = /^(?:@[^/]+\/)?dbus-next$/;
+
+/** Whether a program that imports this module gets the adapter. */
+export function isReplaced(specifier: string): boolean {
+  return REPLACED.test(specifier);
+}
 
 let adapter = '';
 let root = '';

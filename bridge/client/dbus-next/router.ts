@@ -6,7 +6,7 @@ import { OwnNames } from '#bridge/client/own-names.js';
 import { isBody, type Values } from '#bridge/wire/typed-body.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { AwaitedAnswers } from './awaited-answers.js';
-import type { BusMember } from './bus-member.js';
+import type { BusMember } from './admission.js';
 import { BroadcastOrder } from './broadcast-order.js';
 import { busError, errorAnswer, expectsAnswer } from './failure.js';
 import { Lane } from './lane.js';
