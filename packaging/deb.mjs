@@ -146,7 +146,7 @@ Description: D-Bus message bus on a capability core
 }
 
 /**
- * V8's code is cached for the buses of all users (bridge/control/code-cache.ts) by one that runs a program and ends;
+ * V8's code is cached for the system bus (bridge/control/code-cache.ts) by a bus that runs a program and ends;
  * and again when Node has changed.
  */
 function codeCache() {

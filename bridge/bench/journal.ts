@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import {
   bindDatagram,
   closeFd,
@@ -22,6 +22,7 @@ export class Journal {
   readonly #directory: string;
   readonly #socket: string;
   #fd = -1;
+  #inode: number | undefined;
   /** the first directory that had to be made */
   #made: string | undefined;
 
@@ -47,7 +48,8 @@ export class Journal {
     this.#memory.unmap();
     if (this.#fd < 0) return;
     closeFd(this.#fd);
-    rmSync(this.#socket, { force: true });
+    /* another stand-in may have come at the same moment, and have replaced it */
+    if (this.#inode === inodeOf(this.#socket)) rmSync(this.#socket, { force: true });
     if (this.#made !== undefined) rmSync(this.#made, { recursive: true });
   }
 
@@ -56,10 +58,14 @@ export class Journal {
       rmSync(this.#socket, { force: true });
       this.#made = mkdirSync(this.#directory, { recursive: true });
       this.#fd = bindDatagram(this.#socket);
+      this.#inode = inodeOf(this.#socket);
     }
     while (this.#fd >= 0 && recvBytes(this.#fd, this.#memory.address, DATAGRAM_MAX_BYTES) > 0);
   }
 }
+
+const inodeOf = (path: string): number | undefined =>
+  statSync(path, { throwIfNoEntry: false })?.ino;
 
 let journal: Journal | undefined;
 let users = 0;

@@ -139,10 +139,9 @@ function isTrusted(folder: string): boolean {
   return stat.isDirectory() && stat.uid === owner && (stat.mode & others) === 0;
 }
 
-/** What is cached in the user's own folder, or in the superuser's. */
+/** What is cached in the user's own folder; or in the superuser's, if the user has none. */
 function readCached(name: string, own: string | undefined): Buffer | undefined {
-  const found = own === undefined ? undefined : readEntry(join(own, name));
-  if (found !== undefined || own === SYSTEM_FOLDER) return found;
+  if (own !== undefined) return readEntry(join(own, name));
   try {
     return isTrusted(SYSTEM_FOLDER) ? readEntry(join(SYSTEM_FOLDER, name), 0) : undefined;
   } catch {
