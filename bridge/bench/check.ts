@@ -11,16 +11,20 @@ import { Runner, type BenchOptions } from './runner.js';
 // usage: check.js BASELINE [--write]
 //
 // Compares the ratios of a short run with those of the baseline and ends with status 1 if one is worse by more than
-// its noise. --write makes this run the baseline.
+// its noise, and still is when measured again. --write makes this run the baseline.
 
 const OURS: ContenderId = 'ours';
 const REFERENCE: ContenderId = 'dbus-broker';
-const ROWS: readonly Row[] = ['round-trip-32', 'outstanding-64', 'one-way', 'signal-16'];
 
-const OPTIONS: BenchOptions = {
+/**
+ * Rows in which the bus has work to do all the time. The time of one round trip is none of them: it depends more on
+ * the cores that the scheduler gives to client and bus than on the bus.
+ */
+const ROWS: readonly Row[] = ['outstanding-64', 'one-way', 'signal-16'];
+
+const OPTIONS: Omit<BenchOptions, 'rows'> = {
   tables: ['buses'],
   contenders: [OURS, REFERENCE],
-  rows: ROWS,
   rounds: 15,
   durationMs: 100,
   heapCalls: 0,
@@ -64,12 +68,17 @@ if (flag === undefined && !existsSync(file)) {
   process.stderr.write(`check.js: there is no baseline at ${file}: record one with --write\n`);
   process.exit(2);
 }
-const progress = new Progress(process.stderr);
-const result = await new Runner(OPTIONS, progress).run();
-progress.clear();
-for (const failure of failuresOf(result)) process.stderr.write(`${failure}\n`);
-const table = result.get('buses') ?? new Map();
-const found = new Map(ROWS.map((row) => [row, advantageOf(table, OURS, REFERENCE, row)]));
+/** How many times as good as the reference this bus is, in each row. */
+async function measure(rows: readonly Row[]): Promise<Map<Row, Estimate | undefined>> {
+  const progress = new Progress(process.stderr);
+  const result = await new Runner({ ...OPTIONS, rows }, progress).run();
+  progress.clear();
+  for (const failure of failuresOf(result)) process.stderr.write(`${failure}\n`);
+  const table = result.get('buses') ?? new Map();
+  return new Map(rows.map((row) => [row, advantageOf(table, OURS, REFERENCE, row)]));
+}
+
+const found = await measure(ROWS);
 if (flag === '--write') {
   const baseline = Object.fromEntries(
     [...found].map(([row, estimate]) => [
@@ -82,5 +91,13 @@ if (flag === '--write') {
 }
 /* written by this program with --write */
 const baseline: Baseline = JSON.parse(readFileSync(file, 'utf8'));
-const verdicts = ROWS.map((row) => judge(row, found.get(row), baseline[row]));
-if (verdicts.includes(false)) process.exitCode = 1;
+const isWorseIn =
+  (estimates: typeof found) =>
+  (row: Row): boolean =>
+    !judge(row, estimates.get(row), baseline[row]);
+
+const worse = ROWS.filter(isWorseIn(found));
+if (worse.length > 0) {
+  process.stdout.write('measured again: the machine may have been busy\n');
+  if (worse.some(isWorseIn(await measure(worse)))) process.exitCode = 1;
+}

@@ -37,10 +37,10 @@ container() {
     ${APPEND:-} </dev/null >"$out/console.txt" 2>&1
 }
 
-# Without KVM a boot takes many minutes.
+# Without KVM a boot takes many minutes. A device alone does not mean that it works.
 machine() {
   local disk=$layer/disk.img accel=tcg,thread=multi
-  [ -w /dev/kvm ] && accel=kvm
+  if [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then accel=kvm; fi
   mke2fs -q -t ext4 -d "$root" "$disk" 6G
   timeout "${LIMIT:-3000}" qemu-system-x86_64 -accel "$accel" -cpu max -smp 2 -m 3072 -nic none -display none -vga none \
     -monitor none -serial "file:$out/console.txt" -no-reboot -drive "file=$disk,format=raw,if=virtio,cache=unsafe" \
