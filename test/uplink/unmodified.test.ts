@@ -30,6 +30,8 @@ const FILE = 'file:///etc/hostname';
 
 const GI = [needs(PYTHON, 'python3'), needsPythonModule('gi', 'python3-gi')];
 const GVFS_SOFTWARE = [
+  /* the module of GIO, whose path contains the architecture */
+  needsFile('/usr/share/doc/gvfs/copyright', 'gvfs'),
   needs('/usr/libexec/gvfsd', 'gvfs-daemons'),
   needs('/usr/libexec/gvfsd-trash', 'gvfs-daemons'),
   needsFile('/usr/share/gvfs/mounts/trash.mount', 'gvfs-daemons'),
