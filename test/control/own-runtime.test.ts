@@ -166,3 +166,23 @@ test('a bus starts in a directory that has gone', async () => {
   onTestFinished(() => daemon.kill('SIGKILL'));
   expect(await daemon.waitForLine(/^/)).toMatch(`unix:path=${folder}/bus,`);
 });
+
+test('an error that nothing handles ends the bus at once, though nothing happens in its other thread', async () => {
+  const folder = folderOfTest();
+  const hook = join(folder, 'hook.cjs');
+  writeFileSync(hook, "process.on('SIGHUP', () => { throw new Error('an internal error'); });");
+  const words = [DAEMON, `--config-file=${writeConfig(folder)}`, '--nofork', '--print-address'];
+  const program = start(
+    process.execPath,
+    ['--require', hook, ...words, `--address=unix:dir=${folder}`],
+    {
+      env: cleanEnvironment(folder),
+    },
+  );
+  onTestFinished(() => program.kill('SIGKILL'));
+  await program.waitForLine(/^unix:/);
+  program.kill('SIGHUP');
+  const { code, stderr } = await program.ended;
+  expect(code).toBe(1);
+  expect(stderr).toContain('an internal error');
+});
