@@ -10,9 +10,13 @@ function failure(error: unknown): IoFailure {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
   return {
     code: code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'EILSEQ' : code,
-    message: error.message,
+    message: withoutCallAndCode(error.message),
   };
 }
+
+/** Node says "ENOENT: no such file or directory, open '/path'"; code and path are told by who reports the failure. */
+const withoutCallAndCode = (message: string): string =>
+  message.replace(/^[A-Z0-9]+: (.*?), \w+(?: '.*')?$/su, '$1');
 
 function attempt<T>(action: () => T): T | IoFailure {
   try {
