@@ -3,6 +3,8 @@ import type { DescriptorSet, Handle, Message, Peer, Trace } from '#core/index.js
 import type { Connection } from '#bridge/registry/connection.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { EndianMark } from '#bridge/wire/types.js';
+import { wantsReply } from './incoming-check.js';
+import { refuse, type Refuser } from './refusal.js';
 
 /** The `context` of a handle: it is notified when the node behind it is gone. */
 export interface HandleHolder {
@@ -12,27 +14,13 @@ export interface HandleHolder {
 
 export type HeldHandle = Handle<HandleHolder>;
 
-/** What the driver does for a parcel that is refused. */
-export interface Refuser {
-  readonly peer: Peer;
-  /** Answers the call with this serial; without a reply handle the answer goes to the caller's inbox. */
-  reply(
-    to: Connection,
-    replyHandle: Handle | undefined,
-    replySerial: number,
-    signature: string,
-    body: readonly unknown[],
-    errorName: string,
-  ): void;
-}
-
 export interface ParcelContents {
   readonly bytes: Uint8Array;
   /** the parcel retains them */
   readonly descriptors: DescriptorSet | null;
   /** was charged one object, the bytes and the descriptors; null or absent: nobody was */
   readonly trace?: Trace | null;
-  /** came with the message, and belong to `holder`; the last one is the reply handle, if a reply is expected */
+  /** came with the message, and belong to `holder`: arguments, then the reply handle of a call that expects a reply */
   readonly handles?: readonly HeldHandle[];
   readonly holder?: Peer;
   /** gets the error when the parcel is refused */
@@ -74,6 +62,8 @@ export class Parcel implements HandleHolder {
   private readonly trace: Trace | null;
   private readonly holder: Peer | null;
   private readonly sender: Connection | undefined;
+  /** number of handles that came as arguments; the one after them is the reply handle */
+  readonly argumentCount: number;
   /** null where the node is gone, or the handle was taken */
   private readonly handles: (HeldHandle | null)[];
   private readonly view: DataView;
@@ -86,6 +76,8 @@ export class Parcel implements HandleHolder {
     this.descriptors = descriptors?.retain() ?? null;
     this.trace = trace;
     this.handles = [...handles];
+    const isAwaited = wantsReply({ type: bytes[1] ?? 0, flags: bytes[2] ?? 0 });
+    this.argumentCount = Math.max(0, handles.length - (isAwaited ? 1 : 0));
     this.holder = holder;
     this.sender = sender;
     for (const handle of handles) handle.context = this;
@@ -129,7 +121,12 @@ export class Parcel implements HandleHolder {
 
   /** Null: no reply is expected, the caller has left, or the peer that held the handle is closed. */
   get reply(): HeldHandle | null {
-    return this.holder?.live === true ? this.handle(this.handles.length - 1) : null;
+    return this.holder?.live === true ? this.handle(this.argumentCount) : null;
+  }
+
+  /** Like `reply`, but transfers ownership to the caller. */
+  takeReply(): HeldHandle | null {
+    return this.holder?.live === true ? this.takeHandle(this.argumentCount) : null;
   }
 
   lost(handle: Handle): void {
@@ -159,8 +156,8 @@ export class Parcel implements HandleHolder {
   take(): Taken {
     this.mustNotBeOver();
     this.isOver = true;
-    const { descriptors, trace, reply } = this;
-    this.handles.pop();
+    const { descriptors, trace } = this;
+    const reply = this.takeReply();
     this.releaseHandles();
     return { descriptors, trace, reply };
   }
@@ -168,11 +165,7 @@ export class Parcel implements HandleHolder {
   /** Tells its sender, if that is still there: through the reply handle, or in its inbox if no reply is expected. */
   refuse(driver: Refuser, errorName: string, text: string): void {
     this.mustNotBeOver();
-    const { sender, reply, serial } = this;
-    if (sender?.live === true) {
-      const through = reply === null ? undefined : this.holder!.copyHandle(reply, driver.peer);
-      driver.reply(sender, through, serial, 's', [text], errorName);
-    }
+    refuse(driver, this.sender, this.takeReply(), this.serial, errorName, text);
     this.end();
   }
 

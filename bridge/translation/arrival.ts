@@ -56,6 +56,15 @@ export class Arrival extends Parcel {
     return this.fault === IncomingFault.None ? decodeMessage(bytes) : undefined;
   }
 
+  /** Runs `use`, and drops the message even if that throws. */
+  dropAfter(use: () => void): void {
+    try {
+      use();
+    } finally {
+      this.drop();
+    }
+  }
+
   /** Decodes a message that a trusted process has checked already. */
   private decode(): DecodedMessage | undefined {
     try {

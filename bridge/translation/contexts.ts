@@ -2,7 +2,7 @@ import type { Arrival } from './arrival.js';
 
 /** The `context` of a node of a translating peer. Its methods are called after the transaction. */
 export interface NodeContext {
-  /** A message came in; call `arrival.drop` once it has been processed. */
+  /** A message came in; `arrival` has to be dropped once it has been processed (`Arrival.dropAfter`). */
   arrived(arrival: Arrival): void;
   /** No handle to the node is left. */
   abandoned(): void;

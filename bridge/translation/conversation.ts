@@ -92,8 +92,9 @@ export class Conversation implements HandleHolder {
   arrived(object: ObjectNode, arrival: Arrival): void {
     const { service, client } = this;
     service.whenWatched(() => {
-      if (client.peer.live) passCall(object, arrival);
-      arrival.drop();
+      arrival.dropAfter(() => {
+        if (client.peer.live) passCall(object, arrival);
+      });
     });
   }
 

@@ -2,7 +2,7 @@ import { SendStatus } from '#core/index.js';
 import { handleIndex, MAPPING, SIGNALS } from '#bridge/client/object-protocol.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import { STATUS_TEXTS } from '#bridge/driver/messages.js';
-import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
+import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import type { HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
@@ -42,17 +42,11 @@ class NativeCall {
   private readonly object: ObjectNode;
   private readonly arrival: Arrival;
   private readonly message: DecodedMessage;
-  private readonly argumentCount: number;
-  /** null: no answer is expected, or another object is responsible for it now */
-  private reply: HeldHandle | null;
 
   constructor(object: ObjectNode, arrival: Arrival, message: DecodedMessage) {
     this.object = object;
     this.arrival = arrival;
     this.message = message;
-    const isAwaited = wantsReply(message) && arrival.handleCount > 0;
-    this.argumentCount = arrival.handleCount - (isAwaited ? 1 : 0);
-    this.reply = isAwaited ? arrival.handle(this.argumentCount) : null;
   }
 
   /** Passes the call on to the service, or answers it with an error. */
@@ -68,8 +62,7 @@ class NativeCall {
       const refusal = error instanceof WireError ? invalid(error.message) : error;
       if (!(refusal instanceof DriverError)) throw error;
       const { client } = this.object.conversation;
-      const reply = this.reply === null ? null : this.arrival.takeHandle(this.argumentCount);
-      client.refuse(this.message, reply, refusal.errorName, refusal.message);
+      client.refuse(this.message, this.arrival.takeReply(), refusal.errorName, refusal.message);
     }
   }
 
@@ -133,7 +126,7 @@ class NativeCall {
   private legacyBody(member: MemberReference, caller: Connection): unknown[] {
     const { client, service } = this.object.conversation;
     const home = client.translator.client(caller).conversation(service);
-    const handles = new HandleArguments(this.arrival, this.argumentCount, home);
+    const handles = new HandleArguments(this.arrival, this.arrival.argumentCount, home);
     const call: MappedMessage = { part: 'call', ...member };
     try {
       const body = toLegacy(service.mapping, call, this.message.body, handles.path);
@@ -155,13 +148,12 @@ class NativeCall {
     const isReached = conversation.reach(caller, (handle, { facet, replyFacet }) => {
       translator.mustPermit(facet, bytes);
       translator.show(bytes, caller);
-      const { descriptors } = this.arrival;
+      const { descriptors, reply } = this.arrival;
       const sent = { bytes, sender: caller.number, replyFacet, descriptors };
-      const { reply } = this;
       const answer = reply === null ? undefined : answerTo(reply);
       const status = client.send(handle, answer === undefined ? sent : { ...sent, answer });
       if (status === SendStatus.Sent) {
-        if (answer !== undefined) this.arrival.takeHandle(this.argumentCount);
+        if (answer !== undefined) this.arrival.takeReply();
         return;
       }
       answer?.cancel();
@@ -187,11 +179,11 @@ class NativeCall {
       );
     }
     const index = handleIndex(String(path));
-    const listener = index < this.argumentCount ? this.arrival.takeHandle(index) : null;
+    const listener = index < this.arrival.argumentCount ? this.arrival.takeHandle(index) : null;
     if (listener === null) throw invalid('Subscribe takes a handle to the receiver of the signals');
     const begun = new SignalListener(object, target, listener);
     begun.begin();
-    const reply = this.reply === null ? null : this.arrival.takeHandle(this.argumentCount);
+    const reply = this.arrival.takeReply();
     const { client, service } = object.conversation;
     service.whenWatched(() => {
       if (!client.peer.live) return;
@@ -208,7 +200,7 @@ class NativeCall {
         `${MAPPING} has one method, GetKind() with the service and the kind of object in the mapping`,
       );
     }
-    const reply = this.reply === null ? null : this.arrival.takeHandle(this.argumentCount);
+    const reply = this.arrival.takeReply();
     if (reply === null) return;
     const { mapping } = this.object.conversation.service;
     this.answer(reply, 'ss', [mapping.service, kind.name]);

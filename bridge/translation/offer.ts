@@ -1,6 +1,5 @@
 import { SendStatus } from '#core/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
-import { wantsReply } from '#bridge/peer/incoming-check.js';
 import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { WireError } from '#bridge/wire/faults.js';
@@ -48,12 +47,24 @@ export class Offer implements HandleHolder {
   /** Passes on a call of the service. */
   pass(arrival: Arrival, message: DecodedMessage, service: Connection): void {
     const { conversation } = this;
+    const handles = new NewHandles(conversation, conversation.client.connection);
+    try {
+      this.passWith(handles, arrival, message, service);
+    } finally {
+      handles.release(false);
+    }
+  }
+
+  private passWith(
+    handles: NewHandles,
+    arrival: Arrival,
+    message: DecodedMessage,
+    service: Connection,
+  ): void {
+    const { conversation } = this;
     const { client } = conversation;
     const { mapping } = conversation.service;
-    const isAwaited = wantsReply(message) && arrival.handleCount > 0;
-    const reply = isAwaited ? arrival.takeHandle(arrival.handleCount - 1) : null;
     const legacy = { interface: message.interface ?? '', member: message.member ?? '' };
-    const handles = new NewHandles(conversation, client.connection);
     const body = toNative(mapping, { part: 'call', ...legacy }, message.body, handles.open);
     const native = toNativeMember(mapping, legacy);
     const bytes = encodeMessage(
@@ -62,10 +73,10 @@ export class Offer implements HandleHolder {
     );
     const { transfers, descriptors } = { transfers: handles.all, descriptors: arrival.descriptors };
     const call = { message, body: message.body, legacy, service };
+    const reply = arrival.takeReply();
     const answer = reply === null ? undefined : new NativeAnswer(conversation, reply, call);
     const sent = { bytes, sender: service.number, transfers, descriptors };
     const status = client.send(this.handle, answer === undefined ? sent : { ...sent, answer });
-    handles.release(false);
     if (status === SendStatus.Sent) return;
     answer?.cancel();
     const why = `${client.connection.uniqueName} has no room for the call, or the object is gone`;

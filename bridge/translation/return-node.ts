@@ -1,5 +1,5 @@
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
+import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
@@ -22,13 +22,14 @@ export class ReturnNode implements NodeContext {
   }
 
   arrived(arrival: Arrival): void {
-    const { translator } = this.client;
-    const message = translator.isTrusted(arrival.origin)
-      ? arrival.read(translator, NO_CALL)
-      : undefined;
-    const sender = translator.connectionOf(message?.sender);
-    if (message !== undefined && sender !== undefined) this.pass(arrival, message, sender);
-    arrival.drop();
+    arrival.dropAfter(() => {
+      const { translator } = this.client;
+      const message = translator.isTrusted(arrival.origin)
+        ? arrival.read(translator, NO_CALL)
+        : undefined;
+      const sender = translator.connectionOf(message?.sender);
+      if (message !== undefined && sender !== undefined) this.pass(arrival, message, sender);
+    });
   }
 
   /** The service does not send to the native peer any more. */
@@ -60,7 +61,7 @@ export class ReturnNode implements NodeContext {
     }
     const { bytes, descriptors } = arrival;
     if (client.sendHome({ bytes, sender: sender.number, transfers, descriptors })) return;
-    const reply = wantsReply(message) ? arrival.takeHandle(arrival.handleCount - 1) : null;
+    const reply = arrival.takeReply();
     const why = `${client.connection.uniqueName} is gone, or its queue is full`;
     client.refuse(message, reply, ErrorName.LimitsExceeded, why);
   }

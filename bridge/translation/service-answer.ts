@@ -16,7 +16,7 @@ import type { Arrival } from './arrival.js';
 import type { Client } from './client.js';
 import { KeptSignals } from './kept-signals.js';
 import { NewHandles } from './new-handles.js';
-import type { Target } from './object-node.js';
+import type { ObjectNode, Target } from './object-node.js';
 import type { Said, Service } from './service.js';
 
 /** A call that went to a service, as the service sees it. */
@@ -75,10 +75,14 @@ export class ServiceAnswer extends Answer {
     const conversation = this.client.conversation(service);
     const handles = new NewHandles(conversation, caller);
     const part: MappedMessage = { part: 'return', ...member, call, object: target.kind };
-    const body = toNative(mapping, part, message.body, handles.open);
-    this.send(arrival, encodeMessage(message, body), handles.all);
-    const { objects } = handles;
-    handles.release(service.owner?.uniqueName !== message.sender);
+    let objects: readonly ObjectNode[];
+    try {
+      const body = toNative(mapping, part, message.body, handles.open);
+      this.send(arrival, encodeMessage(message, body), handles.all);
+      ({ objects } = handles);
+    } finally {
+      handles.release(service.owner?.uniqueName !== message.sender);
+    }
     for (const object of objects) service.catchUp(object, this.early.list());
     for (const path of endedObjects(mapping, part, message.body, target.path))
       service.end(path, caller);

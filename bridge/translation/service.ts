@@ -181,7 +181,7 @@ export class Service {
   private watched(): void {
     const { held } = this;
     this.held = null;
-    for (const action of held ?? []) action();
+    for (const action of held ?? []) this.translator.perform(action);
   }
 
   private tell({ object, target, handle }: SignalListener, said: Said): void {
@@ -192,25 +192,20 @@ export class Service {
     const { host } = this.translator;
     const facet = host.grants.broadcastFacet(sender, holder);
     if (!this.translator.permits(facet, bytes) || !handle.live) return;
-    const handles = new NewHandles(conversation, holder);
-    const body = toNative(
-      this.mapping,
-      { ...part, object: target.kind },
-      message.body,
-      handles.open,
-    );
+    const { mapping } = this;
     const flags = message.flags | MessageFlag.NoReplyExpected;
-    const named = toNativeMember(this.mapping, part);
-    conversation.client.send(handle, {
-      bytes: encodeMessage(
-        { ...message, ...named, flags, path: '/', destination: undefined },
-        body,
-      ),
-      sender: sender.number,
-      transfers: handles.all,
-      descriptors,
-    });
-    handles.release(false);
+    const named = toNativeMember(mapping, part);
+    const fields = { ...message, ...named, flags, path: '/', destination: undefined };
+    const handles = new NewHandles(conversation, holder);
+    try {
+      const about = { ...part, object: target.kind };
+      const body = toNative(mapping, about, message.body, handles.open);
+      const bytes = encodeMessage(fields, body);
+      const transfers = handles.all;
+      conversation.client.send(handle, { bytes, sender: sender.number, transfers, descriptors });
+    } finally {
+      handles.release(false);
+    }
   }
 
   /** Whether a handle to an object of this kind lets a signal through; the translation drops single properties. */

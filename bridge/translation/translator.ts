@@ -41,10 +41,7 @@ export class Translator implements ObjectTranslator {
     this.host = host;
     this.mappings = new KnownMappings(mappings);
     this.watch = new Watch(host, (arrival) => {
-      this.defer(() => {
-        this.hear(arrival);
-        arrival.drop();
-      });
+      this.defer(() => arrival.dropAfter(() => this.hear(arrival)));
     });
   }
 
@@ -81,7 +78,7 @@ export class Translator implements ObjectTranslator {
   }
 
   /** An error in one conversation does not end the bus. */
-  private perform(task: () => void): void {
+  perform(task: () => void): void {
     try {
       task();
     } catch (error) {

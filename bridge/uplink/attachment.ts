@@ -1,4 +1,4 @@
-import { Message, type Handle } from '#core/index.js';
+import { Message } from '#core/index.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { Host } from '#bridge/host/host.js';
@@ -26,7 +26,6 @@ import { Migrations } from './migrations.js';
 import { MARK_PREFIX, NamePatterns } from './name-patterns.js';
 import { NativeMessages } from './native-messages.js';
 import { Pinger } from './pinger.js';
-import type { StandIn } from './stand-in.js';
 import { FREE, type Access, type Uplink, type UplinkFailure } from './uplink.js';
 import type { UplinkOptions } from './uplink-options.js';
 import { NAME_CANNOT_CROSS, nameIn, SECOND_SPACE_PREFIX } from './unknown-names.js';
@@ -286,20 +285,6 @@ export class Attachment implements OtherBus {
     const audience = this.ghosts.find(farName)?.audience ?? [];
     const all = this.imports.isOwner(farName) ? this.uplinks.all() : [];
     return [...new Set([...audience, ...all.filter(({ rules }) => !rules.isEmpty)])];
-  }
-
-  /** Ends a call through its reply handle, which `standIn` holds. */
-  refuse(
-    to: Connection,
-    standIn: StandIn,
-    reply: Handle,
-    serial: number,
-    errorName: string,
-    text: string,
-  ): void {
-    if (!reply.live) return;
-    const through = standIn.peer.copyHandle(reply, this.driver.peer);
-    this.driver.reply(to, through, serial, 's', [text], errorName);
   }
 
   /** Ends a client's message that cannot be passed on. Its sender is told if it waits for a reply. */

@@ -155,8 +155,7 @@ export class Inbound {
     const { attachment, clientName } = this.uplink;
     const { facet, standIn, handle, serial } = call;
     if (facet !== null && !attachment.host.permits(facet, envelope.header)) {
-      standIn.peer.release(handle);
-      call.settle();
+      call.giveUp();
       return true;
     }
     envelope.senderNumber = ghost === null ? DRIVER_NUMBER : ghost.connection.number;
@@ -173,12 +172,8 @@ export class Inbound {
 
   private refuseReply(call: PendingCall, status: SendStatus): void {
     const { attachment, connection } = this.uplink;
-    const { standIn, handle, serial } = call;
     const [errorName, reason] = STATUS_TEXTS[status];
-    if (handle.live && connection !== undefined) {
-      attachment.refuse(connection, standIn, handle, serial, errorName, reason);
-    }
-    call.settle();
+    call.refuse(attachment.driver, connection, errorName, reason);
   }
 
   /** A call, or a signal directed to this client: match rules do not apply. */

@@ -1,8 +1,8 @@
 import type { DescriptorSet, Trace } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { headerText as fieldText } from '#bridge/wire/header-text.js';
-import type { Connection } from '#bridge/registry/connection.js';
 import type { SentMessage } from '#bridge/registry/envelope.js';
+import { wantsReply } from '#bridge/peer/incoming-check.js';
 import { contentsOf, Parcel } from '#bridge/peer/parcel.js';
 import type { Facet } from '#policy/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -84,9 +84,11 @@ export class Outbound {
       message.lengthBytes,
       trace,
     );
-    const reply = message.lastReceived;
-    if (reply === null) return;
-    PendingCall.enter(this.pending, serial, standIn, reply, header.serial, replyFacet);
+    const reply = wantsReply(header) ? message.lastReceived : null;
+    if (reply !== null)
+      PendingCall.enter(this.pending, serial, standIn, reply, header.serial, replyFacet);
+    const argumentCount = message.receivedCount - (reply === null ? 0 : 1);
+    if (argumentCount > 0) standIn.releaseLater(message.received.slice(0, argumentCount));
   }
 
   /** A message that was held goes to the other bus after all. */
@@ -152,8 +154,7 @@ export class Outbound {
     const { attachment, connection } = uplink;
     for (const { parcel } of waiting) attachment.refuseParcel(parcel, errorName, text);
     for (const call of this.pending.values()) {
-      if (connection?.live === true) this.tell(connection, call, errorName, text);
-      call.settle();
+      call.refuse(attachment.driver, connection, errorName, text);
     }
   }
 
@@ -225,14 +226,5 @@ export class Outbound {
     link.outbox.append(message, trace);
     link.grown();
     return serial;
-  }
-
-  private tell(
-    to: Connection,
-    { standIn, handle, serial }: PendingCall,
-    errorName: string,
-    text: string,
-  ): void {
-    this.uplink.attachment.refuse(to, standIn, handle, serial, errorName, text);
   }
 }

@@ -1,11 +1,22 @@
+import type { Peer } from '#core/index.js';
 import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
+import { refuse, type Refuser } from '#bridge/peer/refusal.js';
+import type { Connection } from '#bridge/registry/connection.js';
 import type { Facet } from '#policy/index.js';
-import type { StandIn } from './stand-in.js';
+import type { StandInNodeContext } from './stand-in.js';
+
+/** What a pending call needs of the stand-in at which it arrived. */
+export interface ReplyHolder {
+  readonly peer: Peer<StandInNodeContext>;
+  owedReplies: number;
+  /** A reply came, or cannot come any more. */
+  replySettled(): void;
+}
 
 /** A client's call that was sent to the other bus, and the handle that its reply goes through. */
 export class PendingCall implements HandleHolder {
   /** holds the reply handle */
-  readonly standIn: StandIn;
+  readonly standIn: ReplyHolder;
   readonly handle: HeldHandle;
   /** the serial that the client gave the call */
   readonly serial: number;
@@ -17,7 +28,7 @@ export class PendingCall implements HandleHolder {
   private constructor(
     table: Map<number, PendingCall>,
     key: number,
-    standIn: StandIn,
+    standIn: ReplyHolder,
     handle: HeldHandle,
     serial: number,
     facet: Facet | null,
@@ -34,7 +45,7 @@ export class PendingCall implements HandleHolder {
   static enter(
     table: Map<number, PendingCall>,
     key: number,
-    standIn: StandIn,
+    standIn: ReplyHolder,
     handle: HeldHandle,
     serial: number,
     facet: Facet | null,
@@ -47,6 +58,18 @@ export class PendingCall implements HandleHolder {
 
   /** The caller no longer waits. */
   lost(): void {
+    this.settle();
+  }
+
+  /** It ends with an error. */
+  refuse(driver: Refuser, caller: Connection | undefined, errorName: string, text: string): void {
+    refuse(driver, caller, this.handle, this.serial, errorName, text);
+    this.settle();
+  }
+
+  /** It ends without a reply. */
+  giveUp(): void {
+    if (this.handle.live) this.standIn.peer.release(this.handle);
     this.settle();
   }
 

@@ -2,8 +2,8 @@ import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
 import { Destination } from '#bridge/host/destinations.js';
 import { INBOX, type NAME_NODE } from '#bridge/host/node-contexts.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import { NO_CALL, wantsReply } from '#bridge/peer/incoming-check.js';
-import type { HandleHolder } from '#bridge/peer/parcel.js';
+import { NO_CALL } from '#bridge/peer/incoming-check.js';
+import { contentsOf, Parcel, type HandleHolder, type HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { denialOf } from '#bridge/registry/denial.js';
 import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
@@ -18,7 +18,7 @@ export type StandInNodeContext = typeof INBOX | typeof NAME_NODE | ForeignCall |
 export type StandInHandleContext = Destination | HandleHolder;
 
 export type StandInNode = Node<StandInNodeContext>;
-/** A message that has arrived at a stand-in: each handle that came with it is a reply handle. */
+/** A message that has arrived at a stand-in. A native peer may send capabilities along, which go no further. */
 export type CarriedMessage = Message<Envelope, unknown, HandleHolder>;
 
 /**
@@ -50,8 +50,8 @@ export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleC
     const awaitedSerial = context instanceof ForeignCall ? context.serial : NO_CALL;
     const checked = message.note;
     const envelope = checked ?? this.attachment.natives.read(message, awaitedSerial);
-    if (checked === null && envelope !== null && this.denies(node, message, envelope)) {
-      return this.ignore(message, trace);
+    if (checked === null && envelope !== null && this.denies(node, message, trace, envelope)) {
+      return;
     }
     message.note = envelope;
     if (context instanceof ForeignCall) {
@@ -68,42 +68,31 @@ export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleC
   private answer(call: ForeignCall, message: CarriedMessage, trace: Trace): void {
     if (message.note !== null) {
       call.uplink.outbound.answer(call, message, trace);
+      if (message.receivedCount > 0) this.releaseLater(handlesOf(message));
       return;
     }
     call.unanswered();
     this.ignore(message, trace);
   }
 
-  /** Whether the policy denies a message of a native peer, which nobody has checked before. */
+  /** Whether the policy denies a message of a native peer, which nobody has checked before. Then it has ended. */
   private denies(
     node: StandInNode,
     message: CarriedMessage,
+    trace: Trace,
     { header, senderNumber }: Envelope,
   ): boolean {
-    const { driver } = this.attachment;
-    const sender = driver.registry.numbered.get(senderNumber);
+    const { attachment } = this;
+    const { registry, settings } = attachment.driver;
+    const sender = registry.numbered.get(senderNumber);
     const facet = sender === undefined ? null : this.facetFor(sender, node);
     if (sender === undefined || facet === null || facet.check(header)) return false;
     const denial = denialOf(facet, header);
-    driver.settings.denied(sender, denial);
+    settings.denied(sender, denial);
     if (node.context instanceof ForeignCall) node.context.unanswered();
-    else if (wantsReply(header)) this.tellDenied(sender, message, header.serial, denial.why);
+    const parcel = new Parcel(contentsOf(message, trace, this.peer, sender));
+    attachment.defer(() => attachment.refuseParcel(parcel, ErrorName.AccessDenied, denial.why));
     return true;
-  }
-
-  private tellDenied(
-    sender: Connection,
-    message: CarriedMessage,
-    serial: number,
-    why: string,
-  ): void {
-    const reply = message.lastReceived;
-    if (reply === null) return;
-    this.attachment.defer(() => {
-      const { driver } = this.attachment;
-      const through = reply.live ? this.peer.copyHandle(reply, driver.peer) : undefined;
-      driver.reply(sender, through, serial, 's', [why], ErrorName.AccessDenied);
-    });
   }
 
   /** The part of the policy that each message of `sender` to this node must still pass. */
@@ -131,11 +120,22 @@ export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleC
   /** No handle to this node is left. */
   protected abstract nodeAbandoned(node: StandInNode): void;
 
+  /** Gives back handles of a message that has arrived. Called inside the transaction. */
+  releaseLater(handles: readonly HeldHandle[]): void {
+    /* what knows which of them end in the meantime */
+    const rest = new Parcel({ bytes: NO_BYTES, descriptors: null, handles, holder: this.peer });
+    this.attachment.defer(() => rest.drop());
+  }
+
   /** Discards a message, for instance one of the driver: the other bus has sent its own to the real connection. */
   private ignore(message: CarriedMessage, trace: Trace): void {
     trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
-    if (message.receivedCount === 0) return;
-    const handles = message.received.slice(0, message.receivedCount);
-    this.attachment.defer(() => this.peer.release(...handles.filter(({ live }) => live)));
+    if (message.receivedCount > 0) this.releaseLater(handlesOf(message));
   }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+function handlesOf({ received, receivedCount }: CarriedMessage): readonly HeldHandle[] {
+  return received.slice(0, receivedCount);
 }

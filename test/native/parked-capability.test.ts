@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { implement, join, type Bus } from '#bridge/client/index.js';
+import { implement, join, type Bus, type Capability } from '#bridge/client/index.js';
 import { openFolder, ROOT } from '../support/bus-command.js';
 import { cleanEnvironment, sessionConfig } from '../support/bus.js';
 import { start, type Environment, type Program } from '../support/process.js';
@@ -39,21 +39,50 @@ afterAll(async () => {
   await bridge.stop();
 });
 
-test('a capability in a call that fails ends when its owner releases it', async () => {
+/** An object whose end can be awaited. */
+function newListener(): { listener: Capability; end: Promise<unknown[]>; arrived: string[] } {
   const ended = new EventEmitter();
+  const arrived: string[] = [];
   const end = once(ended, 'end');
-  const listener = bus.export(implement(Listener, { methods: { Changed() {} } }), {
+  const methods = { Changed: () => void arrived.push('Changed') };
+  const listener = bus.export(implement(Listener, { methods }), {
     onEnd: () => ended.emit('end'),
+    onSignal: ({ member }) => arrived.push(member),
   });
-  const call = bus.call({
-    destination: NAME,
-    path: '/',
-    interface: 'org.bus1.Test',
-    member: 'Watch',
-    signature: 'o',
-    body: [listener],
-  });
+  return { listener, end, arrived };
+}
+
+const WATCH = { destination: NAME, path: '/', interface: 'org.bus1.Test', member: 'Watch' };
+
+test('a capability in a call that fails ends when its owner releases it', async () => {
+  const { listener, end } = newListener();
+  const call = bus.call({ ...WATCH, signature: 'o', body: [listener] });
   await expect(call).rejects.toThrow('exited with status 1');
   listener.release();
   await expect(end).resolves.toEqual([]);
+});
+
+test('so does one in a call that expects no reply', async () => {
+  const { listener, end, arrived } = newListener();
+  await bus.call({ ...WATCH, signature: 'o', body: [listener], noReply: true });
+  await expect(bus.call(WATCH)).rejects.toThrow('exited with status 1');
+  listener.release();
+  await expect(end).resolves.toEqual([]);
+  expect(arrived).toEqual([]);
+});
+
+test('and one in a signal', async () => {
+  const { listener, end, arrived } = newListener();
+  const service = await bus.resolve(NAME);
+  service.signal({
+    interface: 'org.bus1.Test',
+    member: 'Gone',
+    path: '/',
+    signature: 'o',
+    body: [listener],
+  });
+  await expect(bus.call(WATCH)).rejects.toThrow('exited with status 1');
+  listener.release();
+  await expect(end).resolves.toEqual([]);
+  expect(arrived).toEqual([]);
 });

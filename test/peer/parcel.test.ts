@@ -13,25 +13,25 @@ import {
   type Sink,
   type Trace,
 } from '#core/index.js';
-import { contentsOf, Parcel, type HandleHolder, type Refuser } from '#bridge/peer/parcel.js';
+import { contentsOf, Parcel, type HandleHolder } from '#bridge/peer/parcel.js';
+import type { Refuser } from '#bridge/peer/refusal.js';
 import { Connection, NO_CREDENTIALS, NO_FIGURES } from '#bridge/registry/connection.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { encodeMessage } from '#bridge/wire/message.js';
-import { MessageType } from '#bridge/wire/types.js';
+import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 
 const MAXIMA = { objects: 1024, bytes: 65_536, descriptors: 64 };
 const SERIAL = 42;
-const CALL = encodeMessage(
-  {
-    type: MessageType.MethodCall,
-    flags: 0,
-    serial: SERIAL,
-    path: '/',
-    member: 'Ask',
-    signature: 's',
-  },
-  ['question'],
-);
+
+function call(flags: number): Uint8Array {
+  const { MethodCall: type } = MessageType;
+  const fields = { type, flags, serial: SERIAL, path: '/', member: 'Ask', signature: 's' };
+  return encodeMessage(fields, ['question']);
+}
+
+const CALL = call(0);
+/** A call that expects no reply: every handle that comes with it is a capability. */
+const NOTICE = call(MessageFlag.NoReplyExpected);
 
 /** What comes with the bytes. */
 interface Load {
@@ -43,12 +43,14 @@ interface Load {
 
 const HEAVY: Load = { descriptors: true, charge: true, reply: true, capability: true };
 const PARTS = ['descriptors', 'charge', 'reply', 'capability'] as const;
-const ALL: readonly Load[] = Array.from({ length: 2 ** PARTS.length }, (_, bits) => {
+const LOADS: readonly Load[] = Array.from({ length: 2 ** PARTS.length }, (_, bits) => {
   const [descriptors, charge, reply, capability] = PARTS.map((_part, i) => (bits & (1 << i)) !== 0);
   return { descriptors, charge, reply, capability };
 });
-/* the last handle is the reply handle, so a capability comes before one */
-const LOADS = ALL.filter(({ reply, capability }) => reply || !capability);
+
+function bytesOf({ reply }: Load): Uint8Array {
+  return reply ? CALL : NOTICE;
+}
 
 function textOf(load: Load): string {
   return PARTS.filter((part) => load[part]).join(', ') || 'bytes only';
@@ -182,7 +184,8 @@ class Scene implements Refuser {
 
   private send(handle: Handle, load: Load): void {
     const message = new Message();
-    message.addPiece(CALL, 0, CALL.length);
+    const bytes = bytesOf(load);
+    message.addPiece(bytes, 0, bytes.length);
     const set = new DescriptorSet([3, 4], (fd) => this.closed.push(fd));
     if (load.descriptors) message.descriptors = set;
     const { calling } = this;
@@ -219,7 +222,7 @@ function mustBeSent(status: SendStatus): void {
 const ENDS: Readonly<Record<string, (scene: Scene) => void>> = {
   deliver(scene) {
     expect(scene.deliver()).toBe(SendStatus.Sent);
-    expect(scene.owner.bytes).toEqual(CALL);
+    expect(scene.owner.bytes).toEqual(scene.parcel.bytes);
     scene.finishDelivery();
   },
   take({ parcel, holding, keeper }) {
@@ -304,6 +307,34 @@ describe('the reply handle', () => {
     ENDS[ending](scene);
     expect(scene.closed).toEqual([3, 4]);
     expect(scene.caller.told).toContain('HANDLE_RELEASE');
+  });
+});
+
+describe('a capability in a call that expects no reply', () => {
+  const load = { ...HEAVY, reply: false };
+
+  test('is an argument', () => {
+    const { parcel } = new Scene(load);
+    expect([parcel.argumentCount, parcel.reply]).toEqual([1, null]);
+    expect(parcel.handle(0)?.live).toBe(true);
+    parcel.drop();
+  });
+
+  test('does not go on as a reply handle', () => {
+    const scene = new Scene(load);
+    scene.deliver();
+    expect(scene.owner.received).toEqual([]);
+  });
+
+  test('is not handed over as one', () => {
+    expect(new Scene(load).parcel.take().reply).toBeNull();
+  });
+
+  test('does not get the error', () => {
+    const scene = new Scene(load);
+    scene.parcel.refuse(scene, 'org.example.No', 'why');
+    expect(scene.errors).toEqual([`${SERIAL} org.example.No: why`]);
+    expect(scene.caller.told).toEqual(['HANDLE_RELEASE']);
   });
 });
 

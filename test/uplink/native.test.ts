@@ -66,6 +66,24 @@ describeWith(SOFTWARE, 'a native peer', () => {
     await expect(call('Refuse', '', [])).rejects.toThrow('on purpose');
   });
 
+  test.each(['call', 'call without reply', 'signal'])(
+    'gets its capability back that went along with a %s',
+    async (kind) => {
+      let end = (): void => {};
+      const ended = new Promise<void>((resolve) => (end = resolve));
+      const capability = bus.export([], { onEnd: end });
+      const message = { path: PATH, interface: INTERFACE, member: 'Watch' };
+      const load = { signature: 'o', body: [capability] };
+      const service = await bus.resolve(NAME);
+      if (kind === 'signal') service.signal({ ...message, ...load });
+      else if (kind === 'call') await service.call({ ...message, ...load }).catch(() => {});
+      else await service.call({ ...message, ...load, noReply: true });
+      await call('Sum', 'ai', [[1]]);
+      capability.release();
+      await expect(ended).resolves.toBeUndefined();
+    },
+  );
+
   test('has many calls under way at once', async () => {
     const numbers = Array.from({ length: 100 }, (_, number) => number);
     const sums = await Promise.all(numbers.map((number) => call('Sum', 'ai', [[number, 1000]])));
@@ -95,6 +113,8 @@ describeWith(OLD_BUS_SOFTWARE['dbus-daemon'], 'the policy of the bridge', () => 
       imports: [NAME, UNOWNED],
       policy: `<policy context="default">${policy}</policy>`,
     });
+    /* a native peer is admitted before the names of the other bus are known */
+    await bridge.program.waitForLine(/attached to the other bus/, 'stderr');
   });
   afterAll(async () => {
     service.close();
