@@ -3,6 +3,7 @@ import type { Driver, OwnMessageFields } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { EnvironmentChange, ServiceStarter } from '#bridge/driver/service-starter.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import type { Quotas } from '#bridge/registry/second-try.js';
 import { identityOf, type ProcessIdentity } from '#bridge/registry/identity.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
@@ -39,7 +40,7 @@ import {
 import type { Waiting } from '#bridge/driver/waiting.js';
 
 /** The thread in which an activator lives. */
-export interface ActivatorHost {
+export interface ActivatorHost extends Quotas {
   readonly limits: BusLimits;
   /** Runs `action` at a time of the monotonic clock; returns how to cancel that. */
   at(timeMs: number, action: () => void): () => void;
@@ -89,7 +90,7 @@ export class Activator implements ServiceStarter {
   constructor(host: ActivatorHost, driver: Driver, user: ResourceUser, onArrival: () => void) {
     this.host = host;
     this.driver = driver;
-    this.parking = new Parking(driver.peer.domain, user, driver, onArrival);
+    this.parking = new Parking(user, driver, host, onArrival);
     this.pending = new PendingActivations(this.limits);
   }
 

@@ -2,7 +2,6 @@ import {
   Message,
   SendStatus,
   type Handle,
-  type LocalDomain,
   type Node,
   type Peer,
   type ResourceUser,
@@ -11,15 +10,16 @@ import {
 } from '#core/index.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import { STATUS_TEXTS } from '#bridge/driver/messages.js';
+import { reportDenial } from '#bridge/driver/report-denial.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { checkIncoming, IncomingFault, NODE_OF_SENDER } from '#bridge/peer/incoming-check.js';
 import { contentsOf, Parcel, type HandleHolder } from '#bridge/peer/parcel.js';
 import { Envelope } from '#bridge/registry/envelope.js';
+import type { Quotas } from '#bridge/registry/second-try.js';
+import { failureOf } from '#bridge/registry/send-failure.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { MessageType } from '#bridge/wire/types.js';
-import { denialOf } from '#bridge/registry/denial.js';
 import type { Facet } from '#policy/index.js';
 import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 import type { Waiting } from '#bridge/driver/waiting.js';
@@ -50,6 +50,7 @@ export interface Parked extends Waiting {
 export class Parking implements Sink<ParkingSpot, HandleHolder, Envelope> {
   readonly peer: Peer<ParkingSpot, HandleHolder>;
   private readonly driver: Driver;
+  private readonly quotas: Quotas;
   private readonly onArrival: () => void;
   private readonly nodes = new Map<string, Set<Node<ParkingSpot>>>();
   private arrivals: Parked[] = [];
@@ -63,9 +64,10 @@ export class Parking implements Sink<ParkingSpot, HandleHolder, Envelope> {
    * @param user is charged, on behalf of the senders, for the messages that wait
    * @param onArrival is called when `takeArrivals` would return something
    */
-  constructor(domain: LocalDomain, user: ResourceUser, driver: Driver, onArrival: () => void) {
-    this.peer = domain.openPeer({ user, sink: this });
+  constructor(user: ResourceUser, driver: Driver, quotas: Quotas, onArrival: () => void) {
+    this.peer = driver.peer.domain.openPeer({ user, sink: this });
     this.driver = driver;
+    this.quotas = quotas;
     this.onArrival = onArrival;
   }
 
@@ -177,8 +179,8 @@ export class Parking implements Sink<ParkingSpot, HandleHolder, Envelope> {
     this.envelope.replyFacet = replyFacet;
     const message = this.message.clear();
     message.note = this.envelope;
-    const status = parcel.deliver(handleTo(name, owner), message);
-    if (status !== SendStatus.Sent) parcel.refuse(this.driver, ...STATUS_TEXTS[status]);
+    const status = parcel.deliver(handleTo(name, owner), message, this.quotas);
+    if (status !== SendStatus.Sent) parcel.refuse(this.driver, ...failureOf(status));
   }
 
   /**
@@ -198,9 +200,8 @@ export class Parking implements Sink<ParkingSpot, HandleHolder, Envelope> {
 
   /** The message had been accepted: its sender gets the error even if it expects no reply, as if sent just now. */
   private deny(waiter: Connection, parcel: Parcel, facet: Facet): void {
-    const denial = denialOf(facet, this.envelope.header);
-    this.driver.settings.denied(waiter, denial);
-    parcel.refuse(this.driver, ErrorName.AccessDenied, denial.why);
+    const why = reportDenial(this.driver.settings, waiter, facet, this.envelope.header);
+    parcel.refuse(this.driver, ErrorName.AccessDenied, why);
   }
 }
 

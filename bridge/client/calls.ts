@@ -1,11 +1,13 @@
 import { DescriptorSet, Message, NewNode, SendStatus, type Handle } from '#core/index.js';
 import { closeFd, duplicate } from '#core/linux/index.js';
+import { secondTry } from '#bridge/registry/second-try.js';
+import { failureOf, type Unsent } from '#bridge/registry/send-failure.js';
 import { WireError, WireFault } from '#bridge/wire/faults.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { Serials } from '#bridge/wire/serials.js';
 import { BodyWriter } from './body-writer.js';
-import { ClientError } from './errors.js';
+import { ClientError, type ClientErrorCode } from './errors.js';
 import type { HeldHandle } from './held-handle.js';
 import {
   EMPTY_REPLY,
@@ -217,11 +219,7 @@ export class Calls {
     message.descriptors = set;
     try {
       let status = peer.send(handle, message);
-      if (status === SendStatus.OverQuota) {
-        // Quota that was given back meanwhile is known only after the input has been read.
-        this.member.lookAround();
-        status = peer.send(handle, message);
-      }
+      if (status === SendStatus.OverQuota) status = secondTry(peer, handle, message, this.member);
       if (status !== SendStatus.Sent) throw refusal(status, what);
     } finally {
       if (set !== null) descriptors.length = 0;
@@ -247,16 +245,16 @@ export class Calls {
   }
 }
 
-function refusal(status: SendStatus, what: string): ClientError {
-  switch (status) {
-    case SendStatus.OverQuota:
-      return new ClientError(
-        'OverQuota',
-        `${what}: the receiver's queue is full; send less at once`,
-      );
-    case SendStatus.NoDescriptors:
-      return new ClientError('NoDescriptors', `${what}: the receiver takes no file descriptors`);
-    default:
-      return new ClientError('CapabilityLost', `${what}: a handle that the message needs is gone`);
-  }
+const CODES = {
+  [SendStatus.BadHandle]: 'CapabilityLost',
+  [SendStatus.OverQuota]: 'OverQuota',
+  [SendStatus.NoDescriptors]: 'NoDescriptors',
+} as const satisfies Readonly<Record<Unsent, ClientErrorCode>>;
+
+function refusal(status: Unsent, what: string): ClientError {
+  const [, text] = failureOf(status);
+  /* the handle may be one that was to go along, to another object than the destination */
+  const isLost = status === SendStatus.BadHandle;
+  const why = isLost ? 'a handle that the message needs is gone' : text;
+  return new ClientError(CODES[status], `${what}: ${why}`);
 }

@@ -210,8 +210,8 @@ export class Member {
     }
   }
 
-  /** Reads the input, to be dealt with later: quota may have been given back. */
-  lookAround(): void {
+  /** Reads the input, to be dealt with later. */
+  refreshQuotas(): boolean {
     const { arrivals } = this;
     const wasAttended = arrivals.isAttended;
     arrivals.isAttended = true;
@@ -220,6 +220,7 @@ export class Member {
     } finally {
       this.unattend(wasAttended);
     }
+    return true;
   }
 
   /** Whether a process is one of the bus, whose control messages count. */

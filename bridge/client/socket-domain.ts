@@ -21,7 +21,7 @@ import { SocketClient } from '#bridge/socket/client.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
-import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { EndianMark, MessageFlag, MessageType, wantsReply } from '#bridge/wire/types.js';
 import { isBody } from '#bridge/wire/typed-body.js';
 import { Serials } from '#bridge/wire/serials.js';
 import { DRIVER_NAME, DRIVER_PATH } from './driver-client.js';
@@ -414,10 +414,8 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
   private receiveOther(header: MessageHeader): boolean {
     const { message, inbox, peer } = this;
     if (inbox === undefined) return true;
-    const { type, flags, serial } = header;
-    const wantsReply =
-      type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
-    const caller: Caller | undefined = wantsReply
+    const { type, serial } = header;
+    const caller: Caller | undefined = wantsReply(header)
       ? { kind: 'caller', name: textAt(header, header.senderOffset, header.senderLength), serial }
       : undefined;
     if (caller !== undefined) {

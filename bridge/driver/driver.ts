@@ -11,7 +11,6 @@ import { Connection } from '#bridge/registry/connection.js';
 import { Control, controlMessage, encode, readControl } from '#bridge/registry/control-message.js';
 import type { DirectoryHandle } from '#bridge/registry/directory.js';
 import { SECOND_SPACE, uniqueName } from '#bridge/registry/envelope.js';
-import { denialOf } from '#bridge/registry/denial.js';
 import type { Grants } from '#bridge/registry/grants.js';
 import type { MatchRule } from '#bridge/registry/match-rule.js';
 import type { Mirrors } from '#bridge/registry/mirrors.js';
@@ -30,7 +29,7 @@ import {
   type DecodedMessage,
   type MessageFields,
 } from '#bridge/wire/message.js';
-import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { MessageFlag, MessageType, wantsReply } from '#bridge/wire/types.js';
 
 import type { BusSettings } from './bus-settings.js';
 import { Door, type DomainAccess, type Admission, type Arrival } from './door.js';
@@ -38,6 +37,7 @@ import { ErrorName } from './driver-error.js';
 import { dispatch, isHello, refuseUnregistered } from './dispatch.js';
 import { nameSignal } from './messages.js';
 import type { DriverInterface } from './method.js';
+import { reportDenial } from './report-denial.js';
 import { noteReportedDenial } from './status.js';
 import { Voice } from './voice.js';
 
@@ -363,8 +363,7 @@ export class Driver {
     const message = decodeMessage(entry.bytes);
     const isCall = message.type === MessageType.MethodCall;
     const handles = [...entry.handles];
-    const isAwaited = isCall && (message.flags & MessageFlag.NoReplyExpected) === 0;
-    const reply = isAwaited ? handles.pop() : undefined;
+    const reply = wantsReply(message) ? handles.pop() : undefined;
     if (!connection.isActive && !isHello(message)) {
       return refuseUnregistered(this, connection, message, reply);
     }
@@ -408,9 +407,8 @@ export class Driver {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     scanned.scan(bytes, view, 0, bytes.length);
     if (facet.check(scanned)) return false;
-    const denial = denialOf(facet, scanned);
-    this.settings.denied(connection, denial);
-    this.reply(connection, reply, serial, 's', [denial.why], ErrorName.AccessDenied);
+    const why = reportDenial(this.settings, connection, facet, scanned);
+    this.reply(connection, reply, serial, 's', [why], ErrorName.AccessDenied);
     return true;
   }
 

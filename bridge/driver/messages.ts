@@ -1,4 +1,3 @@
-import { SendStatus } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import { encodeMessage, type MessageFields } from '#bridge/wire/message.js';
@@ -48,14 +47,3 @@ export function errorMessage(
     [text],
   );
 }
-
-/** Name and text of the error for each way in which a send can end. */
-export const STATUS_TEXTS: Readonly<Record<SendStatus, readonly [string, string]>> = {
-  [SendStatus.Sent]: [ErrorName.Failed, ''],
-  [SendStatus.BadHandle]: [ErrorName.NameHasNoOwner, 'The destination has left the bus'],
-  [SendStatus.OverQuota]: [ErrorName.LimitsExceeded, ''],
-  [SendStatus.NoDescriptors]: [
-    ErrorName.NotSupported,
-    "Tried to send message with Unix file descriptors to a client that doesn't support that.",
-  ],
-};

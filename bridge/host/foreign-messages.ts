@@ -7,9 +7,9 @@ import {
   IncomingFault,
   incomingFaultText,
   NO_CALL,
-  wantsReply,
 } from '#bridge/peer/incoming-check.js';
 
+import { wantsReply } from '#bridge/wire/types.js';
 import type { Facet } from '#policy/index.js';
 
 import { denialOf, type Denial } from '#bridge/registry/denial.js';

@@ -338,13 +338,14 @@ export class Host {
     this.waking.add(shim);
   }
 
-  /** Updates quotas of other processes, which may be late. A message is being sent, so other input is settled later. */
-  refreshQuotas({ shared }: HostDomain): void {
+  /** For a message that is being sent, so other input is settled later. False: there are no other processes. */
+  refreshQuotas(): boolean {
+    const wasOccupied = this.isOccupied;
     this.isOccupied = true;
     try {
-      shared.dispatch();
+      return this.peers !== null && this.peers.shared.dispatch() >= 0;
     } finally {
-      this.isOccupied = false;
+      this.isOccupied = wasOccupied;
     }
   }
 
@@ -463,7 +464,6 @@ export class Host {
     return () => this.deadlines.cancel(deadline);
   }
 
-  /** The set of services that can be started has changed. */
   servicesChanged(): void {
     this.attachment?.servicesChanged();
   }

@@ -1,10 +1,16 @@
-import type { Handle, Message, SendStatus, Sink } from '#core/index.js';
+import { SendStatus, type Handle, type Message, type Sink } from '#core/index.js';
 import { Errno, errnoName } from '#core/linux/index.js';
-import { errorMessage, noReplyError, STATUS_TEXTS } from '#bridge/driver/messages.js';
+import { errorMessage, noReplyError } from '#bridge/driver/messages.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { wireFaultText } from '#bridge/wire/faults.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
+import {
+  failureOf,
+  shareUsedUp,
+  userShareUsedUp,
+  type Unsent,
+} from '#bridge/registry/send-failure.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { describeMessage, headerText } from '#bridge/wire/header-text.js';
 import { ErrorText } from '#bridge/wire/standard-errors.js';
@@ -145,30 +151,40 @@ export function notSent(
   shim: Shim,
   header: MessageHeader,
   message: Message,
-  status: SendStatus,
+  status: Unsent,
   handle: Handle,
 ): void {
   if (message.newNode !== 0) shim.pendingCalls--;
-  const [errorName, reason] = STATUS_TEXTS[status];
-  sendError(shim, header, errorName, reason || noRoom(shim, handle, message.lengthBytes));
+  undelivered(shim, header, status, handle, message.lengthBytes);
+}
+
+/** Here the limit that is reached is known, and named. */
+function undelivered(
+  shim: Shim,
+  header: MessageHeader,
+  status: Unsent,
+  handle: Handle,
+  lengthBytes: number,
+): void {
+  const [errorName, text] = failureOf(status);
+  const isFull = status === SendStatus.OverQuota;
+  sendError(shim, header, errorName, isFull ? noRoom(shim, handle, lengthBytes) : text);
 }
 
 /** An error text that names the limit: that of the sender at the receiving connection, or at the receiver's user. */
 function noRoom(shim: Shim, { node }: Handle, lengthBytes: number): string {
-  const text = 'The destination service has a full message queue';
   const { sink, user } = node.owner;
   const backlog = backlogOf(sink);
   const limit = backlog?.limitReached(shim.peer.traceOf(user), lengthBytes);
   if (backlog !== undefined && limit !== undefined) {
     backlog.report(shim.connection, limit);
-    return fullQueueText(limit, shim.connection);
+    return shareUsedUp(limit, shim.connection.credentials.uid);
   }
   const { maxOutgoingBytes, maxOutgoingUnixFds, maxConnectionsPerUser } = shim.host.limits;
-  return (
-    `${text}: uid ${user.uid} has no room left for uid ${shim.peer.user.uid} ` +
-    `(max_connections_per_user=${maxConnectionsPerUser} times max_outgoing_bytes=` +
-    `${maxOutgoingBytes} and max_outgoing_unix_fds=${maxOutgoingUnixFds}, shared out)`
-  );
+  const limits =
+    `max_connections_per_user=${maxConnectionsPerUser} times max_outgoing_bytes=` +
+    `${maxOutgoingBytes} and max_outgoing_unix_fds=${maxOutgoingUnixFds}`;
+  return userShareUsedUp(limits, shim.peer.user.uid, user.uid);
 }
 
 /** Undefined: the sink is no shim. */
@@ -193,21 +209,14 @@ export function signalMissed(
   if (limit !== undefined) backlog.report(sender, limit);
 }
 
-/** The error for a sender that has used up its share of a receiver's queue. */
-export function fullQueueText(limit: string, { credentials: { uid } }: Connection): string {
-  const share = `uid ${uid ?? 'unknown'} has used up its share of it`;
-  return `The destination service has a full message queue (${limit}): ${share}`;
-}
-
 /** The receiver of a reply has no room for it: the caller gets NoReply, and the callee an error. */
 export function replyNotSent(
   shim: Shim,
   header: MessageHeader,
   handle: Handle,
-  status: SendStatus,
+  status: Unsent,
 ): void {
-  const [errorName, reason] = STATUS_TEXTS[status];
-  sendError(shim, header, errorName, reason || noRoom(shim, handle, header.end - header.start));
+  undelivered(shim, header, status, handle, header.end - header.start);
   shim.peer.release(handle);
 }
 
@@ -225,7 +234,7 @@ export function refuseForeign(
   let text = `${name} is a D-Bus connection, which cannot receive handles: call it without any`;
   if (rejection === Rejection.NoRoom) {
     errorName = ErrorName.LimitsExceeded;
-    text = fullQueueText(why, caller);
+    text = shareUsedUp(why, caller.credentials.uid);
   } else if (rejection === Rejection.Denied) {
     errorName = ErrorName.AccessDenied;
     text = why;

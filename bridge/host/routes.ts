@@ -6,7 +6,7 @@ import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { encodeMessage } from '#bridge/wire/message.js';
-import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { MessageFlag, MessageType, wantsReply } from '#bridge/wire/types.js';
 
 import { Destination } from './destinations.js';
 import { CAPTURE, NAME_NODE, type Lookup, type ShimMessage } from './node-contexts.js';
@@ -29,7 +29,7 @@ export function sendToDriver(shim: Shim, header: MessageHeader): void {
   }
   const message = shim.compose(header);
   const isCall = header.type === MessageType.MethodCall;
-  if (isCall && (header.flags & MessageFlag.NoReplyExpected) === 0) {
+  if (wantsReply(header)) {
     message.newNode = NewNode.OneShot;
     message.newNodeContext = header.serial;
     shim.pendingCalls++;

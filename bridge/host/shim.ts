@@ -6,6 +6,7 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
+import { secondTry } from '#bridge/registry/second-try.js';
 import { Parcel } from '#bridge/peer/parcel.js';
 import type { Facet } from '#policy/index.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
@@ -202,10 +203,8 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
       this.pendingCalls++;
     }
     let status = this.peer.send(destination.handle, message);
-    /* the quota of a receiver in another process may be out of date here */
-    if (status === SendStatus.OverQuota && host.peers !== null) {
-      host.refreshQuotas(host.peers);
-      status = this.peer.send(destination.handle, message);
+    if (status === SendStatus.OverQuota) {
+      status = secondTry(this.peer, destination.handle, message, host);
     }
     if (status !== SendStatus.Sent)
       refusals.notSent(this, header, message, status, destination.handle);

@@ -1,7 +1,7 @@
 import { uniqueNumber } from '#bridge/registry/envelope.js';
 import { validateBody } from '#bridge/wire/body.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
-import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { MessageType, wantsReply } from '#bridge/wire/types.js';
 
 /** Why a message of a foreign process is refused. */
 export const IncomingFault = {
@@ -156,14 +156,3 @@ function isFor(
 }
 
 const COLON = 0x3a;
-
-// hot
-export function wantsReply({
-  type,
-  flags,
-}: {
-  readonly type: number;
-  readonly flags: number;
-}): boolean {
-  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
-}

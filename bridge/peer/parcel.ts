@@ -1,9 +1,9 @@
 import { SendStatus } from '#core/index.js';
 import type { DescriptorSet, Handle, Message, Peer, Trace } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import { secondTry, type Quotas } from '#bridge/registry/second-try.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
-import { EndianMark } from '#bridge/wire/types.js';
-import { wantsReply } from './incoming-check.js';
+import { EndianMark, wantsReply } from '#bridge/wire/types.js';
 import { refuse, type Refuser } from './refusal.js';
 
 /** The `context` of a handle: it is notified when the node behind it is gone. */
@@ -138,7 +138,7 @@ export class Parcel implements HandleHolder {
    * Sends it, with its reply handle, to where `to` leads, which may be a handle of any peer. Once it is sent it has
    * ended; otherwise it can still be refused.
    */
-  deliver<Note>(to: Handle, message: Message<Note, never>): SendStatus {
+  deliver<Note>(to: Handle, message: Message<Note, never>, quotas: Quotas): SendStatus {
     this.mustNotBeOver();
     const { bytes, descriptors, reply } = this;
     const holder = this.holder!; // only what has arrived at a node can be sent on from there
@@ -146,7 +146,12 @@ export class Parcel implements HandleHolder {
     message.descriptors = descriptors;
     if (reply !== null) message.addTransfer(reply);
     const through = to.owner.copyHandle(to, holder);
-    const status = holder.send(through, message);
+    let status = holder.send(through, message);
+    if (status === SendStatus.OverQuota) {
+      /* the caller may leave meanwhile; its handle may then be used again for another call */
+      const refreshQuotas = (): boolean => quotas.refreshQuotas() && this.reply === reply;
+      status = secondTry(holder, through, message, { refreshQuotas });
+    }
     holder.release(through);
     if (status === SendStatus.Sent) this.end();
     return status;

@@ -20,10 +20,5 @@ export function denialOf(facet: Facet, header: MessageHeader): Denial {
     ...(lastRule !== undefined && { rule: ruleLocation(lastRule) }),
     message: describeMessage(header),
   };
-  return { why: denialText(facet, header), fields };
-}
-
-/** The error text for the sender of a message that `facet` has just refused. */
-export function denialText(facet: Facet, header: MessageHeader): string {
-  return `Rejected send message: ${describeRefusal(facet)}; ${describeMessage(header)}`;
+  return { why: `Rejected send message: ${fields.why}; ${fields.message}`, fields };
 }

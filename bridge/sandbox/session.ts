@@ -5,7 +5,7 @@ import type { BusSocket } from '#bridge/socket/connect.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { describeMessage, headerText } from '#bridge/wire/header-text.js';
 import { decodeMessage, encodeMessage, type MessageFields } from '#bridge/wire/message.js';
-import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { MessageFlag, MessageType, wantsReply } from '#bridge/wire/types.js';
 import { Access, type NameRules } from './name-rules.js';
 import { BUS, bodyTexts, judgeOutgoing, type Verdict } from './outgoing.js';
 import { logFiltered, logIncoming, logOutgoing, logOwn } from './traffic-log.js';
@@ -206,15 +206,15 @@ export class Session {
     if (verdict.kind === 'pass' || verdict.kind === 'pass-names') {
       return this.passOn(header, fds, verdict);
     }
-    if (this.options.log) logFiltered(verdict, expectsReply(header));
+    if (this.options.log) logFiltered(verdict, wantsReply(header));
     if (verdict.kind === 'error' && !verdict.isHidden) this.events.denied?.(this, header);
     drop(fds);
-    if (expectsReply(header)) this.replace(header, verdict);
+    if (wantsReply(header)) this.replace(header, verdict);
   }
 
   private passOn(header: MessageHeader, fds: readonly number[], { kind }: Verdict): void {
     const isHello = headerText(header, 'member') === 'Hello' && isToBus(header);
-    if (expectsReply(header)) {
+    if (wantsReply(header)) {
       const expected = kind === 'pass-names' ? 'names' : isHello ? 'hello' : 'pass';
       this.awaited.set(header.serial, { kind: expected });
     }
@@ -367,7 +367,7 @@ export class Session {
     const isShown = this.isShown(header);
     if (this.options.log) logIncoming(header, isShown ? 'pass' : 'filtered');
     if (!isShown) return drop(fds);
-    if (expectsReply(header)) this.owe(`${headerText(header, 'sender')} ${header.serial}`);
+    if (wantsReply(header)) this.owe(`${headerText(header, 'sender')} ${header.serial}`);
     this.passIn(client, header, fds);
   }
 
@@ -413,10 +413,6 @@ export class Session {
 function namesIn(header: MessageHeader): string[] {
   const [list] = decodeMessage(header.bytes.subarray(header.start, header.end)).body;
   return Array.isArray(list) ? list.filter((name) => typeof name === 'string') : [];
-}
-
-function expectsReply({ type, flags }: MessageHeader): boolean {
-  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
 }
 
 function isAnswer({ type }: MessageHeader): boolean {

@@ -11,12 +11,13 @@ import {
 } from '#core/index.js';
 import { errorMessage } from '#bridge/driver/messages.js';
 import { NOBODY } from '#bridge/registry/connection.js';
-import { wantsReply } from '#bridge/peer/incoming-check.js';
 import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
+import { secondTry } from '#bridge/registry/second-try.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { Serials } from '#bridge/wire/serials.js';
+import { wantsReply } from '#bridge/wire/types.js';
 import type { Facet } from '#policy/index.js';
 
 import { Answer } from './answer.js';
@@ -128,17 +129,22 @@ export class Client implements Sink<NodeContext, HandleHolder, Envelope>, Handle
       message.newNodeContext = answer;
     }
     let status = this.peer.send(handle, message);
-    /* a receiver in another process may have made room that is not known here yet */
-    if (status === SendStatus.OverQuota && this.translator.lookAround()) {
-      status = this.peer.send(handle, message);
+    if (status === SendStatus.OverQuota) {
+      status = secondTry(this.peer, handle, message, this.translator.host);
     }
     if (status === SendStatus.Sent && answer !== undefined) answer.node = message.createdNode;
     return status;
   }
 
-  /** Sends to the native peer itself. False: it is gone, or has no room. */
-  sendHome(outgoing: Outgoing): boolean {
-    return this.inbox !== null && this.send(this.inbox, outgoing) === SendStatus.Sent;
+  /** Sends to the native peer itself. */
+  sendHome(outgoing: Outgoing): SendStatus {
+    return this.inbox === null ? SendStatus.BadHandle : this.send(this.inbox, outgoing);
+  }
+
+  /** Sends an answer through its reply handle. A caller that has no room for it gets NoReply. */
+  sendReply(reply: Handle, outgoing: Outgoing): void {
+    const status = this.send(reply, outgoing);
+    if (status !== SendStatus.Sent && reply.live) this.peer.release(reply);
   }
 
   /** Answers a call with an error from the bus, if it expects a reply. */
@@ -146,8 +152,7 @@ export class Client implements Sink<NodeContext, HandleHolder, Envelope>, Handle
     if (reply === null || !wantsReply(call)) return;
     const { sender = this.connection.uniqueName, serial } = call;
     const bytes = errorMessage(this.errorSerials.next(), serial, sender, errorName, text);
-    const status = this.send(reply, { bytes, sender: DRIVER_NUMBER });
-    if (status !== SendStatus.Sent && reply.live) this.peer.release(reply);
+    this.sendReply(reply, { bytes, sender: DRIVER_NUMBER });
   }
 
   accept(

@@ -1,12 +1,12 @@
 import { SendStatus } from '#core/index.js';
 import { handleIndex, MAPPING, SIGNALS } from '#bridge/client/object-protocol.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
-import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import type { HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER } from '#bridge/registry/envelope.js';
+import { failureOf } from '#bridge/registry/send-failure.js';
 import { WireError } from '#bridge/wire/faults.js';
 import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
@@ -146,7 +146,7 @@ class NativeCall {
     const { client, service } = conversation;
     const { translator } = client;
     const isReached = conversation.reach(caller, (handle, { facet, replyFacet }) => {
-      translator.mustPermit(facet, bytes);
+      translator.mustPermit(facet, bytes, caller);
       translator.show(bytes, caller);
       const { descriptors, reply } = this.arrival;
       const sent = { bytes, sender: caller.number, replyFacet, descriptors };
@@ -158,8 +158,7 @@ class NativeCall {
       }
       answer?.cancel();
       if (reply !== null) reply.context = this.arrival;
-      const [errorName, text] = STATUS_TEXTS[status];
-      throw new DriverError(errorName, text === '' ? `the queue of ${service.name} is full` : text);
+      throw new DriverError(...failureOf(status));
     });
     if (isReached) return;
     throw new DriverError(
@@ -222,11 +221,7 @@ class NativeCall {
       destination,
       ...(signature === '' ? {} : { signature }),
     };
-    const status = client.send(reply, {
-      bytes: encodeMessage(fields, body),
-      sender: DRIVER_NUMBER,
-    });
-    if (status !== SendStatus.Sent && reply.live) client.peer.release(reply);
+    client.sendReply(reply, { bytes: encodeMessage(fields, body), sender: DRIVER_NUMBER });
   }
 }
 

@@ -2,6 +2,7 @@ import { SendStatus } from '#core/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import { failureOf } from '#bridge/registry/send-failure.js';
 import { WireError } from '#bridge/wire/faults.js';
 import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
@@ -79,8 +80,7 @@ export class Offer implements HandleHolder {
     const status = client.send(this.handle, answer === undefined ? sent : { ...sent, answer });
     if (status === SendStatus.Sent) return;
     answer?.cancel();
-    const why = `${client.connection.uniqueName} has no room for the call, or the object is gone`;
-    client.refuse(message, reply, ErrorName.LimitsExceeded, why);
+    client.refuse(message, reply, ...failureOf(status));
   }
 }
 
@@ -144,7 +144,6 @@ class NativeAnswer extends Answer {
     const reply = this.takeReply();
     if (reply === null) return;
     const { client } = this;
-    const status = client.send(reply, { bytes, sender: client.connection.number, descriptors });
-    if (status !== SendStatus.Sent && reply.live) client.peer.release(reply);
+    client.sendReply(reply, { bytes, sender: client.connection.number, descriptors });
   }
 }

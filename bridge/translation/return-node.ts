@@ -1,6 +1,7 @@
-import { ErrorName } from '#bridge/driver/driver-error.js';
+import { SendStatus } from '#core/index.js';
 import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
+import { failureOf } from '#bridge/registry/send-failure.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 
@@ -60,9 +61,8 @@ export class ReturnNode implements NodeContext {
       if (handle !== null) transfers.push(handle);
     }
     const { bytes, descriptors } = arrival;
-    if (client.sendHome({ bytes, sender: sender.number, transfers, descriptors })) return;
-    const reply = arrival.takeReply();
-    const why = `${client.connection.uniqueName} is gone, or its queue is full`;
-    client.refuse(message, reply, ErrorName.LimitsExceeded, why);
+    const status = client.sendHome({ bytes, sender: sender.number, transfers, descriptors });
+    if (status === SendStatus.Sent) return;
+    client.refuse(message, arrival.takeReply(), ...failureOf(status));
   }
 }

@@ -1,4 +1,4 @@
-import { SendStatus, type Handle } from '#core/index.js';
+import type { Handle } from '#core/index.js';
 import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import type { HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
@@ -94,7 +94,6 @@ export class ServiceAnswer extends Answer {
     if (reply === null) return;
     const { client, call } = this;
     const sender = call.service.owner?.number ?? -1;
-    const status = client.send(reply, { bytes, sender, transfers, descriptors });
-    if (status !== SendStatus.Sent && reply.live) client.peer.release(reply);
+    client.sendReply(reply, { bytes, sender, transfers, descriptors });
   }
 }

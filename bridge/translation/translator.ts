@@ -1,5 +1,6 @@
 import { Message, type Handle } from '#core/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import { reportDenial } from '#bridge/driver/report-denial.js';
 import type { Host } from '#bridge/host/host.js';
 import type { ObjectTranslator } from '#bridge/host/host-parts.js';
 import type { Connection } from '#bridge/registry/connection.js';
@@ -8,7 +9,6 @@ import type { Registry } from '#bridge/registry/registry.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { Serials } from '#bridge/wire/serials.js';
-import { denialText } from '#bridge/registry/denial.js';
 import type { Facet } from '#policy/index.js';
 import { firstPath, type Mapping } from '#mappings/index.js';
 
@@ -134,13 +134,6 @@ export class Translator implements ObjectTranslator {
     return name === undefined ? undefined : this.registry.connections.get(name);
   }
 
-  /** Takes in what other processes have given back meanwhile; false: there are no other processes. */
-  lookAround(): boolean {
-    const { peers } = this.host;
-    peers?.shared.dispatch();
-    return peers !== null;
-  }
-
   /** The message to send next; valid until the next call. `sender`: N of its sender's unique name. */
   compose(bytes: Uint8Array, sender: number, replyFacet: Facet | null): typeof this.message {
     const { message, envelope } = this;
@@ -166,9 +159,9 @@ export class Translator implements ObjectTranslator {
   }
 
   /** @throws DriverError */
-  mustPermit(facet: Facet | null, bytes: Uint8Array): void {
+  mustPermit(facet: Facet | null, bytes: Uint8Array, sender: Connection): void {
     if (facet === null || this.permits(facet, bytes)) return;
-    const text = denialText(facet, this.scanned);
+    const text = reportDenial(this.host.driver.settings, sender, facet, this.scanned);
     throw new DriverError(ErrorName.AccessDenied, text);
   }
 

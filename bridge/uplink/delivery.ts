@@ -1,11 +1,11 @@
 import { Message, SendStatus, type DescriptorSet } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import { STATUS_TEXTS } from '#bridge/driver/messages.js';
+import { reportDenial } from '#bridge/driver/report-denial.js';
 import { Parcel } from '#bridge/peer/parcel.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { Envelope } from '#bridge/registry/envelope.js';
-import { denialText } from '#bridge/registry/denial.js';
+import { failureOf } from '#bridge/registry/send-failure.js';
 import type { Attachment } from './attachment.js';
 import type { Uplink } from './uplink.js';
 
@@ -51,20 +51,18 @@ export class Delivery {
     parcel.scan(envelope.header);
     const { facet, replyFacet } = grants.between(sender, owner);
     if (facet !== null && !facet.check(envelope.header)) {
-      const why = denialText(facet, envelope.header);
+      const why = reportDenial(attachment.driver.settings, sender, facet, envelope.header);
       return attachment.refuseParcel(parcel, ErrorName.AccessDenied, why);
     }
     const handle = owner.nameHandles.get(name);
     if (handle === undefined) {
-      return attachment.refuseParcel(parcel, ...STATUS_TEXTS[SendStatus.BadHandle]);
+      return attachment.refuseParcel(parcel, ...failureOf(SendStatus.BadHandle));
     }
     envelope.senderNumber = sender.number;
     envelope.replyFacet = replyFacet;
     const message = this.message.clear();
     message.note = envelope;
-    const status = parcel.deliver(handle, message);
-    if (status === SendStatus.Sent) return;
-    const [errorName, why] = STATUS_TEXTS[status];
-    attachment.refuseParcel(parcel, errorName, why || `Too many messages wait for ${name}`);
+    const status = parcel.deliver(handle, message, attachment.host);
+    if (status !== SendStatus.Sent) attachment.refuseParcel(parcel, ...failureOf(status));
   }
 }

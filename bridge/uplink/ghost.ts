@@ -3,15 +3,15 @@ import { closeFd } from '#core/linux/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { Destination, Destinations } from '#bridge/host/destinations.js';
 import { INBOX, NAME_NODE } from '#bridge/host/node-contexts.js';
-import { STATUS_TEXTS } from '#bridge/driver/messages.js';
+import { reportDenial } from '#bridge/driver/report-denial.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { NOBODY } from '#bridge/registry/connection.js';
 import { Connection, type Credentials } from '#bridge/registry/connection.js';
 import { numberOfName, type Envelope } from '#bridge/registry/envelope.js';
 import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
-import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import { denialText } from '#bridge/registry/denial.js';
+import { MessageFlag, wantsReply } from '#bridge/wire/types.js';
+import { failureOf } from '#bridge/registry/send-failure.js';
 import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
@@ -154,22 +154,14 @@ export class Ghost extends StandIn {
       uplink.nameHere(header),
       this.nameBytes,
     );
-    if (isAwaited(header)) {
+    if (wantsReply(header)) {
       message.newNode = NewNode.OneShot;
       message.newNodeContext = new ForeignCall(this, uplink, header.serial);
     }
     this.attachment.composer.show(message, this.connection);
     const status = this.peer.send(handle, message);
     if (status === SendStatus.OverQuota && uplink.connection !== undefined) return false;
-    if (status !== SendStatus.Sent) {
-      const [errorName, reason] = STATUS_TEXTS[status];
-      this.refuse(
-        uplink,
-        header,
-        errorName,
-        reason || 'Too many messages wait for this service to start',
-      );
-    }
+    if (status !== SendStatus.Sent) this.refuse(uplink, header, ...failureOf(status));
     return true;
   }
 
@@ -300,16 +292,12 @@ export class Ghost extends StandIn {
   }
 
   private deny(uplink: Uplink, header: MessageHeader, facet: Facet): true {
-    const why = denialText(facet, header);
+    const why = reportDenial(this.attachment.driver.settings, this.connection, facet, header);
     this.refuse(uplink, header, ErrorName.AccessDenied, why);
     return true;
   }
 
   private refuse(uplink: Uplink, header: MessageHeader, errorName: string, why: string): void {
-    if (isAwaited(header)) uplink.answerWithError(this, header.serial, errorName, why);
+    if (wantsReply(header)) uplink.answerWithError(this, header.serial, errorName, why);
   }
-}
-
-function isAwaited({ type, flags }: MessageHeader): boolean {
-  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
 }

@@ -1,8 +1,8 @@
 import { SendStatus, type DescriptorSet } from '#core/index.js';
-import { STATUS_TEXTS } from '#bridge/driver/messages.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
+import { failureOf } from '#bridge/registry/send-failure.js';
 import { Parcel } from '#bridge/peer/parcel.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { MessageType } from '#bridge/wire/types.js';
@@ -11,7 +11,10 @@ import type { PendingCall } from './pending-call.js';
 import type { Uplink } from './uplink.js';
 
 const DRIVER_BYTES = Buffer.from(DRIVER_NAME);
-/** How long to wait before retrying a message whose receiver has no room for it. */
+/**
+ * How long to wait before retrying a message whose receiver has no room for it. There is no `secondTry`: what was
+ * composed lies in buffers that are used for messages which arrive meanwhile, too.
+ */
 const NO_ROOM_RETRY_MS = 10;
 
 /** The most that is kept here for a name that is moving here; further messages wait on the other bus. */
@@ -166,14 +169,8 @@ export class Inbound {
     const status = standIn.peer.send(handle, message);
     if (status === SendStatus.OverQuota) return this.retryLater();
     if (status === SendStatus.Sent) call.settle();
-    else this.refuseReply(call, status);
+    else call.refuse(attachment.driver, this.uplink.connection, ...failureOf(status));
     return true;
-  }
-
-  private refuseReply(call: PendingCall, status: SendStatus): void {
-    const { attachment, connection } = this.uplink;
-    const [errorName, reason] = STATUS_TEXTS[status];
-    call.refuse(attachment.driver, connection, errorName, reason);
   }
 
   /** A call, or a signal directed to this client: match rules do not apply. */

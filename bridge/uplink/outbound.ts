@@ -2,7 +2,7 @@ import type { DescriptorSet, Trace } from '#core/index.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { headerText as fieldText } from '#bridge/wire/header-text.js';
 import type { SentMessage } from '#bridge/registry/envelope.js';
-import { wantsReply } from '#bridge/peer/incoming-check.js';
+import { wantsReply } from '#bridge/wire/types.js';
 import { contentsOf, Parcel } from '#bridge/peer/parcel.js';
 import type { Facet } from '#policy/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';

@@ -2,10 +2,10 @@ import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
 import { Destination } from '#bridge/host/destinations.js';
 import { INBOX, type NAME_NODE } from '#bridge/host/node-contexts.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
+import { reportDenial } from '#bridge/driver/report-denial.js';
 import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import { contentsOf, Parcel, type HandleHolder, type HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { denialOf } from '#bridge/registry/denial.js';
 import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
 import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
@@ -87,11 +87,10 @@ export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleC
     const sender = registry.numbered.get(senderNumber);
     const facet = sender === undefined ? null : this.facetFor(sender, node);
     if (sender === undefined || facet === null || facet.check(header)) return false;
-    const denial = denialOf(facet, header);
-    settings.denied(sender, denial);
+    const why = reportDenial(settings, sender, facet, header);
     if (node.context instanceof ForeignCall) node.context.unanswered();
     const parcel = new Parcel(contentsOf(message, trace, this.peer, sender));
-    attachment.defer(() => attachment.refuseParcel(parcel, ErrorName.AccessDenied, denial.why));
+    attachment.defer(() => attachment.refuseParcel(parcel, ErrorName.AccessDenied, why));
     return true;
   }
 

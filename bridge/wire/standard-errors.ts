@@ -28,5 +28,8 @@ export const ErrorText = {
   noReply: 'Message recipient disconnected from message bus without replying',
   replyTimedOut: 'Message did not receive a reply (timeout by message bus)',
   serviceUnknown: (name: string) => `The name ${name} was not provided by any .service files`,
+  fullQueue: 'The destination service has a full message queue',
+  takesNoDescriptors:
+    "Tried to send message with Unix file descriptors to a client that doesn't support that.",
   nameHasNoOwner: (name: string) => `Name "${name}" does not exist`,
 } as const;

@@ -18,6 +18,17 @@ export const MessageFlag = {
 
 export type MessageFlag = (typeof MessageFlag)[keyof typeof MessageFlag];
 
+// hot
+export function wantsReply({
+  type,
+  flags,
+}: {
+  readonly type: number;
+  readonly flags: number;
+}): boolean {
+  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
+}
+
 /** "Header Fields". 0 is never valid; fields with a code above 9 are skipped. */
 export const FieldCode = {
   Path: 1,

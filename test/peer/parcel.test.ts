@@ -14,6 +14,7 @@ import {
   type Trace,
 } from '#core/index.js';
 import { contentsOf, Parcel, type HandleHolder } from '#bridge/peer/parcel.js';
+import type { Quotas } from '#bridge/registry/second-try.js';
 import type { Refuser } from '#bridge/peer/refusal.js';
 import { Connection, NO_CREDENTIALS, NO_FIGURES } from '#bridge/registry/connection.js';
 import { MessageHeader } from '#bridge/wire/header.js';
@@ -109,7 +110,7 @@ class Keeper implements Sink<unknown, HandleHolder> {
 }
 
 /** A caller whose message has become a parcel, and a receiver that it may go to. */
-class Scene implements Refuser {
+class Scene implements Refuser, Quotas {
   readonly closed: number[] = [];
   readonly errors: string[] = [];
   readonly caller = new Witness();
@@ -123,6 +124,9 @@ class Scene implements Refuser {
   readonly receiving: Peer;
   /** whether the caller has room for the driver's error */
   hasRoom = true;
+  /** whether other processes may have given quota back */
+  hasOthers = true;
+  onRefresh = (): void => {};
   /** to the receiver, as the registry holds it */
   readonly destination: Handle;
   readonly parcel: Parcel;
@@ -158,7 +162,14 @@ class Scene implements Refuser {
   }
 
   deliver(): SendStatus {
-    return this.parcel.deliver(this.destination, new Message<unknown, never>());
+    return this.parcel.deliver(this.destination, new Message<unknown, never>(), this);
+  }
+
+  /** Another process has meanwhile taken what it was sent. */
+  refreshQuotas(): boolean {
+    this.receiving.isFull = false;
+    this.onRefresh();
+    return this.hasOthers;
   }
 
   reply(
@@ -345,6 +356,26 @@ test('a parcel that could not be delivered can still be refused', () => {
   expect(scene.closed).toEqual([]);
   ENDS.refuse(scene);
   expect(scene.left()).toEqual(nothing(HEAVY));
+});
+
+test.each([
+  [true, SendStatus.Sent],
+  [false, SendStatus.OverQuota],
+])('has a second try when its receiver is full, with other processes: %s', (hasOthers, status) => {
+  const scene = new Scene(HEAVY);
+  scene.hasOthers = hasOthers;
+  scene.receiving.isFull = true;
+  expect(scene.deliver()).toBe(status);
+});
+
+test('a caller that leaves before the second try has no reply handle', () => {
+  const scene = new Scene({ ...HEAVY, capability: false });
+  scene.receiving.isFull = true;
+  scene.onRefresh = () => scene.calling.close();
+  expect(scene.deliver()).toBe(SendStatus.OverQuota);
+  expect(scene.parcel.reply).toBeNull();
+  scene.parcel.drop();
+  expect(scene.closed).toEqual([3, 4]);
 });
 
 test('a sender that has left is not told', () => {

@@ -7,6 +7,8 @@ import type { HeldHandle } from '#bridge/client/held-handle.js';
 import type { IncomingCall } from '#bridge/client/incoming-call.js';
 import type { Member } from '#bridge/client/member.js';
 import { OutgoingHeader } from '#bridge/client/outgoing-header.js';
+import { secondTry } from '#bridge/registry/second-try.js';
+import { failureOf, type Unsent } from '#bridge/registry/send-failure.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { library, type BusMessage } from './library.js';
@@ -133,25 +135,17 @@ export class BusMessageSender extends Calls {
       outgoing.newNode = NewNode.OneShot;
       outgoing.newNodeContext = context;
     }
-    const status = this.home.peer.send(handle, outgoing);
+    const { home } = this;
+    const status = home.peer.send(handle, outgoing);
     if (status !== SendStatus.OverQuota) return status;
-    // Quota that was given back meanwhile is known only after the input has been read.
-    this.home.lookAround();
-    return this.home.peer.send(handle, outgoing);
+    return secondTry(home.peer, handle, outgoing, home);
   }
 }
 
-function refusal(status: SendStatus, member = 'a message'): Error {
-  switch (status) {
-    case SendStatus.OverQuota: {
-      const why = "the receiver's queue is full";
-      return new library.DBusError(ErrorName.LimitsExceeded, `${member}: ${why}`);
-    }
-    case SendStatus.NoDescriptors: {
-      const why = 'the receiver takes no file descriptors';
-      return new library.DBusError(ErrorName.NotSupported, `${member}: ${why}`);
-    }
-    default:
-      return new library.DBusError(ErrorName.NoReply, `${member}: the receiver is gone`);
-  }
+function refusal(status: Unsent, member = 'a message'): Error {
+  const [errorName, text] = failureOf(status);
+  /* a program on a socket would have been told when the receiver left */
+  if (status === SendStatus.BadHandle)
+    return new library.DBusError(ErrorName.NoReply, `${member}: the receiver is gone`);
+  return new library.DBusError(errorName, `${member}: ${text}`);
 }

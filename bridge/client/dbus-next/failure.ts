@@ -1,7 +1,7 @@
 import { DRIVER_NAME } from '#bridge/client/driver-client.js';
 import { ClientError, DBusError, ErrorName, type ClientErrorCode } from '#bridge/client/errors.js';
 import { ErrorText } from '#bridge/wire/standard-errors.js';
-import { MessageFlag, MessageType } from '#bridge/wire/types.js';
+import { MessageFlag, MessageType, wantsReply } from '#bridge/wire/types.js';
 import { library, type BusMessage } from './library.js';
 
 /** The D-Bus error names for failures of the native API. */
@@ -53,5 +53,5 @@ function inWordsOfTheBus(call: BusMessage, type: string, text: string): [string,
 }
 
 export function expectsAnswer({ type, flags = 0 }: BusMessage): boolean {
-  return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
+  return wantsReply({ type, flags });
 }
