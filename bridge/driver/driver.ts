@@ -362,14 +362,18 @@ export class Driver {
   private receivedCall(connection: Connection, entry: Arrival): void {
     const message = decodeMessage(entry.bytes);
     const isCall = message.type === MessageType.MethodCall;
-    const handles = [...entry.handles];
-    const reply = wantsReply(message) ? handles.pop() : undefined;
+    const others = [...entry.handles];
+    const reply = wantsReply(message) ? others.pop() : undefined;
+    /* a method of the bus takes one handle at most, and a signal none */
+    const attached = isCall ? others.shift() : undefined;
+    this.peer.release(...others.filter(({ live }) => live));
     if (!connection.isActive && !isHello(message)) {
+      if (attached?.live === true) this.peer.release(attached);
       return refuseUnregistered(this, connection, message, reply);
     }
     const isBroadcast = message.type === MessageType.Signal && message.destination === undefined;
     if (connection.isNative && !isBroadcast && this.denies(connection, entry, message, reply)) {
-      this.peer.release(...handles);
+      if (attached?.live === true) this.peer.release(attached);
       return;
     }
     if (message.type === MessageType.Signal) {
@@ -380,7 +384,7 @@ export class Driver {
       }
     }
     const fds = entry.descriptors?.fds;
-    if (isCall && !dispatch(this, connection, message, handles[0], reply, fds)) return;
+    if (isCall && !dispatch(this, connection, message, attached, reply, fds)) return;
     /* eavesdroppers see a call after its answer, and no call that was refused (`bus/dispatch.c`) */
     if (this.registry.subscriptions.hasEavesdroppers) {
       const heard = encodeMessage(

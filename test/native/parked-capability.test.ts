@@ -86,3 +86,17 @@ test('and one in a signal', async () => {
   await expect(end).resolves.toEqual([]);
   expect(arrived).toEqual([]);
 });
+
+test('and each that the bus itself is sent and has no use for', async () => {
+  const listeners = [newListener(), newListener(), newListener()];
+  const body = listeners.map(({ listener }) => listener);
+  const call = {
+    destination: 'org.freedesktop.DBus',
+    path: '/',
+    interface: 'org.freedesktop.DBus',
+  };
+  await bus.call({ ...call, member: 'GetId', signature: 'ooo', body, noReply: true });
+  await expect(bus.call({ ...call, member: 'GetId', signature: 'ooo', body })).rejects.toThrow();
+  for (const { listener } of listeners) listener.release();
+  await Promise.all(listeners.map(({ end }) => end));
+});
