@@ -366,7 +366,7 @@ export class Driver {
     const reply = wantsReply(message) ? others.pop() : undefined;
     /* a method of the bus takes one handle at most, and a signal none */
     const attached = isCall ? others.shift() : undefined;
-    this.peer.release(...others.filter(({ live }) => live));
+    if (others.length > 0) this.peer.release(...others.filter(({ live }) => live));
     if (!connection.isActive && !isHello(message)) {
       if (attached?.live === true) this.peer.release(attached);
       return refuseUnregistered(this, connection, message, reply);
