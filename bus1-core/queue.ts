@@ -29,11 +29,18 @@ export type Received<NodeContext = unknown, HandleContext = unknown> =
 
 const NOTHING: readonly never[] = [];
 
+/** So many void entries may stay between those that wait, if there are not more of them. */
+const VOID_MAX = 64;
+
 /** The ordinary sink: everything waits, in order of commit, until the peer receives it. */
 export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, HandleContext> {
   private entries: Received<NodeContext, HandleContext>[] = [];
   /** index of the oldest entry; the ones before it have been received */
   private head = 0;
+  /** entries that wait, by the node or handle that they are about: a release finds them without a search */
+  private readonly about = new Map<Node | Handle, Received<NodeContext, HandleContext>[]>();
+  /** entries that are void: they are skipped when their turn comes */
+  private readonly voided = new Set<Received>();
   private sealed = false;
   private readonly onArrival: (() => void) | undefined;
 
@@ -45,14 +52,30 @@ export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, Hand
   }
 
   get length(): number {
-    return this.entries.length - this.head;
+    return this.entries.length - this.head - this.voided.size;
   }
 
   first(): Received<NodeContext, HandleContext> | undefined {
+    while (this.voided.size > 0) {
+      const entry = this.entries[this.head];
+      if (entry === undefined || !this.voided.delete(entry)) break;
+      this.advance();
+    }
     return this.entries[this.head];
   }
 
   shift(): void {
+    const entry = this.first();
+    if (entry === undefined) return;
+    const object = objectOf(entry);
+    const others = this.about.get(object);
+    /* it is the oldest of them */
+    if (others === undefined || others.length === 1) this.about.delete(object);
+    else others.shift();
+    this.advance();
+  }
+
+  private advance(): void {
     this.head++;
     if (this.head * 2 < this.entries.length) return;
     this.entries = this.entries.slice(this.head);
@@ -86,23 +109,27 @@ export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, Hand
 
   /** Removes entries that are void because `object`, a node or a handle of this peer, was released. */
   purge(object: Node | Handle): readonly Received[] {
-    /* a long queue would otherwise be copied for each of the many objects that nothing waits for */
-    if (!this.holds(object)) return NOTHING;
-    const waiting = this.drain();
-    this.entries = waiting.filter((entry) => !concerns(entry, object));
-    return waiting.filter((entry) => concerns(entry, object));
+    const found = this.about.get(object);
+    if (found === undefined) return NOTHING;
+    this.about.delete(object);
+    for (const entry of found) this.voided.add(entry);
+    /* a peer that receives nothing must not keep them for ever */
+    if (this.voided.size > VOID_MAX && this.voided.size > this.length) this.compact();
+    return found;
   }
 
-  private holds(object: Node | Handle): boolean {
-    const { entries, head } = this;
-    return entries.some((entry, index) => index >= head && concerns(entry, object));
+  private compact(): void {
+    this.entries = this.entries.slice(this.head).filter((entry) => !this.voided.has(entry));
+    this.head = 0;
+    this.voided.clear();
   }
 
   /** Empties the queue. */
   drain(): Received<NodeContext, HandleContext>[] {
-    const all = this.head === 0 ? this.entries : this.entries.slice(this.head);
+    this.compact();
+    const all = this.entries;
     this.entries = [];
-    this.head = 0;
+    this.about.clear();
     return all;
   }
 
@@ -115,10 +142,15 @@ export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, Hand
   private push(entry: Received<NodeContext, HandleContext>): void {
     if (this.sealed) return;
     this.entries.push(entry);
+    const object = objectOf(entry);
+    const others = this.about.get(object);
+    if (others === undefined) this.about.set(object, [entry]);
+    else others.push(entry);
     this.onArrival?.();
   }
 }
 
-function concerns(entry: Received, object: Node | Handle): boolean {
-  return entry.type === ReceivedType.NodeRelease ? entry.handle === object : entry.node === object;
+/** What an entry is about: once that is released, the entry is void. */
+function objectOf(entry: Received): Node | Handle {
+  return entry.type === ReceivedType.NodeRelease ? entry.handle : entry.node;
 }
