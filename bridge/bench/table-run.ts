@@ -21,10 +21,13 @@ export interface TablePlan {
   readonly onProgress: (text: string, share: number) => void;
 }
 
+/** So often a contender is measured in one row before it is left out. */
+const ATTEMPTS_MAX = 3;
+
 /**
  * Measures the contenders in turn, row by row: other load on the machine at some time affects them
- * alike. All are started first and stay; an idle one costs nothing. One that fails is left out from
- * there on, with the reason.
+ * alike. All are started first and stay; an idle one costs nothing. One that fails is started again;
+ * if it fails each time it is left out from there on, with the reason.
  */
 export class TableRun {
   readonly #plan: TablePlan;
@@ -65,7 +68,20 @@ export class TableRun {
     }
   }
 
+  /** dbus-broker now and then disconnects the caller beside a flooder: the bus is started again, and measured again. */
   async #measure(id: ContenderId, row: Row): Promise<void> {
+    for (let attempt = 1; attempt < ATTEMPTS_MAX; attempt++) {
+      const failures = this.#result.get(id)?.failures;
+      const before = failures?.length ?? 0;
+      await this.#attempt(id, row);
+      if (failures === undefined || failures.length === before || this.#sessions.has(id)) return;
+      failures.length = before;
+      await this.#open(id, `-${attempt}`);
+    }
+    await this.#attempt(id, row);
+  }
+
+  async #attempt(id: ContenderId, row: Row): Promise<void> {
     await this.#guarded(id, row, async (session, { figures }) => {
       const measured = await session.measure(row, this.#plan.durationMs);
       for (const { id: figure } of FIGURES) {
@@ -93,11 +109,12 @@ export class TableRun {
     });
   }
 
-  async #open(id: ContenderId): Promise<void> {
+  /** `again` tells its directory from that of an earlier start. */
+  async #open(id: ContenderId, again = ''): Promise<void> {
     this.#show(`starting ${id}`);
-    const result: ContenderResult = { figures: {}, failures: [] };
+    const result: ContenderResult = this.#result.get(id) ?? { figures: {}, failures: [] };
     this.#result.set(id, result);
-    const directory = join(this.#plan.directory, id);
+    const directory = join(this.#plan.directory, `${id}${again}`);
     const { configFile } = this.#plan;
     try {
       mkdirSync(directory);
