@@ -65,7 +65,7 @@ export class MemoryReturn {
   private waited(): void {
     if (this.isBurst) return this.wait();
     this.isWaiting = false;
-    this.see();
+    /* a burst may have begun: what has been counted since `wait` belongs to it */
     collectGarbage();
     this.arena().returnFree();
     this.deadlines.add(performance.now() + SWEEP_MS, returnFreedMemory);
