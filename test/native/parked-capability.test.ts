@@ -96,7 +96,9 @@ test('and each that the bus itself is sent and has no use for', async () => {
     interface: 'org.freedesktop.DBus',
   };
   await bus.call({ ...call, member: 'GetId', signature: 'ooo', body, noReply: true });
-  await expect(bus.call({ ...call, member: 'GetId', signature: 'ooo', body })).rejects.toThrow('GetId');
+  await expect(bus.call({ ...call, member: 'GetId', signature: 'ooo', body })).rejects.toThrow(
+    'GetId',
+  );
   for (const { listener } of listeners) listener.release();
   await Promise.all(listeners.map(({ end }) => end));
 });
