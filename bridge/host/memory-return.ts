@@ -11,9 +11,6 @@ const BURST_SLEEPS = 2000;
 /** Memory is returned after this long without another burst: later messages need new pages, which cost more. */
 const QUIET_MS = 3000;
 
-/** The start of the program counts as a burst. No message will need the pages that it leaves behind. */
-const START_QUIET_MS = 500;
-
 /** Another thread of V8 frees buffers after a collection; it has done so by then. */
 const SWEEP_MS = 500;
 
@@ -21,9 +18,8 @@ const SWEEP_MS = 500;
 export class MemoryReturn {
   private readonly arena: () => Arena;
   private readonly deadlines: Deadlines;
-  private sleeps = BURST_SLEEPS;
+  private sleeps = 0;
   private seenSleeps = 0;
-  private quietMs = START_QUIET_MS;
   private seenBytes = 0;
   private isNoted = false;
   private isWaiting = false;
@@ -58,8 +54,7 @@ export class MemoryReturn {
   private wait(): void {
     this.isWaiting = true;
     this.see();
-    this.deadlines.add(performance.now() + this.quietMs, () => this.waited());
-    this.quietMs = QUIET_MS;
+    this.deadlines.add(performance.now() + QUIET_MS, () => this.waited());
   }
 
   private waited(): void {
