@@ -2,7 +2,7 @@ import { compare, type Line } from './comparison.js';
 import { CONTENDERS, type ContenderId } from './contenders.js';
 import { rowTitle } from './figures.js';
 import { busyWarning, type Machine } from './machine.js';
-import { absencesOf, failuresOf, isUndecided } from './result.js';
+import { absencesOf, failuresOf, interruptionsOf, isUndecided } from './result.js';
 import type { BenchResult, ContenderResult, Estimate, TableResult } from './result.js';
 import type { BenchOptions } from './runner.js';
 import { TABLES, type TableId } from './tables.js';
@@ -159,7 +159,7 @@ export function machineFacts({ machine, loadAfter, options }: Run): [string, str
 /** What the reader has to be warned of, and what is missing. */
 export function remarks({ machine, loadAfter, result }: Run): string[] {
   const warning = busyWarning(machine, loadAfter);
-  const missing = [...absencesOf(result), ...failuresOf(result)];
+  const missing = [...absencesOf(result), ...interruptionsOf(result), ...failuresOf(result)];
   return warning === undefined ? missing : [warning, ...missing];
 }
 

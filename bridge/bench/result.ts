@@ -10,6 +10,8 @@ export interface ContenderResult {
   readonly figures: Partial<Record<FigureId, number[]>>;
   /** Why something was not measured. */
   readonly failures: string[];
+  /** Why it was started again in between. */
+  readonly interruptions: string[];
   /** What is not installed here, so that nothing could be measured. */
   absent?: string;
   heap?: HeapGrowth | undefined;
@@ -85,6 +87,13 @@ export function isUndecided({ low, high }: Interval): boolean {
 /** One line for each thing that went wrong. */
 export function failuresOf(result: BenchResult): string[] {
   return linesOf(result, ({ failures }) => failures.map((reason) => ['not measured', reason]));
+}
+
+/** One line for each time that a contender was started again. */
+export function interruptionsOf(result: BenchResult): string[] {
+  return linesOf(result, ({ interruptions }) =>
+    interruptions.map((reason) => ['started again', reason]),
+  );
 }
 
 /** One line for each contender that is not installed. */

@@ -68,17 +68,15 @@ export class TableRun {
     }
   }
 
-  /** dbus-broker now and then disconnects the caller beside a flooder: the bus is started again, and measured again. */
+  /** A contender that fails is started again, as the report says: dbus-broker disconnects callers beside a flooder. */
   async #measure(id: ContenderId, row: Row): Promise<void> {
-    for (let attempt = 1; attempt < ATTEMPTS_MAX; attempt++) {
-      const failures = this.#result.get(id)?.failures;
-      const before = failures?.length ?? 0;
+    for (let attempt = 1; this.#sessions.has(id); attempt++) {
       await this.#attempt(id, row);
-      if (failures === undefined || failures.length === before || this.#sessions.has(id)) return;
-      failures.length = before;
-      await this.#open(id, `-${attempt}`);
+      if (this.#sessions.has(id) || attempt === ATTEMPTS_MAX) return;
+      const { failures, interruptions } = this.#result.get(id)!;
+      interruptions.push(failures.pop()!);
+      await this.#open(id);
     }
-    await this.#attempt(id, row);
   }
 
   async #attempt(id: ContenderId, row: Row): Promise<void> {
@@ -109,12 +107,16 @@ export class TableRun {
     });
   }
 
-  /** `again` tells its directory from that of an earlier start. */
-  async #open(id: ContenderId, again = ''): Promise<void> {
+  async #open(id: ContenderId): Promise<void> {
     this.#show(`starting ${id}`);
-    const result: ContenderResult = this.#result.get(id) ?? { figures: {}, failures: [] };
+    const result: ContenderResult = this.#result.get(id) ?? {
+      figures: {},
+      failures: [],
+      interruptions: [],
+    };
     this.#result.set(id, result);
-    const directory = join(this.#plan.directory, `${id}${again}`);
+    const { length } = result.interruptions;
+    const directory = join(this.#plan.directory, length === 0 ? id : `${id}-${length}`);
     const { configFile } = this.#plan;
     try {
       mkdirSync(directory);

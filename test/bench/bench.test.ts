@@ -36,7 +36,7 @@ interface TableReport {
 function resultOf(figures: [ContenderId, Partial<Record<FigureId, number[]>>][]): TableResult {
   const contenders = figures.map(([id, values]): [ContenderId, ContenderResult] => [
     id,
-    { figures: values, failures: [] },
+    { figures: values, failures: [], interruptions: [] },
   ]);
   return new Map(contenders);
 }
@@ -237,9 +237,26 @@ describe('the report', () => {
   });
 
   it('says what is not installed', () => {
-    const absent: ContenderResult = { figures: {}, failures: [], absent: 'cc is not installed' };
+    const absent: ContenderResult = {
+      figures: {},
+      failures: [],
+      interruptions: [],
+      absent: 'cc is not installed',
+    };
     const text = reportText(runOf(new Map([...result, ['socket-c', absent]])));
     expect(text).toContain('\nleft out: socket-c: cc is not installed\n');
+  });
+
+  it('says which bus was started again, and why', () => {
+    const again: ContenderResult = {
+      figures: {},
+      failures: [],
+      interruptions: ['round-trip-32: the connection was closed'],
+    };
+    const text = reportText(runOf(new Map([...result, ['dbus-broker', again]])));
+    expect(text).toContain(
+      '\nstarted again: dbus-broker: round-trip-32: the connection was closed\n',
+    );
   });
 
   it('can be Markdown', () => {
