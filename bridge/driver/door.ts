@@ -63,6 +63,8 @@ export class Door {
   private readonly driver: Driver;
   private readonly domain: DomainAccess;
   private readonly message = new Message<never, never>();
+  /** native peers that had not said Hello, and were there, when this was last looked through */
+  private readonly unnamed = new Set<Connection>();
 
   constructor(driver: Driver, domain: DomainAccess) {
     this.driver = driver;
@@ -107,7 +109,9 @@ export class Door {
       ? credentialsFrom(request, entry.descriptors?.fds[0], this.driver)
       : this.domain.credentialsOf(entry.origin);
     if (credentials === undefined) return this.refuse(inbox, reply, credentials, MALFORMED);
-    const refusal = isTrusted ? undefined : this.domain.refusal(credentials);
+    const refusal = isTrusted
+      ? undefined
+      : (this.domain.refusal(credentials) ?? this.tooMany(credentials));
     if (refusal !== undefined) return this.refuse(inbox, reply, credentials, refusal);
     if (!isTrusted && this.domain.isConfined(credentials)) {
       return this.refuse(inbox, reply, credentials, CONFINED, Control.Confined);
@@ -115,10 +119,30 @@ export class Door {
     const connection = new Connection(credentials, () => this.figuresOf(connection));
     connection.process = entry.origin;
     connection.isNative = !isTrusted;
-    if (!isTrusted) connection.payer = this.payerOf(credentials);
+    if (!isTrusted) {
+      connection.payer = this.payerOf(credentials);
+      this.unnamed.add(connection);
+    }
     connection.takesDescriptors = request.takesDescriptors;
     this.driver.registry.grants.classify(connection);
     this.letIn(connection, inbox, reply);
+  }
+
+  /**
+   * Each connection takes room of the bus itself, and only those that have said Hello count for the limits of a user:
+   * like clients of the socket, native peers may not be admitted without end before that.
+   */
+  private tooMany({ uid }: Credentials): string | undefined {
+    const { maxIncompleteConnections } = this.driver.settings.limits;
+    let count = 0;
+    for (const connection of this.unnamed) {
+      const isWaiting = !connection.isActive && this.driver.connections.has(connection);
+      if (!isWaiting) this.unnamed.delete(connection);
+      else if (connection.credentials.uid === uid) count++;
+    }
+    if (count < maxIncompleteConnections) return undefined;
+    const limit = `max_incomplete_connections=${maxIncompleteConnections}`;
+    return `${count} programs of uid ${uid ?? 'unknown'} have joined and not said Hello (${limit})`;
   }
 
   /** A native peer's broadcasts pass through the driver, and are charged on behalf of its user. */
@@ -135,6 +159,7 @@ export class Door {
     answer.addTransfer(registry);
     peer.send(reply, answer);
     peer.release(driver, registry);
+    if (reply.live) peer.release(reply);
   }
 
   private refuse(
@@ -148,6 +173,7 @@ export class Door {
     if (credentials?.pidFd !== undefined) settings.closeDescriptor(credentials.pidFd);
     peer.send(reply, controlMessage(this.message, control, { reason }));
     peer.release(inbox);
+    if (reply.live) peer.release(reply);
   }
 
   private figuresOf({ process, number }: Connection): ConnectionFigures {

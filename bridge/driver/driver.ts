@@ -279,11 +279,9 @@ export class Driver {
       },
       to.isActive ? this.registry.grants.fromDriver(to).replyFacet : null,
       attached,
+      replyHandle !== undefined,
     );
     attached?.drop();
-    /* a caller without room for the answer gets HANDLE_RELEASE at its reply node instead */
-    const isLater = this.registry.mirrors.isBehind;
-    if (!isLater && handle.live && handle.node.oneShot) this.peer.release(handle);
   }
 
   /**

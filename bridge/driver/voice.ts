@@ -38,20 +38,25 @@ export class Voice {
     return this.broadcastSerial;
   }
 
-  /** Sends a message of the driver's through `handle`, and shows it to monitors. */
+  /**
+   * Sends a message of the driver's through `handle`, and shows it to monitors. `isLast`: the handle is released then,
+   * though the message may not have been sent: a caller without room for an answer gets HANDLE_RELEASE at its reply
+   * node, and that of a native peer may take more than one message.
+   */
   post(
     handle: Handle,
     body: readonly unknown[],
     fields: MessageFields,
     facet: Facet | null,
     descriptors: DescriptorSet | null = null,
+    isLast = false,
   ): void {
     /* a message about the receiver's own end, which only observers can still see */
     if (!handle.live && !this.registry().isObserved) return;
     const message = this.compose(body, fields);
     message.descriptors = descriptors;
     this.registry().capture(this.envelope, message, undefined);
-    this.pass(handle, message, facet);
+    this.pass(handle, message, facet, isLast);
   }
 
   /** Like the method above, for messages that monitors have seen already. */
@@ -123,16 +128,15 @@ export class Voice {
   }
 
   /** Sends the composed message if the policy allows it for this receiver. */
-  private pass(handle: Handle, message: DriverMessage, facet: Facet | null): void {
-    if (facet !== null && !facet.check(this.envelope.header)) {
-      this.showRefusal(this.envelope, undefined, facet);
-      return;
-    }
-    if (this.registry().mirrors.isBehind) this.passLater(handle, message);
+  private pass(handle: Handle, message: DriverMessage, facet: Facet | null, isLast = false): void {
+    const isDenied = facet !== null && !facet.check(this.envelope.header);
+    if (isDenied) this.showRefusal(this.envelope, undefined, facet);
+    else if (this.registry().mirrors.isBehind) return this.passLater(handle, message, isLast);
     else this.peer.send(handle, message);
+    if (isLast && handle.live) this.peer.release(handle);
   }
 
-  private passLater(handle: Handle, message: DriverMessage): void {
+  private passLater(handle: Handle, message: DriverMessage, isLast: boolean): void {
     const bytes = message.copyBytes();
     const descriptors = message.descriptors?.retain() ?? null;
     this.registry().mirrors.whenSettled(() => {
@@ -140,7 +144,7 @@ export class Voice {
       again.descriptors = descriptors;
       if (handle.live) this.peer.send(handle, again);
       descriptors?.drop();
-      if (handle.live && handle.node.oneShot) this.peer.release(handle);
+      if (isLast && handle.live) this.peer.release(handle);
     });
   }
 

@@ -233,6 +233,8 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
     }
     const status = this.peer.send(handle, this.compose(header));
     if (status !== SendStatus.Sent) refusals.replyNotSent(this, header, handle, status);
+    /* it leads to a native peer's node that takes more than one message */
+    if (handle.live) this.peer.release(handle);
   }
 
   /** The client's bytes with our SENDER field after its own fields: header, sender, body. */

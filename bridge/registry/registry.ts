@@ -1,7 +1,6 @@
 import {
   Message,
   ReceivedType,
-  SendStatus,
   type Handle,
   type LocalDomain,
   type Node,
@@ -297,8 +296,9 @@ export class Registry extends Directory {
   ): void {
     const message = controlMessage(this.answer, Control.Resolved, { resolution, owner });
     if (handle !== undefined) message.addTransfer(handle);
-    /* if the message cannot be sent, HANDLE_RELEASE tells the asker that no answer comes */
-    if (this.peer.send(to, message) !== SendStatus.Sent && to.live) this.peer.release(to);
+    this.peer.send(to, message);
+    /* if the message could not be sent, HANDLE_RELEASE tells the asker that no answer comes */
+    if (to.live) this.peer.release(to);
   }
 
   /** NODE_RELEASE: a name node or an inbox is gone, for whatever cause. */
