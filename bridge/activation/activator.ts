@@ -47,8 +47,8 @@ export interface ActivatorHost extends Quotas {
   /** Asks the control plane for something. */
   ask(request: ActivationRequest): void;
   log(level: 'info' | 'notice' | 'warn', message: string, fields: Record<string, unknown>): void;
-  /** The set of services that can be started has changed. */
-  servicesChanged?(): void;
+  /** the other bus, which has to know when the set of services that can be started has changed */
+  readonly attachment?: { servicesChanged(): void } | null;
 }
 
 /** A client that waits until the control plane has looked on disk for the service file of a name. */
@@ -248,7 +248,7 @@ export class Activator implements ServiceStarter {
     const hasChanged = !before.hasSameServices(this.table);
     if (hasChanged && !this.isNew) this.driver.broadcast('ActivatableServicesChanged', '', []);
     this.isNew = false;
-    if (hasChanged) this.host.servicesChanged?.();
+    if (hasChanged) this.host.attachment?.servicesChanged();
   }
 
   private arrived(parked: Parked): void {

@@ -349,10 +349,12 @@ export class Host {
     }
   }
 
-  /** Called after each entry of another process: its consequences are settled before the next entry is read. */
+  /** Settles what an entry of another process leads to, before the next one is read. False: it leads to nothing. */
   // hot
-  afterEntry(): void {
-    if (this.isUnsettled && !this.isOccupied) this.settle();
+  afterEntry(): boolean {
+    const isDue = this.isUnsettled && !this.isOccupied;
+    if (isDue) this.settle();
+    return isDue;
   }
 
   /** The registry will not answer the request of `shim` whose reply node is `node`. */
@@ -462,10 +464,6 @@ export class Host {
   at(timeMs: number, action: () => void): () => void {
     const deadline = this.deadlines.add(timeMs, action);
     return () => this.deadlines.cancel(deadline);
-  }
-
-  servicesChanged(): void {
-    this.attachment?.servicesChanged();
   }
 
   /** Connections that have authenticated. */

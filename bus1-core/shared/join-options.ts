@@ -16,8 +16,11 @@ export interface JoinOptions {
    * where `beforeSleep` is called in any case.
    */
   readonly schedule?: (flush: () => void) => void;
-  /** called after each entry that was delivered, before the next is: operations may be started */
-  readonly afterEntry?: () => void;
+  /**
+   * Called after each entry that was delivered, before the next is: operations may be started. Returns whether it has
+   * led to work, of which each process has a share in a turn (`WORK_MAX`).
+   */
+  readonly afterEntry?: () => boolean;
   /** how long `wait` spins before it sleeps, in µs; by default for as long as that pays (`Patience`) */
   readonly lookUs?: number | undefined;
 }

@@ -174,6 +174,8 @@ export const IDLE_ENTRIES_MAX = 1 << 14;
 export const INVENTED_MAX = 64;
 /** Entries that are taken from one process before all others have their turn. */
 export const SLICE_ENTRIES = 1024;
+/** Of these, entries that lead to work for the process itself (`JoinOptions.afterEntry`). */
+export const WORK_MAX = 64;
 
 /** Bytes that wait for one process, in the ring or for room in it: beyond this no message is added. */
 export const BACKLOG_MAX_BYTES = 1 << 26;

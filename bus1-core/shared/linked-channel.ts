@@ -15,6 +15,8 @@ export class LinkedChannel {
   hasHungUp = false;
   /** how many more of its entries this run may take */
   sliceLeft = 0;
+  /** how many more of its entries may lead to work in this run */
+  workLeft = 0;
   /** stamp of the last entry that was taken within its share */
   sliceStampNs = -1;
   /** how many processes this one has named that never existed */

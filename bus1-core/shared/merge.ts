@@ -1,5 +1,5 @@
 import type { LinkedChannel } from './linked-channel.js';
-import { SLICE_ENTRIES } from './layout.js';
+import { SLICE_ENTRIES, WORK_MAX } from './layout.js';
 
 /** How far one transaction may exceed its process's share of a run, in entries, so that it is taken whole. */
 const TRANSACTION_ENTRIES_MAX = 1 << 14;
@@ -7,8 +7,11 @@ const TRANSACTION_ENTRIES_MAX = 1 << 14;
 export interface MergeContext {
   /** Takes the next entry; false when the connection is blocked. May close the connection. */
   take(connection: LinkedChannel): boolean;
-  /** An entry was delivered: the owner may act on it before the next one. An error then is its sender's fault. */
-  taken(): void;
+  /**
+   * An entry was delivered: the owner may act on it before the next one. An error then is its sender's fault. Returns
+   * whether that has led to work.
+   */
+  taken(): boolean;
   /** The other side has broken the rules: closes the connection. */
   fail(connection: LinkedChannel, error: unknown): void;
   /** While true nothing more is delivered: an introduction is under way. */
@@ -37,7 +40,10 @@ export class Merge {
   run(connections: readonly LinkedChannel[]): number {
     let count = 0;
     this.isCut = false;
-    for (const connection of connections) connection.sliceLeft = SLICE_ENTRIES;
+    for (const connection of connections) {
+      connection.sliceLeft = SLICE_ENTRIES;
+      connection.workLeft = WORK_MAX;
+    }
     do {
       this.hasSwitched = false;
       count += this.runOnce(connections);
@@ -71,7 +77,7 @@ export class Merge {
     const { reader, switches } = connection.channel;
     let count = 0;
     while (reader.isBefore(connection.horizon) && this.stampOf(connection) !== Infinity) {
-      if (this.hasHadItsShare(connection)) break;
+      if (connection.workLeft === 0 || this.hasHadItsShare(connection)) break;
       connection.stampNs = -1;
       if (this.take(connection)) count++;
       else connection.isBlocked = true;
@@ -111,6 +117,7 @@ export class Merge {
     let first: LinkedChannel | null = null;
     let isAnyLeft = false;
     for (const connection of connections) {
+      if (connection.workLeft === 0) continue;
       const stampNs = this.stampOf(connection);
       if (stampNs === Infinity) continue;
       if (connection.channel.reader.isBefore(connection.horizon)) isAnyLeft = true;
@@ -157,10 +164,18 @@ export class Merge {
     return true;
   }
 
+  /**
+   * Entries that lead to work take many times as long as others do. A process that has used up its share of that is
+   * not waited for: what others have sent later comes before the rest of its entries.
+   */
+  private countWork(connection: LinkedChannel): void {
+    if (!connection.link.identity.isTrusted) connection.workLeft--;
+  }
+
   private take(connection: LinkedChannel): boolean {
     try {
       if (!this.context.take(connection)) return false;
-      this.context.taken();
+      if (this.context.taken()) this.countWork(connection);
       return true;
     } catch (error) {
       this.context.fail(connection, error);

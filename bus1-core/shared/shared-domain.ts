@@ -314,8 +314,8 @@ export class SharedDomain implements MembershipContext, MergeContext {
     return connection.input.take();
   }
 
-  taken(): void {
-    this.options.afterEntry?.();
+  taken(): boolean {
+    return this.options.afterEntry?.() ?? false;
   }
 
   /**

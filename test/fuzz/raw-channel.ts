@@ -1,17 +1,18 @@
 import {
+  allocateBytes,
   closeFd,
   createMemfd,
   Doorbell,
   Errno,
   FUTEX_WAITERS_MAX,
   futexWake,
+  getuid,
   MessageReceiver,
   MessageSender,
   sealMemfd,
   Seal,
   SharedMapping,
 } from '#core/linux/index.js';
-import { allocateBytes } from '#core/linux/index.js';
 
 /**
  * The numbers of docs/shared-domain.md, "Layout", written down a second time: what writes to a ring here shares no
@@ -55,6 +56,22 @@ export interface EntryOptions {
   readonly length?: number | undefined;
   readonly stamp?: number | undefined;
   readonly transaction?: number | undefined;
+}
+
+export function words(...values: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(values).buffer);
+}
+
+/** The body of a message entry, with nothing wrong in it; each reference takes four words. */
+export function messageTo(
+  target: number,
+  data: Uint8Array,
+  references: readonly number[] = [],
+  uid = getuid(),
+): Uint8Array {
+  const handles = references.length / 4;
+  const head = words(target, 7, uid, handles, 0, data.length, 0, 0, 0, 0, ...references);
+  return Buffer.concat([head, data]);
 }
 
 const sender = new MessageSender();

@@ -301,7 +301,7 @@ export class Scene {
     while (this.answered < target && this.trouble === undefined) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    return this.trouble;
+    return this.death() ?? this.trouble;
   }
 }
 

@@ -1,28 +1,13 @@
 import { writeSync } from 'node:fs';
 import { getuid, setNonBlocking } from '#core/linux/index.js';
 import { Control, encode } from '#bridge/registry/control-message.js';
-import { Entry, ROOT_ID, type RawChannel } from '../fuzz/raw-channel.js';
+import { Entry, messageTo, ROOT_ID, words, type RawChannel } from '../fuzz/raw-channel.js';
 import type { RawMember } from '../fuzz/raw-member.js';
 
 /** What a member of the domain does to another process, over and over. */
 export type NativeDeed = (channel: RawChannel, member: RawMember) => void;
 
-function words(...values: readonly number[]): Uint8Array {
-  return new Uint8Array(Uint32Array.from(values).buffer);
-}
-
 let counter = 0;
-
-/** A message that is right in all but what the deed is about. */
-export function messageTo(
-  target: number,
-  data: Uint8Array,
-  references: readonly number[] = [],
-): Uint8Array {
-  const handles = references.length / 4;
-  const head = words(target, 7, getuid(), handles, 0, data.length, 0, 0, 0, 0, ...references);
-  return Buffer.concat([head, data]);
-}
 
 function fill(channel: RawChannel, type: number, body: () => Uint8Array): void {
   for (let i = 0; i < 20_000 && channel.write(type, body()); i++);

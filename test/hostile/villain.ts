@@ -1,10 +1,10 @@
 // One who does a deed to a bus, in a process of its own, until it is ended: `villain.ts UID`. Its parent says which.
 import { setgid, setgroups, setuid } from '#core/linux/index.js';
-import { Entry } from '../fuzz/raw-channel.js';
+import { Entry, messageTo } from '../fuzz/raw-channel.js';
 import { RawMember } from '../fuzz/raw-member.js';
 import type { Place } from '../fuzz/target.js';
 import { EARLY_DEEDS, HONEST_DEEDS, LATE_DEEDS, type Held, type Phase } from './dbus-deeds.js';
-import { messageTo, NATIVE_DEEDS } from './native-deeds.js';
+import { NATIVE_DEEDS } from './native-deeds.js';
 
 export interface Order {
   readonly place: Place;

@@ -54,7 +54,10 @@ class Connection {
   }
 
   fill() {
-    if (this.start === this.end) this.start = this.end = 0;
+    /* a caller that sends without a pause never lets it become empty */
+    this.input.bytes.copyWithin(0, this.start, this.end);
+    this.end -= this.start;
+    this.start = 0;
     const room = this.input.length - this.end;
     const count = recvBytes(this.fd, this.input.address + this.end, room);
     // As libdbus does on a session bus: who is disconnected ends.

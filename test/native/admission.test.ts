@@ -2,6 +2,8 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Control, encode } from '#bridge/registry/control-message.js';
+import { Entry, messageTo, ROOT_ID, type RawChannel } from '../fuzz/raw-channel.js';
 import { RawMember } from '../fuzz/raw-member.js';
 import { openFolder, ROOT } from '../support/bus-command.js';
 import { cleanEnvironment } from '../support/bus.js';
@@ -11,6 +13,11 @@ const DENIED_UID = 60_001;
 const OTHER_UID = 60_002;
 const CHANNELS_PER_UID_MAX = 128;
 const MEMBERS = 8;
+const INCOMPLETE_MAX = 5;
+/** Where a message's number of handles stands in an entry, and where its handles begin (`IncomingMessage`). */
+const HANDLES_AT = 36;
+const REFERENCES_AT = 64;
+const REFERENCE_BYTES = 16;
 
 function configuration(address: string): string {
   return `
@@ -21,7 +28,17 @@ function configuration(address: string): string {
     <allow user="*"/><allow send_destination="*"/><allow own="*"/>
     <deny user="${DENIED_UID}"/>
   </policy>
+  <limit name="max_incomplete_connections">${INCOMPLETE_MAX}</limit>
 </busconfig>`;
+}
+
+/** Codes of the control messages that have come. */
+function answersIn(channel: RawChannel): number[] {
+  const messages = channel.read().filter(({ type }) => type === Entry.Message);
+  return messages.map(({ bytes }) => {
+    const handles = new DataView(bytes.buffer).getUint32(HANDLES_AT, true);
+    return bytes[REFERENCES_AT + handles * REFERENCE_BYTES];
+  });
 }
 
 // Only root can be somebody else for a while.
@@ -61,6 +78,24 @@ describe.runIf(process.getuid!() === 0).each([1, 2])('a bus with %i host(s)', (h
   test('a user whom the policy lets not connect is no member of the domain', () => {
     expect(joinAs(DENIED_UID)).toBeUndefined();
     expect(joinAs(OTHER_UID)?.isOpen).toBe(true);
+  });
+
+  test('programs of a user that do not say Hello: max_incomplete_connections, and no more', async () => {
+    const member = joinAs(OTHER_UID)!;
+    const channel = member.introduce(member.root)!;
+    const request = encode(Control.Admit, { takesDescriptors: true, credentials: undefined });
+    for (let id = 1; id < 4 * INCOMPLETE_MAX; id += 2) {
+      const inbox = [1, id, OTHER_UID, 0, 0x101, id + 1, OTHER_UID, 0];
+      channel.write(Entry.Message, messageTo(ROOT_ID, request, inbox, OTHER_UID));
+    }
+    channel.commit();
+    const answers: number[] = [];
+    const count = 2 * INCOMPLETE_MAX;
+    await expect.poll(() => answers.push(...answersIn(channel)) && answers.length).toBe(count);
+    const refused = encode(Control.Refused, { reason: '' })[0];
+    expect(answers.map((code) => code === refused)).toEqual(
+      Array.from({ length: count }, (_, i) => i >= INCOMPLETE_MAX),
+    );
   });
 
   test('channels to processes of another user: 128 of one uid to a process, and no more', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { LinkedChannel } from '#core/shared/linked-channel.js';
-import { SLICE_ENTRIES } from '#core/shared/layout.js';
+import { SLICE_ENTRIES, WORK_MAX } from '#core/shared/layout.js';
 import { Merge } from '#core/shared/merge.js';
 
 /** A channel as the merge sees it: entries are their stamps. */
@@ -43,7 +43,7 @@ class FakeConnection {
   }
 }
 
-function openMerge(taken: () => void = () => {}) {
+function openMerge(taken: () => boolean = () => false) {
   const delivered: number[] = [];
   const failed: unknown[] = [];
   const merge = new Merge({
@@ -59,8 +59,10 @@ function openMerge(taken: () => void = () => {}) {
     },
   });
   const connections = [new FakeConnection(), new FakeConnection()];
-  const run = () => merge.run(connections as unknown as LinkedChannel[]);
-  return { run, delivered, failed, connections };
+  const linked = connections as unknown as LinkedChannel[];
+  const run = () => merge.run(linked);
+  const hasWork = () => merge.hasWork(linked);
+  return { run, hasWork, delivered, failed, connections };
 }
 
 test('what several processes have committed is delivered by stamps', () => {
@@ -129,6 +131,29 @@ test('a process gets its share of a turn, and then others have theirs', () => {
   expect(failed).toEqual([]);
 });
 
+test('of entries that lead to work a process has a share, and nobody waits for the rest', () => {
+  const { run, hasWork, delivered, connections } = openMerge(() => (delivered.at(-1) ?? 0) < 1000);
+  const [flooder, other] = connections;
+  for (let i = 1; i <= 3 * WORK_MAX; i++) flooder.entries.push(i);
+  other.entries.push(1000, 1001);
+  run();
+  const others = [1000, 1001];
+  expect(delivered).toEqual([...flooder.entries.slice(0, WORK_MAX), ...others]);
+  expect(hasWork()).toBe(true);
+  run();
+  run();
+  const rest = flooder.entries.slice(WORK_MAX);
+  expect(delivered).toEqual([...flooder.entries.slice(0, WORK_MAX), ...others, ...rest]);
+});
+
+test('one that is trusted has as much work done as it wants', () => {
+  const { run, delivered, connections } = openMerge(() => true);
+  connections[0].link.identity.isTrusted = true;
+  for (let i = 1; i <= 3 * WORK_MAX; i++) connections[0].entries.push(i);
+  run();
+  expect(delivered).toHaveLength(3 * WORK_MAX);
+});
+
 test('one that is trusted has as much of a turn as it wants', () => {
   const { run, delivered, connections } = openMerge();
   connections[0].link.identity.isTrusted = true;
@@ -142,6 +167,7 @@ test('what fails after an entry is the fault of its sender, and others go on', (
   let count = 0;
   const { run, delivered, failed, connections } = openMerge(() => {
     if (++count === 2) throw fault;
+    return false;
   });
   connections[0].entries.push(1, 4);
   connections[1].entries.push(2, 3);
