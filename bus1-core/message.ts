@@ -98,6 +98,14 @@ export class Message<Note = unknown, NodeContext = unknown, HandleContext = unkn
     this.isOwned = true;
   }
 
+  /** From now on the bytes may be kept instead of copied. */
+  own(): void {
+    const bytes = this.takeBytes();
+    this.pieceCount = 0;
+    this.lengthBytes = 0;
+    this.setOwnedBytes(bytes);
+  }
+
   addTransfer(handle: Handle): void {
     this.transfers[this.transferCount++] = handle;
   }

@@ -2,6 +2,7 @@ import type { Handle, ResourceUser } from '#core/index.js';
 import type { Driver, OwnMessageFields } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import type { EnvironmentChange, ServiceStarter } from '#bridge/driver/service-starter.js';
+import type { ParticipantHost } from '#bridge/peer/participant.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { Quotas } from '#bridge/registry/second-try.js';
 import { identityOf, type ProcessIdentity } from '#bridge/registry/identity.js';
@@ -40,7 +41,7 @@ import {
 import type { Waiting } from '#bridge/driver/waiting.js';
 
 /** The thread in which an activator lives. */
-export interface ActivatorHost extends Quotas {
+export interface ActivatorHost extends ParticipantHost, Quotas {
   readonly limits: BusLimits;
   /** Runs `action` at a time of the monotonic clock; returns how to cancel that. */
   at(timeMs: number, action: () => void): () => void;

@@ -3,17 +3,16 @@ import {
   SendStatus,
   type Handle,
   type Node,
-  type Peer,
   type ResourceUser,
-  type Sink,
   type Trace,
 } from '#core/index.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { reportDenial } from '#bridge/driver/report-denial.js';
 import type { Connection } from '#bridge/registry/connection.js';
-import { checkIncoming, IncomingFault, NODE_OF_SENDER } from '#bridge/peer/incoming-check.js';
+import { NODE_OF_SENDER, type Place } from '#bridge/peer/incoming-check.js';
 import { contentsOf, Parcel, type HandleHolder } from '#bridge/peer/parcel.js';
+import { Participant, type ParticipantHost } from '#bridge/peer/participant.js';
 import { Envelope } from '#bridge/registry/envelope.js';
 import type { Quotas } from '#bridge/registry/second-try.js';
 import { failureOf } from '#bridge/registry/send-failure.js';
@@ -47,15 +46,13 @@ export interface Parked extends Waiting {
  * name, which ends when the sender no longer needs it. When the wait for a name is over its nodes are released: the
  * cached handles of senders die, and they ask the registry again.
  */
-export class Parking implements Sink<ParkingSpot, HandleHolder, Envelope> {
-  readonly peer: Peer<ParkingSpot, HandleHolder>;
+export class Parking extends Participant<ParkingSpot, HandleHolder> {
   private readonly driver: Driver;
   private readonly quotas: Quotas;
   private readonly onArrival: () => void;
   private readonly nodes = new Map<string, Set<Node<ParkingSpot>>>();
   private arrivals: Parked[] = [];
-  private readonly foreign = new Envelope();
-  /** messages that are not valid */
+  /** messages that are not valid, or not for this name */
   private readonly refused: Parcel[] = [];
   private readonly message = new Message<Envelope, never>();
   private readonly envelope = new Envelope();
@@ -64,10 +61,15 @@ export class Parking implements Sink<ParkingSpot, HandleHolder, Envelope> {
    * @param user is charged, on behalf of the senders, for the messages that wait
    * @param onArrival is called when `takeArrivals` would return something
    */
-  constructor(user: ResourceUser, driver: Driver, quotas: Quotas, onArrival: () => void) {
-    this.peer = driver.peer.domain.openPeer({ user, sink: this });
+  constructor(
+    user: ResourceUser,
+    driver: Driver,
+    host: ParticipantHost & Quotas,
+    onArrival: () => void,
+  ) {
+    super(host, user);
     this.driver = driver;
-    this.quotas = quotas;
+    this.quotas = host;
     this.onArrival = onArrival;
   }
 
@@ -102,31 +104,26 @@ export class Parking implements Sink<ParkingSpot, HandleHolder, Envelope> {
     return arrivals;
   }
 
-  accept(node: Node<ParkingSpot>, message: ParkingMessage, trace: Trace): void {
+  protected placeOf(): Place {
+    return NODE_OF_SENDER;
+  }
+
+  protected take(
+    node: Node<ParkingSpot>,
+    message: ParkingMessage,
+    trace: Trace,
+    envelope: Envelope,
+  ): void {
     const spot = node.context!;
+    if (!isFor(spot, envelope)) return this.reject(node, message, trace);
     const parcel = new Parcel(contentsOf(message, trace, this.peer, spot.sender));
-    const header = this.headerOf(spot, message, parcel);
-    if (header === null) this.refused.push(parcel);
-    else this.arrivals.push(this.parked(spot, parcel, header));
+    this.arrivals.push(this.parked(spot, parcel, envelope.header));
     this.onArrival();
   }
 
-  /**
-   * The header as the sender's shim has parsed it, or parsed here for a message from another process; null: the
-   * message is not valid.
-   */
-  private headerOf(
-    { name, sender }: ParkingSpot,
-    message: ParkingMessage,
-    parcel: Parcel,
-  ): MessageHeader | null {
-    if (message.note !== null) return message.note.header;
-    const { header } = this.foreign;
-    if (parcel.scan(header) !== 0) return null;
-    if (!sender.isNative) return header;
-    const fault = checkIncoming(header, message, sender, NODE_OF_SENDER);
-    const isForName = headerText(header, 'destination') === name && header.senderLength > 0;
-    return fault === IncomingFault.None && isForName ? header : null;
+  protected reject(_node: Node<ParkingSpot>, message: ParkingMessage, trace: Trace): void {
+    this.refused.push(new Parcel(contentsOf(message, trace, this.peer)));
+    this.onArrival();
   }
 
   private parked({ name, sender }: ParkingSpot, parcel: Parcel, header: MessageHeader): Parked {
@@ -203,6 +200,12 @@ export class Parking implements Sink<ParkingSpot, HandleHolder, Envelope> {
     const why = reportDenial(this.driver.settings, waiter, facet, this.envelope.header);
     parcel.refuse(this.driver, ErrorName.AccessDenied, why);
   }
+}
+
+/** A native peer may send in its own name only, and for the name that it has asked for; a host sees to that itself. */
+function isFor({ name, sender }: ParkingSpot, { header, senderNumber }: Envelope): boolean {
+  if (!sender.isNative) return true;
+  return senderNumber === sender.number && headerText(header, 'destination') === name;
 }
 
 /** An owner whose name node has not arrived yet, and each unique name, is reached through its inbox. */

@@ -148,12 +148,8 @@ export class ControlInbox {
       if (culprit !== undefined) noteDenial(host, culprit, fields!);
       return;
     }
-    const isMalformed = rejection === Rejection.Malformed;
-    const what = isMalformed
-      ? `is dropped: ${why}`
-      : 'carries handles, which a D-Bus socket cannot receive';
     const receiver = connection.uniqueName;
-    const text = `a message of a native peer ${what}`;
+    const text = `a message of a native peer ${why}`;
     const peer = [...host.directory.numbered.values()].find(({ process }) => process === origin);
     if (peer === undefined) host.log('notice', text, { process: origin, receiver });
     else host.diagnostics.report(peer, 'notice', text, () => ({ receiver }));

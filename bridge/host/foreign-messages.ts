@@ -1,24 +1,23 @@
-import type { Handle, Message } from '#core/index.js';
-import { DRIVER_NUMBER, Envelope, uniqueNumber } from '#bridge/registry/envelope.js';
-import type { Directory } from '#bridge/registry/directory.js';
+import type { Handle, Message, Trace } from '#core/index.js';
+import type { Incoming } from '#bridge/peer/incoming.js';
 import {
-  checkIncoming,
   HandleRule,
-  IncomingFault,
   incomingFaultText,
   NO_CALL,
+  openPlace,
+  type Place,
 } from '#bridge/peer/incoming-check.js';
-
+import type { Connection } from '#bridge/registry/connection.js';
+import { denialOf, type Denial } from '#bridge/registry/denial.js';
+import type { Envelope } from '#bridge/registry/envelope.js';
 import { wantsReply } from '#bridge/wire/types.js';
 import type { Facet } from '#policy/index.js';
 
-import { denialOf, type Denial } from '#bridge/registry/denial.js';
-import type { ShimNode } from './node-contexts.js';
+import type { ArrivedMessage, ShimNode } from './node-contexts.js';
 import type { Shim } from './shim.js';
 
 /** Why a message from another process is not passed on. */
 export const Rejection = {
-  None: 0,
   /** it is not valid D-Bus, has a false sender, or answers a call that was not made */
   Malformed: 1,
   /** it brings handles, which a D-Bus socket cannot take */
@@ -30,114 +29,62 @@ export const Rejection = {
 } as const;
 export type Rejection = (typeof Rejection)[keyof typeof Rejection];
 
-/** Whether these bytes are a D-Bus message; otherwise they are a control message (control-message.ts). */
+const place = openPlace(HandleRule.LastOwn);
+
+/** What a node of a shim requires of a message of a native peer. Valid until the next call. */
 // hot
-export function isDBusMessage(message: Message): boolean {
-  if (message.pieceCount === 0 || message.lengthBytes < 16) return false;
-  return beginsDBusMessage(message.firstByte);
+export function placeOf({ connection }: Shim, { context }: ShimNode): Place {
+  place.awaitedSerial = typeof context === 'number' ? context : NO_CALL;
+  place.receiver = connection.number;
+  return place;
 }
 
-/** Whether a message that begins with this byte is D-Bus, and not a control message. */
+/** The part of the policy that a message of `sender`, a native peer, must still pass. */
 // hot
-export function beginsDBusMessage(firstByte: number): boolean {
-  return firstByte === LITTLE || firstByte === BIG;
+export function facetFor(
+  { host, connection }: Shim,
+  sender: Connection,
+  { context }: ShimNode,
+): Facet | null {
+  const { grants } = host.directory;
+  return typeof context === 'number'
+    ? grants.replyFacet(sender, connection)
+    : grants.directedFacet(sender, connection);
 }
 
-const LITTLE = 0x6c;
-const BIG = 0x42;
-
-/**
- * Reads messages from other processes, which no shim of this process has checked. Other hosts are trusted to have
- * checked what their clients sent; messages of native peers are checked completely here.
- */
-export class ForeignMessages {
-  /** of the last message that was read */
-  readonly envelope = new Envelope();
-  private readonly directory: Directory;
-  /** whether a process is a host of this bus */
-  readonly isTrusted: (process: number) => boolean;
-  private bytes: Uint8Array = new Uint8Array(0);
-  private view: DataView = new DataView(this.bytes.buffer);
-  /** why the last message was rejected as malformed */
-  private fault: IncomingFault = IncomingFault.None;
-  /** the facet that denied the last message with the verdict `Denied` */
-  private refusing: Facet | null = null;
-  private readonly place = {
-    awaitedSerial: NO_CALL,
-    isSenderImplied: false,
-    handles: HandleRule.LastOwn,
-    receiver: -1,
-  };
-
-  constructor(directory: Directory, isTrusted: (process: number) => boolean) {
-    this.directory = directory;
-    this.isTrusted = isTrusted;
-  }
-
-  /** Fills `envelope` with what `shim` has to know of a message that has arrived at its `node`. */
-  // hot
-  read(shim: Shim, node: ShimNode, message: Message): Rejection {
-    const { envelope } = this;
-    const { header } = envelope;
-    const bytes = message.pieces[0];
-    const start = message.offsets[0];
-    if (bytes !== this.bytes) {
-      this.bytes = bytes;
-      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    envelope.senderNumber = -1;
-    if (header.scan(bytes, this.view, start, start + message.lengthBytes) !== 0) {
-      this.fault = IncomingFault.Body;
-      return Rejection.Malformed;
-    }
-    envelope.senderNumber = uniqueNumber(bytes, header.senderOffset, header.senderLength);
-    const { senderNumber } = envelope;
-    if (!this.isTrusted(message.origin)) {
-      this.fault = this.check(shim, node, message);
-      if (this.fault !== IncomingFault.None) return Rejection.Malformed;
-      if (!this.isPermitted(shim, node)) return Rejection.Denied;
-    }
-    if (message.receivedCount > (wantsReply(header) ? 1 : 0)) return Rejection.Capabilities;
-    const sender =
-      senderNumber === DRIVER_NUMBER ? null : this.directory.numbered.get(senderNumber);
-    envelope.replyFacet =
-      sender === null || sender === undefined || message.receivedCount === 0
-        ? null
-        : this.directory.grants.replyFacet(shim.connection, sender);
-    return Rejection.None;
-  }
-
-  /** Why the last message is not passed on. `limit`: the limit that is reached, for `NoRoom`. */
-  verdict(rejection: Rejection, limit: string | undefined): Verdict {
-    if (rejection === Rejection.Denied)
-      return { rejection, ...denialOf(this.refusing!, this.envelope.header) };
-    return { rejection, why: limit ?? incomingFaultText(this.fault) };
-  }
-
-  /** Applies the policy to a message of a native peer, which no shim has checked before. */
-  // hot
-  private isPermitted(shim: Shim, { context }: ShimNode): boolean {
-    const { header, senderNumber } = this.envelope;
-    const sender = this.directory.numbered.get(senderNumber);
-    if (sender === undefined) return false;
-    const { grants } = this.directory;
-    const facet =
-      typeof context === 'number'
-        ? grants.replyFacet(sender, shim.connection)
-        : grants.directedFacet(sender, shim.connection);
-    if (facet === null || shim.host.permits(facet, header, senderNumber)) return true;
-    this.refusing = facet;
+/** Whether the client's socket can take a message of another process; otherwise it is rejected. */
+// hot
+export function fitsSocket(
+  shim: Shim,
+  node: ShimNode,
+  message: ArrivedMessage,
+  trace: Trace,
+  envelope: Envelope,
+): boolean {
+  const { host, connection, peer } = shim;
+  if (message.receivedCount > (wantsReply(envelope.header) ? 1 : 0)) {
+    const why = 'carries handles, which a D-Bus socket cannot receive';
+    host.reject(shim, node, message, trace, { rejection: Rejection.Capabilities, why });
     return false;
   }
-
-  // hot
-  private check(shim: Shim, node: ShimNode, message: Message): IncomingFault {
-    const { place, envelope } = this;
-    place.awaitedSerial = typeof node.context === 'number' ? node.context : NO_CALL;
-    place.receiver = shim.connection.number;
-    const sender = this.directory.numbered.get(envelope.senderNumber);
-    return checkIncoming(envelope.header, message, sender, place);
+  const limit = peer.isFull ? shim.backlog.limitReached(trace, message.lengthBytes) : undefined;
+  if (limit !== undefined) {
+    host.reject(shim, node, message, trace, { rejection: Rejection.NoRoom, why: limit });
+    return false;
   }
+  const sender = host.directory.numbered.get(envelope.senderNumber);
+  envelope.replyFacet =
+    sender === undefined || message.receivedCount === 0
+      ? null
+      : host.directory.grants.replyFacet(connection, sender);
+  return true;
+}
+
+/** Why a message is not passed on, that has been found to be wrong or denied as it was read. */
+export function verdictOn({ fault, denying, envelope }: Incoming): Verdict {
+  return denying === null
+    ? { rejection: Rejection.Malformed, why: `is dropped: ${incomingFaultText(fault)}` }
+    : { rejection: Rejection.Denied, ...denialOf(denying, envelope.header) };
 }
 
 /** A message that is not passed on, with all that it brought; its last handle is the reply handle, if there is one. */
@@ -159,7 +106,7 @@ export interface Rejected {
   readonly origin: number;
 }
 
-type Verdict = Pick<Rejected, 'rejection' | 'why' | 'fields'>;
+export type Verdict = Pick<Rejected, 'rejection' | 'why' | 'fields'>;
 
 export function rejected(
   shim: Shim,

@@ -10,6 +10,7 @@ import { Patience } from '#core/shared/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { Witness } from '#bridge/driver/witness.js';
+import { Incoming } from '#bridge/peer/incoming.js';
 import type { Directory } from '#bridge/registry/directory.js';
 import { Denials } from '#bridge/registry/denials.js';
 import { Envelope } from '#bridge/registry/envelope.js';
@@ -22,7 +23,7 @@ import { internalError } from './blame.js';
 import { ControlInbox } from './control-inbox.js';
 import { Deadlines } from './deadlines.js';
 import { Entrance } from './entrance.js';
-import { ForeignMessages, Rejection, rejected } from './foreign-messages.js';
+import { rejected, type Verdict } from './foreign-messages.js';
 import { Handshake } from './handshake.js';
 import { HostDomain } from './host-domain.js';
 import type { HostOptions, HostOutput, LogLevel } from './host-options.js';
@@ -86,6 +87,8 @@ export class Host {
   /** The one message that is under way, its header, and the descriptors that it claimed. */
   readonly message: ShimMessage = new Message();
   readonly envelope = new Envelope();
+  /** what has arrived last from another process */
+  readonly incoming = new Incoming();
   readonly control: ShimMessage = new Message();
   descriptors: DescriptorSet | null = null;
   /** something waits for `settle` */
@@ -105,7 +108,6 @@ export class Host {
   private dirtyCount = 0;
   private readonly shims = new Set<Shim>();
   readonly waking = new Waking();
-  private readonly foreign: ForeignMessages;
   readonly witness = new Witness(() => this.directory);
   private readonly here: LocalRegistry | null = null;
   private isStopping = false;
@@ -138,10 +140,6 @@ export class Host {
       this.peers =
         domain === undefined ? null : HostDomain.found(this, this.here, domain.listenFds);
     }
-    this.foreign = new ForeignMessages(
-      this.directory,
-      (process) => this.peers?.isTrusted(process) === true,
-    );
     this.isOccupied = false;
     this.poller.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
     const { hostCount = 1 } = options;
@@ -300,9 +298,10 @@ export class Host {
     return isAllowed;
   }
 
-  /** Whether control messages may come from this process: it is this one, or another host of this bus. */
+  /** Whether it is this process, or another host of this bus. */
+  // hot
   isOurs(process: number): boolean {
-    return process === 0 || this.foreign.isTrusted(process);
+    return process === 0 || this.peers?.isTrusted(process) === true;
   }
 
   /** A control message for one of our peers: its bytes are kept, and read after the current operation. */
@@ -312,23 +311,19 @@ export class Host {
     this.isUnsettled = true;
   }
 
-  /** The envelope of a message from another process; null: it is rejected, after the current operation. */
-  // hot
-  readForeign(shim: Shim, node: ShimNode, message: ArrivedMessage, trace: Trace): Envelope | null {
-    const { envelope } = this.foreign;
-    let rejection = this.foreign.read(shim, node, message);
-    let limit: string | undefined;
-    if (rejection === Rejection.None && shim.peer.isFull) {
-      limit = shim.backlog.limitReached(trace, message.lengthBytes);
-      if (limit !== undefined) rejection = Rejection.NoRoom;
-    }
-    if (rejection === Rejection.None) return envelope;
-    const verdict = this.foreign.verdict(rejection, limit);
+  /** Does not pass on a message from another process: who has to know of it learns it after the current operation. */
+  reject(
+    shim: Shim,
+    node: ShimNode,
+    message: ArrivedMessage,
+    trace: Trace,
+    verdict: Verdict,
+  ): void {
     const descriptors = message.descriptors === null ? 0 : message.descriptors.count;
     trace.discharge(1, message.lengthBytes, descriptors);
+    const { envelope } = this.incoming;
     this.controlInbox.reject(rejected(shim, node, message, verdict, envelope));
     this.isUnsettled = true;
-    return null;
   }
 
   /** What `shim` waited for has arrived: it continues within this turn. */

@@ -1,4 +1,4 @@
-import type { Handle, Message, Node, Peer, Sink } from '#core/index.js';
+import type { Handle, Message, Node, Peer } from '#core/index.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
 import { Resolution } from '#bridge/registry/control-message.js';
 import type { Facet } from '#policy/index.js';
@@ -50,7 +50,6 @@ export type ShimNodeContext =
 /** What a shim keeps with a handle: the destination that it leads to, or the facet that checks a reply through it. */
 export type ShimHandleContext = Destination | Facet;
 
-export type ShimSink = Sink<ShimNodeContext, ShimHandleContext, Envelope>;
 export type ShimPeer = Peer<ShimNodeContext, ShimHandleContext>;
 export type ShimNode = Node<ShimNodeContext>;
 export type ShimHandle = Handle<ShimHandleContext>;
@@ -58,5 +57,5 @@ export type ShimHandle = Handle<ShimHandleContext>;
 export type ReplyHandle = Handle<Facet>;
 /** A message that a shim sends. */
 export type ShimMessage = Message<Envelope, ShimNodeContext, never>;
-/** A message that has arrived at a node of a shim. */
-export type ArrivedMessage = Message<Envelope, unknown, ShimHandleContext>;
+/** A message that has arrived at a node of a shim; its last handle may become a reply handle. */
+export type ArrivedMessage = Message<Envelope, unknown, Facet>;

@@ -23,6 +23,7 @@ import { denialOf, DENIED, type Denial } from '#bridge/registry/denial.js';
 import { Rejection, type Rejected } from './foreign-messages.js';
 import { ReadStatus } from './inflow.js';
 import type { LogFields } from './log-budget.js';
+import type { ShimNode } from './node-contexts.js';
 import type { Shim } from './shim.js';
 import { EffortOf } from './turn-share.js';
 
@@ -252,8 +253,12 @@ export function noReply(shim: Shim, serial: number): void {
   shim.host.sendOwn(shim, noReplyError(shim.errorSerials.next(), serial, uniqueName));
 }
 
-/** reply_timeout expired. */
-export function replyTimedOut(shim: Shim, serial: number): void {
+/** reply_timeout expired: the callee's handle dies, the caller gets NoReply. */
+export function replyTimedOut(shim: Shim, reply: ShimNode): void {
+  const { context: serial } = reply;
+  if (typeof serial !== 'number') return;
+  shim.peer.release(reply);
+  shim.pendingCalls--;
   const text = ErrorText.replyTimedOut;
   const { uniqueName } = shim.connection;
   const bytes = errorMessage(shim.errorSerials.next(), serial, uniqueName, ErrorName.NoReply, text);

@@ -1,5 +1,6 @@
 import type { Deadline, Deadlines } from './deadlines.js';
 import type { ShimNode } from './node-contexts.js';
+import { replyTimedOut } from './refusals.js';
 import type { Shim } from './shim.js';
 
 /**
@@ -50,7 +51,7 @@ export class ReplyDeadlines {
     const nowMs = performance.now();
     const due = this.waiting.filter(({ atMs }) => atMs <= nowMs);
     this.waiting = this.waiting.filter(({ atMs }) => atMs > nowMs);
-    for (const entry of due) if (isWaiting(entry)) entry.shim.endWaiting(entry.reply);
+    for (const entry of due) if (isWaiting(entry)) replyTimedOut(entry.shim, entry.reply);
     this.arm();
   }
 

@@ -3,6 +3,7 @@ import { ErrorName } from '#bridge/driver/driver-error.js';
 import { introspect } from '#bridge/driver/introspectable.js';
 import { Resolution } from '#bridge/registry/control-message.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
+import type { Parcel } from '#bridge/peer/parcel.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { encodeMessage } from '#bridge/wire/message.js';
@@ -162,8 +163,12 @@ export function routeObserved(shim: Shim, header: MessageHeader): void {
 }
 
 /** Sends a held message: the registry has resolved its destination. */
-export function routeAgain(shim: Shim, header: MessageHeader, lookup: Lookup): void {
+export function routeAgain(shim: Shim, parcel: Parcel, lookup: Lookup): void {
   const { host, connection } = shim;
+  const { header } = host.envelope;
+  parcel.scan(header);
+  host.descriptors = parcel.take().descriptors;
+  host.envelope.senderNumber = connection.number;
   const refusals = shim.refusals;
   const isShown = host.isRegistryHere || lookup.resolution === Resolution.Activatable;
   if (host.directory.isObserved && !isShown) {

@@ -1,5 +1,4 @@
-import { NewNode, SendStatus } from '#core/index.js';
-import type { Handle, Message, Trace } from '#core/index.js';
+import { NewNode, SendStatus, type Trace } from '#core/index.js';
 import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -7,7 +6,10 @@ import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { uniqueNumber, type Envelope } from '#bridge/registry/envelope.js';
 import { secondTry } from '#bridge/registry/second-try.js';
+import { beginsDBusMessage } from '#bridge/peer/incoming.js';
+import type { Place } from '#bridge/peer/incoming-check.js';
 import { Parcel } from '#bridge/peer/parcel.js';
+import { Participant } from '#bridge/peer/participant.js';
 import type { Facet } from '#policy/index.js';
 import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
 import { Serials } from '#bridge/wire/serials.js';
@@ -15,11 +17,20 @@ import { Serials } from '#bridge/wire/serials.js';
 import { Backlog } from './backlog.js';
 import { DescriptorClaims } from './descriptor-claims.js';
 import { Destination, Destinations } from './destinations.js';
-import { beginsDBusMessage, isDBusMessage } from './foreign-messages.js';
+import * as foreign from './foreign-messages.js';
 import type { Host } from './host.js';
 import { Inflow, ReadStatus, type MessageHandler } from './inflow.js';
-import { CAPTURE, Lookup, type ShimPeer, type ShimSink } from './node-contexts.js';
-import type { ReplyHandle, ShimHandle, ShimMessage, ShimNode } from './node-contexts.js';
+import { CAPTURE } from './node-contexts.js';
+import type {
+  ArrivedMessage,
+  Lookup,
+  ReplyHandle,
+  ShimHandle,
+  ShimHandleContext,
+  ShimMessage,
+  ShimNode,
+  ShimNodeContext,
+} from './node-contexts.js';
 import { Outbox } from './outbox.js';
 import type { Program } from './program.js';
 import * as refusals from './refusals.js';
@@ -43,10 +54,12 @@ import { SocketOutput, type OutputOwner } from './socket-output.js';
  * is checked once, then goes through the handle that its destination leads to; what others send is appended to the
  * outbox, which is this peer's queue.
  */
-export class Shim implements ShimSink, MessageHandler, OutputOwner {
-  readonly host: Host;
+export class Shim
+  extends Participant<ShimNodeContext, ShimHandleContext>
+  implements MessageHandler, OutputOwner
+{
+  declare readonly host: Host;
   readonly fd: number;
-  readonly peer: ShimPeer;
   readonly outbox: Outbox;
   readonly output: SocketOutput;
   readonly backlog = new Backlog(this);
@@ -98,11 +111,10 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
   readonly errorSerials = new Serials(0x8000_0000);
 
   constructor(host: Host, fd: number, hasUnixFds: boolean, uid: number) {
-    this.host = host;
+    super(host, host.userOf(uid));
     this.share = new TurnShare(host.effort);
     this.fd = fd;
     this.hasUnixFds = hasUnixFds;
-    this.peer = host.domain.openPeer({ user: host.userOf(uid), sink: this });
     this.peer.takesDescriptors = hasUnixFds;
     this.outbox = new Outbox(host.outboxes);
     this.output = new SocketOutput(this, host.poller, host.deadlines);
@@ -261,54 +273,61 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
     return message;
   }
 
-  /** Sink: a message has arrived at one of our nodes. */
+  /** Participant: a message for the client, or a copy for a monitor, goes to the end of the outbox. */
   // hot
-  accept(node: ShimNode, message: Message<Envelope, unknown, Facet>, trace: Trace): void {
+  protected take(node: ShimNode, message: ArrivedMessage, trace: Trace, envelope: Envelope): void {
     const { context } = node;
     /* drops copies that other hosts send before the reply that makes it a monitor */
     if (context === CAPTURE && !this.isWatching) {
       return trace.discharge(1, message.lengthBytes, message.descriptors?.count ?? 0);
     }
-    let envelope = message.note;
-    if (envelope === null || context instanceof Lookup) {
-      if (isDBusMessage(message) ? message.origin === 0 : this.host.isOurs(message.origin)) {
-        this.host.acceptControl(this, node, message, trace);
-        return;
-      }
-      envelope = this.host.readForeign(this, node, message, trace);
-      if (envelope === null) return;
-    }
+    const isForeign = message.origin !== 0;
+    if (isForeign && !foreign.fitsSocket(this, node, message, trace, envelope)) return;
     if (typeof context === 'number') {
       this.pendingCalls--;
       if (context === this.becomingSerial) this.isWatching = true;
     }
-    const { header } = envelope;
     const reply = message.lastReceived;
     if (reply !== null) {
       reply.context = envelope.replyFacet;
-      this.replies.add(envelope.senderNumber, header.serial, reply);
+      this.replies.add(envelope.senderNumber, envelope.header.serial, reply);
     }
     this.outgoingMessages++;
     this.outgoingBytes += message.lengthBytes;
     this.host.effort.spent += 1 + (message.lengthBytes >> BYTES_SHIFT);
-    if (message.origin === 0) this.outbox.append(message, trace);
-    else this.outbox.appendForeign(message, trace);
+    if (isForeign) this.outbox.appendForeign(message, trace);
+    else this.outbox.append(message, trace);
     if (this.output.isBlocked) this.backlog.review();
     if (!this.isDirty) this.host.markDirty(this);
   }
 
-  /** Sink: a name that we have sent to or asked for is gone, or a caller to whom we owe a reply. */
-  nodeReleased(handle: ShimHandle): void {
-    const { context } = handle;
-    if (handle === this.driver.handle) this.host.continueWith(this);
-    else if (context instanceof Destination) this.destinations.remove(context);
-    else this.forgetCaller(handle);
+  protected reject(node: ShimNode, message: ArrivedMessage, trace: Trace): void {
+    this.host.reject(this, node, message, trace, foreign.verdictOn(this.host.incoming));
   }
 
-  private forgetCaller(handle: Handle): void {
-    const { context, owner } = handle.node;
-    if (!(owner.sink instanceof Shim)) this.replies.drop(handle);
-    else if (typeof context === 'number') this.replies.remove(handle, owner.sink.number, context);
+  protected override obey(node: ShimNode, message: ArrivedMessage, trace: Trace): void {
+    this.host.acceptControl(this, node, message, trace);
+  }
+
+  // hot
+  protected placeOf(node: ShimNode): Place {
+    return foreign.placeOf(this, node);
+  }
+
+  // hot
+  protected override facetFor(sender: Connection, node: ShimNode): Facet | null {
+    return foreign.facetFor(this, sender, node);
+  }
+
+  /** Sink: a name that we have sent to or asked for is gone, or a caller to whom we owe a reply. */
+  nodeReleased(handle: ShimHandle): void {
+    const { context, node } = handle;
+    const { sink } = node.owner;
+    if (handle === this.driver.handle) this.host.continueWith(this);
+    else if (context instanceof Destination) this.destinations.remove(context);
+    else if (!(sink instanceof Shim)) this.replies.drop(handle);
+    else if (typeof node.context === 'number')
+      this.replies.remove(handle, sink.number, node.context);
     /* Otherwise the handle is that of a lookup whose answer has not been processed yet. */
   }
 
@@ -316,7 +335,7 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
    * Sink: messages to the shim itself do not wait for the client to read. A message for the client is taken while
    * its sender is within its share; one from another process is checked when it has arrived.
    */
-  takesWhenFull(firstByte: number, trace: Trace | null, lengthBytes: number): boolean {
+  override takesWhenFull(firstByte: number, trace: Trace | null, lengthBytes: number): boolean {
     if (trace === null || (firstByte >= 0 && !beginsDBusMessage(firstByte))) return true;
     return this.backlog.limitReached(trace, lengthBytes) === undefined;
   }
@@ -330,15 +349,6 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
     }
     this.pendingCalls--;
     if (this.live) this.host.noReply(this, context);
-  }
-
-  /** reply_timeout expired: the callee's handle dies, the caller gets NoReply. */
-  endWaiting(reply: ShimNode): void {
-    const { context: serial } = reply;
-    if (typeof serial !== 'number') return;
-    this.peer.release(reply);
-    this.pendingCalls--;
-    refusals.replyTimedOut(this, serial);
   }
 
   /** No more messages are taken from the client for now. */
@@ -380,11 +390,7 @@ export class Shim implements ShimSink, MessageHandler, OutputOwner {
     if (held !== null && !held.lookup.isAnswered) return;
     this.held = null;
     if (held !== null) {
-      const { header } = host.envelope;
-      held.parcel.scan(header);
-      host.descriptors = held.parcel.take().descriptors;
-      host.envelope.senderNumber = this.connection.number;
-      routeAgain(this, header, held.lookup);
+      routeAgain(this, held.parcel, held.lookup);
       if (host.descriptors !== null) host.dropDescriptors();
       if (host.isUnsettled) host.settle();
     }

@@ -14,6 +14,8 @@ export const IncomingFault = {
   Reply: 6,
   ReplyHandle: 7,
   Destination: 8,
+  Place: 9,
+  Denied: 10,
 } as const;
 export type IncomingFault = (typeof IncomingFault)[keyof typeof IncomingFault];
 
@@ -28,6 +30,8 @@ const TEXTS: Readonly<Record<IncomingFault, string>> = {
   [IncomingFault.Reply]: 'it replies to a call that was not sent to that process',
   [IncomingFault.ReplyHandle]: 'its reply would go to another process',
   [IncomingFault.Destination]: 'it does not name its receiver as its destination',
+  [IncomingFault.Place]: 'only the bus itself sends to that node',
+  [IncomingFault.Denied]: 'the policy denies it',
 };
 
 export function incomingFaultText(fault: IncomingFault): string {
@@ -75,6 +79,11 @@ export interface Place {
 
 export const NO_CALL = -1;
 
+/** A place where any connection may send: the `awaitedSerial` can be set for each message. */
+export function openPlace(handles: HandleRule, awaitedSerial: number = NO_CALL) {
+  return { awaitedSerial, isSenderImplied: false, handles, receiver: -1 };
+}
+
 /** A node that belongs to one sender, and takes calls and signals. */
 export const NODE_OF_SENDER: Place = {
   awaitedSerial: NO_CALL,
@@ -84,8 +93,8 @@ export const NODE_OF_SENDER: Place = {
 };
 
 /**
- * Whether a message of a process that this bus does not trust is valid: the one check for every sink. `header` was
- * scanned without a fault, which covers sizes, required fields and reserved names. `sender` undefined: no
+ * Whether a message of a process that this bus does not trust is valid: the one check, for participants and driver.
+ * `header` was scanned without a fault, which covers sizes, required fields and reserved names. `sender` undefined: no
  * connection has the name that the message gives.
  */
 // hot

@@ -1,4 +1,5 @@
 import type { Node } from '#core/index.js';
+import type { Place } from '#bridge/peer/incoming-check.js';
 import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 
 import type { Arrival } from './arrival.js';
@@ -8,6 +9,7 @@ import type { Service } from './service.js';
 
 /** The `context` of the one-shot node at which the answer to a translated call arrives. */
 export abstract class Answer implements NodeContext, HandleHolder {
+  abstract readonly place: Place | null;
   readonly client: Client;
   /** null: it was used, or no handle to it is left */
   node: Node<NodeContext> | null = null;

@@ -4,14 +4,14 @@ import {
   type DescriptorSet,
   type Handle,
   type Node,
-  type Peer,
   type Message,
-  type Sink,
   type Trace,
 } from '#core/index.js';
 import { errorMessage } from '#bridge/driver/messages.js';
 import { NOBODY } from '#bridge/registry/connection.js';
+import type { Place } from '#bridge/peer/incoming-check.js';
 import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
+import { Participant } from '#bridge/peer/participant.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
 import { secondTry } from '#bridge/registry/second-try.js';
@@ -27,6 +27,8 @@ import { Conversation } from './conversation.js';
 import { ReturnNode } from './return-node.js';
 import type { Service } from './service.js';
 import type { Translator } from './translator.js';
+
+type ReceivedMessage = Message<Envelope, unknown, HandleHolder>;
 
 /** What a translating peer sends. */
 export interface Outgoing {
@@ -45,10 +47,9 @@ export interface Outgoing {
  * The translating peer of one native peer. It owns the nodes that represent objects of services towards the native
  * peer, and those at which services reach the native peer. The native peer's user is charged for it.
  */
-export class Client implements Sink<NodeContext, HandleHolder, Envelope>, HandleHolder {
+export class Client extends Participant<NodeContext, HandleHolder> implements HandleHolder {
   readonly translator: Translator;
   readonly connection: Connection;
-  readonly peer: Peer<NodeContext, HandleHolder>;
   /** calls that are under way */
   readonly awaited = new Set<Answer>();
   private readonly conversations = new Map<Service, Conversation>();
@@ -60,10 +61,9 @@ export class Client implements Sink<NodeContext, HandleHolder, Envelope>, Handle
 
   constructor(translator: Translator, connection: Connection) {
     const { host } = translator;
+    super(host, host.userOf(connection.credentials.uid ?? NOBODY));
     this.translator = translator;
     this.connection = connection;
-    const user = host.userOf(connection.credentials.uid ?? NOBODY);
-    this.peer = host.domain.openPeer({ user, sink: this });
     this.inbox = host.driver.registry.peer.copyHandle(connection.inbox, this.peer);
     this.inbox.context = this;
   }
@@ -155,14 +155,21 @@ export class Client implements Sink<NodeContext, HandleHolder, Envelope>, Handle
     this.sendReply(reply, { bytes, sender: DRIVER_NUMBER });
   }
 
-  accept(
-    node: Node<NodeContext>,
-    message: Message<Envelope, unknown, HandleHolder>,
-    trace: Trace,
-  ): void {
+  protected placeOf(node: Node<NodeContext>): Place | null {
+    return node.context!.place;
+  }
+
+  protected take(node: Node<NodeContext>, message: ReceivedMessage, trace: Trace): void {
+    this.arrived(node, new Arrival(message, trace, this.peer));
+  }
+
+  protected reject(node: Node<NodeContext>, message: ReceivedMessage, trace: Trace): void {
+    this.arrived(node, new Arrival(message, trace, this.peer, this.host.incoming.fault));
+  }
+
+  private arrived(node: Node<NodeContext>, arrival: Arrival): void {
     const context = node.context!; // each node of this peer gets one as it is made
     if (context instanceof Answer) context.node = null;
-    const arrival = new Arrival(message, trace, this.peer);
     this.translator.defer(() => {
       if (this.peer.live) context.arrived(arrival);
       else arrival.drop();

@@ -1,7 +1,7 @@
 import { SendStatus } from '#core/index.js';
 import { handleIndex, MAPPING, SIGNALS } from '#bridge/client/object-protocol.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
-import { NO_CALL } from '#bridge/peer/incoming-check.js';
+import { IncomingFault } from '#bridge/peer/incoming-check.js';
 import type { HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
@@ -30,8 +30,7 @@ import { PROPERTIES } from '#bridge/wire/standard-names.js';
 
 /** Passes on what a native peer has sent to the node of a service's object. */
 export function passCall(object: ObjectNode, arrival: Arrival): void {
-  const message =
-    arrival.read(object.conversation.client.translator, NO_CALL) ?? arrival.unknownCaller();
+  const message = arrival.read() ?? arrival.unknownCaller();
   const isForObject =
     message?.type === MessageType.MethodCall || message?.type === MessageType.Signal;
   if (message === undefined || !isForObject) return;
@@ -70,8 +69,10 @@ class NativeCall {
   private caller(): Connection {
     const { translator } = this.object.conversation.client;
     const { sender } = this.message;
+    const { fault, origin } = this.arrival;
     const caller = translator.connectionOf(sender);
-    if (caller?.process === this.arrival.origin && caller.isNative) return caller;
+    const isKnown = fault === IncomingFault.None && caller?.process === origin;
+    if (isKnown && caller.isNative) return caller;
     throw new DriverError(
       ErrorName.AccessDenied,
       `${sender ?? 'a sender without a name'} is not known to come from that process: send Hello to the bus first`,

@@ -1,4 +1,5 @@
 import type { Node } from '#core/index.js';
+import { HandleRule, openPlace } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Mapping, ObjectKind } from '#mappings/index.js';
@@ -9,6 +10,8 @@ import type { Conversation } from './conversation.js';
 import { KeptSignals } from './kept-signals.js';
 import type { SignalListener } from './signal-listener.js';
 
+const CALLED = openPlace(HandleRule.ReplyOwn);
+
 /** One object of a service. */
 export interface Target {
   readonly kind: ObjectKind;
@@ -17,6 +20,7 @@ export interface Target {
 
 /** Context of a node that represents a service's object. */
 export class ObjectNode implements NodeContext, Target {
+  readonly place = CALLED;
   readonly conversation: Conversation;
   readonly node: Node;
   readonly kind: ObjectKind;

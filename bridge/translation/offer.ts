@@ -1,5 +1,6 @@
 import { SendStatus } from '#core/index.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
+import { HandleRule, openPlace, type Place } from '#bridge/peer/incoming-check.js';
 import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { failureOf } from '#bridge/registry/send-failure.js';
@@ -94,17 +95,19 @@ interface OfferedCall {
 
 /** Translates the answer of a native peer to a service: handles become paths. */
 class NativeAnswer extends Answer {
+  readonly place: Place;
   private readonly conversation: Conversation;
   private readonly call: OfferedCall;
 
   constructor(conversation: Conversation, reply: HeldHandle, call: OfferedCall) {
     super(conversation.client, reply);
+    this.place = openPlace(HandleRule.ReplyOwn, call.message.serial);
     this.conversation = conversation;
     this.call = call;
   }
 
   protected pass(arrival: Arrival): void {
-    const message = arrival.read(this.client.translator, this.call.message.serial);
+    const message = arrival.read();
     const isAnswer =
       message?.type === MessageType.MethodReturn || message?.type === MessageType.Error;
     if (!isAnswer || message?.replySerial !== this.call.message.serial) return;

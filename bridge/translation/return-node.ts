@@ -1,5 +1,4 @@
 import { SendStatus } from '#core/index.js';
-import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { failureOf } from '#bridge/registry/send-failure.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
@@ -14,6 +13,7 @@ import type { NodeContext } from './contexts.js';
  * native peer has offered become calls through their handles; everything else is passed on unchanged.
  */
 export class ReturnNode implements NodeContext {
+  readonly place = null;
   private readonly client: Client;
   private readonly forget: () => void;
 
@@ -25,9 +25,7 @@ export class ReturnNode implements NodeContext {
   arrived(arrival: Arrival): void {
     arrival.dropAfter(() => {
       const { translator } = this.client;
-      const message = translator.isTrusted(arrival.origin)
-        ? arrival.read(translator, NO_CALL)
-        : undefined;
+      const message = arrival.read();
       const sender = translator.connectionOf(message?.sender);
       if (message !== undefined && sender !== undefined) this.pass(arrival, message, sender);
     });

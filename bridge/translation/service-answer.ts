@@ -1,5 +1,4 @@
 import type { Handle } from '#core/index.js';
-import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import type { HeldHandle } from '#bridge/peer/parcel.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { encodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
@@ -30,6 +29,8 @@ export interface PassedCall {
 
 /** Translates the answer of a service to a native peer: paths become handles. */
 export class ServiceAnswer extends Answer {
+  /** services are connections of the bus's own hosts */
+  readonly place = null;
   private readonly call: PassedCall;
   /** signals that were sent meanwhile by objects that the answer may bring */
   private readonly early: KeptSignals;
@@ -60,11 +61,9 @@ export class ServiceAnswer extends Answer {
   }
 
   protected pass(arrival: Arrival): void {
-    const message = arrival.read(this.client.translator, NO_CALL);
-    /* services are connections of the bus's own hosts: an answer from any other process is refused */
-    if (message === undefined || !this.client.translator.isTrusted(arrival.origin)) return;
-    if (message.type === MessageType.MethodReturn) this.passReturn(arrival, message);
-    else if (message.type === MessageType.Error) this.send(arrival, arrival.bytes, []);
+    const message = arrival.read();
+    if (message?.type === MessageType.MethodReturn) this.passReturn(arrival, message);
+    else if (message?.type === MessageType.Error) this.send(arrival, arrival.bytes, []);
   }
 
   private passReturn(arrival: Arrival, message: DecodedMessage): void {

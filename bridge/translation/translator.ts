@@ -13,7 +13,6 @@ import type { Facet } from '#policy/index.js';
 import { firstPath, type Mapping } from '#mappings/index.js';
 
 import type { Arrival } from './arrival.js';
-import { NO_CALL } from '#bridge/peer/incoming-check.js';
 import { Client } from './client.js';
 import { KnownMappings } from './known-mappings.js';
 import type { NodeContext } from './contexts.js';
@@ -120,15 +119,6 @@ export class Translator implements ObjectTranslator {
     this.services.delete(`${name} ${mapping.file}`);
   }
 
-  /** Whether a process is trusted to pass on only messages that it has checked. */
-  isTrusted(process: number): boolean {
-    return process === 0 || this.host.peers?.isTrusted(process) === true;
-  }
-
-  senderOf(number: number): Connection | undefined {
-    return this.registry.numbered.get(number);
-  }
-
   /** The connection with this unique name. */
   connectionOf(name: string | undefined): Connection | undefined {
     return name === undefined ? undefined : this.registry.connections.get(name);
@@ -185,7 +175,7 @@ export class Translator implements ObjectTranslator {
 
   /** A service has broadcast a signal. */
   private hear(arrival: Arrival): void {
-    const message = this.isTrusted(arrival.origin) ? arrival.read(this, NO_CALL) : undefined;
+    const message = arrival.read();
     const sender = this.connectionOf(message?.sender);
     if (message?.type !== MessageType.Signal || sender === undefined) return;
     const { bytes, descriptors } = arrival;

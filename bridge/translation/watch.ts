@@ -1,11 +1,14 @@
-import type { Message, Node, Peer, Sink, Trace } from '#core/index.js';
+import type { Message, Node, Trace } from '#core/index.js';
 import type { Host } from '#bridge/host/host.js';
 import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
+import { Participant } from '#bridge/peer/participant.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
 import { Connection, NO_CREDENTIALS, NO_FIGURES } from '#bridge/registry/connection.js';
 import { validMatchRule, type MatchRule } from '#bridge/registry/match-rule.js';
 
 import { Arrival } from './arrival.js';
+
+type WatchedMessage = Message<Envelope, unknown, HandleHolder>;
 
 /** The match rule for all signals of a service. */
 function ruleFor(name: string): MatchRule {
@@ -16,17 +19,15 @@ function ruleFor(name: string): MatchRule {
  * A connection of the bus itself that receives the signals of services: they show which objects have ended, and are
  * passed on to subscribers. It joins the bus on first use.
  */
-export class Watch implements Sink<unknown, HandleHolder, Envelope> {
-  private readonly host: Host;
-  private readonly peer: Peer<unknown, HandleHolder>;
+export class Watch extends Participant<unknown, HandleHolder> {
+  declare readonly host: Host;
   private readonly heard: (arrival: Arrival) => void;
   private connection: Connection | undefined;
 
   /** @param heard is called inside the transaction */
   constructor(host: Host, heard: (arrival: Arrival) => void) {
-    this.host = host;
+    super(host, host.userOf(host.options.uid));
     this.heard = heard;
-    this.peer = host.domain.openPeer({ user: host.userOf(host.options.uid), sink: this });
   }
 
   /** Subscribes to the signals of a name's owner; calls `done` once none can be missed any more. */
@@ -48,8 +49,16 @@ export class Watch implements Sink<unknown, HandleHolder, Envelope> {
     }
   }
 
-  accept(_node: Node, message: Message<Envelope, unknown, HandleHolder>, trace: Trace): void {
+  protected placeOf(): null {
+    return null;
+  }
+
+  protected take(_node: Node, message: WatchedMessage, trace: Trace): void {
     this.heard(new Arrival(message, trace, this.peer));
+  }
+
+  protected reject(_node: Node, message: WatchedMessage, trace: Trace): void {
+    this.heard(new Arrival(message, trace, this.peer, this.host.incoming.fault));
   }
 
   nodeReleased(handle: HeldHandle): void {

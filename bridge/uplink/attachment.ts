@@ -24,7 +24,6 @@ import { Imports } from './imports.js';
 import { BusLink, type LinkEvents, type ReplyTaker } from './bus-link.js';
 import { Migrations } from './migrations.js';
 import { MARK_PREFIX, NamePatterns } from './name-patterns.js';
-import { NativeMessages } from './native-messages.js';
 import { Pinger } from './pinger.js';
 import { FREE, type Access, type Uplink, type UplinkFailure } from './uplink.js';
 import type { UplinkOptions } from './uplink-options.js';
@@ -56,7 +55,6 @@ export class Attachment implements OtherBus {
   readonly delivery = new Delivery(this);
   readonly pinger = new Pinger(this);
   readonly rewriter = new HeaderRewriter();
-  readonly natives = new NativeMessages(() => this.driver.registry);
   readonly composer = new Composer(this.rewriter, () => this.driver.registry);
   /** for messages to the other bus */
   readonly outgoing = new Message<never, never>();

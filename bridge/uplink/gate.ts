@@ -49,12 +49,10 @@ export class Gate extends StandIn {
     for (const name of this.nodes.keys()) this.close(name);
   }
 
-  protected facetFor(sender: Connection, { context }: StandInNode): Facet | null {
+  protected override facetFor(sender: Connection, { context }: StandInNode): Facet | null {
     if (!(context instanceof GateSpot)) return null;
     return this.attachment.driver.registry.grants.withServiceToStart(sender, context.name).facet;
   }
-
-  protected routeReleased(): void {}
 
   protected nodeAbandoned(node: StandInNode): void {
     if (!(node.context instanceof GateSpot)) return;

@@ -75,7 +75,7 @@ export class Ghost extends StandIn {
     driver.nameOwnerChanged(name, '', name);
   }
 
-  protected facetFor(sender: Connection, { context }: StandInNode): Facet | null {
+  protected override facetFor(sender: Connection, { context }: StandInNode): Facet | null {
     const { grants } = this.attachment.driver.registry;
     return context instanceof ForeignCall
       ? grants.replyFacet(sender, this.connection)
@@ -200,7 +200,8 @@ export class Ghost extends StandIn {
     if (!this.live && this.owedReplies === 0) this.attachment.defer(() => this.peer.close());
   }
 
-  protected routeReleased(route: Destination): void {
+  /** The handle to this destination is dead. */
+  forget(route: Destination): void {
     this.routes.remove(route);
     this.listeners.remove(route);
   }
@@ -280,14 +281,10 @@ export class Ghost extends StandIn {
   ): Destination {
     const { driver } = this.attachment;
     const copy = driver.registry.peer.copyHandle(handle, this.peer);
-    const route = new Destination({
-      name: Buffer.from(name, 'latin1'),
-      handle: copy,
-      owner,
-      isParking,
-      isDriver: false,
-    });
-    copy.context = route;
+    const nameBytes = Buffer.from(name, 'latin1');
+    const init = { name: nameBytes, handle: copy, owner, isParking, isDriver: false };
+    const route = new Destination(init);
+    copy.context = { lost: () => this.forget(route) };
     return route;
   }
 

@@ -1,21 +1,24 @@
-import type { Handle, Message, Node, Peer, Sink, Trace } from '#core/index.js';
-import { Destination } from '#bridge/host/destinations.js';
+import type { Message, Node, Trace } from '#core/index.js';
+import type { Host } from '#bridge/host/host.js';
 import { INBOX, type NAME_NODE } from '#bridge/host/node-contexts.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
 import { reportDenial } from '#bridge/driver/report-denial.js';
-import { NO_CALL } from '#bridge/peer/incoming-check.js';
+import {
+  HandleRule,
+  IncomingFault,
+  NO_CALL,
+  openPlace,
+  type Place,
+} from '#bridge/peer/incoming-check.js';
 import { contentsOf, Parcel, type HandleHolder, type HeldHandle } from '#bridge/peer/parcel.js';
-import type { Connection } from '#bridge/registry/connection.js';
+import { Participant } from '#bridge/peer/participant.js';
 import { DRIVER_NUMBER, type Envelope } from '#bridge/registry/envelope.js';
-import type { Facet } from '#policy/index.js';
 import type { Attachment } from './attachment.js';
 import { ForeignCall } from './foreign-call.js';
 import type { GateSpot } from './gate.js';
 
 /** What stand-ins keep with their nodes. */
 export type StandInNodeContext = typeof INBOX | typeof NAME_NODE | ForeignCall | GateSpot;
-/** What they keep with their handles. */
-export type StandInHandleContext = Destination | HandleHolder;
 
 export type StandInNode = Node<StandInNodeContext>;
 /** A message that has arrived at a stand-in. A native peer may send capabilities along, which go no further. */
@@ -25,16 +28,16 @@ export type CarriedMessage = Message<Envelope, unknown, HandleHolder>;
  * A peer of the bridge that stands for a connection or names of the other bus. What arrives here goes out through
  * the sender's uplink: it is appended there at the moment of the commit, as to any outbox.
  */
-export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleContext, Envelope> {
+export abstract class StandIn extends Participant<StandInNodeContext, HandleHolder> {
+  declare readonly host: Host;
   readonly attachment: Attachment;
-  readonly peer: Peer<StandInNodeContext, StandInHandleContext>;
   /** calls that went to the other bus through this peer, and whose replies come back through it */
   owedReplies = 0;
 
   constructor(attachment: Attachment, uid: number) {
     const { host } = attachment;
+    super(host, host.userOf(uid));
     this.attachment = attachment;
-    this.peer = host.domain.openPeer({ user: host.userOf(uid), sink: this });
     this.peer.takesDescriptors = attachment.takesDescriptors;
   }
 
@@ -44,63 +47,54 @@ export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleC
   /** The names under which this peer is known as a service. */
   abstract readonly serviceNames: readonly string[];
 
+  protected placeOf({ context }: StandInNode): Place {
+    place.awaitedSerial = context instanceof ForeignCall ? context.serial : NO_CALL;
+    return place;
+  }
+
   // hot
-  accept(node: StandInNode, message: CarriedMessage, trace: Trace): void {
-    const { context } = node;
-    const awaitedSerial = context instanceof ForeignCall ? context.serial : NO_CALL;
-    const checked = message.note;
-    const envelope = checked ?? this.attachment.natives.read(message, awaitedSerial);
-    if (checked === null && envelope !== null && this.denies(node, message, trace, envelope)) {
-      return;
+  protected take(
+    { context }: StandInNode,
+    message: CarriedMessage,
+    trace: Trace,
+    envelope: Envelope,
+  ): void {
+    if (message.origin !== 0 && !message.isOwned) {
+      /* the other bus may read it later, when another message lies in its place */
+      message.own();
+      this.host.incoming.scan(message);
     }
     message.note = envelope;
     if (context instanceof ForeignCall) {
-      this.answer(context, message, trace);
+      context.uplink.outbound.answer(context, message, trace);
+      if (message.receivedCount > 0) this.releaseLater(handlesOf(message));
       return;
     }
-    const isForeign = envelope !== null && envelope.senderNumber !== DRIVER_NUMBER;
-    const uplink = isForeign ? this.attachment.uplinks.of(envelope.senderNumber) : undefined;
+    const { senderNumber } = envelope;
+    const isForeign = senderNumber !== DRIVER_NUMBER;
+    const uplink = isForeign ? this.attachment.uplinks.of(senderNumber) : undefined;
     if (uplink === undefined) this.ignore(message, trace);
     else uplink.outbound.carry(this, message, trace, context === INBOX ? this.farName : null);
   }
 
-  // hot
-  private answer(call: ForeignCall, message: CarriedMessage, trace: Trace): void {
-    if (message.note !== null) {
-      call.uplink.outbound.answer(call, message, trace);
-      if (message.receivedCount > 0) this.releaseLater(handlesOf(message));
-      return;
-    }
-    call.unanswered();
-    this.ignore(message, trace);
+  protected reject({ context }: StandInNode, message: CarriedMessage, trace: Trace): void {
+    if (context instanceof ForeignCall) context.unanswered();
+    if (this.host.incoming.fault === IncomingFault.Denied) this.denied(message, trace);
+    else this.ignore(message, trace);
   }
 
-  /** Whether the policy denies a message of a native peer, which nobody has checked before. Then it has ended. */
-  private denies(
-    node: StandInNode,
-    message: CarriedMessage,
-    trace: Trace,
-    { header, senderNumber }: Envelope,
-  ): boolean {
+  private denied(message: CarriedMessage, trace: Trace): void {
     const { attachment } = this;
-    const { registry, settings } = attachment.driver;
-    const sender = registry.numbered.get(senderNumber);
-    const facet = sender === undefined ? null : this.facetFor(sender, node);
-    if (sender === undefined || facet === null || facet.check(header)) return false;
-    const why = reportDenial(settings, sender, facet, header);
-    if (node.context instanceof ForeignCall) node.context.unanswered();
+    const { directory, incoming } = this.host;
+    const { header, senderNumber } = incoming.envelope;
+    const sender = directory.numbered.get(senderNumber)!;
+    const why = reportDenial(attachment.driver.settings, sender, incoming.denying!, header);
     const parcel = new Parcel(contentsOf(message, trace, this.peer, sender));
     attachment.defer(() => attachment.refuseParcel(parcel, ErrorName.AccessDenied, why));
-    return true;
   }
 
-  /** The part of the policy that each message of `sender` to this node must still pass. */
-  protected abstract facetFor(sender: Connection, node: StandInNode): Facet | null;
-
-  nodeReleased(handle: Handle<StandInHandleContext>): void {
-    const { context } = handle;
-    if (context instanceof Destination) this.routeReleased(context);
-    else context?.lost(handle);
+  nodeReleased(handle: HeldHandle): void {
+    handle.context?.lost(handle);
   }
 
   handleReleased(node: StandInNode): void {
@@ -112,9 +106,6 @@ export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleC
   replySettled(): void {
     this.owedReplies--;
   }
-
-  /** The handle to this destination is dead. */
-  protected abstract routeReleased(route: Destination): void;
 
   /** No handle to this node is left. */
   protected abstract nodeAbandoned(node: StandInNode): void;
@@ -132,6 +123,8 @@ export abstract class StandIn implements Sink<StandInNodeContext, StandInHandleC
     if (message.receivedCount > 0) this.releaseLater(handlesOf(message));
   }
 }
+
+const place = openPlace(HandleRule.LastOwn);
 
 const NO_BYTES = new Uint8Array(0);
 

@@ -19,8 +19,16 @@ import { RawClient } from '../support/raw-client.js';
 const LEGACY = 'org.example.Legacy';
 const NATIVE = 'org.example.Native';
 const STARTING = 'org.example.Starting';
+const MAPPED = 'org.example.Mapped';
 const IFACE = 'org.example.Test';
 const DRIVER = 'org.freedesktop.DBus';
+const MAPPING = `
+service: Mapped
+bus: session
+names: { ${MAPPED}: thing }
+objects: { thing: { path: /, interfaces: [${IFACE}] } }
+interfaces: { ${IFACE}: {} }
+`;
 /** Field code 200, a UINT32. */
 const UNKNOWN_FIELD = [200, 1, 0x75, 0, 1, 2, 3, 4];
 
@@ -140,10 +148,12 @@ describe.each([1, 2])('on a bus with %i host(s)', (hosts) => {
       <policy context="default"><allow user="*"/><allow own="*"/>
       <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/></policy></busconfig>`,
     );
-    bridge = await BusWithHosts.start(hosts, ['--config', config]);
+    const mapping = joinPath(data, 'mapped.yaml');
+    writeFileSync(mapping, MAPPING);
+    bridge = await BusWithHosts.start(hosts, ['--config', config, '--mapping', mapping]);
     bystander = RawClient.open(bridge.address);
     victim = RawClient.open(bridge.address);
-    victim.callBus('RequestName', 'su', [LEGACY, 0]);
+    for (const name of [LEGACY, MAPPED]) victim.callBus('RequestName', 'su', [name, 0]);
     native = await join({ address: bridge.address });
     const note = (member: string) => (_value: unknown, call: { sender: string | undefined }) => {
       heard.push({ member, sender: call.sender });
@@ -215,6 +225,24 @@ describe.each([1, 2])('on a bus with %i host(s)', (hosts) => {
       expect(between).toMatchObject(isRight(type, forgery[0]) ? [sound] : []);
       expectPeace();
     });
+  });
+
+  test.each(CASES)('an object of a client, by way of a mapping: $title', async (row) => {
+    const { type, forgery } = row;
+    await mark(MAPPED);
+    const handle = target.use();
+    sendRaw(handle, forged(type, forgery, cast(victim.uniqueName), { destination: MAPPED }));
+    await mark(MAPPED);
+    victim.receive(({ member }) => member === 'Marker');
+    const between: unknown[] = [];
+    for (let message = victim.receive(); message.member !== 'Marker'; message = victim.receive())
+      between.push(message);
+    /* the mapping says to whom it goes, whatever the message says */
+    const isForObject = ['it is for a bystander', 'it is for nobody'].includes(forgery[0]);
+    const sound = { type, member: 'Forged', sender: attacker.uniqueName, destination: MAPPED };
+    const passes = isRight(type, isForObject ? 'nothing forged' : forgery[0]);
+    expect(between).toMatchObject(passes ? [sound] : []);
+    expectPeace();
   });
 
   test.each(CASES)('where a client on a socket waits for an answer: $title', async (row) => {

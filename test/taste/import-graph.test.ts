@@ -134,7 +134,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'policy',
   ],
   'bridge/registry': ['bridge/wire', 'bus1-core', 'policy'],
-  'bridge/peer': ['bridge/registry', 'bridge/wire', 'bus1-core'],
+  'bridge/peer': ['bridge/registry', 'bridge/wire', 'bus1-core', 'policy'],
   'bridge/driver': ['bridge/peer', 'bridge/registry', 'bridge/wire', 'bus1-core', 'policy'],
   'bridge/activation': [
     'bridge/driver',
