@@ -1,14 +1,13 @@
-import type { ArrivedMessage } from './contexts.js';
-import { arrivalOf, Control, encode, readControl } from '#bridge/registry/control-message.js';
+import type { OwnHandle } from './contexts.js';
+import { Control, encode } from '#bridge/registry/control-message.js';
 import { parseBusName } from '#bridge/wire/names.js';
 import { Capability } from './capability.js';
 import { SYNC_TIMEOUT_MS } from './calls.js';
 import type { DriverClient } from './driver-client.js';
-import { DBusError, ErrorName } from './errors.js';
 import { HeldHandle } from './held-handle.js';
 import type { CallOptions } from './interface-description.js';
 import type { Member } from './member.js';
-import { Pending } from './pending.js';
+import { PendingLookup } from './pending-lookup.js';
 
 /** Handles to the owners of names, asked for once and kept until the name is gone. */
 export class KnownNames {
@@ -88,30 +87,17 @@ export class KnownNames {
   }
 }
 
-class PendingName extends Pending<HeldHandle> {
+class PendingName extends PendingLookup<HeldHandle> {
   private readonly names: KnownNames;
-  private readonly name: string;
 
   constructor(member: Member, names: KnownNames, name: string) {
-    super(member);
+    super(member, name);
     this.names = names;
-    this.name = name;
   }
 
-  get what(): string {
-    return `the lookup of the owner of '${this.name}'`;
-  }
-
-  protected read(message: ArrivedMessage): void {
-    const isOfBus = this.member.isOfBus(message.origin);
-    const answer = readControl('lookup', arrivalOf(message), isOfBus);
-    const owner = message.lastReceived;
-    if (answer === undefined || owner === null) {
-      const why = `the name '${this.name}' has no owner, and no service file provides it`;
-      this.error = new DBusError(ErrorName.ServiceUnknown, why);
-      return;
-    }
-    this.value = new HeldHandle(this.member, owner, this.name);
-    this.names.keep(this.name, this.value);
+  protected found(handle: OwnHandle): HeldHandle {
+    const held = new HeldHandle(this.member, handle, this.name);
+    this.names.keep(this.name, held);
+    return held;
   }
 }

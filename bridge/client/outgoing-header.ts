@@ -1,4 +1,4 @@
-import { WireError } from '#bridge/wire/faults.js';
+import { WireError, WireFault } from '#bridge/wire/faults.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { EndianMark, FieldCode, MessageType } from '#bridge/wire/types.js';
 import { ByteWriter } from '#bridge/wire/writer.js';
@@ -131,7 +131,7 @@ function word(writer: ByteWriter, code: number, value: number): void {
 function text(writer: ByteWriter, code: number, type: string, value: string | undefined): void {
   if (value === undefined) return;
   begin(writer, code, type);
-  writer.string(value);
+  if (!writer.string(value)) throw new WireError(WireFault.Utf8, `'${value}'`);
 }
 
 function describe({

@@ -7,6 +7,7 @@ import {
   readControl,
   type FieldsIn,
 } from '#bridge/registry/control-message.js';
+import { ReleaseNameReply, RequestNameReply } from '#bridge/registry/name-queue.js';
 import { codeIn } from './method-call.js';
 import type { ArrivedMessage, HandleContext, NodeContext, OwnNode } from './contexts.js';
 import type { DriverClient } from './driver-client.js';
@@ -23,18 +24,7 @@ export interface NameFlags {
   readonly doNotQueue?: boolean | undefined;
 }
 
-/** Results of RequestName: the values of the D-Bus Specification. */
-export const RequestNameReply = {
-  PrimaryOwner: 1,
-  InQueue: 2,
-  Exists: 3,
-  AlreadyOwner: 4,
-} as const;
-export type RequestNameReply = (typeof RequestNameReply)[keyof typeof RequestNameReply];
-
-/** Results of ReleaseName: the values of the D-Bus Specification. */
-export const ReleaseNameReply = { Released: 1, NonExistent: 2, NotOwner: 3 } as const;
-export type ReleaseNameReply = (typeof ReleaseNameReply)[keyof typeof ReleaseNameReply];
+export { ReleaseNameReply, RequestNameReply };
 
 /** The names that this process has requested. Each has a node, at which messages to the name arrive. */
 export class OwnNames {

@@ -8,6 +8,7 @@ export const RequestNameFlag = {
   DoNotQueue: 0x4,
 } as const;
 
+/** Results of RequestName: the values of the D-Bus Specification. */
 export const RequestNameReply = {
   PrimaryOwner: 1,
   InQueue: 2,
@@ -16,6 +17,7 @@ export const RequestNameReply = {
 } as const;
 export type RequestNameReply = (typeof RequestNameReply)[keyof typeof RequestNameReply];
 
+/** Results of ReleaseName: the values of the D-Bus Specification. */
 export const ReleaseNameReply = {
   Released: 1,
   NonExistent: 2,

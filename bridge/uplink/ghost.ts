@@ -5,8 +5,7 @@ import { Destination, Destinations } from '#bridge/host/destinations.js';
 import { INBOX, NAME_NODE } from '#bridge/host/node-contexts.js';
 import { reportDenial } from '#bridge/driver/report-denial.js';
 import { headerText } from '#bridge/wire/header-text.js';
-import { NOBODY } from '#bridge/registry/connection.js';
-import { Connection, type Credentials } from '#bridge/registry/connection.js';
+import { Connection, NO_FIGURES, NOBODY, type Credentials } from '#bridge/registry/connection.js';
 import { numberOfName, type Envelope } from '#bridge/registry/envelope.js';
 import { RequestNameFlag } from '#bridge/registry/name-queue.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -18,20 +17,6 @@ import { ForeignCall } from './foreign-call.js';
 import { processText } from './process-text.js';
 import { StandIn, type StandInNode } from './stand-in.js';
 import type { Uplink } from './uplink.js';
-
-const NO_FIGURES = {
-  incomingMessages: 0,
-  incomingBytes: 0,
-  outgoingMessages: 0,
-  outgoingBytes: 0,
-  waitingIncomingBytes: 0,
-  waitingIncomingDescriptors: 0,
-  waitingOutgoingMessages: 0,
-  waitingOutgoingBytes: 0,
-  waitingOutgoingDescriptors: 0,
-  peakOutgoingBytes: 0,
-  pendingCalls: 0,
-} as const;
 
 /** One connection of the other bus as a connection of the bridge, with a unique name and credentials of its own. */
 export class Ghost extends StandIn {

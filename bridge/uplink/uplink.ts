@@ -166,28 +166,14 @@ export class Uplink implements LinkEvents {
    */
   hearOut(farName: string, done: () => void): void {
     if (this.inbound.isStuck || this.link?.isReady !== true) return done();
-    let isDone = false;
-    const once = (): void => {
-      if (isDone) return;
-      isDone = true;
-      cancel();
-      done();
-    };
-    const cancel = this.inbound.whenStuck(once);
+    const once = this.orStuck(done);
     this.link.call('GetId', '', [], () => this.inbound.whenDrained(farName, once));
   }
 
   /** Calls back when the other bus has processed everything that the client, if it reads, has sent so far. */
   whenPassedOn(done: () => void): void {
     if (this.inbound.isStuck) return done();
-    let isDone = false;
-    const once = (): void => {
-      if (isDone) return;
-      isDone = true;
-      cancel();
-      done();
-    };
-    const cancel = this.inbound.whenStuck(once);
+    const once = this.orStuck(done);
     this.whenReady((link) => {
       if (link === undefined) return once();
       /* what waits for the connection to be ready goes out first */
@@ -213,6 +199,19 @@ export class Uplink implements LinkEvents {
   lostName({ bytes, start, end }: MessageHeader): void {
     const [name] = decodeMessage(bytes.slice(start, end)).body;
     if (this.claims.has(String(name))) this.attachment.exports.lost(this, String(name));
+  }
+
+  /** Calls `done` when it is called itself, or once the client does not read. */
+  private orStuck(done: () => void): () => void {
+    let isDone = false;
+    const once = (): void => {
+      if (isDone) return;
+      isDone = true;
+      cancel();
+      done();
+    };
+    const cancel = this.inbound.whenStuck(once);
+    return once;
   }
 
   private fail(failure: UplinkFailure): void {

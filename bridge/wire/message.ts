@@ -1,11 +1,11 @@
 import { validateBody } from './body.js';
 import { WireError } from './faults.js';
 import { MessageHeader } from './header.js';
-import { Marshaller } from './marshal.js';
-import { signatureTypes, singleType } from './signature.js';
+import { encoder, type Marshaller } from './marshal.js';
+import { singleType } from './signature.js';
 import { EndianMark, FieldCode } from './types.js';
 import { decodeBody } from './unmarshal.js';
-import { ByteWriter } from './writer.js';
+import type { ByteWriter } from './writer.js';
 
 /** The header of a message in JavaScript terms. `type` is a {@link MessageType}, `flags` are bits. */
 export interface MessageFields {
@@ -64,20 +64,19 @@ export function encodeMessage(
   body: readonly unknown[] | Uint8Array = [],
   littleEndian = true,
 ): Uint8Array {
-  const writer = new ByteWriter(littleEndian);
-  writeHeader(writer, fields);
+  const { writer, marshaller } = encoder.start(littleEndian);
+  writeHeader(writer, marshaller, fields);
   const bodyStart = writer.position;
-  if (body instanceof Uint8Array) writer.bytes(body);
-  else new Marshaller(writer).arguments(signatureTypes(fields.signature ?? ''), body);
+  if (body instanceof Uint8Array) writer.copy(body);
+  else marshaller.arguments(fields.signature ?? '', body);
   writer.patchUint32(4, writer.position - bodyStart);
-  const bytes = writer.written();
+  const bytes = writer.take();
   const header = scanned(bytes);
   if (body instanceof Uint8Array) throwFault(validateBody(header));
   return bytes;
 }
 
-function writeHeader(writer: ByteWriter, fields: MessageFields): void {
-  const marshaller = new Marshaller(writer);
+function writeHeader(writer: ByteWriter, marshaller: Marshaller, fields: MessageFields): void {
   writer.uint8(writer.littleEndian ? EndianMark.Little : EndianMark.Big);
   marshaller.named('type', BYTE, fields.type);
   marshaller.named('flags', BYTE, fields.flags ?? 0);

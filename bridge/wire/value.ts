@@ -2,27 +2,40 @@ import { WireFault } from './faults.js';
 import { ARRAY_MAX_BYTES, CONTAINER_DEPTH_MAX } from './limits.js';
 import { isObjectPathBytes } from './names.js';
 import type { CompleteType } from './signature.js';
-import { lookupSignature } from './signature.js';
+import { lookupSignature, singleType } from './signature.js';
 import { signatureFault } from './signature-syntax.js';
 import { TypeCode } from './types.js';
 import { isUtf8 } from './utf8.js';
 
+const BYTE = singleType('y');
+
 /**
- * Checks marshalled values: D-Bus Specification, "Marshaling (Wire Format)". One instance serves all
- * messages, one after the other. Methods return the position after what they checked, or a negated
+ * Checks marshalled values: D-Bus Specification, "Marshaling (Wire Format)". An instance checks
+ * one message after the other. Methods return the position after what they checked, or a negated
  * {@link WireFault}. Nothing outside the bounds given to `open` is read.
  */
 export class ValueValidator {
+  /** where the text is that `string` has passed last */
+  textStart = 0;
+  /** where the array ends that `arrayStart` has passed last */
+  arrayEnd = 0;
+  /** what is in the variant that `variantStart` has passed last */
+  variantType: CompleteType = BYTE;
   private bytes: Uint8Array = new Uint8Array(0);
   private view: DataView = new DataView(new ArrayBuffer(0));
   private base = 0;
   private end = 0;
   private littleEndian = true;
 
-  /** `base`: the start of the message, which alignment counts from. `end`: the first byte after. */
+  /**
+   * `view` spans the same memory as `bytes`. `base`: the start of the message, which alignment counts from. `end`: the
+   * first byte after.
+   */
   open(bytes: Uint8Array, view: DataView, base: number, end: number, littleEndian: boolean): void {
-    this.bytes = bytes;
-    this.view = view;
+    if (this.bytes !== bytes) {
+      this.bytes = bytes;
+      this.view = view;
+    }
     this.base = base;
     this.end = end;
     this.littleEndian = littleEndian;
@@ -62,6 +75,12 @@ export class ValueValidator {
 
   /** A variant at `depth`: its signature and its value. */
   variant(position: number, depth: number): number {
+    const value = this.variantStart(position);
+    return value < 0 ? value : this.value(this.variantType, value, depth + 1);
+  }
+
+  /** The signature of a variant. */
+  variantStart(position: number): number {
     const { bytes, end } = this;
     if (position >= end) return -WireFault.OutOfBounds;
     const length = bytes[position];
@@ -71,10 +90,11 @@ export class ValueValidator {
     if (signature === undefined) return -signatureFault(bytes, position + 1, length);
     if (bytes[nul] !== 0) return -WireFault.NotTerminated;
     if (signature.types.length !== 1) return -WireFault.SignatureNotSingle;
-    return this.value(signature.types[0], nul + 1, depth + 1);
+    this.variantType = signature.types[0];
+    return nul + 1;
   }
 
-  private fixed(type: CompleteType, position: number): number {
+  fixed(type: CompleteType, position: number): number {
     const size = type.fixedSize;
     const p = this.pad(position, size);
     if (p < 0) return p;
@@ -85,12 +105,13 @@ export class ValueValidator {
     return p + size;
   }
 
-  private string(code: number, position: number): number {
+  string(code: number, position: number): number {
     const p = this.pad(position, 4);
     if (p < 0) return p;
     if (this.end - p < 4) return -WireFault.OutOfBounds;
     const length = this.view.getUint32(p, this.littleEndian);
     const text = p + 4;
+    this.textStart = text;
     if (length >= this.end - text) return -WireFault.OutOfBounds;
     if (this.bytes[text + length] !== 0) return -WireFault.NotTerminated;
     if (code === TypeCode.String) {
@@ -101,7 +122,7 @@ export class ValueValidator {
     return text + length + 1;
   }
 
-  private signature(position: number): number {
+  signature(position: number): number {
     const { bytes, end } = this;
     if (position >= end) return -WireFault.OutOfBounds;
     const length = bytes[position];
@@ -113,15 +134,9 @@ export class ValueValidator {
   }
 
   private array(element: CompleteType, position: number, depth: number): number {
-    let p = this.pad(position, 4);
+    let p = this.arrayStart(element, position);
     if (p < 0) return p;
-    if (this.end - p < 4) return -WireFault.OutOfBounds;
-    const length = this.view.getUint32(p, this.littleEndian);
-    if (length > ARRAY_MAX_BYTES) return -WireFault.ArrayTooLong;
-    p = this.pad(p + 4, element.alignment);
-    if (p < 0) return p;
-    if (length > this.end - p) return -WireFault.OutOfBounds;
-    const arrayEnd = p + length;
+    const { arrayEnd } = this;
     if (element.fixedSize > 0) return this.fixedElements(element, p, arrayEnd);
     while (p < arrayEnd) {
       p = this.value(element, p, depth + 1);
@@ -130,8 +145,22 @@ export class ValueValidator {
     return p === arrayEnd ? p : -WireFault.ArrayLength;
   }
 
+  /** The length of an array, and the padding before its elements. */
+  arrayStart(element: CompleteType, position: number): number {
+    let p = this.pad(position, 4);
+    if (p < 0) return p;
+    if (this.end - p < 4) return -WireFault.OutOfBounds;
+    const length = this.view.getUint32(p, this.littleEndian);
+    if (length > ARRAY_MAX_BYTES) return -WireFault.ArrayTooLong;
+    p = this.pad(p + 4, element.alignment);
+    if (p < 0) return p;
+    if (length > this.end - p) return -WireFault.OutOfBounds;
+    this.arrayEnd = p + length;
+    return p;
+  }
+
   /** Only booleans can have a wrong value; of other types, only the length of the array is checked. */
-  private fixedElements(element: CompleteType, start: number, arrayEnd: number): number {
+  fixedElements(element: CompleteType, start: number, arrayEnd: number): number {
     if (((arrayEnd - start) & (element.fixedSize - 1)) !== 0) return -WireFault.ArrayLength;
     if (element.code === TypeCode.Boolean) {
       for (let p = start; p < arrayEnd; p += 4) {
@@ -141,7 +170,7 @@ export class ValueValidator {
     return arrayEnd;
   }
 
-  private pad(position: number, alignment: number): number {
+  pad(position: number, alignment: number): number {
     const aligned = this.base + ((position - this.base + alignment - 1) & -alignment);
     if (aligned > this.end) return -WireFault.OutOfBounds;
     for (let p = position; p < aligned; p++) {

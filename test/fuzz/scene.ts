@@ -124,7 +124,7 @@ export class Scene {
   }
 
   status(): Promise<BusStatus> {
-    return busStatus(this.address) as Promise<BusStatus>;
+    return busStatus(this.address);
   }
 
   /** What is wrong now that all attackers have gone; undefined: nothing. Waits for what is still being put away. */

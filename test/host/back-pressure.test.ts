@@ -5,25 +5,16 @@ import { closeSync, openSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import { RawClient } from '../support/raw-client.js';
+import type { RawClient } from '../support/raw-client.js';
 import { Bystanders, busFigures, connectionFigures, WatchedBus } from './watched-bus.js';
 
 const MIB = 1024 * 1024;
 
 let bus: WatchedBus;
-let clients: RawClient[] = [];
 
-function open(): RawClient {
-  const client = RawClient.open(bus.address);
-  clients.push(client);
-  return client;
-}
+const open = (): RawClient => bus.open();
 
-afterEach(async () => {
-  for (const client of clients) client.close();
-  clients = [];
-  await bus.stop();
-});
+afterEach(() => bus.stop());
 
 interface Batch {
   bytes: Uint8Array;

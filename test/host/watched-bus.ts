@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ROOT } from '../support/bus-command.js';
 import { type RunningBus, output, sessionConfig, start, startBus } from '../support/bus.js';
 import type { Program } from '../support/process.js';
-import type { RawClient } from '../support/raw-client.js';
+import { RawClient } from '../support/raw-client.js';
 import type { Variant } from '#bridge/wire/types.js';
 
 export interface LogLine {
@@ -20,6 +20,7 @@ export interface LogLine {
 /** A bus whose log and figures are looked at. */
 export class WatchedBus {
   readonly bus: RunningBus;
+  readonly #clients: RawClient[] = [];
 
   private constructor(bus: RunningBus) {
     this.bus = bus;
@@ -42,6 +43,13 @@ export class WatchedBus {
 
   get address(): string {
     return this.bus.address;
+  }
+
+  /** A client that is closed with the bus. */
+  open(): RawClient {
+    const client = RawClient.open(this.address);
+    this.#clients.push(client);
+    return client;
   }
 
   /** What the bus has logged so far. */
@@ -87,6 +95,7 @@ export class WatchedBus {
   }
 
   stop(): Promise<void> {
+    for (const client of this.#clients.splice(0)) client.close();
     return this.bus.stop();
   }
 }

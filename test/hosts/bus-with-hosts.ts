@@ -4,32 +4,13 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import type { BusStatus } from '#bridge/driver/status-json.js';
+import type { HostStatus } from '#bridge/registry/host-report.js';
 import { openFolder, ROOT } from '../support/bus-command.js';
 import { cleanEnvironment } from '../support/bus.js';
 import { killAtExit, output, type Environment } from '../support/process.js';
 
-export interface HostStatus {
-  readonly process: number;
-  readonly pid: number;
-  readonly connections: number;
-  readonly peers: number;
-  readonly nodes: number;
-  readonly handles: number;
-  readonly channels: number;
-  readonly messages: number;
-  readonly facetsCompiled: number;
-  readonly facetChecks: number;
-}
-
-export interface BusStatus {
-  readonly authority: HostStatus;
-  readonly hosts: readonly HostStatus[];
-  readonly natives: readonly {
-    readonly name: string;
-    readonly process: number;
-    readonly pid: number;
-  }[];
-}
+export type { BusStatus, HostStatus };
 
 const PROGRAM = join(ROOT, 'dist/bridge/cli/bus1-bridge.js');
 

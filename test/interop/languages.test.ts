@@ -10,7 +10,12 @@ import {
   startBus,
 } from '../support/bus.js';
 import { connect } from '../support/names.js';
-import { startPythonService, testPythonChecks } from '../support/python.js';
+import {
+  CHECKS,
+  startPythonService,
+  testPythonChecks,
+  WITH_DESCRIPTORS,
+} from '../support/python.js';
 import type { Program } from '../support/process.js';
 import { PYTHON } from '../support/software.js';
 import {
@@ -20,24 +25,6 @@ import {
   REFUSED,
   startDbusNextService,
 } from './dbus-next-service.js';
-
-const CHECKS = [
-  'every basic type survives an echo',
-  'containers survive an echo',
-  'arguments and a result have the types of the interface',
-  'an error has its name and its text',
-  'an unknown method is an error',
-  'a signal reaches its subscriber',
-  'properties are read, listed, set, and announced',
-  'a read-only property cannot be set',
-  'introspection describes the interface',
-  'eight MiB go there and back',
-  'a hundred calls are outstanding at once',
-];
-const DESCRIPTOR_CHECKS = [
-  'a descriptor goes to the service',
-  'a descriptor comes from the service',
-];
 
 const PYTHON_LIBRARIES = [
   needs(PYTHON, 'python3'),
@@ -71,8 +58,7 @@ describeWith(PYTHON_LIBRARIES, 'services in Python', () => {
     });
 
     describe.each(CLIENTS)('used by $library', (client) => {
-      const checks = [...CHECKS, ...DESCRIPTOR_CHECKS];
-      testPythonChecks(checks, client.script, [name, 'descriptors'], () => bus.env);
+      testPythonChecks(WITH_DESCRIPTORS, client.script, [name, 'descriptors'], () => bus.env);
     });
     describe('used by dbus-next', () => {
       testDbusNextClient(name);

@@ -6,26 +6,17 @@ import { allocateBytes, closeFd, MessageSender, socketPair } from '#core/linux/i
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { ROOT } from '../support/bus-command.js';
-import { RawClient } from '../support/raw-client.js';
+import type { RawClient } from '../support/raw-client.js';
 import { describeWith, needs } from '../support/software.js';
 import { connectionFigures, WatchedBus } from '../host/watched-bus.js';
 
 const MIB = 1024 * 1024;
 
 let bus: WatchedBus;
-let clients: RawClient[] = [];
 
-function open(): RawClient {
-  const client = RawClient.open(bus.address);
-  clients.push(client);
-  return client;
-}
+const open = (): RawClient => bus.open();
 
-afterEach(async () => {
-  for (const client of clients) client.close();
-  clients = [];
-  await bus.stop();
-});
+afterEach(() => bus.stop());
 
 const isAsk = ({ member }: { member?: string | undefined }): boolean => member === 'Ask';
 

@@ -6,6 +6,26 @@ import { PYTHON } from './software.js';
 
 const FOLDER = join(ROOT, 'test/interop/python');
 
+/** What the clients of test/interop/python check, and what they check of services that pass descriptors. */
+export const CHECKS = [
+  'every basic type survives an echo',
+  'containers survive an echo',
+  'arguments and a result have the types of the interface',
+  'an error has its name and its text',
+  'an unknown method is an error',
+  'a signal reaches its subscriber',
+  'properties are read, listed, set, and announced',
+  'a read-only property cannot be set',
+  'introspection describes the interface',
+  'eight MiB go there and back',
+  'a hundred calls are outstanding at once',
+];
+export const WITH_DESCRIPTORS = [
+  ...CHECKS,
+  'a descriptor goes to the service',
+  'a descriptor comes from the service',
+];
+
 /** Runs a program of test/interop/python to its end; throws unless it exits with 0. */
 async function runPython(script: string, args: readonly string[], env: Environment) {
   const result = await run(PYTHON, [join(FOLDER, script), ...args], { env });

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import * as vitest from 'vitest';
+import { isExecutable } from '#bridge/bench/running-bus.js';
 
 /** Software that a test drives and that may be absent. */
 export interface Software {
@@ -54,15 +55,6 @@ export function describeWith(software: readonly Software[], name: string, body: 
 /** Ends the running test as skipped, with a reason that the report shows. */
 export function skipBecause(context: vitest.TestContext, reason: string): never {
   context.skip(reason);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** What GObject introspection knows of a library (g-ir-compiler(1)), and the Debian package that has it. */

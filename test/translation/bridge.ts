@@ -6,6 +6,7 @@ import {
   Capability,
   join,
   type Bus,
+  type InterfaceDescription,
   type Reply,
   type Signal,
   type Variant,
@@ -19,6 +20,14 @@ import { mockCommand } from '../mappings/sources.js';
 type Environment = Readonly<Record<string, string>>;
 
 const COMMAND = joinPath(ROOT, 'dist/bridge/cli/bus1-bridge.js');
+
+/** Of a native peer that another one gives its handles to. */
+export const KEEPER: InterfaceDescription = {
+  name: 'org.example.Keeper',
+  methods: { Keep: { in: 'o', out: '' } },
+  properties: {},
+  signals: {},
+};
 
 export class Bridge {
   readonly address: string;

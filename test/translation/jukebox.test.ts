@@ -1,30 +1,16 @@
 // A native peer works with capabilities where a legacy program works with strings, on the same service.
 import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  Capability,
-  implement,
-  type Bus,
-  type InterfaceDescription,
-  type Signal,
-} from '#bridge/client/index.js';
+import { Capability, implement, type Bus, type Signal } from '#bridge/client/index.js';
 import { connect, watchNames } from '../support/names.js';
 import { start } from '../support/process.js';
-import { Bridge, call, gone, legacyCall } from './bridge.js';
+import { Bridge, call, gone, KEEPER, legacyCall } from './bridge.js';
 import { figuresAtRest } from './figures.js';
 import { Jukebox, LISTENER, NAME, PATH, trackPath } from './jukebox.js';
 
 const PLAYER = 'org.example.Player1';
 const PROPERTIES = 'org.freedesktop.DBus.Properties';
 const ERROR = 'org.freedesktop.DBus.Error';
-
-/** Of a native peer that another one gives its handles to. */
-const KEEPER: InterfaceDescription = {
-  name: 'org.example.Keeper',
-  methods: { Keep: { in: 'o', out: '' } },
-  properties: {},
-  signals: {},
-};
 
 let bridge: Bridge;
 let service: Jukebox;

@@ -1,28 +1,15 @@
 // Signals that a service sends before anybody could ask for them wait for whoever was given the object.
 import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  Capability,
-  implement,
-  type Bus,
-  type InterfaceDescription,
-} from '#bridge/client/index.js';
+import { Capability, implement, type Bus } from '#bridge/client/index.js';
 import { watchNames } from '../support/names.js';
-import { Bridge, call, gone, listenTo } from './bridge.js';
+import { Bridge, call, gone, KEEPER, listenTo } from './bridge.js';
 import { Desk, NAME, PATH, REQUEST } from './desk.js';
 import { figuresAtRest } from './figures.js';
 
 const ASK = 'org.example.Desk.Ask';
 const PING = 'org.freedesktop.DBus.Peer.Ping';
 const ERROR = 'org.freedesktop.DBus.Error';
-
-/** Of a native peer that another one gives its handles to. */
-const KEEPER: InterfaceDescription = {
-  name: 'org.example.Keeper',
-  methods: { Keep: { in: 'o', out: '' } },
-  properties: {},
-  signals: {},
-};
 
 let bridge: Bridge;
 let desk: Desk;

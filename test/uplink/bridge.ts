@@ -1,6 +1,7 @@
 // `bus1-bridge attach` as a program of its own, as users run it.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { UplinkStatus } from '#bridge/uplink/uplink-interface.js';
 import { ROOT, openFolder } from '../support/bus-command.js';
 import { cleanEnvironment, output, sessionConfig } from '../support/bus.js';
 import { type Environment, type Program, start } from '../support/process.js';
@@ -16,25 +17,6 @@ export interface BridgeOptions {
   readonly services?: readonly Service[];
   /** elements of the configuration, behind those that let everybody do everything */
   readonly policy?: string;
-}
-
-/** What the driver method org.bus1.Uplink.Status returns. */
-export interface BridgeStatus {
-  readonly isUp: boolean;
-  readonly imports: readonly string[];
-  readonly exports: readonly string[];
-  readonly imported: readonly {
-    readonly name: string;
-    readonly far: string;
-    readonly here: string;
-  }[];
-  readonly exported: readonly {
-    readonly name: string;
-    readonly owner: string;
-    readonly isClaimed: boolean;
-  }[];
-  readonly uplinks: number;
-  readonly ghosts: number;
 }
 
 export class Bridge {
@@ -86,7 +68,7 @@ export class Bridge {
     return output('gdbus', words, { env: this.env });
   }
 
-  async status(): Promise<BridgeStatus> {
+  async status(): Promise<UplinkStatus> {
     const [, json] = /^\('(.*)',\)\s*$/su.exec(await this.uplink('Status')) ?? [];
     return JSON.parse(json ?? 'null');
   }

@@ -4,26 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../support/bus-command.js';
 import { describeWith, needs, needsPythonModule, output, run } from '../support/bus.js';
 import type { Environment, Program } from '../support/process.js';
-import { startPythonService, testPythonChecks } from '../support/python.js';
+import { startPythonService, testPythonChecks, WITH_DESCRIPTORS } from '../support/python.js';
 import { PYTHON } from '../support/software.js';
 import { Bridge } from './bridge.js';
 import { OLD_BUSES, OLD_BUS_SOFTWARE, OldBus } from './old-bus.js';
 
-const CHECKS = [
-  'every basic type survives an echo',
-  'containers survive an echo',
-  'arguments and a result have the types of the interface',
-  'an error has its name and its text',
-  'an unknown method is an error',
-  'a signal reaches its subscriber',
-  'properties are read, listed, set, and announced',
-  'a read-only property cannot be set',
-  'introspection describes the interface',
-  'eight MiB go there and back',
-  'a hundred calls are outstanding at once',
-  'a descriptor goes to the service',
-  'a descriptor comes from the service',
-];
 const CLIENTS = [
   { library: 'libdbus', script: 'client_libdbus.py' },
   { library: 'GDBus', script: 'client_gdbus.py' },
@@ -86,14 +71,14 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
     describe.each(CLIENTS)(
       'a service of the old bus, used behind the bridge by $library',
       ({ script }) => {
-        testPythonChecks(CHECKS, script, [OLD_NAME, 'descriptors'], () => bridge.env);
+        testPythonChecks(WITH_DESCRIPTORS, script, [OLD_NAME, 'descriptors'], () => bridge.env);
       },
     );
 
     describe.each(CLIENTS)(
       'a service behind the bridge, used from the old bus by $library',
       ({ script }) => {
-        testPythonChecks(CHECKS, script, [NEW_NAME, 'descriptors'], () => old.env);
+        testPythonChecks(WITH_DESCRIPTORS, script, [NEW_NAME, 'descriptors'], () => old.env);
       },
     );
 

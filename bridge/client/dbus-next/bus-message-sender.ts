@@ -9,7 +9,7 @@ import type { Member } from '#bridge/client/member.js';
 import { OutgoingHeader } from '#bridge/client/outgoing-header.js';
 import { secondTry } from '#bridge/registry/second-try.js';
 import { failureOf, type Unsent } from '#bridge/registry/send-failure.js';
-import { MESSAGE_MAX_BYTES } from '#bridge/wire/limits.js';
+import { WireError, WireFault } from '#bridge/wire/faults.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { library, type BusMessage } from './library.js';
 import type { PendingMessage } from './pending-message.js';
@@ -44,14 +44,12 @@ export class BusMessageSender extends Calls {
   /** The body of a message, valid until the next one is encoded. @throws Error if it does not fit its signature */
   encode({ signature = '', body = [] }: BusMessage): Body {
     const { values } = this;
-    values.write(signature, body);
-    const { bytes, length, descriptors } = values;
-    if (length > MESSAGE_MAX_BYTES) {
-      throw new library.DBusError(
-        ErrorName.LimitsExceeded,
-        `the body of ${length} bytes exceeds the limit of 128 MiB`,
-      );
+    try {
+      values.write(signature, body);
+    } catch (error) {
+      throw sayLimit(error);
     }
+    const { bytes, length, descriptors } = values;
     if (descriptors.length === 0) return { bytes, length, descriptors: null };
     if (!this.takesDescriptors) {
       const how = 'open the bus with { negotiateUnixFd: true }';
@@ -140,6 +138,13 @@ export class BusMessageSender extends Calls {
     if (status !== SendStatus.OverQuota) return status;
     return secondTry(home.peer, handle, outgoing, home);
   }
+}
+
+/** dbus-next knows the errors of a bus only. */
+function sayLimit(error: unknown): unknown {
+  if (!(error instanceof WireError) || error.code !== WireFault.MessageTooLong) return error;
+  const text = 'the body exceeds the limit of 128 MiB';
+  return new library.DBusError(ErrorName.LimitsExceeded, text);
 }
 
 function refusal(status: Unsent, member = 'a message'): Error {

@@ -1,10 +1,8 @@
-import type { ArrivedMessage } from '#bridge/client/contexts.js';
+import type { OwnHandle } from '#bridge/client/contexts.js';
 import type { DriverClient } from '#bridge/client/driver-client.js';
-import { DBusError, ErrorName } from '#bridge/client/errors.js';
 import { HeldHandle } from '#bridge/client/held-handle.js';
-import type { Member } from '#bridge/client/member.js';
-import { Pending } from '#bridge/client/pending.js';
-import { arrivalOf, Control, encode, readControl } from '#bridge/registry/control-message.js';
+import { PendingLookup } from '#bridge/client/pending-lookup.js';
+import { Control, encode } from '#bridge/registry/control-message.js';
 import { uniqueName } from '#bridge/registry/envelope.js';
 
 /** A handle to the owner of a name, or to what starts one. */
@@ -50,28 +48,10 @@ export class Owners {
   }
 }
 
-/** A question for the owner of a name. */
-class PendingOwner extends Pending<Owner> {
-  private readonly name: string;
-
-  constructor(member: Member, name: string) {
-    super(member);
-    this.name = name;
-  }
-
-  get what(): string {
-    return `the lookup of the owner of '${this.name}'`;
-  }
-
-  protected read(message: ArrivedMessage): void {
-    const isOfBus = this.member.isOfBus(message.origin);
-    const answer = readControl('lookup', arrivalOf(message), isOfBus);
-    const owner = message.lastReceived;
-    if (answer === undefined || owner === null) {
-      this.error = new DBusError(ErrorName.ServiceUnknown, `the name '${this.name}' has no owner`);
-      return;
-    }
-    this.value = new Owner(this.member, owner, this.name);
-    if (answer.owner >= 0) this.value.uniqueName = uniqueName(answer.owner);
+class PendingOwner extends PendingLookup<Owner> {
+  protected found(handle: OwnHandle, number: number): Owner {
+    const owner = new Owner(this.member, handle, this.name);
+    if (number >= 0) owner.uniqueName = uniqueName(number);
+    return owner;
   }
 }

@@ -6,28 +6,13 @@ import { implement, join, Variant as NativeVariant } from '#bridge/client/index.
 import { describeWith, needs, needsPythonModule, output, run } from '../../support/bus.js';
 import type { Environment, Program } from '../../support/process.js';
 import { start } from '../../support/process.js';
-import { startPythonService, testPythonChecks } from '../../support/python.js';
+import { startPythonService, testPythonChecks, WITH_DESCRIPTORS } from '../../support/python.js';
 import { PYTHON } from '../../support/software.js';
 import { PLACES, type Bridge } from '../home.js';
 import { openBus, openText, INTERFACE, PATH, serveInterop } from './interop-service.js';
 import { failure, messages, type MessageBus } from './stage.js';
 
 const NAME = 'org.example.Interop.Adapter';
-const CHECKS = [
-  'every basic type survives an echo',
-  'containers survive an echo',
-  'arguments and a result have the types of the interface',
-  'an error has its name and its text',
-  'an unknown method is an error',
-  'a signal reaches its subscriber',
-  'properties are read, listed, set, and announced',
-  'a read-only property cannot be set',
-  'introspection describes the interface',
-  'eight MiB go there and back',
-  'a hundred calls are outstanding at once',
-  'a descriptor goes to the service',
-  'a descriptor comes from the service',
-];
 const PYTHON_LIBRARIES = [
   needs(PYTHON, 'python3'),
   needsPythonModule('dbus', 'python3-dbus'),
@@ -64,7 +49,7 @@ describe.each(PLACES.map((place) => [place.title, place] as const))('%s', (_titl
 
   describeWith(PYTHON_LIBRARIES, 'a service of the adapter', () => {
     describe.each(['client_libdbus.py', 'client_gdbus.py'])('used by %s', (script) => {
-      testPythonChecks(CHECKS, script, [NAME, 'descriptors'], () => env);
+      testPythonChecks(WITH_DESCRIPTORS, script, [NAME, 'descriptors'], () => env);
     });
   });
 
