@@ -12,6 +12,13 @@ export const NewNode = {
 } as const;
 export type NewNode = (typeof NewNode)[keyof typeof NewNode];
 
+/** Memory for one message, which is overwritten by the next one. */
+export interface GatherArea {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
 /**
  * What one `send` puts on each destination: bytes gathered from up to `MAX_PIECES` vectors, copies of handles, and
  * descriptors. An object of this class is filled, sent and filled again: the core keeps no reference to it.
@@ -27,6 +34,8 @@ export class Message<Note = unknown, NodeContext = unknown, HandleContext = unkn
   readonly offsets: number[] = [];
   readonly lengths: number[] = [];
   pieceCount = 0;
+  /** where `multicast` gathers the vectors; null: they stay as they are */
+  readonly area: GatherArea | null;
   /** sum of the vectors' lengths: what is delivered and charged */
   lengthBytes = 0;
 
@@ -60,6 +69,10 @@ export class Message<Note = unknown, NodeContext = unknown, HandleContext = unkn
   /** at the receiver: from this one on, the handles lead to nodes of the process that sent them; 0: all of them do */
   ownFrom = 0;
 
+  constructor(area: GatherArea | null = null) {
+    this.area = area;
+  }
+
   clear(): Message<Note, NodeContext, HandleContext> {
     this.pieceCount = 0;
     this.lengthBytes = 0;
@@ -90,6 +103,26 @@ export class Message<Note = unknown, NodeContext = unknown, HandleContext = unkn
     this.pieces[0] = bytes;
     this.offsets[0] = 0;
     this.lengths[0] = bytes.length;
+  }
+
+  /** Copies the pieces into `area`, if they fit: each of several receivers has only one piece to copy then. */
+  gather(): void {
+    const { area } = this;
+    if (area === null || this.pieceCount < 2 || this.lengthBytes > area.lengthBytes) return;
+    const { bytes, offset } = area;
+    let at = offset;
+    for (let i = 0; i < this.pieceCount; i++) {
+      const piece = this.pieces[i];
+      const from = this.offsets[i];
+      const end = from + this.lengths[i];
+      if (piece === bytes) bytes.copyWithin(at, from, end);
+      else bytes.set(piece.subarray(from, end), at);
+      at += this.lengths[i];
+    }
+    this.pieceCount = 1;
+    this.pieces[0] = bytes;
+    this.offsets[0] = offset;
+    this.lengths[0] = this.lengthBytes;
   }
 
   /** The message consists of these bytes, which its receiver may keep without copying. */

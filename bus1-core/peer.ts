@@ -161,6 +161,7 @@ export class Peer<NodeContext = unknown, HandleContext = unknown> {
     if (!this.holdsTransfers(message)) return SendStatus.BadHandle;
     const charged = payer.chargeAll(handles, count, message);
     if (charged !== SendStatus.Sent) return charged;
+    if (count > 1) message.gather();
     this.domain.begin();
     this.domain.createFor(message, this);
     for (let i = 0; i < count; i++) {

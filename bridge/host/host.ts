@@ -33,7 +33,7 @@ import { LogBudget, type LogFields } from './log-budget.js';
 import { ADMISSION, Lookup } from './node-contexts.js';
 import type { ArrivedMessage, ShimMessage, ShimNode } from './node-contexts.js';
 import { LocalRegistry } from './local-registry.js';
-import type { OutboxShared } from './outbox.js';
+import { gatherArea, type OutboxShared } from './outbox.js';
 import { logAllowed } from './refusals.js';
 import { Poller, type Endpoint } from './poller.js';
 import { RemoteRegistry } from './remote-registry.js';
@@ -85,7 +85,7 @@ export class Host {
   limits: HostOptions['limits'];
 
   /** The one message that is under way, its header, and the descriptors that it claimed. */
-  readonly message: ShimMessage = new Message();
+  readonly message: ShimMessage;
   readonly envelope = new Envelope();
   /** what has arrived last from another process */
   readonly incoming = new Incoming();
@@ -126,11 +126,12 @@ export class Host {
     this.patience = new Patience(options.lookUs);
     this.entrance = new Entrance(this);
     this.arena = new Arena(options.arenaBytes);
+    this.message = new Message(gatherArea(this.arena));
     this.window = new ReceiveWindow(this.arena, () => this.flushAll());
     const { arena, window } = this;
     this.outboxes = { arena, window, large: new LargeBuffers(), sender: new MessageSender() };
     this.grants = new Grants(options.rules);
-    const { domain } = options;
+    const { domain, hostCount = 1 } = options;
     if (domain !== undefined && 'fd' in domain) {
       this.peers = HostDomain.join(this, domain.fd);
       this.registry = new RemoteRegistry(this, this.peers);
@@ -142,7 +143,6 @@ export class Host {
     }
     this.isOccupied = false;
     this.poller.watch({ fd: this.wakeup.fd, readable: () => this.awake() });
-    const { hostCount = 1 } = options;
     if (this.here !== null && hostCount > 1)
       this.entrance.spreader = new Spreader(this, this.here.driver);
     const listen = (): void => {

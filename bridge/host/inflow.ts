@@ -17,8 +17,11 @@ export interface MessageHandler {
   readonly takesMore: boolean;
   /** Input has been read: calls of `message` follow for what is complete. */
   begin(): void;
-  /** One whole message, not checked yet. False: read no further. */
-  message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean;
+  /**
+   * One whole message, not checked yet. `isNext`: the one before lies right before it, as it was. False: read no
+   * further.
+   */
+  message(bytes: Uint8Array, view: DataView, start: number, end: number, isNext: boolean): boolean;
 }
 
 /** How a read ended. Positive values are `WireFault`s. */
@@ -156,7 +159,7 @@ export class Inflow {
         else this.keepPart(at, end);
         return ReadStatus.Ok;
       }
-      if (!handler.message(bytes, view, at, at + length)) return ReadStatus.Ok;
+      if (!handler.message(bytes, view, at, at + length, at > start)) return ReadStatus.Ok;
       at += length;
     }
     return ReadStatus.Ok;
@@ -231,7 +234,7 @@ export class Inflow {
     }
     this.large = null;
     handler.begin();
-    handler.message(large.bytes, large.view, 0, this.largeLength);
+    handler.message(large.bytes, large.view, 0, this.largeLength, false);
     this.largeBuffers.release(large.bytes);
     return ReadStatus.Ok;
   }

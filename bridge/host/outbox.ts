@@ -1,4 +1,4 @@
-import type { DescriptorSet, Message, Trace } from '#core/index.js';
+import type { DescriptorSet, GatherArea, Message, Trace } from '#core/index.js';
 import { allocateBytes, Errno, MessageSender, sendBytes } from '#core/linux/index.js';
 
 import type { LargeBuffers } from './large-buffers.js';
@@ -67,6 +67,12 @@ export interface Shortcut {
   taken(): void;
 }
 
+/** Where a short message for several outboxes is gathered. A longer one stays in pieces: they may borrow some. */
+export function gatherArea(arena: Arena): GatherArea {
+  const lengthBytes = BORROW_MIN_BYTES - 1;
+  return { bytes: arena.bytes, offset: arena.reserve(lengthBytes), lengthBytes };
+}
+
 /**
  * The BUS1 queue of a connection's peer, in wire format: a message that was appended is committed, a byte that the
  * socket has taken is received. It grows as far as the senders' quotas allow.
@@ -82,6 +88,8 @@ export class Outbox {
   pendingDescriptors = 0;
   private chargeHead = 0;
   private chargeCount = 0;
+  /** the last of these charges; null: there is none */
+  private lastCharge: Charge | null = null;
   /** the charges by sender, from the first use of `shares` until `forgetShares` */
   private counted: Shares | null = null;
 
@@ -186,13 +194,9 @@ export class Outbox {
   /** Consecutive messages of one sender share an entry, up to CHARGE_MAX_MESSAGES. */
   // hot
   private owe(trace: Trace, lengthBytes: number, descriptors: number): void {
-    let charge = this.charges[this.chargeCount - 1];
-    if (
-      this.chargeCount === this.chargeHead ||
-      charge.trace !== trace ||
-      charge.objects === CHARGE_MAX_MESSAGES
-    ) {
-      charge = this.nextCharge(trace);
+    let charge = this.lastCharge;
+    if (charge?.trace !== trace || charge.objects === CHARGE_MAX_MESSAGES) {
+      charge = this.lastCharge = this.nextCharge(trace);
     }
     charge.objects++;
     charge.bytes += lengthBytes;
@@ -436,6 +440,7 @@ export class Outbox {
     }
     this.chargeHead = 0;
     this.chargeCount = 0;
+    this.lastCharge = null;
   }
 
   /** Everything is written: an idle connection holds no memory. */

@@ -143,7 +143,7 @@ export function tooManyCalls(shim: Shim, header: MessageHeader): void {
     header,
     ErrorName.LimitsExceeded,
     'The maximum number of pending replies per connection has been reached ' +
-      `(max_replies_per_connection=${shim.connection.limit('maxRepliesPerConnection', shim.host.limits)})`,
+      `(max_replies_per_connection=${shim.connection.maxReplies(shim.host.limits)})`,
   );
 }
 

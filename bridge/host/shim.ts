@@ -142,11 +142,11 @@ export class Shim
 
   /** Checks and routes one whole message of the client. */
   // hot
-  message(bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
+  message(bytes: Uint8Array, view: DataView, start: number, end: number, isNext: boolean): boolean {
     if (!this.live) return false;
     const { host } = this;
     const { header } = host.envelope;
-    let fault = header.scan(bytes, view, start, end);
+    let fault = header.scan(bytes, view, start, end, isNext);
     if (header.bodyStart - start > FIELDS_MAX_BYTES) fault ||= WireFault.FieldsTooLong;
     if (fault === 0) fault = validateBody(header);
     if (fault !== 0) return refusals.malformed(this, fault);
@@ -205,7 +205,7 @@ export class Shim
     const isAwaited =
       header.type === MessageType.MethodCall && (header.flags & MessageFlag.NoReplyExpected) === 0;
     if (isAwaited) {
-      if (this.pendingCalls >= this.connection.limit('maxRepliesPerConnection', host.limits)) {
+      if (this.pendingCalls >= this.connection.maxReplies(host.limits)) {
         refusals.tooManyCalls(this, header);
         return;
       }

@@ -26,8 +26,8 @@ export const EffortOf = { DriverMessage: 64, Lookup: 24, Error: 24, Filtered: 8 
 /** Such messages cost so many times as much when the client has not paused: others are not to wait for them. */
 const WITHOUT_PAUSE = 4;
 
-/** So many bytes (128) of a delivery count as another message: they are copied and written. */
-export const BYTES_SHIFT = 7;
+/** So many bytes (256) of a delivery count as another message: they are copied and written. */
+export const BYTES_SHIFT = 8;
 
 /**
  * A read that is full of small messages (`READ_BYTES`) fits in, each with its delivery. So do 64 messages to the

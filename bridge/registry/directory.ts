@@ -3,7 +3,7 @@ import { MessageHeader } from '#bridge/wire/header.js';
 import type { Facet } from '#policy/index.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
 
-import type { Connection } from './connection.js';
+import type { Connection, Standing } from './connection.js';
 import { type DirectoryChange } from './directory-change.js';
 import type { Envelope } from './envelope.js';
 import type { Grants } from './grants.js';
@@ -205,11 +205,17 @@ export abstract class Directory {
     this.subscriptions.collect(this.describe(envelope, sender), subscribers, addressed);
     const isBroadcast = envelope.header.destinationLength === 0;
     let count = 0;
+    let standing: Standing | null = null;
+    let facet: Facet | null = null;
     for (const subscriber of subscribers) {
       if (!subscriber.live || !subscriber.inbox.live) continue;
-      const facet = isBroadcast
-        ? this.grants.broadcastFacet(sender, subscriber)
-        : this.grants.eavesdropFacet(sender, subscriber);
+      /* many subscribers have the same standing, and are asked for once */
+      if (subscriber.standing !== standing) {
+        ({ standing } = subscriber);
+        facet = isBroadcast
+          ? this.grants.broadcastFacet(sender, subscriber)
+          : this.grants.eavesdropFacet(sender, subscriber);
+      }
       if (facet !== null && !facet.check(envelope.header)) {
         this.directoryEvents.withheld(envelope, sender, facet);
         continue;

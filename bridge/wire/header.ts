@@ -141,11 +141,24 @@ export class MessageHeader {
   senderFieldStart = 0;
   senderFieldEnd = 0;
 
+  /** Where the reply serial lies, counted from `start`; 0 = absent. */
+  private replySerialAt = 0;
+  /** End of the last message if the scan found no fault in it, otherwise -1. */
+  private faultlessEnd = -1;
+
   /**
    * Reads and checks the header of the message that occupies `start` to `end` exactly.
    * Returns 0 or a {@link WireFault}; after a fault the offsets mean nothing.
+   *
+   * `isNext`: the message before it lies there as it was when it was scanned, except for the length of its fields.
+   * Where a program sends many messages at once, often only serials and bodies differ: then it is enough to compare.
    */
-  scan(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+  scan(bytes: Uint8Array, view: DataView, start: number, end: number, isNext = false): number {
+    if (isNext && bytes === this.bytes && this.isRepeatedAt(start, end)) {
+      this.moveTo(start, end);
+      return 0;
+    }
+    this.faultlessEnd = -1;
     const length = frameLength(bytes, view, start, end);
     if (length < 0) return -length;
     if (length === 0 || length !== end - start) return WireFault.MessageLength;
@@ -167,7 +180,48 @@ export class MessageHeader {
       if (bytes[p] !== 0) return WireFault.Padding;
     }
     this.forgetFields();
-    return this.scanFields();
+    const fault = this.scanFields();
+    if (fault === 0) this.faultlessEnd = end;
+    return fault;
+  }
+
+  /** Whether the message there is without fault, and has the type and the fields of this one, but for the serials. */
+  private isRepeatedAt(start: number, end: number): boolean {
+    const { bytes, view, start: before, littleEndian, replySerialAt } = this;
+    if (start !== this.faultlessEnd || this.senderFieldStart !== 0 || this.hasUnknownFields)
+      return false;
+    const headerBytes = this.bodyStart - before;
+    if (end - start < headerBytes || bytes[start] !== bytes[before]) return false;
+    if (bytes[start + 1] !== this.type || bytes[start + 3] !== PROTOCOL_VERSION) return false;
+    if (view.getUint32(start + 4, littleEndian) !== end - start - headerBytes) return false;
+    if (view.getUint32(start + 8, littleEndian) === 0) return false;
+    const fieldsBytes = this.fieldsEnd - before - FIXED_HEADER_BYTES;
+    if (view.getUint32(start + 12, littleEndian) !== fieldsBytes) return false;
+    for (let i = FIXED_HEADER_BYTES; i < headerBytes; i += 4) {
+      if (view.getInt32(start + i) !== view.getInt32(before + i) && i !== replySerialAt)
+        return false;
+    }
+    return replySerialAt === 0 || view.getUint32(start + replySerialAt, littleEndian) !== 0;
+  }
+
+  /** Takes the offsets over to the message there. */
+  private moveTo(start: number, end: number): void {
+    const { bytes, view, littleEndian, replySerialAt } = this;
+    const distance = start - this.start;
+    this.start = start;
+    this.end = this.faultlessEnd = end;
+    this.flags = bytes[start + 2];
+    this.bodyLength = view.getUint32(start + 4, littleEndian);
+    this.serial = view.getUint32(start + 8, littleEndian);
+    if (replySerialAt > 0) this.replySerial = view.getUint32(start + replySerialAt, littleEndian);
+    this.bodyStart += distance;
+    this.fieldsEnd += distance;
+    this.pathOffset += distance;
+    this.interfaceOffset += distance;
+    this.memberOffset += distance;
+    this.errorNameOffset += distance;
+    this.destinationOffset += distance;
+    this.signatureOffset += distance;
   }
 
   private forgetFields(): void {
@@ -180,6 +234,7 @@ export class MessageHeader {
     this.signatureLength = 0;
     this.signature = EMPTY_SIGNATURE;
     this.replySerial = 0;
+    this.replySerialAt = 0;
     this.unixFds = 0;
     this.hasUnknownFields = false;
     this.senderFieldStart = 0;
@@ -229,6 +284,7 @@ export class MessageHeader {
     const word = this.view.getUint32(value, this.littleEndian);
     if (code === FieldCode.ReplySerial) {
       this.replySerial = word;
+      this.replySerialAt = value - this.start;
       return word === 0 ? -WireFault.ReplySerial : value + 4;
     }
     if (code === FieldCode.UnixFds) {

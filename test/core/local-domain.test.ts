@@ -97,6 +97,21 @@ describe('a peer with a sink', () => {
     expect(witness.told).toEqual([['349012', 'inbox']]);
   });
 
+  test.each([
+    ['one piece of a message for several receivers that fits into its area', 10, 1],
+    ['all pieces of one that does not', 9, 3],
+  ])('gets %s', (_title, lengthBytes, pieces) => {
+    const { witness, sender, handle } = setUp();
+    const bytes = new TextEncoder().encode('0123456789__________');
+    const message = new Message({ bytes, offset: 10, lengthBytes });
+    message.addPiece(bytes, 5, 5);
+    message.addPiece(new TextEncoder().encode('-foreign'), 0, 1);
+    message.addPiece(bytes, 0, 4);
+    expect(sender.multicast([handle, handle], 2, message)).toBe(SendStatus.Sent);
+    expect(witness.told.map(([content]) => content)).toEqual(['56789-0123', '56789-0123']);
+    expect(message.pieceCount).toBe(pieces);
+  });
+
   test('never has anything to receive', () => {
     const { sender, receiver, handle } = setUp();
     sender.send(handle, text('taken'));

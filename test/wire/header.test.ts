@@ -161,6 +161,70 @@ describe('offsets', () => {
   });
 });
 
+/** What a scan found out; the offset of an absent field means nothing. */
+function found(header: MessageHeader, fault: number): Record<string, unknown> {
+  if (fault !== 0) return { fault };
+  const entries = Object.entries(header).filter(([name]) => !['bytes', 'view'].includes(name));
+  const all = new Map<string, unknown>(entries);
+  return Object.fromEntries(
+    entries.filter(([name]) => all.get(name.replace(/Offset$/, 'Length')) !== 0),
+  );
+}
+
+describe('a message behind another one', () => {
+  /* Every byte of the second message is changed in some way: what is known of the first must not be relied on. */
+  const encoded = MESSAGES.flatMap(([title, little, big]) => [
+    [`${title}, little-endian`, hex(little)] as const,
+    [`${title}, big-endian`, hex(big)] as const,
+  ]);
+
+  test.each(encoded)('is checked as if it were alone: %s', (_title, message) => {
+    const { length } = message;
+    const both = new Uint8Array(length * 2);
+    const view = viewOf(both);
+    for (let at = 0; at < length; at++) {
+      for (const change of [0, 1, 2, 0x80, 0xff, message[at]]) {
+        both.set(message);
+        both.set(message, length);
+        both[length + at] ^= change;
+        const alone = new MessageHeader();
+        const expected = found(alone, alone.scan(both, view, length, length * 2));
+        const next = new MessageHeader();
+        expect(next.scan(both, view, 0, length)).toBe(0);
+        expect(found(next, next.scan(both, view, length, length * 2, true))).toEqual(expected);
+      }
+    }
+  });
+
+  test('its body may have another length', () => {
+    const call = { type: MessageType.MethodCall, path: '/a', member: 'M', signature: 's' };
+    const first = encodeMessage({ ...call, serial: 1 }, ['short']);
+    const second = encodeMessage({ ...call, serial: 2 }, ['not as short']);
+    const both = new Uint8Array([...first, ...second]);
+    const header = new MessageHeader();
+    expect(header.scan(both, viewOf(both), 0, first.length)).toBe(0);
+    expect(header.scan(both, viewOf(both), first.length, both.length, true)).toBe(0);
+    expect(header).toMatchObject({
+      serial: 2,
+      bodyLength: second.length - header.bodyStart + first.length,
+    });
+    expect(header.end - header.bodyStart).toBe(header.bodyLength);
+    expect(validateBody(header)).toBe(0);
+  });
+
+  test('is checked alone when the one before was faulty', () => {
+    const [, little] = MESSAGES[0];
+    const both = hex(little, little);
+    const length = both.length / 2;
+    both[20] = 0; // the length of the path
+    const header = new MessageHeader();
+    const fault = header.scan(both, viewOf(both), 0, length);
+    expect(fault).not.toBe(0);
+    both.copyWithin(length, 0, length);
+    expect(header.scan(both, viewOf(both), length, both.length, true)).toBe(fault);
+  });
+});
+
 describe('what is unknown', () => {
   test('message types pass, whatever their fields', () => {
     for (const type of ['05', 'ff']) {
