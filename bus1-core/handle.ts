@@ -15,6 +15,8 @@ export class Handle<Context = unknown> {
   live = true;
   /** the holder's own data, for use when the node is released */
   context: Context | null = null;
+  /** positions in its owner's queue of what is about it (`Queue`) */
+  waiting: number[] | null = null;
   /** the trace that this handle was charged to when it arrived in a message */
   charge: Trace | null = null;
 

@@ -18,6 +18,9 @@ export class Node<Context = unknown> {
   /** the owner's own data, for use when something arrives here */
   context: Context | null = null;
 
+  /** positions in its owner's queue of what is about it: a release finds that without a search (`Queue`) */
+  waiting: number[] | null = null;
+
   /** handles to this node, those in flight included */
   handleCount = 0;
   firstHandle: Handle | null = null;

@@ -34,13 +34,13 @@ const VOID_MAX = 64;
 
 /** The ordinary sink: everything waits, in order of commit, until the peer receives it. */
 export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, HandleContext> {
-  private entries: Received<NodeContext, HandleContext>[] = [];
+  /** null: void, to be skipped when its turn comes */
+  private entries: (Received<NodeContext, HandleContext> | null)[] = [];
   /** index of the oldest entry; the ones before it have been received */
   private head = 0;
-  /** entries that wait, by the node or handle that they are about: a release finds them without a search */
-  private readonly about = new Map<Node | Handle, Received<NodeContext, HandleContext>[]>();
-  /** entries that are void: they are skipped when their turn comes */
-  private readonly voided = new Set<Received>();
+  /** position of `entries[0]`: nodes and handles know the positions of the entries that are about them */
+  private start = 0;
+  private voidCount = 0;
   private sealed = false;
   private readonly onArrival: (() => void) | undefined;
 
@@ -52,26 +52,26 @@ export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, Hand
   }
 
   get length(): number {
-    return this.entries.length - this.head - this.voided.size;
+    return this.entries.length - this.head - this.voidCount;
   }
 
   first(): Received<NodeContext, HandleContext> | undefined {
-    while (this.voided.size > 0) {
-      const entry = this.entries[this.head];
-      if (entry === undefined || !this.voided.delete(entry)) break;
+    let entry = this.entries[this.head];
+    while (entry === null) {
+      this.voidCount--;
       this.advance();
+      entry = this.entries[this.head];
     }
-    return this.entries[this.head];
+    return entry;
   }
 
   shift(): void {
     const entry = this.first();
     if (entry === undefined) return;
     const object = objectOf(entry);
-    const others = this.about.get(object);
-    /* it is the oldest of them */
-    if (others === undefined || others.length === 1) this.about.delete(object);
-    else others.shift();
+    /* it is the oldest of those about this object */
+    if (object.waiting === null || object.waiting.length === 1) object.waiting = null;
+    else object.waiting.shift();
     this.advance();
   }
 
@@ -79,6 +79,7 @@ export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, Hand
     this.head++;
     if (this.head * 2 < this.entries.length) return;
     this.entries = this.entries.slice(this.head);
+    this.start += this.head;
     this.head = 0;
   }
 
@@ -109,27 +110,32 @@ export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, Hand
 
   /** Removes entries that are void because `object`, a node or a handle of this peer, was released. */
   purge(object: Node | Handle): readonly Received[] {
-    const found = this.about.get(object);
-    if (found === undefined) return NOTHING;
-    this.about.delete(object);
-    for (const entry of found) this.voided.add(entry);
+    const { waiting } = object;
+    if (waiting === null) return NOTHING;
+    object.waiting = null;
+    const found: Received[] = [];
+    for (const position of waiting) {
+      const at = position - this.start;
+      const entry = this.entries[at];
+      if (entry != null) found.push(entry);
+      this.entries[at] = null;
+    }
+    this.voidCount += waiting.length;
     /* a peer that receives nothing must not keep them for ever */
-    if (this.voided.size > VOID_MAX && this.voided.size > this.length) this.compact();
+    if (this.voidCount > VOID_MAX && this.voidCount > this.length) this.compact();
     return found;
   }
 
   private compact(): void {
-    this.entries = this.entries.slice(this.head).filter((entry) => !this.voided.has(entry));
-    this.head = 0;
-    this.voided.clear();
+    for (const entry of this.drain()) this.enter(entry);
   }
 
   /** Empties the queue. */
   drain(): Received<NodeContext, HandleContext>[] {
-    this.compact();
-    const all = this.entries;
+    const all = this.entries.slice(this.head).filter((entry) => entry !== null);
+    for (const entry of all) objectOf(entry).waiting = null;
     this.entries = [];
-    this.about.clear();
+    this.head = this.start = this.voidCount = 0;
     return all;
   }
 
@@ -141,12 +147,16 @@ export class Queue<NodeContext, HandleContext> implements Sink<NodeContext, Hand
 
   private push(entry: Received<NodeContext, HandleContext>): void {
     if (this.sealed) return;
-    this.entries.push(entry);
-    const object = objectOf(entry);
-    const others = this.about.get(object);
-    if (others === undefined) this.about.set(object, [entry]);
-    else others.push(entry);
+    this.enter(entry);
     this.onArrival?.();
+  }
+
+  private enter(entry: Received<NodeContext, HandleContext>): void {
+    const object = objectOf(entry);
+    const position = this.start + this.entries.length;
+    this.entries.push(entry);
+    if (object.waiting === null) object.waiting = [position];
+    else object.waiting.push(position);
   }
 }
 

@@ -113,6 +113,10 @@ const REQUIRE = [
   'const require = requireFrom(import.meta.url);',
 ].join('\n');
 
+/** Globals that Node.js defines as accessors: each use calls a function, and the data plane has some in every turn. */
+const HOT_GLOBALS =
+  "const{Buffer}=require('node:buffer'),{performance}=require('node:perf_hooks');";
+
 const MODULE_URL = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;";
 
 /** In the place of koffi there is a shorter way to it. */
@@ -259,7 +263,7 @@ async function bundleProgram(file, own, later) {
     sourcemap: MAPPED.some((name) => file.endsWith(name)),
     sourcesContent: false,
     define: { 'import.meta.url': 'moduleUrl', 'import.meta.dirname': '__dirname' },
-    banner: { js: MODULE_URL },
+    banner: { js: own.includes(DATA_PLANE) ? MODULE_URL + HOT_GLOBALS : MODULE_URL },
     supported: { 'dynamic-import': false },
     minifyWhitespace: true,
     lineLimit: 120,

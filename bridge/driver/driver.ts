@@ -216,6 +216,7 @@ export class Driver {
 
   /** Signals a change of one of the connection's own names. If it has left, only monitors see the signal. */
   signalTo(to: Connection, member: 'NameAcquired' | 'NameLost', body: readonly [string]): void {
+    if (!this.voice.isHeard(to.driverInbox)) return;
     const { facet } = this.registry.grants.fromDriver(to);
     this.voice.post(to.driverInbox, body, nameSignal(to, member), facet);
   }

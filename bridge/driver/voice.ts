@@ -3,7 +3,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER, Envelope, type SentMessage } from '#bridge/registry/envelope.js';
 import type { Registry } from '#bridge/registry/registry.js';
-import { encodeMessage, type MessageFields } from '#bridge/wire/message.js';
+import { MessageComposer, type MessageFields } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Facet } from '#policy/index.js';
 
@@ -23,6 +23,7 @@ export class Voice {
   private readonly message = new Message<Envelope, never, never>();
   private readonly control = new Message<never, never>();
   private readonly envelope = new Envelope();
+  private readonly composer = new MessageComposer(DRIVER_NAME);
   private broadcastSerial = 0;
 
   constructor(peer: Peer<Connection, never>, registry: () => Registry) {
@@ -38,6 +39,11 @@ export class Voice {
     return this.broadcastSerial;
   }
 
+  /** Whether anybody, the receiver or an observer, will get what is sent through `handle`. */
+  isHeard(handle: Handle): boolean {
+    return (handle.live && handle.node.live) || this.registry().isObserved;
+  }
+
   /**
    * Sends a message of the driver's through `handle`, and shows it to monitors. `isLast`: the handle is released then,
    * though the message may not have been sent: a caller without room for an answer gets HANDLE_RELEASE at its reply
@@ -51,8 +57,6 @@ export class Voice {
     descriptors: DescriptorSet | null = null,
     isLast = false,
   ): void {
-    /* a message about the receiver's own end, which only observers can still see */
-    if (!handle.live && !this.registry().isObserved) return;
     const message = this.compose(body, fields);
     message.descriptors = descriptors;
     this.registry().capture(this.envelope, message, undefined);
@@ -148,17 +152,25 @@ export class Voice {
     });
   }
 
+  /** A message whose bytes are valid until the next one is composed: whoever queues it copies them. */
   private compose(body: readonly unknown[], fields: MessageFields): DriverMessage {
-    return this.composed(encodeMessage({ ...fields, sender: DRIVER_NAME }, body));
+    this.composer.compose(this.envelope.header, fields, body);
+    return this.enveloped();
   }
 
   private composed(bytes: Uint8Array): DriverMessage {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.envelope.header.scan(bytes, view, 0, bytes.length);
+    return this.enveloped();
+  }
+
+  /** The message that the envelope's header was scanned from. */
+  private enveloped(): DriverMessage {
+    const { bytes, end } = this.envelope.header;
     const message = this.message.clear();
     message.note = this.envelope;
     message.newNode = NewNode.None;
-    message.addPiece(bytes, 0, bytes.length);
+    message.addPiece(bytes, 0, end);
     return message;
   }
 }

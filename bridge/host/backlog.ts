@@ -17,7 +17,7 @@ export class Backlog {
    */
   private ownBytes = 0;
   /** users whose refusal has been logged: once for each receiver */
-  private readonly reported = new Set<number | undefined>();
+  private reported: Set<number | undefined> | null = null;
   peakBytes = 0;
 
   constructor(shim: Shim) {
@@ -84,8 +84,9 @@ export class Backlog {
   /** Logs that a message of `sender` was refused, once for each user: a client may be slow again and again. */
   report(sender: Connection, limit: string): void {
     const { uid } = sender.credentials;
-    if (this.reported.has(uid) || this.reported.size >= REPORTED_MAX) return;
-    this.reported.add(uid);
+    const reported = (this.reported ??= new Set());
+    if (reported.has(uid) || reported.size >= REPORTED_MAX) return;
+    reported.add(uid);
     const { host, connection } = this.shim;
     const text = `messages are refused: a client does not read (${limit})`;
     host.diagnostics.report(sender, 'notice', text, () => ({

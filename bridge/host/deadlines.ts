@@ -10,6 +10,10 @@ export class Deadlines {
 
   add(atMs: number, action: () => void): Deadline {
     const deadline = { atMs, action };
+    if ((this.sorted.at(-1)?.atMs ?? atMs) <= atMs) {
+      this.sorted.push(deadline);
+      return deadline;
+    }
     const before = this.sorted.findLastIndex((other) => other.atMs <= atMs);
     this.sorted.splice(before + 1, 0, deadline);
     return deadline;

@@ -10,6 +10,7 @@ import type { NewClient } from '#bridge/registry/replica.js';
 import { SaslServer } from '#bridge/sasl/server.js';
 import { canConnect, type ClientOrigin } from '#policy/index.js';
 
+import { internalError } from './blame.js';
 import { originOf } from './client-origin.js';
 import { CONSOLE_PATHS, isAtConsole } from './console.js';
 import { Handshake } from './handshake.js';
@@ -136,7 +137,7 @@ export class Entrance {
       nonce,
       canPassUnixFds: isUnix,
     });
-    this.host.poller.watch(handshake);
+    this.host.poller.expect(handshake);
     this.lobby.enter(fd);
   }
 
@@ -193,6 +194,12 @@ export class Entrance {
     poller.close(handshake.fd);
   }
 
+  /** Reading from the client, or watching its socket, has failed. */
+  failed(handshake: Handshake, error: unknown): void {
+    if (error instanceof SystemError) this.lobby.runShort();
+    this.endHandshake(handshake, internalError(error));
+  }
+
   /** Whether a user is logged in at this machine; false, without a look-up, if no rule depends on it. */
   sitsHere(uid: number): boolean {
     const { atConsole, notAtConsole } = this.host.grants.rules;
@@ -219,7 +226,7 @@ export class Entrance {
       peerUid: credentials.uid,
       canPassFds: canPassUnixFds,
       randomBytes,
-      ...(cookies !== undefined && { cookies }),
+      cookies,
       mapsTo: (claimedUid) => mayClaim(credentials, claimedUid),
     });
   }

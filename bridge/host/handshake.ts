@@ -53,7 +53,7 @@ export class Handshake {
     receiver.addFdsTo(this.descriptors);
     if (count === -Errno.EAGAIN) return;
     if (count <= 0) return this.host.entrance.endHandshake(this, undefined);
-    const first = this.skipNonce(arena.bytes, start, start + count);
+    const first = this.isNonceComplete ? start : this.skipNonce(arena.bytes, start, start + count);
     if (this.hasWrongNonce) return this.host.entrance.endHandshake(this, 'its nonce is wrong');
     const used = this.server.feed(arena.bytes, first, start + count);
     if (!this.answer()) return;
@@ -72,6 +72,10 @@ export class Handshake {
     if (mayHaveMore && endpoint !== null) this.host.poller.again(endpoint);
   }
 
+  private get isNonceComplete(): boolean {
+    return this.nonceBytes === this.nonce.length;
+  }
+
   /** Compares the nonce, and returns where the bytes after it start. */
   private skipNonce(bytes: Uint8Array, start: number, end: number): number {
     const expected = this.nonce.subarray(this.nonceBytes, this.nonceBytes + end - start);
@@ -84,7 +88,7 @@ export class Handshake {
 
   /** Compared only when it is complete: an answer after each byte would let a client guess byte by byte. */
   private get hasWrongNonce(): boolean {
-    return this.nonceDifference !== 0 && this.nonceBytes === this.nonce.length;
+    return this.nonceDifference !== 0 && this.isNonceComplete;
   }
 
   /** Sends pending answers. Returns false when the connection has ended. */
@@ -102,7 +106,7 @@ export class Handshake {
   }
 
   private finish(start: number, end: number): void {
-    const rest = this.host.arena.bytes.slice(start, end);
+    const rest = this.host.arena.bytes.subarray(start, end);
     const identity = this.server.identity!;
     const hasUnixFds = this.canPassUnixFds && this.server.hasUnixFds;
     this.host.entrance.authenticated(this, identity.uid, hasUnixFds, rest);

@@ -482,7 +482,7 @@ export class Host {
     const reason = internalError(error);
     this.dropDescriptors();
     if (endpoint instanceof Shim) this.close(endpoint, reason);
-    else if (endpoint instanceof Handshake) this.entrance.endHandshake(endpoint, reason);
+    else if (endpoint instanceof Handshake) this.entrance.failed(endpoint, error);
     else if (endpoint.fail !== undefined) endpoint.fail(reason);
     else throw error;
   }

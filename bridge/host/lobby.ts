@@ -20,7 +20,9 @@ export interface LobbyEvents {
 export class Lobby {
   private readonly deadlines: Deadlines;
   private readonly events: LobbyEvents;
-  private readonly waiting = new Map<number, Deadline>();
+  /** by descriptor */
+  private readonly waiting: (Deadline | undefined)[] = [];
+  size = 0;
   private limits: BusLimits;
   private shortage: Deadline | null = null;
   private isAccepting = true;
@@ -31,10 +33,6 @@ export class Lobby {
     this.events = events;
   }
 
-  get size(): number {
-    return this.waiting.size;
-  }
-
   setLimits(limits: BusLimits): void {
     this.limits = limits;
     this.review();
@@ -42,19 +40,18 @@ export class Lobby {
 
   enter(fd: number): void {
     const atMs = performance.now() + this.limits.authTimeoutMs;
-    this.waiting.set(
-      fd,
-      this.deadlines.add(atMs, () => this.events.expired(fd)),
-    );
+    this.waiting[fd] = this.deadlines.add(atMs, () => this.events.expired(fd));
+    this.size++;
     this.review();
   }
 
   /** The connection has said Hello or has closed. */
   leave(fd: number): void {
-    const deadline = this.waiting.get(fd);
+    const deadline = this.waiting[fd];
     if (deadline === undefined) return;
     this.deadlines.cancel(deadline);
-    this.waiting.delete(fd);
+    this.waiting[fd] = undefined;
+    this.size--;
     this.review();
   }
 

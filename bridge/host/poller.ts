@@ -43,6 +43,8 @@ export class Poller {
   private readonly graveyard: number[] = [];
   /** endpoints that may have input left to be read */
   private unfinished: Endpoint[] = [];
+  /** those that were accepted in this turn */
+  private newcomers: Endpoint[] = [];
   /** those that have had their share of a turn, first those that have waited longest */
   private readonly heavy: Endpoint[] = [];
   /**
@@ -79,7 +81,34 @@ export class Poller {
         this.onFault(endpoint, error);
       }
     }
+    if (this.newcomers.length > 0) this.receive();
     return count;
+  }
+
+  /**
+   * Adds an edge-triggered endpoint whose socket was accepted just now. It is read once when the others of this turn
+   * have been, because what a client sends first has arrived by then, and watched from then on: so epoll does not
+   * report what was read.
+   */
+  expect(endpoint: Endpoint): void {
+    this.endpoints[endpoint.fd] = endpoint;
+    this.newcomers.push(endpoint);
+  }
+
+  private receive(): void {
+    const { newcomers } = this;
+    this.newcomers = [];
+    for (const endpoint of newcomers) {
+      const { fd } = endpoint;
+      if (this.endpoints[fd] !== endpoint) continue;
+      try {
+        endpoint.readable(false);
+        this.setReading(fd, true);
+      } catch (error) {
+        /* it may have been replaced meanwhile */
+        this.onFault(this.endpoints[fd] ?? endpoint, error);
+      }
+    }
   }
 
   /** Gives another turn to an edge-triggered endpoint that has left input in its socket. */
@@ -88,7 +117,7 @@ export class Poller {
   }
 
   get hasUnfinished(): boolean {
-    return this.unfinished.length > 0 || this.heavy.length > 0;
+    return this.unfinished.length > 0 || this.heavy.length > 0 || this.newcomers.length > 0;
   }
 
   /** An endpoint has had its share: it goes on when all others have been read. */

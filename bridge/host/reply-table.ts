@@ -2,7 +2,11 @@ import type { Handle } from '#core/index.js';
 
 import type { ReplyHandle } from './node-contexts.js';
 
-const INITIAL_CAPACITY = 16;
+const FIRST_CAPACITY = 16;
+
+/** What a table has until its first entry: most connections are never called. */
+const NO_NUMBERS = new Int32Array(1);
+const NO_HANDLES: null[] = [null];
 
 /**
  * The reply handles that a connection holds: how a return or an error, which names its addressee
@@ -10,10 +14,10 @@ const INITIAL_CAPACITY = 16;
  * and its serial; open addressing, nothing is allocated for an entry.
  */
 export class ReplyTable {
-  private callers = new Int32Array(INITIAL_CAPACITY);
-  private serials = new Int32Array(INITIAL_CAPACITY);
-  private handles: (ReplyHandle | null)[] = Array.from({ length: INITIAL_CAPACITY }, () => null);
-  private mask = INITIAL_CAPACITY - 1;
+  private callers = NO_NUMBERS;
+  private serials = NO_NUMBERS;
+  private handles: (ReplyHandle | null)[] = NO_HANDLES;
+  private mask = 0;
   size = 0;
 
   // hot
@@ -23,7 +27,7 @@ export class ReplyTable {
 
   // hot
   add(caller: number, serial: number, handle: ReplyHandle): void {
-    if (this.size * 2 > this.mask) this.resize((this.mask + 1) * 2);
+    if (this.size * 2 >= this.mask) this.resize(Math.max((this.mask + 1) * 2, FIRST_CAPACITY));
     let i = slot(caller, serial) & this.mask;
     while (this.handles[i] !== null) i = (i + 1) & this.mask;
     this.callers[i] = caller;

@@ -15,56 +15,69 @@ export const SENDER_FIELD_MAX_BYTES = VARIANT_BYTES;
 /** The limit for the fields of a client's message, so that no receiver has to refuse it with the SENDER field added. */
 export const FIELDS_MAX_BYTES = ARRAY_MAX_BYTES - SENDER_FIELD_MAX_BYTES;
 
+/** The field of all connections that have not said Hello. */
+const NOT_YET = new DataView(new ArrayBuffer(2 * VARIANT_BYTES));
+writeBoth(NOT_YET, 0, NOT_ACTIVE_YET);
+
 /**
  * The SENDER header field of one connection, marshalled once in each byte order: the bus adds it to every message
  * (D-Bus specification, "Header Fields") by copying these bytes.
  */
 export class SenderField {
-  readonly bytes: Uint8Array;
-  fieldBytes = 0;
-  /** with zeros up to a multiple of 8, where the body begins */
-  paddedBytes = 0;
+  bytes: Uint8Array = new Uint8Array(NOT_YET.buffer);
+  fieldBytes = fieldBytesOf(NOT_ACTIVE_YET);
   private readonly arena: Arena;
-  private readonly block: number;
-  private readonly isInArena: boolean;
+  private start = 0;
+  /** a block of the arena; -1: none */
+  private block = -1;
 
   constructor(arena: Arena) {
     this.arena = arena;
-    const block = arena.take(BLOCK_SHIFT);
-    this.isInArena = block >= 0;
-    this.bytes = this.isInArena ? arena.bytes : new Uint8Array(1 << BLOCK_SHIFT);
-    this.block = Math.max(block, 0);
-    this.setName(NOT_ACTIVE_YET);
+  }
+
+  /** The field with zeros up to a multiple of 8, where the body begins. */
+  // hot
+  get paddedBytes(): number {
+    return (this.fieldBytes + 7) & ~7;
   }
 
   // hot
   offset(littleEndian: boolean): number {
-    return littleEndian ? this.block : this.block + VARIANT_BYTES;
+    return littleEndian ? this.start : this.start + VARIANT_BYTES;
   }
 
   setNumber(number: number): void {
-    this.setName(uniqueName(number));
-  }
-
-  private setName(name: string): void {
-    this.write(this.block, name, true);
-    this.write(this.block + VARIANT_BYTES, name, false);
-    this.fieldBytes = 8 + name.length + 1;
-    this.paddedBytes = (this.fieldBytes + 7) & ~7;
+    const name = uniqueName(number);
+    this.close();
+    this.block = this.arena.take(BLOCK_SHIFT);
+    const isInArena = this.block >= 0;
+    const view = isInArena ? this.arena.view : new DataView(new ArrayBuffer(1 << BLOCK_SHIFT));
+    this.bytes = isInArena ? this.arena.bytes : new Uint8Array(view.buffer);
+    this.start = Math.max(this.block, 0);
+    this.fieldBytes = fieldBytesOf(name);
+    writeBoth(view, this.start, name);
   }
 
   close(): void {
-    if (this.isInArena) this.arena.give(this.block, BLOCK_SHIFT);
+    if (this.block >= 0) this.arena.give(this.block, BLOCK_SHIFT);
+    this.block = -1;
   }
+}
 
-  private write(at: number, name: string, littleEndian: boolean): void {
-    const { bytes } = this;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    bytes.fill(0, at, at + VARIANT_BYTES);
-    bytes[at] = FieldCode.Sender;
-    bytes[at + 1] = 1;
-    bytes[at + 2] = TypeCode.String;
-    view.setUint32(at + 4, name.length, littleEndian);
-    for (let i = 0; i < name.length; i++) bytes[at + 8 + i] = name.charCodeAt(i);
-  }
+function fieldBytesOf(name: string): number {
+  return 8 + name.length + 1;
+}
+
+function writeBoth(view: DataView, at: number, name: string): void {
+  write(view, at, name, true);
+  write(view, at + VARIANT_BYTES, name, false);
+}
+
+function write(view: DataView, at: number, name: string, littleEndian: boolean): void {
+  for (let i = 0; i < VARIANT_BYTES; i += 4) view.setUint32(at + i, 0);
+  view.setUint8(at, FieldCode.Sender);
+  view.setUint8(at + 1, 1);
+  view.setUint8(at + 2, TypeCode.String);
+  view.setUint32(at + 4, name.length, littleEndian);
+  for (let i = 0; i < name.length; i++) view.setUint8(at + 8 + i, name.charCodeAt(i));
 }

@@ -54,16 +54,26 @@ export const NOBODY = -1;
  * the primary one.
  */
 export function identityOf(credentials: Credentials): ClientIdentity {
-  const { uid = NOBODY, atConsole, origin } = credentials;
-  return {
-    uid,
-    get gids() {
-      const { groups, gid } = credentials;
-      return groups ?? (gid === undefined ? [] : [gid]);
-    },
-    atConsole,
-    origin,
-  };
+  return new Identity(credentials);
+}
+
+class Identity implements ClientIdentity {
+  readonly uid: number;
+  readonly atConsole: boolean;
+  readonly origin: ClientOrigin | undefined;
+  private readonly credentials: Credentials;
+
+  constructor(credentials: Credentials) {
+    this.uid = credentials.uid ?? NOBODY;
+    this.atConsole = credentials.atConsole;
+    this.origin = credentials.origin;
+    this.credentials = credentials;
+  }
+
+  get gids(): readonly number[] {
+    const { groups, gid } = this.credentials;
+    return groups ?? (gid === undefined ? [] : [gid]);
+  }
 }
 
 /** The credentials of a client whose socket does not carry any. */

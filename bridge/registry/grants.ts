@@ -200,7 +200,7 @@ export class Grants {
   }
 
   private standingOf(policy: ClientPolicy | undefined, names: ReadonlySet<string>): Standing {
-    const mentioned = [...names].filter((name) => this.isMentioned(name)).toSorted();
+    const mentioned = this.mentionedAmong(names);
     const key = mentioned.join(' ');
     let byNames = this.standings.get(policy);
     const known = byNames?.get(key);
@@ -214,6 +214,11 @@ export class Grants {
     const standing: Standing = { policy, names: new Set(mentioned) };
     byNames.set(key, standing);
     return standing;
+  }
+
+  private mentionedAmong(names: ReadonlySet<string>): readonly string[] {
+    if (names.size === 0) return [];
+    return [...names].filter((name) => this.isMentioned(name)).toSorted();
   }
 
   private policyFor({ credentials }: Connection): ClientPolicy {

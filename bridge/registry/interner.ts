@@ -46,7 +46,7 @@ export class Interner {
 
   /** Returns the id of `text` and counts one more use of it. */
   retain(text: string): number {
-    const bytes = encoder.encode(text);
+    const bytes = bytesOf(text);
     const hash = this.#hash(bytes, 0, bytes.length);
     const known = this.findHashed(hash, bytes, 0, bytes.length);
     if (known !== 0) {
@@ -130,6 +130,17 @@ export class Interner {
     this.#heads = new Int32Array(capacity);
     for (let id = 1; id < this.#bytes.length; id++) if (this.#uses[id] > 0) this.#link(id);
   }
+}
+
+/** Names are short and ASCII: no call into the runtime, and no memory outside the heap. */
+function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i);
+    if (character >= 0x80) return encoder.encode(text);
+    bytes[i] = character;
+  }
+  return bytes;
 }
 
 function grown(from: Int32Array, capacity: number): Int32Array<ArrayBuffer> {

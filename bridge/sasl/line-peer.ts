@@ -12,7 +12,8 @@ const FIRST_LINE_BYTES = 256;
  * to the state machine that extends this class and stops where the messages begin.
  */
 export abstract class SaslLinePeer {
-  #line = new Uint8Array(FIRST_LINE_BYTES);
+  /** the beginning of a line whose end has not come yet: most lines come as a whole */
+  #line = NOTHING;
   #lineLength = 0;
   #output = '';
   #isDone = false;
@@ -39,14 +40,12 @@ export abstract class SaslLinePeer {
    * number. The rest is the beginning of the message stream.
    */
   feed(bytes: Uint8Array, start: number, end: number): number {
-    let taken = 0;
-    for (const byte of bytes.subarray(start, end)) {
-      if (this.#isDone || this.#failure !== undefined) break;
-      if (this.#expectsCredentialsByte) this.#takeCredentialsByte(byte);
-      else this.#takeByte(byte);
-      taken++;
+    let at = start;
+    while (at < end && !this.#isDone && this.#failure === undefined) {
+      if (this.#expectsCredentialsByte) this.#takeCredentialsByte(bytes[at++] ?? -1);
+      else at = this.#takeBytes(bytes, at, end);
     }
-    return taken;
+    return at - start;
   }
 
   /** Takes the bytes to send to the other end; empty if there are none. */
@@ -80,6 +79,17 @@ export abstract class SaslLinePeer {
     this.fail('credentials-byte-missing', `the first byte is ${byte}, not NUL`);
   }
 
+  /** Takes a whole line, if there is one, or one byte of it; returns the position of the next. */
+  #takeBytes(bytes: Uint8Array, start: number, end: number): number {
+    const lineEnd = this.#lineLength === 0 ? endOfLine(bytes, start, end) : -1;
+    if (lineEnd < 0) {
+      this.#takeByte(bytes[start] ?? 0);
+      return start + 1;
+    }
+    this.#takeLine(bytes, start, lineEnd - 2);
+    return lineEnd;
+  }
+
   #takeByte(byte: number): void {
     if (this.#lineLength === this.#line.length) this.#growLine();
     this.#line[this.#lineLength++] = byte;
@@ -87,22 +97,43 @@ export abstract class SaslLinePeer {
     if (isEnd) {
       const length = this.#lineLength - 2;
       this.#lineLength = 0;
-      this.#takeLine(this.#line.subarray(0, length));
+      this.#takeLine(this.#line, 0, length);
     } else if (this.#lineLength === SASL_LINE_MAX_BYTES) {
       this.fail('line-too-long', `a line exceeds ${SASL_LINE_MAX_BYTES} bytes`);
     }
   }
 
   #growLine(): void {
-    const line = new Uint8Array(Math.min(this.#line.length * 2, SASL_LINE_MAX_BYTES));
+    const doubled = Math.max(this.#line.length * 2, FIRST_LINE_BYTES);
+    const line = new Uint8Array(Math.min(doubled, SASL_LINE_MAX_BYTES));
     line.set(this.#line);
     this.#line = line;
   }
 
-  #takeLine(line: Uint8Array): void {
-    const answer = line.some((byte) => byte === 0 || byte > 0x7f)
-      ? 'ERROR "Command contained non-ASCII"'
-      : this.dispatch(Buffer.from(line).toString('latin1'));
+  #takeLine(bytes: Uint8Array, start: number, end: number): void {
+    const answer = isText(bytes, start, end)
+      ? this.dispatch(
+          Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1'),
+        )
+      : 'ERROR "Command contained non-ASCII"';
     if (answer !== undefined) this.send(`${answer}\r\n`);
   }
+}
+
+/** The position after the first CR LF, if the line with it is not too long; -1: it has to be looked at byte by byte. */
+function endOfLine(bytes: Uint8Array, start: number, end: number): number {
+  const limit = Math.min(end, start + SASL_LINE_MAX_BYTES);
+  for (let i = start + 1; i < limit; i++) {
+    if (bytes[i] === LF && bytes[i - 1] === CR) return i + 1;
+  }
+  return -1;
+}
+
+/** Whether all characters are ASCII, and none is NUL. */
+function isText(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] ?? 0;
+    if (byte === 0 || byte > 0x7f) return false;
+  }
+  return true;
 }

@@ -31,8 +31,15 @@ export interface SaslCommand {
 }
 
 export function parseCommand(line: string): SaslCommand {
-  const [, name, args] = /^([^ \t]*)[ \t]*(.*)$/su.exec(line) ?? ['', '', ''];
-  return { name, args };
+  let end = 0;
+  while (end < line.length && !isBlank(line, end)) end++;
+  let next = end;
+  while (next < line.length && isBlank(line, next)) next++;
+  return { name: line.slice(0, end), args: line.slice(next) };
+}
+
+function isBlank(line: string, at: number): boolean {
+  return line[at] === ' ' || line[at] === '\t';
 }
 
 /**

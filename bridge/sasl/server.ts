@@ -17,7 +17,7 @@ export interface SaslServerOptions {
   readonly peerUid: number | undefined;
   readonly canPassFds: boolean;
   readonly randomBytes: RandomBytes;
-  readonly cookies?: CookieIssuer;
+  readonly cookies?: CookieIssuer | undefined;
   /**
    * Whether a claimed uid is the socket's user as seen from inside a user namespace. The client gets
    * the socket's uid in any case. If absent, only the socket's uid is accepted.
@@ -33,7 +33,6 @@ type ServerState = 'waiting-for-auth' | 'waiting-for-data' | 'waiting-for-begin'
  */
 export class SaslServer extends SaslLinePeer {
   readonly #options: SaslServerOptions;
-  readonly #offered: readonly MechanismName[];
   #state: ServerState = 'waiting-for-auth';
   #mechanism: ServerMechanism | undefined;
   #identity: SaslIdentity | undefined;
@@ -43,11 +42,7 @@ export class SaslServer extends SaslLinePeer {
 
   constructor(options: SaslServerOptions) {
     super(true);
-    const { mechanisms = ['EXTERNAL'], cookies } = options;
     this.#options = options;
-    this.#offered = MECHANISMS.filter((name) => {
-      return mechanisms.includes(name) && (name !== 'DBUS_COOKIE_SHA1' || cookies !== undefined);
-    });
   }
 
   /** The client's identity, once `isDone`. */
@@ -91,7 +86,7 @@ export class SaslServer extends SaslLinePeer {
     if (this.#state === 'waiting-for-begin') return error('Sent AUTH while expecting BEGIN');
     const { name, args: response } = parseCommand(args);
     if (name === '') return this.#reject('the client asked for the list of mechanisms');
-    if (!isMechanismName(name) || !this.#offered.includes(name)) {
+    if (!isMechanismName(name) || !this.#offers(name)) {
       return this.#reject(`the mechanism ${name} is not on offer`);
     }
     const data = decodeHex(response);
@@ -131,6 +126,11 @@ export class SaslServer extends SaslLinePeer {
     return 'AGREE_UNIX_FD';
   }
 
+  #offers(name: MechanismName): boolean {
+    const { mechanisms = EXTERNAL_ONLY, cookies } = this.#options;
+    return mechanisms.includes(name) && (name !== 'DBUS_COOKIE_SHA1' || cookies !== undefined);
+  }
+
   #start(name: MechanismName): ServerMechanism {
     const { peerUid, mapsTo = provesNothing, cookies, randomBytes } = this.#options;
     if (name === 'EXTERNAL') return new ExternalServer(peerUid, mapsTo);
@@ -159,9 +159,11 @@ export class SaslServer extends SaslLinePeer {
     if (this.#rejections >= REJECTIONS_MAX) {
       this.fail('rejected', `rejected ${this.#rejections} times; last reason: ${reason}`);
     }
-    return ['REJECTED', ...this.#offered].join(' ');
+    return ['REJECTED', ...MECHANISMS.filter((name) => this.#offers(name))].join(' ');
   }
 }
+
+const EXTERNAL_ONLY: readonly MechanismName[] = ['EXTERNAL'];
 
 function error(text: string): string {
   return `ERROR "${text}"`;

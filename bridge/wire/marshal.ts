@@ -244,7 +244,7 @@ const PLAIN = new WriteConvention();
 const SHARED_BYTES = 4096;
 
 /** Each writer and its marshaller are used again: making them costs more than writing a short body. */
-class PlainEncoder {
+export class Encoder {
   readonly writer = new ByteWriter(true, SHARED_BYTES);
   readonly marshaller = new Marshaller(this.writer, PLAIN);
 
@@ -255,7 +255,7 @@ class PlainEncoder {
   }
 }
 
-export const encoder = new PlainEncoder();
+export const encoder = new Encoder();
 
 /**
  * Marshals the arguments of a message. Types: `y n q i u d` are numbers, `h` is an index into the

@@ -1,11 +1,10 @@
 import { validateBody } from './body.js';
 import { WireError } from './faults.js';
 import { MessageHeader } from './header.js';
-import { encoder, type Marshaller } from './marshal.js';
-import { singleType } from './signature.js';
+import { Encoder, encoder } from './marshal.js';
+import { singleType, type CompleteType } from './signature.js';
 import { EndianMark, FieldCode } from './types.js';
 import { decodeBody } from './unmarshal.js';
-import type { ByteWriter } from './writer.js';
 
 /** The header of a message in JavaScript terms. `type` is a {@link MessageType}, `flags` are bits. */
 export interface MessageFields {
@@ -39,22 +38,6 @@ const OBJECT_PATH = singleType('o');
 const SIGNATURE = singleType('g');
 const PROTOCOL_VERSION = 1;
 
-/* Each string field with its code and type, in the order in which they are written. */
-const STRING_FIELDS = [
-  ['path', FieldCode.Path, OBJECT_PATH],
-  ['interface', FieldCode.Interface, STRING],
-  ['member', FieldCode.Member, STRING],
-  ['errorName', FieldCode.ErrorName, STRING],
-  ['destination', FieldCode.Destination, STRING],
-  ['sender', FieldCode.Sender, STRING],
-  ['signature', FieldCode.Signature, SIGNATURE],
-] as const;
-
-const WORD_FIELDS = [
-  ['replySerial', FieldCode.ReplySerial],
-  ['unixFds', FieldCode.UnixFds],
-] as const;
-
 /**
  * One whole message. `body` is either the arguments or what `encodeBody` has made of them in the same
  * byte order. Throws a {@link WireError} for anything that a receiver would refuse.
@@ -64,19 +47,46 @@ export function encodeMessage(
   body: readonly unknown[] | Uint8Array = [],
   littleEndian = true,
 ): Uint8Array {
-  const { writer, marshaller } = encoder.start(littleEndian);
-  writeHeader(writer, marshaller, fields);
-  const bodyStart = writer.position;
-  if (body instanceof Uint8Array) writer.copy(body);
-  else marshaller.arguments(fields.signature ?? '', body);
-  writer.patchUint32(4, writer.position - bodyStart);
-  const bytes = writer.take();
+  writeMessage(encoder.start(littleEndian), fields, body, fields.sender);
+  const bytes = encoder.writer.take();
   const header = scanned(bytes);
   if (body instanceof Uint8Array) throwFault(validateBody(header));
   return bytes;
 }
 
-function writeHeader(writer: ByteWriter, marshaller: Marshaller, fields: MessageFields): void {
+/** Makes one sender's messages, each in the memory of the one before: whoever keeps one has to copy it. */
+export class MessageComposer {
+  private readonly sender: string;
+  private readonly encoder = new Encoder();
+
+  constructor(sender: string) {
+    this.sender = sender;
+  }
+
+  /** Makes one whole message and scans it into `header`. Throws what `encodeMessage` throws. */
+  compose(header: MessageHeader, fields: MessageFields, body: readonly unknown[]): void {
+    writeMessage(this.encoder.start(true), fields, body, this.sender);
+    const { bytes, view, position } = this.encoder.writer;
+    throwFault(header.scan(bytes, view, 0, position));
+  }
+}
+
+function writeMessage(
+  to: Encoder,
+  fields: MessageFields,
+  body: readonly unknown[] | Uint8Array,
+  sender: string | undefined,
+): void {
+  const { writer, marshaller } = to;
+  writeHeader(to, fields, sender);
+  const bodyStart = writer.position;
+  if (body instanceof Uint8Array) writer.copy(body);
+  else marshaller.arguments(fields.signature ?? '', body);
+  writer.patchUint32(4, writer.position - bodyStart);
+}
+
+function writeHeader(to: Encoder, fields: MessageFields, sender: string | undefined): void {
+  const { writer, marshaller } = to;
   writer.uint8(writer.littleEndian ? EndianMark.Little : EndianMark.Big);
   marshaller.named('type', BYTE, fields.type);
   marshaller.named('flags', BYTE, fields.flags ?? 0);
@@ -85,26 +95,32 @@ function writeHeader(writer: ByteWriter, marshaller: Marshaller, fields: Message
   marshaller.named('serial', UINT32, fields.serial);
   writer.uint32(0); /* length of the fields */
   const start = writer.position;
-  for (const [name, code, type] of STRING_FIELDS) {
-    const value = fields[name];
-    if (value === undefined || (code === FieldCode.Signature && value === '')) continue;
-    writeFieldStart(writer, code, type.text);
-    marshaller.named(name, type, value);
-  }
-  for (const [name, code] of WORD_FIELDS) {
-    const value = fields[name];
-    if (value === undefined) continue;
-    writeFieldStart(writer, code, UINT32.text);
-    marshaller.named(name, UINT32, value);
-  }
+  const signature = fields.signature === '' ? undefined : fields.signature;
+  writeField(to, 'path', FieldCode.Path, OBJECT_PATH, fields.path);
+  writeField(to, 'interface', FieldCode.Interface, STRING, fields.interface);
+  writeField(to, 'member', FieldCode.Member, STRING, fields.member);
+  writeField(to, 'errorName', FieldCode.ErrorName, STRING, fields.errorName);
+  writeField(to, 'destination', FieldCode.Destination, STRING, fields.destination);
+  writeField(to, 'sender', FieldCode.Sender, STRING, sender);
+  writeField(to, 'signature', FieldCode.Signature, SIGNATURE, signature);
+  writeField(to, 'replySerial', FieldCode.ReplySerial, UINT32, fields.replySerial);
+  writeField(to, 'unixFds', FieldCode.UnixFds, UINT32, fields.unixFds);
   writer.patchUint32(12, writer.position - start);
   writer.align(8);
 }
 
-function writeFieldStart(writer: ByteWriter, code: number, signature: string): void {
+function writeField(
+  { writer, marshaller }: Encoder,
+  name: string,
+  code: number,
+  type: CompleteType,
+  value: string | number | undefined,
+): void {
+  if (value === undefined) return;
   writer.align(8);
   writer.uint8(code);
-  writer.signature(signature);
+  writer.signature(type.text);
+  marshaller.named(name, type, value);
 }
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };

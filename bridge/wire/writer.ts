@@ -20,7 +20,8 @@ export class ByteWriter {
   position = 0;
   /** of what came before `position`, the bytes that are not in `bytes`, but in memory of the program */
   elsewhere = 0;
-  private view: DataView;
+  /** of the same memory */
+  view: DataView;
   /** the same memory, once a text needs it */
   private buffer: Buffer | null = null;
   private readonly initialBytes: number;

@@ -13,6 +13,11 @@ const SO_PEERPIDFD = 77;
 const LABEL_GUESS_BYTES = 256;
 const GROUPS_GUESS = 64;
 
+/** struct ucred { pid_t pid; uid_t uid; gid_t gid; } of the last call */
+const ucred = new Uint32Array(3);
+const ucredView = new DataView(ucred.buffer);
+const ucredLength = new Uint32Array(1);
+
 export interface PeerCredentials {
   pid: number;
   uid: number;
@@ -24,16 +29,14 @@ export interface PeerCredentials {
  * credentials.
  */
 export function peerCredentials(fd: number): PeerCredentials {
-  const value = new Uint32Array(3); // struct ucred { pid, uid, gid }
-  const length = new Uint32Array([12]);
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, value, length) !== 0) {
+  ucredLength[0] = ucred.byteLength;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ucred, ucredLength) !== 0) {
     throw new SystemError('getsockopt(SO_PEERCRED)', lastErrno(), `descriptor ${fd}`);
   }
-  const view = new DataView(value.buffer);
   return {
-    pid: view.getInt32(0, true),
-    uid: view.getUint32(4, true),
-    gid: view.getUint32(8, true),
+    pid: ucredView.getInt32(0, true),
+    uid: ucredView.getUint32(4, true),
+    gid: ucredView.getUint32(8, true),
   };
 }
 

@@ -77,6 +77,38 @@ test('one that is not read is told of a hang-up, unless it is silenced until it 
   expect(turn()).toEqual(['readable']);
 });
 
+test('one that was accepted is read once, after those that were ready before it, and watched from then on', () => {
+  const [door, visitor] = socketPair();
+  const [other, writer] = socketPair();
+  poller.watch({
+    fd: door,
+    readable() {
+      told.push('door');
+      poller.ignore(door);
+      poller.expect({ ...endpoint(), isEdgeTriggered: true });
+    },
+  });
+  poller.watch({ fd: other, isEdgeTriggered: true, readable: () => void told.push('other') });
+  writeSync(visitor, 'x');
+  writeSync(writer, 'x');
+  poller.turn(0);
+  expect(told).toEqual(['door', 'other', 'readable']);
+  expect(turn()).toEqual([]);
+  writeSync(far, 'x');
+  expect(turn()).toEqual(['readable']);
+  for (const fd of [door, other]) poller.close(fd);
+  for (const fd of [visitor, writer]) closeFd(fd);
+});
+
+test('one that is given up when it is read for the first time is not watched', () => {
+  poller.expect({ fd: near, isEdgeTriggered: true, readable: () => poller.ignore(near) });
+  expect(poller.hasUnfinished).toBe(true);
+  expect(turn()).toEqual([]);
+  expect(poller.hasUnfinished).toBe(false);
+  writeSync(far, 'x');
+  expect(turn()).toEqual([]);
+});
+
 test('one that was closed stays so, and its number can be used again', () => {
   poller.watch(endpoint());
   poller.close(near);
