@@ -53,8 +53,10 @@ const PROGRAMS = [
   'bridge/cli/bus1-dbus-daemon.js',
   'bridge/control/daemon-program.js',
   'bridge/control/host-program.js',
-  'bridge/control/host-worker.js',
 ];
+
+/** The program of a thread, which a bus has the text of: see host-thread.ts. */
+const WORKER = 'bridge/control/host-worker.js';
 
 /** One file, whatever it imports later: its parts work on the same objects, and need the same classes. */
 const DATA_PLANE = 'bridge/control/data-plane.js';
@@ -237,9 +239,13 @@ async function bundle([group, entries]) {
 async function bundlePrograms() {
   const later = new Set();
   const inputs = [];
-  for (const path of PROGRAMS) inputs.push(...(await bundleProgram(path, [], later)));
+  const worker = await bundleText(WORKER, [], later);
+  inputs.push(...worker.inputs);
+  const define = { HOST_WORKER: JSON.stringify(worker.outputFiles[0].text) };
+  for (const path of PROGRAMS) inputs.push(...(await bundleProgram(path, [], later, define)));
   // It grows while it is walked through.
-  for (const file of later) inputs.push(...(await bundleProgram(file, membersOf(file), later)));
+  for (const file of later)
+    inputs.push(...(await bundleProgram(file, membersOf(file), later, define)));
   // package.json says that files are ES modules; these are not.
   for (const folder of new Set(PROGRAMS.map((path) => dirname(path)))) {
     write(join(DIST, folder, 'package.json'), '{ "type": "commonjs" }\n');
@@ -252,7 +258,16 @@ async function bundlePrograms() {
  *
  * @param own modules that the file offers, each by a function that loads it; none: the file is started as it is
  */
-async function bundleProgram(file, own, later) {
+async function bundleProgram(file, own, later, define) {
+  const { inputs, outputFiles } = await bundleText(file, own, later, define);
+  for (const { path, text } of outputFiles) {
+    const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+    write(path, path.endsWith('.map') ? text : `${text}// ${hash}\n`);
+  }
+  return inputs;
+}
+
+async function bundleText(file, own, later, define = {}) {
   const { metafile, outputFiles } = await build({
     ...COMMON,
     ...(own.length === 0 ? { entryPoints: [join(BUILD, file)] } : { stdin: offering(own) }),
@@ -262,7 +277,7 @@ async function bundleProgram(file, own, later) {
     // For the stack traces of a bus; the sources are in the repository.
     sourcemap: MAPPED.some((name) => file.endsWith(name)),
     sourcesContent: false,
-    define: { 'import.meta.url': 'moduleUrl', 'import.meta.dirname': '__dirname' },
+    define: { ...define, 'import.meta.url': 'moduleUrl', 'import.meta.dirname': '__dirname' },
     banner: { js: own.includes(DATA_PLANE) ? MODULE_URL + HOT_GLOBALS : MODULE_URL },
     supported: { 'dynamic-import': false },
     minifyWhitespace: true,
@@ -275,11 +290,7 @@ async function bundleProgram(file, own, later) {
       dropUnused,
     ],
   });
-  for (const { path, text } of outputFiles) {
-    const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
-    write(path, path.endsWith('.map') ? text : `${text}// ${hash}\n`);
-  }
-  return Object.keys(metafile.inputs);
+  return { inputs: Object.keys(metafile.inputs), outputFiles };
 }
 
 function offering(modules) {

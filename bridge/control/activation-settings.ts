@@ -23,17 +23,22 @@ export interface ActivationSettings {
 }
 
 export function activationSettings(config: BusConfig, usesSystemd: boolean): ActivationSettings {
-  const home = lookupUser(getuid())?.home;
   const inherited = callerEnvironment(process.env);
-  const environment = home === undefined ? inherited : { HOME: home, ...inherited };
   return {
-    directories: resolveServiceDirectories(config.serviceDirectories, environment),
+    directories: resolveServiceDirectories(config.serviceDirectories, withHome(inherited)),
     environment: new ActivationEnvironment(inherited),
     identity: identityOf(config),
     busType: busTypeOf(config),
     usesSystemd,
     openFilesLimit: originalOpenFilesLimit(process.env),
   };
+}
+
+/** The database of users is asked only where the environment does not say: that takes a while. */
+function withHome(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  if (environment['HOME'] !== undefined) return environment;
+  const home = lookupUser(getuid())?.home;
+  return home === undefined ? environment : { ...environment, HOME: home };
 }
 
 function busTypeOf({ busType }: BusConfig): BusType | undefined {

@@ -12,7 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
+import { cachedDataVersionTag } from 'node:v8';
 import { Script } from 'node:vm';
+import { limitYoungGeneration } from './young-generation.js';
 
 /** A program whose compiled code is not in the cache yet. */
 interface Unsaved {
@@ -35,12 +37,14 @@ const { unsaved, loaded } = (realm[SHARED] ??= { unsaved: [], loaded: new Map() 
 
 /**
  * Runs one of the CommonJS files of dist/, and returns what it exports. Half of the time that a bus takes to start goes
- * into V8's compilation of its code, so the result is cached from one start to the next: see saveCode.
+ * into V8's compilation of its code, so the result is cached from one start to the next: see saveCode. V8's flags have
+ * to be the same here as there: V8 rejects code that was cached with others.
  */
 export function loadProgram(file: string, require: NodeJS.Require): unknown {
   const known = loaded.get(file);
   if (known !== undefined) return known;
   const text = readFileSync(file, 'latin1');
+  limitYoungGeneration();
   const folder = cacheFolder();
   const name = entryName(file, text);
   const cachedData = readCached(name, folder);
@@ -56,6 +60,7 @@ export function loadProgram(file: string, require: NodeJS.Require): unknown {
 
 /** Caches what V8 has compiled so far. Call it once a program has started, and the functions it needs have run. */
 export function saveCode(): void {
+  limitYoungGeneration();
   for (const { script, folder, name } of unsaved.splice(0)) {
     const before = join(folder, `.${name}.${process.pid}`);
     try {
@@ -78,10 +83,14 @@ function tryRemove(path: string): void {
   }
 }
 
-/** Contains the hash in the last line (packaging/bundle.mjs), so that code of another version is not used. */
+/**
+ * Contains the hash in the last line (packaging/bundle.mjs), so that code of another version is not used; and V8's tag
+ * of its own version and flags, because V8 rejects code that it has made with other flags: those of a host's process.
+ */
 function entryName(file: string, text: string): string {
   const hash = text.slice(text.lastIndexOf('\n', text.length - 2) + 1).replace(/[^0-9a-f]/g, '');
-  return `${programName(file)}-${process.version}-${process.arch}-${hash}`;
+  const tag = cachedDataVersionTag().toString(16);
+  return `${programName(file)}-${process.version}-${process.arch}-${tag}-${hash}`;
 }
 
 function programName(file: string): string {

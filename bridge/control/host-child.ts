@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { setImmediate as eventLoop } from 'node:timers/promises';
+import { nameThread } from '#core/linux/index.js';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
 import { saveCode } from './code-cache.js';
 import { carryOut, createHost, failureEvent, type HostJob } from './data-plane.js';
@@ -15,6 +16,7 @@ export async function runHostChild(): Promise<number> {
   /* a terminal signals the whole process group: the parent decides what happens */
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
+  nameThread(`bus1-host/${process.argv[2]}`);
   closeAllOnExec();
   const job: HostJob = (await once(process, 'message'))[0];
   try {
@@ -40,6 +42,7 @@ async function run(job: HostJob): Promise<void> {
   host.poller.watch({ fd: eventLoopDescriptor(CHANNEL_FD), readable: () => host.pause() });
   report({ type: 'ready', wakeupFd: host.wakeupFd });
   saveCode();
+  host.memoryReturn.returnStart();
   while (!host.run()) await eventLoop();
 }
 

@@ -6,4 +6,4 @@ async function load(): Promise<{ main: () => Promise<number> }> {
   return { main: runHostChild };
 }
 
-void runOwn('bus1-host', load, `bus1-host/${process.argv[2]}`);
+void runOwn('bus1-host', load);

@@ -1,4 +1,6 @@
 import { writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   MessageChannel,
   Worker,
@@ -6,7 +8,6 @@ import {
   type MessagePort,
 } from 'node:worker_threads';
 import { Subject, type Observable } from 'rxjs';
-import { limitYoungGeneration } from '#bridge/host/memory-return.js';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
 import type { HostJob } from './data-plane.js';
 import type { HostThreadData } from './host-worker.js';
@@ -34,10 +35,13 @@ export class HostThread {
   constructor(job: HostJob) {
     const { port1, port2 } = new MessageChannel();
     const workerData: HostThreadData = { port: port2, job };
-    const url = new URL('../control/host-worker.js', import.meta.url);
     const resourceLimits = { maxYoungGenerationSizeMb: 3 * SEMI_SPACE_MAX_MIB, ...threadLimits() };
-    const worker = new Worker(url, { workerData, transferList: [port2], resourceLimits });
-    worker.once('online', limitYoungGeneration);
+    const worker = new Worker(workerProgram(), {
+      eval: true,
+      workerData,
+      transferList: [port2],
+      resourceLimits,
+    });
     this.#port = port1;
     this.events = this.#events.asObservable();
     this.ready = new Promise((resolve, reject) => {
@@ -94,6 +98,17 @@ export class HostThread {
       `the bus failed: ${this.#failure ?? 'its thread ended without an error'}`,
     );
   }
+}
+
+/** The text of host-worker.ts, which packaging/bundle.mjs inserts: for a file, Node would open that and others. */
+declare const HOST_WORKER: string;
+
+/** That text as if it came from a file. */
+function workerProgram(): string {
+  const file = fileURLToPath(new URL('../control/host-worker.js', import.meta.url));
+  const values = [file, dirname(file)].map((value) => JSON.stringify(value));
+  const require = `require('node:module').createRequire(${values[0]})`;
+  return `(function (require, __filename, __dirname) {${HOST_WORKER}\n})(${require}, ${values.join(', ')});`;
 }
 
 /**

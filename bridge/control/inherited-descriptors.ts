@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { setCloseOnExec } from '#core/linux/index.js';
+import { setAllCloseOnExec, setCloseOnExec } from '#core/linux/index.js';
 
 const STDERR = 2;
 
@@ -8,6 +8,7 @@ const STDERR = 2;
  * starts: a reader may wait for the last copy to be closed.
  */
 export function closeAllOnExec(): void {
+  if (setAllCloseOnExec(STDERR + 1)) return;
   for (const fd of descriptors()) if (fd > STDERR) tryCloseOnExec(fd);
 }
 

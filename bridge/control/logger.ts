@@ -3,6 +3,7 @@ import { isatty } from 'node:tty';
 import { pino, type Logger as PinoLogger } from 'pino';
 import { humanLine } from './human-line.js';
 import { isJournalStream, LogStream } from './log-stream.js';
+import { utcTime } from './utc-time.js';
 import { lossLine, openSystemLog, prefixedLine } from './syslog.js';
 
 /** A logger of pino with one more level, `notice`, for what a client was refused. */
@@ -48,7 +49,7 @@ export function createLogger({ level, stderr, syslog }: LogOptions): Logger {
     stream?.write(format(line));
     system?.write(line);
   };
-  const timestamp = (): string => `,"time":"${new Date().toISOString()}"`;
+  const timestamp = (): string => `,"time":"${utcTime(new Date())}"`;
   const formatters = { level: (label: string) => ({ level: label }) };
   return pino({ level, base: null, timestamp, formatters, customLevels: CUSTOM_LEVELS }, { write });
 }

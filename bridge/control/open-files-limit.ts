@@ -1,5 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { getOpenFilesLimit, setOpenFilesLimit, type OpenFilesLimit } from '#core/linux/index.js';
+import {
+  getOpenFilesLimit,
+  getOpenFilesLimitOf,
+  setOpenFilesLimit,
+  type OpenFilesLimit,
+} from '#core/linux/index.js';
 import type { Logger } from './logger.js';
 import { textOf } from './startup-error.js';
 
@@ -29,7 +34,7 @@ export function originalOpenFilesLimit(environment: NodeJS.ProcessEnv): OpenFile
   if (known !== undefined) return known;
   const { hard } = getOpenFilesLimit();
   const isService = process.ppid === 1 || environment['INVOCATION_ID'] !== undefined;
-  const soft = isService ? undefined : softLimitOf(process.ppid);
+  const soft = isService ? undefined : parentSoftLimit();
   return { soft: Math.min(soft ?? CUSTOMARY, hard), hard };
 }
 
@@ -40,7 +45,12 @@ export function setOriginalOpenFilesLimit(limit: OpenFilesLimit): void {
   known = limit;
 }
 
-function softLimitOf(pid: number): number | undefined {
+function parentSoftLimit(): number | undefined {
+  return getOpenFilesLimitOf(process.ppid)?.soft ?? readSoftLimit(process.ppid);
+}
+
+/** All may read that file, also where the parent runs as another user. */
+function readSoftLimit(pid: number): number | undefined {
   try {
     const limits = readFileSync(`/proc/${pid}/limits`, 'latin1');
     const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { LISTEN_FDS_START, inheritedSockets } from './inherited-sockets.js';
 import { CALLER_ENVIRONMENT, encodeEntries, steersNode } from './caller-environment.js';
@@ -18,10 +17,8 @@ type Main = () => Promise<{ readonly main: () => Promise<number> }>;
  * Runs a program of this package to its exit status; an error becomes one line, and status 1, or 2 for a mistake in the
  * command line. Before the program's first module is loaded, this process shuts out everything by which Node can be
  * steered from outside: environment variables and the debugger.
- *
- * @param name of the process
  */
-export async function runOwn(program: string, load: Main, name = 'bus1-bridge'): Promise<void> {
+export async function runOwn(program: string, load: Main): Promise<void> {
   process.on('SIGUSR1', ignore);
   process.stdout.on('error', (error) => stdoutFailed(program, error));
   process.once('exit', saveCode);
@@ -36,7 +33,6 @@ export async function runOwn(program: string, load: Main, name = 'bus1-bridge'):
     leaveLostDirectory();
     await leaveSteeringBehind();
     const { main } = await load();
-    nameProcess(name);
     process.exitCode = await main();
   } catch (error) {
     process.stderr.write(`${program}: ${oneLine(error)}\n`);
@@ -63,15 +59,6 @@ function closeDebugger(): void {
   if (isWanted || !process.features.inspector) return;
   const inspector = process.getBuiltinModule('node:inspector');
   if (inspector.url() !== undefined) inspector.close();
-}
-
-/** The name that ps, pgrep, killall and the kernel's log show: proc_pid_comm(5), 15 bytes. */
-function nameProcess(name: string): void {
-  try {
-    writeFileSync('/proc/self/comm', name);
-  } catch {
-    // Without /proc it has the name of its program.
-  }
 }
 
 /** @throws Error on a machine, or with a version of Node, that is not supported */

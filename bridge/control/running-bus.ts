@@ -97,7 +97,9 @@ export class RunningBus {
     this.#config = config;
     const machineId = this.#machineId();
     const job = (): HostJob => ({
-      keyring: ownKeyring(config.user !== undefined),
+      ...(mechanisms.includes('DBUS_COOKIE_SHA1') && {
+        keyring: ownKeyring(config.user !== undefined),
+      }),
       options: {
         listenFds: sockets.map(({ fd }) => fd),
         nonces,

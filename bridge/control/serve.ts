@@ -1,3 +1,4 @@
+import { nameThread } from '#core/linux/index.js';
 import { RunningBus, type BusOptions } from './running-bus.js';
 
 export interface ServeHooks {
@@ -12,6 +13,7 @@ export interface ServeHooks {
  * Rejects with StartupError when it never served anybody.
  */
 export async function serve(options: BusOptions, hooks: ServeHooks): Promise<number> {
+  nameThread('bus1-bridge');
   let bus: RunningBus | undefined;
   let isStopping = false;
   const interrupted = (signal: NodeJS.Signals): void => {

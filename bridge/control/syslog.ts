@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fieldsOf } from '#bridge/wire/fields.js';
 import { DatagramSender } from '#core/linux/index.js';
 import { logFields } from './human-line.js';
+import { utcTime } from './utc-time.js';
 
 /**
  * syslog(3): facilities, and severities. `notice` is what dbus-daemon files under authorisation
@@ -75,7 +76,7 @@ function openDatagrams(
 
 /** A line of the log about the log itself. */
 export function lossLine(count: number): string {
-  const time = new Date().toISOString();
+  const time = utcTime(new Date());
   const msg = `${count} log lines were dropped: the log's reader did not keep up`;
   return `${JSON.stringify({ level: 'warn', time, msg })}\n`;
 }

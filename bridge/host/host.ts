@@ -78,7 +78,7 @@ export class Host {
   readonly denials = new Denials();
   readonly deadlines = new Deadlines();
   readonly effort = new Effort();
-  private readonly memoryReturn = new MemoryReturn(() => this.arena, this.deadlines);
+  readonly memoryReturn = new MemoryReturn(() => this.outboxes, this.deadlines);
   private readonly patience: Patience;
   readonly entrance: Entrance;
   private readonly replyDeadlines = new ReplyDeadlines(this.deadlines);

@@ -59,4 +59,10 @@ export class LargeBuffers {
     this.spare.push(buffer);
     this.spareBytes += bytes.length;
   }
+
+  /** Keeps no memory for later messages. */
+  dropSpare(): void {
+    this.spare.length = 0;
+    this.spareBytes = 0;
+  }
 }

@@ -1,8 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { returnFreedMemory } from '#core/linux/index.js';
+import { keepFreedMemory, returnFreedMemory, returnWhenFreed } from '#core/linux/index.js';
 import type { Arena } from './arena.js';
 import type { Deadlines } from './deadlines.js';
+import type { LargeBuffers } from './large-buffers.js';
 
 /** A burst: this many bytes were used and freed, or the thread has slept this many times. */
 const BURST_BYTES = 4 << 20;
@@ -14,9 +15,15 @@ const QUIET_MS = 3000;
 /** Another thread of V8 frees buffers after a collection; it has done so by then. */
 const SWEEP_MS = 500;
 
+/** Where messages lie. */
+interface MessageMemory {
+  readonly arena: Arena;
+  readonly large: LargeBuffers;
+}
+
 /** Gives the memory that a burst has left behind back to the kernel, once it is over. */
 export class MemoryReturn {
-  private readonly arena: () => Arena;
+  private readonly memory: () => MessageMemory;
   private readonly deadlines: Deadlines;
   private sleeps = 0;
   private seenSleeps = 0;
@@ -24,8 +31,8 @@ export class MemoryReturn {
   private isNoted = false;
   private isWaiting = false;
 
-  constructor(arena: () => Arena, deadlines: Deadlines) {
-    this.arena = arena;
+  constructor(memory: () => MessageMemory, deadlines: Deadlines) {
+    this.memory = memory;
     this.deadlines = deadlines;
   }
 
@@ -43,10 +50,15 @@ export class MemoryReturn {
     this.isNoted = true;
   }
 
+  /** Gives back what the start of the process has left behind. To the watch for bursts this is none. */
+  returnStart(): void {
+    this.deadlines.add(performance.now() + SWEEP_MS, () => this.giveBack());
+  }
+
   private get isBurst(): boolean {
     return (
       this.isNoted ||
-      this.arena().freedBytes - this.seenBytes > BURST_BYTES ||
+      this.memory().arena.freedBytes - this.seenBytes > BURST_BYTES ||
       this.sleeps - this.seenSleeps > BURST_SLEEPS
     );
   }
@@ -61,36 +73,42 @@ export class MemoryReturn {
     if (this.isBurst) return this.wait();
     this.isWaiting = false;
     /* a burst may have begun: what has been counted since `wait` belongs to it */
+    this.giveBack();
+  }
+
+  private giveBack(): void {
+    const { arena, large } = this.memory();
+    large.dropSpare();
+    returnWhenFreed();
     collectGarbage();
-    this.arena().returnFree();
-    this.deadlines.add(performance.now() + SWEEP_MS, returnFreedMemory);
+    arena.returnFree();
+    this.deadlines.add(performance.now() + SWEEP_MS, () => {
+      returnFreedMemory();
+      keepFreedMemory();
+    });
   }
 
   private see(): void {
     this.isNoted = false;
     this.seenSleeps = this.sleeps;
-    this.seenBytes = this.arena().freedBytes;
+    this.seenBytes = this.memory().arena.freedBytes;
   }
-}
-
-/**
- * Keeps V8 from enlarging the memory for objects that have just been made, which never shrinks again. It holds for all
- * threads that are running; V8 sets it back when another one starts.
- */
-export function limitYoungGeneration(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /** Objects that live on are moved together: a page with one of them could not be returned. */
 const GC_FLAGS = ['expose-gc', 'compact-on-every-full-gc'];
 
+/** What V8 does when it has no memory left. Since Node 22 it would keep the pages that another collection frees. */
+const LAST_RESORT = { type: 'major', execution: 'sync', flavor: 'last-resort' };
+const hasLastResort = Number.parseInt(process.versions.v8, 10) >= 12;
+
 /**
  * V8 collects garbage only when its heap is full, and buffers of messages lie outside it: in an idle thread they would
- * stay allocated. A collection takes some milliseconds.
+ * stay allocated. A collection takes some tens of milliseconds.
  */
 export function collectGarbage(): void {
   for (const flag of GC_FLAGS) setFlagsFromString(`--${flag}`);
   const collect: unknown = runInNewContext('gc');
-  if (typeof collect === 'function') collect();
+  if (typeof collect === 'function') collect(...(hasLastResort ? [LAST_RESORT] : []));
   for (const flag of GC_FLAGS) setFlagsFromString(`--no-${flag}`);
 }

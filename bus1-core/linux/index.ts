@@ -12,7 +12,14 @@ export { setNoDelay, shutdownBoth, socketError, socketPair, unixSocketPath } fro
 export { AF_INET, AF_INET6, AF_UNIX } from './socket.js';
 export type { ListenOptions, TcpListenOptions } from './socket.js';
 export { ResolveError } from './tcp-address.js';
-export { closeFd, duplicate, isListening, isSocket, setCloseOnExec } from './fd.js';
+export {
+  closeFd,
+  duplicate,
+  isListening,
+  isSocket,
+  setAllCloseOnExec,
+  setCloseOnExec,
+} from './fd.js';
 export { setNonBlocking, socketDomain } from './fd.js';
 export {
   hasPeerPidFd,
@@ -29,7 +36,12 @@ export { EventFd } from './eventfd.js';
 export { executableOf } from './executable.js';
 export { FUTEX_WAITERS_MAX, FutexResult, FutexWaiters, futexWait, futexWake } from './futex.js';
 export { requestSlice } from './scheduling.js';
-export { keepFreedMemory, returnFreedMemory, shareMallocArenas } from './malloc.js';
+export {
+  keepFreedMemory,
+  returnFreedMemory,
+  returnWhenFreed,
+  shareMallocArenas,
+} from './malloc.js';
 export { SharedMapping } from './mapping.js';
 export { createMemfd, memfdBytes, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.js';
 export { MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';
@@ -40,8 +52,8 @@ export { SpareDescriptor } from './spare-descriptor.js';
 export { sdNotify } from './notify.js';
 export { randomBytes } from './random.js';
 export { waitReadable, waitWritable } from './poll.js';
-export { geteuid, getOpenFilesLimit, getuid, killProcess } from './process.js';
-export { prctl, PrctlOption, replaceProcess, setgid, setgroups } from './process.js';
+export { geteuid, getOpenFilesLimit, getOpenFilesLimitOf, getuid, killProcess } from './process.js';
+export { nameThread, prctl, PrctlOption, replaceProcess, setgid, setgroups } from './process.js';
 export {
   setOpenFilesLimit,
   setOpenFilesLimitOf,

@@ -94,6 +94,9 @@ export const accept4: (fd: number, address: number, length: number, flags: numbe
 
 // Descriptors and events.
 export const close: (fd: number) => number = library.func('int close(int)');
+/** syscall(2) with the arguments of close_range(2). */
+export const closeRange: (number: number, first: number, last: number, flags: number) => number =
+  library.func('long syscall(long, unsigned int, unsigned int, unsigned int)');
 export const fcntl: (fd: number, command: number, argument: number) => number = library.func(
   'int fcntl(int, int, long)',
 );
@@ -203,13 +206,15 @@ export const schedYield: () => number = library.func('int sched_yield()');
 export const setsid: () => number = library.func('int setsid()');
 export const prctl: (option: number, a: number, b: number, c: number, d: number) => number =
   library.func('int prctl(int, ulong, ulong, ulong, ulong)');
+export const prctlText: (option: number, text: string, b: number, c: number, d: number) => number =
+  library.func('int prctl(int, const char *, ulong, ulong, ulong)');
 export const getrlimit: (resource: number, limit: Uint8Array) => number = library.func(
   'int getrlimit(int, void *)',
 );
 export const setrlimit: (resource: number, limit: Uint8Array) => number = library.func(
   'int setrlimit(int, void *)',
 );
-export const prlimit: (pid: number, resource: number, limit: Uint8Array, old: null) => number =
+export const prlimit: (pid: number, resource: number, limit: Out, old: Out) => number =
   library.func('int prlimit(int, int, void *, void *)');
 export const kill: (pid: number, signal: number) => number = library.func('int kill(int, int)');
 export const getpwnamR: (

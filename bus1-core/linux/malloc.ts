@@ -9,6 +9,9 @@ const M_ARENA_MAX = -8;
 const MMAP_THRESHOLD_BYTES = 32 * 1024 * 1024;
 const TRIM_THRESHOLD_BYTES = 2 * MMAP_THRESHOLD_BYTES;
 
+/** What glibc begins with. */
+const TRIM_THRESHOLD_FIRST_BYTES = 128 * 1024;
+
 let isSet = false;
 
 /**
@@ -26,6 +29,16 @@ export function keepFreedMemory(): void {
 /** Threads that start from now on share one malloc arena, instead of reserving 64 MiB of address space each. */
 export function shareMallocArenas(): void {
   mallopt?.(M_ARENA_MAX, 1);
+}
+
+/**
+ * The opposite, until keepFreedMemory is called again: each thread that frees memory returns what is free at the end of
+ * its arena. malloc_trim does so for the arena of the main thread only, and the threads in which V8 compiles and
+ * collects garbage would keep more than a MiB each.
+ */
+export function returnWhenFreed(): void {
+  mallopt?.(M_TRIM_THRESHOLD, TRIM_THRESHOLD_FIRST_BYTES);
+  isSet = false;
 }
 
 /** Returns free memory that malloc has kept to the kernel: malloc_trim(3). It takes milliseconds. */

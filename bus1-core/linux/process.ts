@@ -59,6 +59,11 @@ export function prctl(option: number, argument: number): number {
   return check(libc.prctl(option, argument, 0, 0, 0), `prctl(${option})`);
 }
 
+/** What ps, pgrep, killall and the kernel's log show: of the main thread it is the name of the process; 15 bytes. */
+export function nameThread(name: string): void {
+  check(libc.prctlText(PrctlOption.SetName, name, 0, 0, 0), 'prctl(PR_SET_NAME)', name);
+}
+
 export interface OpenFilesLimit {
   soft: number;
   hard: number;
@@ -68,13 +73,18 @@ export interface OpenFilesLimit {
 export function getOpenFilesLimit(): OpenFilesLimit {
   const limit = new Uint8Array(16);
   check(libc.getrlimit(RLIMIT_NOFILE, limit), 'getrlimit(RLIMIT_NOFILE)');
-  const view = new DataView(limit.buffer);
-  return { soft: readLimit(view, 0), hard: readLimit(view, 8) };
+  return openFilesLimit(limit);
 }
 
 export function setOpenFilesLimit(limit: OpenFilesLimit): void {
   const detail = `${limit.soft} of ${limit.hard}`;
   check(libc.setrlimit(RLIMIT_NOFILE, limitBytes(limit)), 'setrlimit(RLIMIT_NOFILE)', detail);
+}
+
+/** RLIMIT_NOFILE of another process; undefined where it is gone, or that of another user. */
+export function getOpenFilesLimitOf(pid: number): OpenFilesLimit | undefined {
+  const limit = new Uint8Array(16);
+  return libc.prlimit(pid, RLIMIT_NOFILE, null, limit) === 0 ? openFilesLimit(limit) : undefined;
 }
 
 /** Sets RLIMIT_NOFILE of another process: prlimit(2). ESRCH when it has gone. */
@@ -103,6 +113,12 @@ function mappedBytes(): number {
 }
 
 const RLIM_INFINITY = 2n ** 64n - 1n;
+
+/** From a struct rlimit. */
+function openFilesLimit(limit: Uint8Array): OpenFilesLimit {
+  const view = new DataView(limit.buffer);
+  return { soft: readLimit(view, 0), hard: readLimit(view, 8) };
+}
 
 /** struct rlimit */
 function limitBytes({ soft, hard }: OpenFilesLimit): Uint8Array {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Arena } from '#bridge/host/arena.js';
 import { Deadlines } from '#bridge/host/deadlines.js';
+import { LargeBuffers } from '#bridge/host/large-buffers.js';
 import { MemoryReturn } from '#bridge/host/memory-return.js';
 import { residentMib } from '../fuzz/scene.js';
 import { startBus } from '../support/bus.js';
@@ -21,7 +22,7 @@ function burst(arena: Arena): void {
 test('after some seconds without another burst', () => {
   const arena = new Arena(16 * MIB);
   const deadlines = new Deadlines();
-  const memory = new MemoryReturn(() => arena, deadlines);
+  const memory = new MemoryReturn(() => ({ arena, large: new LargeBuffers() }), deadlines);
   const kept = arena.take(SHIFT);
   arena.bytes.fill(9, kept, kept + MIB);
   memory.sleepMs();
@@ -44,6 +45,23 @@ test('after some seconds without another burst', () => {
   burst(arena);
   memory.sleepMs();
   expect(deadlines.isEmpty).toBe(false);
+  arena.close();
+});
+
+test('and no memory is kept for later large messages', () => {
+  const large = new LargeBuffers();
+  const deadlines = new Deadlines();
+  const arena = new Arena(16 * MIB);
+  const memory = new MemoryReturn(() => ({ arena, large }), deadlines);
+  const first = large.take(2 * MIB);
+  large.release(first.bytes);
+  expect(large.take(2 * MIB)).toBe(first);
+  large.release(first.bytes);
+
+  memory.noteBurst();
+  memory.sleepMs();
+  deadlines.runDue(performance.now() + QUIET_MS);
+  expect(large.take(2 * MIB)).not.toBe(first);
   arena.close();
 });
 
