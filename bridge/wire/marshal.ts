@@ -245,8 +245,14 @@ const SHARED_BYTES = 4096;
 
 /** Each writer and its marshaller are used again: making them costs more than writing a short body. */
 export class Encoder {
-  readonly writer = new ByteWriter(true, SHARED_BYTES);
-  readonly marshaller = new Marshaller(this.writer, PLAIN);
+  readonly writer: ByteWriter;
+  readonly marshaller: Marshaller;
+
+  /** @param keptMaxBytes larger memory, which a long message has needed, is not used again */
+  constructor(keptMaxBytes?: number) {
+    this.writer = new ByteWriter(true, SHARED_BYTES, keptMaxBytes);
+    this.marshaller = new Marshaller(this.writer, PLAIN);
+  }
 
   start(littleEndian: boolean): this {
     this.writer.restart();

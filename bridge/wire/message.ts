@@ -54,10 +54,13 @@ export function encodeMessage(
   return bytes;
 }
 
+/** Longer messages may be sent from where they lie, without a copy: their memory is not used again. */
+const COMPOSED_MAX_BYTES = 4096;
+
 /** Makes one sender's messages, each in the memory of the one before: whoever keeps one has to copy it. */
 export class MessageComposer {
   private readonly sender: string;
-  private readonly encoder = new Encoder();
+  private readonly encoder = new Encoder(COMPOSED_MAX_BYTES);
 
   constructor(sender: string) {
     this.sender = sender;

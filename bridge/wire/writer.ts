@@ -25,12 +25,14 @@ export class ByteWriter {
   /** the same memory, once a text needs it */
   private buffer: Buffer | null = null;
   private readonly initialBytes: number;
+  private readonly keptMaxBytes: number;
   /** the length of `bytes`, which takes longer to ask for */
   private size: number;
 
-  constructor(littleEndian: boolean, initialBytes = INITIAL_BYTES) {
+  constructor(littleEndian: boolean, initialBytes = INITIAL_BYTES, keptMaxBytes = KEPT_MAX_BYTES) {
     this.littleEndian = littleEndian;
     this.initialBytes = initialBytes;
+    this.keptMaxBytes = keptMaxBytes;
     this.size = initialBytes;
     this.bytes = new Uint8Array(initialBytes);
     this.view = new DataView(this.bytes.buffer);
@@ -39,7 +41,7 @@ export class ByteWriter {
   /** Starts again, in the same memory. */
   // hot
   restart(): void {
-    if (this.size > KEPT_MAX_BYTES) this.use(new Uint8Array(this.initialBytes));
+    if (this.size > this.keptMaxBytes) this.use(new Uint8Array(this.initialBytes));
     this.position = 0;
     this.elsewhere = 0;
   }
@@ -51,7 +53,7 @@ export class ByteWriter {
 
   /** What has been written, in memory that the writer does not use again. */
   take(): Uint8Array<ArrayBuffer> {
-    if (this.size <= KEPT_MAX_BYTES) return this.bytes.slice(0, this.position);
+    if (this.size <= this.keptMaxBytes) return this.bytes.slice(0, this.position);
     const written = this.written();
     this.use(new Uint8Array(this.initialBytes));
     return written;
