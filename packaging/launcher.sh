@@ -29,6 +29,11 @@ if [ -z "$node" ]; then
   exit 1
 fi
 limit=$(ulimit -v)
+# By default malloc reserves 64 MiB of address space for each thread. BUS1_OWN_VARIABLES: services do not get it.
+if [ "$limit" != unlimited ] && [ -z "$MALLOC_ARENA_MAX" ]; then
+  MALLOC_ARENA_MAX=1 BUS1_OWN_VARIABLES=MALLOC_ARENA_MAX
+  export MALLOC_ARENA_MAX BUS1_OWN_VARIABLES
+fi
 if [ "$limit" != unlimited ] && ! "$node" -e 0 2>/dev/null; then
   echo "${self##*/}: Node.js does not start under a limit of $limit KiB of address space (ulimit -v, LimitAS=); raise it" >&2
   exit 1

@@ -4,6 +4,9 @@
  */
 export const CALLER_ENVIRONMENT = 'BUS1_CALLER_ENVIRONMENT';
 
+/** Set by the launcher: names of variables that are about the bus alone, so that services do not get them. */
+const OWN_VARIABLES = 'BUS1_OWN_VARIABLES';
+
 /** Variables that Node, libuv and OpenSSL read: "Environment variables" of node(1), and of their manuals. */
 const STEERING = /^(?:NODE_|UV_|OPENSSL_|SSL_CERT_|V8_|WATCH_REPORT_DEPENDENCIES$)/;
 
@@ -37,7 +40,13 @@ export function encodeEntries(entries: Iterable<readonly [string, string]>): str
 
 /** The environment that the bus was started in, for the programs that it starts. */
 export function callerEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { [CALLER_ENVIRONMENT]: encoded, [LAUNCHER]: launcher, ...own } = environment;
+  const {
+    [CALLER_ENVIRONMENT]: encoded,
+    [LAUNCHER]: launcher,
+    [OWN_VARIABLES]: names,
+    ...own
+  } = environment;
+  if (names !== undefined) for (const name of names.split(' ')) delete own[name];
   if (launcher !== undefined) for (const name of SHELL_VARIABLES) delete own[name];
   if (encoded === undefined) return own;
   const text = Buffer.from(encoded, 'base64').toString();
