@@ -174,9 +174,14 @@ export class Parking extends Participant<ParkingSpot, HandleHolder> {
     if (facet !== null && !facet.check(header)) return this.deny(waiter, parcel, facet);
     this.envelope.senderNumber = waiter.number;
     this.envelope.replyFacet = replyFacet;
+    /* clients of the socket have no use for capabilities */
+    const withArguments = owner.isNative;
+    if (withArguments && parcel.hasLostArgument) {
+      return parcel.refuse(this.driver, ErrorName.UnknownObject, capabilityLost(name));
+    }
     const message = this.message.clear();
     message.note = this.envelope;
-    const status = parcel.deliver(handleTo(name, owner), message, this.quotas);
+    const status = parcel.deliver(handleTo(name, owner), message, this.quotas, withArguments);
     if (status !== SendStatus.Sent) parcel.refuse(this.driver, ...failureOf(status));
   }
 
@@ -206,6 +211,10 @@ export class Parking extends Participant<ParkingSpot, HandleHolder> {
 function isFor({ name, sender }: ParkingSpot, { header, senderNumber }: Envelope): boolean {
   if (!sender.isNative) return true;
   return senderNumber === sender.number && headerText(header, 'destination') === name;
+}
+
+function capabilityLost(name: string): string {
+  return `an object that was sent along in this call to '${name}' ended before the service had started`;
 }
 
 /** An owner whose name node has not arrived yet, and each unique name, is reached through its inbox. */

@@ -134,16 +134,30 @@ export class Parcel implements HandleHolder {
     if (index >= 0) this.handles[index] = null;
   }
 
+  /** The node behind one of its arguments is gone. */
+  get hasLostArgument(): boolean {
+    return this.handles.slice(0, this.argumentCount).includes(null);
+  }
+
   /**
    * Sends it, with its reply handle, to where `to` leads, which may be a handle of any peer. Once it is sent it has
    * ended; otherwise it can still be refused.
+   *
+   * @param withArguments the other handles are sent along, too: none of them may be lost
    */
-  deliver<Note>(to: Handle, message: Message<Note, never>, quotas: Quotas): SendStatus {
+  deliver<Note>(
+    to: Handle,
+    message: Message<Note, never>,
+    quotas: Quotas,
+    withArguments = false,
+  ): SendStatus {
     this.mustNotBeOver();
     const { bytes, descriptors, reply } = this;
     const holder = this.holder!; // only what has arrived at a node can be sent on from there
     message.addPiece(bytes, 0, bytes.length);
     message.descriptors = descriptors;
+    if (withArguments)
+      for (let i = 0; i < this.argumentCount; i++) message.addTransfer(this.handles[i]!);
     if (reply !== null) message.addTransfer(reply);
     const through = to.owner.copyHandle(to, holder);
     let status = holder.send(through, message);

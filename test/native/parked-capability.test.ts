@@ -1,4 +1,5 @@
-// What a native peer sends along to a service that has yet to be started is given back when the service does not start.
+// What a native peer sends along to a service that has yet to be started: a native service gets it, and it is given
+// back when the service does not start.
 import { EventEmitter, once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
@@ -10,6 +11,7 @@ import { cleanEnvironment, sessionConfig } from '../support/bus.js';
 import { start, type Environment, type Program } from '../support/process.js';
 
 const NAME = 'org.bus1.NeverStarts';
+const WATCHER = 'org.bus1.Watcher';
 const Listener = {
   name: 'org.bus1.Listener',
   methods: { Changed: { in: '', out: '' } },
@@ -28,6 +30,9 @@ beforeAll(async () => {
   writeFileSync(config, sessionConfig(address, `<servicedir>${folder}</servicedir>`));
   const service = `[D-BUS Service]\nName=${NAME}\nExec=/bin/false\n`;
   writeFileSync(joinPath(folder, `${NAME}.service`), service);
+  const script = joinPath(ROOT, 'test/native/watcher.mjs');
+  const watcher = `[D-BUS Service]\nName=${WATCHER}\nExec=${process.execPath} ${script} ${WATCHER}\n`;
+  writeFileSync(joinPath(folder, `${WATCHER}.service`), watcher);
   const program = joinPath(ROOT, 'dist/bridge/cli/bus1-bridge.js');
   const args = [program, 'run', '--config', config, '--address', address, '--print-address'];
   bridge = start(process.execPath, args, { env });
@@ -53,6 +58,15 @@ function newListener(): { listener: Capability; end: Promise<unknown[]>; arrived
 }
 
 const WATCH = { destination: NAME, path: '/', interface: 'org.bus1.Test', member: 'Watch' };
+
+test('a native service that the call has started gets the capability', async () => {
+  const { listener, end, arrived } = newListener();
+  const call = { ...WATCH, destination: WATCHER, signature: 'o', body: [listener] };
+  await expect(bus.call(call)).resolves.toMatchObject({ body: ['called back'] });
+  expect(arrived).toEqual(['Changed']);
+  listener.release();
+  await expect(end).resolves.toEqual([]);
+});
 
 test('a capability in a call that fails ends when its owner releases it', async () => {
   const { listener, end } = newListener();
