@@ -6,6 +6,7 @@ import {
   Worker,
   receiveMessageOnPort,
   type MessagePort,
+  type WorkerOptions,
 } from 'node:worker_threads';
 import { Subject, type Observable } from 'rxjs';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
@@ -36,12 +37,7 @@ export class HostThread {
     const { port1, port2 } = new MessageChannel();
     const workerData: HostThreadData = { port: port2, job };
     const resourceLimits = { maxYoungGenerationSizeMb: 3 * SEMI_SPACE_MAX_MIB, ...threadLimits() };
-    const worker = new Worker(workerProgram(), {
-      eval: true,
-      workerData,
-      transferList: [port2],
-      resourceLimits,
-    });
+    const worker = startWorker({ workerData, transferList: [port2], resourceLimits });
     this.#port = port1;
     this.events = this.#events.asObservable();
     this.ready = new Promise((resolve, reject) => {
@@ -103,12 +99,15 @@ export class HostThread {
 /** The text of host-worker.ts, which packaging/bundle.mjs inserts: for a file, Node would open that and others. */
 declare const HOST_WORKER: string;
 
-/** That text as if it came from a file. */
-function workerProgram(): string {
-  const file = fileURLToPath(new URL('../control/host-worker.js', import.meta.url));
+/** A build that is not bundled has a file in its place. */
+function startWorker(options: WorkerOptions): Worker {
+  const url = new URL('../control/host-worker.js', import.meta.url);
+  if (typeof HOST_WORKER === 'undefined') return new Worker(url, options);
+  const file = fileURLToPath(url);
   const values = [file, dirname(file)].map((value) => JSON.stringify(value));
   const require = `require('node:module').createRequire(${values[0]})`;
-  return `(function (require, __filename, __dirname) {${HOST_WORKER}\n})(${require}, ${values.join(', ')});`;
+  const text = `(function (require, __filename, __dirname) {${HOST_WORKER}\n})(${require}, ${values.join(', ')});`;
+  return new Worker(text, { ...options, eval: true });
 }
 
 /**
