@@ -77,7 +77,7 @@ export class Merge {
     const { reader, switches } = connection.channel;
     let count = 0;
     while (reader.isBefore(connection.horizon) && this.stampOf(connection) !== Infinity) {
-      if (connection.workLeft === 0 || this.hasHadItsShare(connection)) break;
+      if (isPutOff(connection) || this.hasHadItsShare(connection)) break;
       connection.stampNs = -1;
       if (this.take(connection)) count++;
       else connection.isBlocked = true;
@@ -117,9 +117,8 @@ export class Merge {
     let first: LinkedChannel | null = null;
     let isAnyLeft = false;
     for (const connection of connections) {
-      if (connection.workLeft === 0) continue;
       const stampNs = this.stampOf(connection);
-      if (stampNs === Infinity) continue;
+      if (stampNs === Infinity || isPutOff(connection)) continue;
       if (connection.channel.reader.isBefore(connection.horizon)) isAnyLeft = true;
       if (first === null || stampNs < first.stampNs) first = connection;
     }
@@ -182,6 +181,14 @@ export class Merge {
       return false;
     }
   }
+}
+
+/**
+ * Whether the connection, whose next stamp is known, has used up its share of work. A transaction that leads to no more
+ * than another share is taken whole.
+ */
+function isPutOff({ workLeft, stampNs, sliceStampNs }: LinkedChannel): boolean {
+  return workLeft <= 0 && (workLeft <= -WORK_MAX || stampNs !== sliceStampNs);
 }
 
 function giveRoomBack(connection: LinkedChannel): void {

@@ -146,6 +146,17 @@ test('of entries that lead to work a process has a share, and nobody waits for t
   expect(delivered).toEqual([...flooder.entries.slice(0, WORK_MAX), ...others, ...rest]);
 });
 
+test('a transaction that leads to so much work is taken whole, and one that leads to more is not', () => {
+  const { run, delivered, connections } = openMerge(() => true);
+  const transaction = Array.from({ length: WORK_MAX }, () => 2);
+  const long = Array.from({ length: 3 * WORK_MAX }, () => 3);
+  connections[0].entries.push(1, ...transaction, ...long);
+  run();
+  expect(delivered).toEqual([1, ...transaction]);
+  run();
+  expect(delivered).toHaveLength(1 + 3 * WORK_MAX);
+});
+
 test('one that is trusted has as much work done as it wants', () => {
   const { run, delivered, connections } = openMerge(() => true);
   connections[0].link.identity.isTrusted = true;
