@@ -199,6 +199,8 @@ describe('a socket of a sandbox', () => {
       const clients = Array.from({ length: 8 }, () => new RawClient(address));
       await expect.poll(() => descriptorsOf(small)).toBeGreaterThan(before + 6);
       for (const client of clients) client.close();
+      /* a client that comes before the bus has seen the others go is refused, too */
+      await expect.poll(() => descriptorsOf(small)).toBeLessThanOrEqual(before);
     }
     connect(address).close();
     connect(small.address).close();
