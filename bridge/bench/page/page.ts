@@ -4,10 +4,15 @@ import * as Plot from '@observablehq/plot';
 
 import type { PageData, PageLine, PageTable } from './data.js';
 
-const WIDTH = 1060;
+/** in CSS pixels; where there is less room, plots are as wide as that, and below the second width they scroll */
+const WIDTH_MAX = 1060;
+const WIDTH_MIN = 520;
 /** room for the title of a row */
 const TITLE_WIDTH = 220;
 const AXIS_WIDTH = 60;
+/** room for the numbers of the lower axis, and for its label below them */
+const LOWER_AXIS_HEIGHT = 52;
+const LABEL_OFFSET = 44;
 const ROW_HEIGHT = 34;
 
 const data: PageData = JSON.parse(document.getElementById('data')!.textContent);
@@ -16,9 +21,19 @@ const data: PageData = JSON.parse(document.getElementById('data')!.textContent);
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#999999'];
 const BUS_NAMES = unique(data.tables.flatMap(({ lines }) => lines.map((line) => line.bus)));
 
-for (const table of data.tables) {
-  const section = document.getElementById(`plots-${table.id}`)!;
-  for (const figure of figuresOf(table)) section.append(figure);
+let width = 0;
+draw();
+addEventListener('resize', draw);
+
+/** Letters keep their size: a plot is drawn for the width there is, and not scaled to it. */
+function draw(): void {
+  const room =
+    document.body.clientWidth - 2 * parseFloat(getComputedStyle(document.body).paddingLeft);
+  const next = Math.max(WIDTH_MIN, Math.min(room, WIDTH_MAX));
+  if (next === width) return;
+  width = next;
+  for (const table of data.tables)
+    document.getElementById(`plots-${table.id}`)!.replaceChildren(...figuresOf(table));
 }
 
 /** A plot is left out where a table has nothing for it. */
@@ -26,7 +41,7 @@ function figuresOf(table: PageTable): Element[] {
   return [
     advantages(table),
     latencies(table),
-    overNumbers(table, 'payload', 'Round trip over payload', 'KiB of payload', 'us, median'),
+    overNumbers(table, 'payload', 'Round trip over payload', 'payload', 'us, median'),
     overNumbers(table, 'subscribers', 'Deliveries over subscribers', 'subscribers', 'deliveries/s'),
     processorTime(table),
     memory(table),
@@ -37,15 +52,16 @@ function figuresOf(table: PageTable): Element[] {
 function advantages({ lines, reference }: PageTable): Element | undefined {
   const rows = lines.filter((line) => line.advantage !== undefined);
   if (rows.length === 0) return undefined;
-  return figure(`How many times as good as ${reference}`, {
+  return figure(`How many times as good as ${reference}`, rows, {
     height: heightFor(rows),
     marginLeft: TITLE_WIDTH,
     fy: { label: null, domain: unique(rows.map((line) => line.title)) },
     x: {
       type: 'log',
-      label: `worse ← times as good as ${reference} → better`,
+      label: `times as good as ${reference}`,
       grid: true,
       tickFormat: '~r',
+      ticks: width / 160,
     },
     y: { axis: null, domain: unique(rows.map((line) => line.bus)) },
     marks: [
@@ -89,7 +105,7 @@ function latencies({ lines }: PageTable): Element | undefined {
         ],
   );
   if (samples.length === 0) return undefined;
-  return figure('Distribution of latency', {
+  return figure('Distribution of latency', samples, {
     height: 130 * unique(samples.map((sample) => sample.title)).length,
     marginRight: TITLE_WIDTH,
     fy: { label: null, domain: unique(samples.map((sample) => sample.title)) },
@@ -114,14 +130,14 @@ function overNumbers(
   const sized = lines.filter((line) => line[size] !== undefined);
   if (unique(sized.map((line) => line[size])).length < 2) return undefined;
   const factor = (line: PageLine): number => (size === 'subscribers' ? line.subscribers! : 1);
-  return figure(title, {
+  return figure(title, sized, {
     height: 300,
     x: {
       type: 'log',
       base: 2,
       label: xLabel,
       ticks: unique(sized.map((line) => line[size]!)),
-      tickFormat: (value: number) => String(size === 'payload' ? value / 1024 : value),
+      tickFormat: (value: number) => (size === 'payload' ? bytesText(value) : String(value)),
     },
     y: { type: 'log', label: yLabel, grid: true, tickFormat: '~s', ticks: 5 },
     marks: [
@@ -143,7 +159,7 @@ function overNumbers(
 
 function memory({ memory: rows }: PageTable): Element | undefined {
   if (rows.length === 0) return undefined;
-  return figure('Resident memory of the bus', {
+  return figure('Resident memory of the bus', rows, {
     height: heightFor(rows),
     marginLeft: TITLE_WIDTH,
     fy: { label: null, domain: unique(rows.map((row) => row.title)) },
@@ -157,11 +173,18 @@ function memory({ memory: rows }: PageTable): Element | undefined {
 function processorTime({ lines: all }: PageTable): Element | undefined {
   const lines = all.filter((line) => line.cpuUs !== undefined);
   if (lines.length === 0) return undefined;
-  return figure('Processor time of the bus for each message', {
+  return figure('Processor time of the bus for each message', lines, {
     height: heightFor(lines),
     marginLeft: TITLE_WIDTH,
     fy: { label: null, domain: unique(lines.map((line) => line.title)) },
-    x: { type: 'log', label: 'us a message', grid: true, insetRight: 20, tickFormat: '~f' },
+    x: {
+      type: 'log',
+      label: 'us a message',
+      grid: true,
+      insetRight: 20,
+      tickFormat: '~f',
+      ticks: width / 160,
+    },
     y: { axis: null, domain: unique(lines.map((line) => line.bus)) },
     marks: [Plot.dot(lines, { fy: 'title', y: 'bus', x: 'cpuUs', fill: 'bus', r: 4 })],
   });
@@ -171,25 +194,39 @@ function processorTime({ lines: all }: PageTable): Element | undefined {
 function heightFor(lines: readonly { title: string; bus: string }[]): number {
   const rows = unique(lines.map((line) => line.title)).length;
   const buses = unique(lines.map((line) => line.bus)).length;
-  return 70 + rows * Math.max(ROW_HEIGHT, buses * 13);
+  return 50 + LOWER_AXIS_HEIGHT + rows * Math.max(ROW_HEIGHT, buses * 13);
 }
 
-function figure(title: string, options: Plot.PlotOptions): Element {
+/** Only the contenders that are in the plot are in its legend; each has the same colour in all of them. */
+function figure(
+  title: string,
+  drawn: readonly { bus: string }[],
+  { x, ...options }: Plot.PlotOptions,
+): Element {
+  const names = BUS_NAMES.filter((name) => drawn.some(({ bus }) => bus === name));
+  const colours = names.map((name) => COLOURS[BUS_NAMES.indexOf(name) % COLOURS.length]);
   const heading = document.createElement('h3');
   heading.textContent = title;
   const frame = document.createElement('figure');
   frame.append(
     heading,
     Plot.plot({
-      width: WIDTH,
+      width,
       marginLeft: AXIS_WIDTH,
-      marginRight: 20,
+      marginRight: 24,
+      marginBottom: LOWER_AXIS_HEIGHT,
       style: { background: 'transparent', fontSize: '12px' },
-      color: { legend: true, domain: BUS_NAMES, range: COLOURS },
+      color: { legend: true, domain: names, range: colours },
+      x: { labelOffset: LABEL_OFFSET, ...x },
       ...options,
     }),
   );
   return frame;
+}
+
+function bytesText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  return bytes < 1024 ** 2 ? `${bytes / 1024} KiB` : `${bytes / 1024 ** 2} MiB`;
 }
 
 function unique<T>(values: readonly T[]): T[] {
