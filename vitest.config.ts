@@ -70,8 +70,9 @@ export default defineConfig({
     ),
     pool: 'forks',
     isolate: selection !== 'quick',
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // They end what hangs, also on a slow machine, and say nothing about speed.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Tests wait for other processes most of the time, so that two files go well together on two cores.
     maxWorkers: Number(process.env['VITEST_MAX_WORKERS'] ?? 2),
     // Concurrent tests start daemons of their own: no more of them than a small machine has cores.

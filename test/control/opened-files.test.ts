@@ -60,5 +60,5 @@ describeWith([needs('strace', 'strace')], 'the files of a bus', () => {
     const own = without(files, opened()).filter((file) => !file.startsWith('/sys/'));
     expect(own).toContain(PROGRAM);
     expect(own.slice(FILES_MAX)).toEqual([]);
-  }, 60_000);
+  });
 });

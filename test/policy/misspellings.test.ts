@@ -126,7 +126,7 @@ describeWith([needs('dbus-daemon', 'dbus-daemon')], 'a file with one mistake', (
   );
 
   const starts = cases.filter(({ name }) => STARTED.includes(name));
-  test.each(starts)('as the main file: $name', { timeout: 60_000 }, async ({ text }) => {
+  test.each(starts)('as the main file: $name', async ({ text }) => {
     const [ours, theirs] = await Promise.all([
       startsWith(busCommand(), text),
       startsWith(DAEMON, text),
