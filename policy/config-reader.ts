@@ -160,7 +160,7 @@ class ConfigReader implements Includer {
 
 function unreadable(path: string, failure: IoFailure, from: SourcePosition): Diagnostic {
   const message = `cannot read ${path}: ${failure.code} (${failure.message})`;
-  return diagnosticAt('error', 'unreadable-file', from, message);
+  return { ...diagnosticAt('error', 'unreadable-file', from, message), errno: failure.code };
 }
 
 function compareBytewise(a: string, b: string): number {

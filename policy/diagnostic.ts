@@ -32,6 +32,8 @@ export interface Diagnostic extends SourcePosition {
   readonly severity: 'error' | 'warning';
   readonly code: DiagnosticCode;
   readonly message: string;
+  /** of a file that could not be read: the errno name, such as 'ENOENT' */
+  readonly errno?: string;
 }
 
 /** `file:line:column: message`, the form that editors and terminals can jump to. */

@@ -18,9 +18,7 @@ import type { Quotas } from '#bridge/registry/second-try.js';
 import { failureOf } from '#bridge/registry/send-failure.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
-import { MessageType } from '#bridge/wire/types.js';
 import type { Facet } from '#policy/index.js';
-import type { ActivationFailure } from '#bridge/driver/activation-failure.js';
 import type { Waiting } from '#bridge/driver/waiting.js';
 
 /** The `context` of a parking node: whose messages arrive there, and for which name. */
@@ -37,7 +35,6 @@ export interface Parked extends Waiting {
   readonly waiter: Connection;
   readonly name: string;
   readonly parcel: Parcel;
-  readonly isSignal: boolean;
   readonly flags: number;
 }
 
@@ -131,10 +128,10 @@ export class Parking extends Participant<ParkingSpot, HandleHolder> {
       waiter: sender,
       name,
       parcel,
-      isSignal: header.type === MessageType.Signal,
       flags: header.flags,
       deliver: (owner) => this.deliver(parked, owner),
-      fail: (failure) => this.fail(parked, failure),
+      /* as for every refusal, also of a signal, or of a call that expects no reply */
+      fail: ({ errorName, message }) => parcel.refuse(this.driver, errorName, message),
       drop: () => parcel.drop(),
     };
     return parked;
@@ -183,15 +180,6 @@ export class Parking extends Participant<ParkingSpot, HandleHolder> {
     message.note = this.envelope;
     const status = parcel.deliver(handleTo(name, owner), message, this.quotas, withArguments);
     if (status !== SendStatus.Sent) parcel.refuse(this.driver, ...failureOf(status));
-  }
-
-  /**
-   * Answers with an error, to a signal as well, whose sender would not learn of the failure otherwise. Only a call
-   * that expects no reply gets none.
-   */
-  private fail({ parcel, isSignal }: Parked, { errorName, message }: ActivationFailure): void {
-    if (parcel.reply === null && !isSignal) parcel.drop();
-    else parcel.refuse(this.driver, errorName, message);
   }
 
   private scan(parcel: Parcel): MessageHeader {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { lookupGroup, lookupUser } from '#core/linux/index.js';
+import { ErrorName } from '#bridge/wire/standard-errors.js';
 import {
   formatDiagnostic,
   mediationDiagnostics,
@@ -12,7 +13,7 @@ import {
 } from '#policy/index.js';
 import type { Logger } from './logger.js';
 import { SESSION_DEFAULTS } from './session-defaults.js';
-import { StartupError } from './startup-error.js';
+import { StartupError, type StartupErrorCode } from './startup-error.js';
 
 export const SESSION_CONFIG = '/usr/share/dbus-1/session.conf';
 export const SYSTEM_CONFIG = '/usr/share/dbus-1/system.conf';
@@ -62,7 +63,19 @@ export function loadConfiguration(file: string): Configuration {
   const isMissing = error.code === 'unreadable-file' && error.file === path;
   const why = isMissing ? error.message : formatDiagnostic(error);
   const todo = 'correct the file, or name another';
-  throw new StartupError('bad-configuration', `cannot use the configuration: ${why}; ${todo}`);
+  throw new StartupError(codeFor(error), `cannot use the configuration: ${why}; ${todo}`);
+}
+
+function codeFor({ errno }: Diagnostic): StartupErrorCode {
+  if (errno === 'ENOENT') return 'missing-configuration';
+  return errno === 'EACCES' || errno === 'EPERM' ? 'forbidden-configuration' : 'bad-configuration';
+}
+
+/** The D-Bus error for a configuration that could not be loaded, as in dbus-daemon. */
+export function reloadErrorName(error: unknown): string {
+  const code = error instanceof StartupError ? error.code : undefined;
+  if (code === 'missing-configuration') return ErrorName.FileNotFound;
+  return code === 'forbidden-configuration' ? ErrorName.AccessDenied : ErrorName.Failed;
 }
 
 /** Logs what was left out when a configuration was read, and what is probably a mistake in it. */

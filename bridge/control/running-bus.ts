@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Subscription } from 'rxjs';
 import { getuid, randomBytes, returnFreedMemory } from '#core/linux/index.js';
+import type { ReloadFailure } from '#bridge/driver/bus-settings.js';
 import { collectGarbage } from '#bridge/host/memory-return.js';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
 import { MECHANISMS, isMechanismName, type MechanismName } from '#bridge/sasl/mechanism.js';
@@ -15,6 +16,7 @@ import {
   BUILT_IN,
   loadConfiguration,
   logDiagnostics,
+  reloadErrorName,
   type Configuration,
 } from './configuration.js';
 import { ownKeyring } from './cookie-keyring.js';
@@ -162,9 +164,9 @@ export class RunningBus {
    * Reads the configuration again. All connections stay; an invalid configuration changes nothing, and its error is
    * returned.
    */
-  reload(reason: string): string | undefined {
+  reload(reason: string): ReloadFailure | undefined {
     serviceManager.reloading();
-    let failure: string | undefined;
+    let failure: ReloadFailure | undefined;
     try {
       const next = loadConfiguration(this.#configPath);
       logDiagnostics(next, this.#logger);
@@ -175,8 +177,9 @@ export class RunningBus {
       this.#watch(config);
       this.#logger.info({ reason }, 'configuration reloaded');
     } catch (error) {
-      failure = `${textOf(error)}; the bus keeps its previous configuration`;
-      this.#logger.error({ reason }, failure);
+      const message = `${textOf(error)}; the bus keeps its previous configuration`;
+      failure = { errorName: reloadErrorName(error), message };
+      this.#logger.error({ reason }, message);
     }
     serviceManager.ready();
     this.#returnMemory();

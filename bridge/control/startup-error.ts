@@ -4,6 +4,8 @@ export type StartupErrorCode =
   | 'bad-descriptor'
   | 'cannot-change-user'
   | 'cannot-listen'
+  | 'forbidden-configuration'
+  | 'missing-configuration'
   | 'no-address'
   | 'no-address-space'
   | 'no-event-loop'

@@ -68,7 +68,7 @@ function openActivator({ driver: { settings } }: Call): typeof settings.activato
 function reloadConfig({ driver, reply, fail }: Call): typeof LATER {
   driver.settings.reloadConfig((failure) => {
     if (failure === undefined) reply([]);
-    else fail(new DriverError(ErrorName.Failed, failure));
+    else fail(errorOf(failure));
   });
   return LATER;
 }

@@ -8,6 +8,12 @@ import type { BusLimits } from '#policy/index.js';
 import type { AttachedBus } from './attached-bus.js';
 import type { ServiceStarter } from './service-starter.js';
 
+/** Why the configuration could not be reread: the error of ReloadConfig. */
+export interface ReloadFailure {
+  readonly errorName: string;
+  readonly message: string;
+}
+
 /** A refused RequestName, with the rule that refused it. */
 export interface OwnDenial {
   readonly text: string;
@@ -41,7 +47,7 @@ export interface BusSettings {
   /** the other bus that this one is attached to */
   readonly attached: AttachedBus | undefined;
   /** makes the control plane reread the configuration */
-  reloadConfig(done: (failure: string | undefined) => void): void;
+  reloadConfig(done: (failure: ReloadFailure | undefined) => void): void;
   incompleteConnections(): number;
   /** counts of the host that the driver runs in */
   status(): HostStatus;

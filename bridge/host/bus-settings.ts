@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 
 import { Slot } from '#core/index.js';
 import { closeFd, duplicate } from '#core/linux/index.js';
-import type { BusSettings } from '#bridge/driver/bus-settings.js';
+import type { BusSettings, ReloadFailure } from '#bridge/driver/bus-settings.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import { ruleLocation } from '#policy/index.js';
 
@@ -111,7 +111,7 @@ function ownDenial(host: Host, connection: Connection, name: string): { text: st
 }
 
 /** Called when the configuration has been reread; with the reason if it could not be used. */
-export type ReloadDone = (failure: string | undefined) => void;
+export type ReloadDone = (failure: ReloadFailure | undefined) => void;
 
 /** Callers that wait until the control plane has reread the configuration. */
 export class ReloadRequests {
@@ -124,7 +124,7 @@ export class ReloadRequests {
     return this.lastNumber;
   }
 
-  answer(number: number, failure: string | undefined): void {
+  answer(number: number, failure: ReloadFailure | undefined): void {
     const done = this.waiting.get(number);
     this.waiting.delete(number);
     done?.(failure);

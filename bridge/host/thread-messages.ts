@@ -2,6 +2,7 @@ import type {
   ActivationCommand,
   ActivationRequest,
 } from '#bridge/activation/activation-messages.js';
+import type { ReloadFailure } from '#bridge/driver/bus-settings.js';
 import type { BusLimits, PolicyRules } from '#policy/index.js';
 
 import type { LogLevel } from './host-options.js';
@@ -18,7 +19,7 @@ export type HostCommand =
   | {
       readonly type: 'config-reloaded';
       readonly request: number;
-      readonly failure: string | undefined;
+      readonly failure: ReloadFailure | undefined;
     }
   | ActivationCommand;
 

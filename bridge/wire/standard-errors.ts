@@ -14,6 +14,7 @@ export const ErrorName = {
   UnknownInterface: 'org.freedesktop.DBus.Error.UnknownInterface',
   UnknownProperty: 'org.freedesktop.DBus.Error.UnknownProperty',
   PropertyReadOnly: 'org.freedesktop.DBus.Error.PropertyReadOnly',
+  FileNotFound: 'org.freedesktop.DBus.Error.FileNotFound',
   NotSupported: 'org.freedesktop.DBus.Error.NotSupported',
   TimedOut: 'org.freedesktop.DBus.Error.TimedOut',
   MatchRuleInvalid: 'org.freedesktop.DBus.Error.MatchRuleInvalid',

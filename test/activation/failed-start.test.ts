@@ -73,21 +73,16 @@ describe('a service that cannot be started', () => {
     unlinkSync(gate);
   });
 
-  test('sends no error to who wants no reply', () => {
-    const name = bus.install('org.example.NoReply', '/bin/false');
+  const signal = { type: MessageType.Signal, flags: 0 };
+  const silentCall = { type: MessageType.MethodCall, flags: MessageFlag.NoReplyExpected };
+  test.each([
+    ['a signal', signal],
+    ['a call that expects no reply', silentCall],
+  ])('is reported to the sender of %s, as by the reference daemon', (_title, { type, flags }) => {
+    const name = bus.install('org.example.Unanswered', '/bin/false');
     const client = bus.connect();
-    const flags = MessageFlag.NoReplyExpected;
-    const call = { destination: name, member: 'Method' };
-    const silent = client.startCall({ ...call, flags });
-    client.replyTo(client.startCall(call));
-    expect(client.receiveWaiting().filter(({ replySerial }) => replySerial === silent)).toEqual([]);
-  });
-
-  test('tells who sent a signal, as the reference daemon does', () => {
-    const name = bus.install('org.example.Signalled', '/bin/false');
-    const client = bus.connect();
-    const signal = { destination: name, path: '/', interface: 'org.example.I', member: 'Signal' };
-    const serial = client.post(MessageType.Signal, signal);
+    const what = { destination: name, path: '/', interface: 'org.example.I', member: 'Member' };
+    const serial = client.post(type, { ...what, flags });
     expect(errorOf(client, serial)[0]).toBe(`${ERROR}.Spawn.ChildExited`);
   });
 

@@ -1,11 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type RunningBus, sessionConfig, startBus } from '../support/bus.js';
 import { openFolder } from '../support/bus-command.js';
 import { ErrorReply, RawClient } from '../support/raw-client.js';
-
-const BUS = 'org.freedesktop.DBus';
+import { BUS, ERROR, errorOf } from './activating-bus.js';
 
 let folder: string;
 let config: string;
@@ -51,4 +50,14 @@ test('a configuration that is broken changes nothing, and the caller is told why
   expect(() => client.callBus('ReloadConfig')).toThrow(ErrorReply);
   expect(() => client.callBus('ReloadConfig')).toThrow(`${config}:`);
   expect(client.callBus('ListActivatableNames')).toEqual([[BUS, 'org.example.Old']]);
+});
+
+test.each([
+  ['main file', () => rmSync(config)],
+  ['file to include', () => write('<include>missing.conf</include>')],
+])('a missing %s is FileNotFound, as in dbus-daemon', (_title, lose) => {
+  lose();
+  expect(errorOf(client, client.startCall({ destination: BUS, member: 'ReloadConfig' }))[0]).toBe(
+    `${ERROR}.FileNotFound`,
+  );
 });
