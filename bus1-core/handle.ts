@@ -15,7 +15,7 @@ export class Handle<Context = unknown> {
   live = true;
   /** the holder's own data, for use when the node is released */
   context: Context | null = null;
-  /** positions in its owner's queue of what is about it (`Queue`) */
+  /** positions of the entries about it in its owner's queue (`Queue`) */
   waiting: number[] | null = null;
   /** the trace that this handle was charged to when it arrived in a message */
   charge: Trace | null = null;
@@ -30,7 +30,7 @@ export class Handle<Context = unknown> {
     this.node = node;
   }
 
-  /** Makes a dead handle one of nobody, which any peer can have next. */
+  /** Clears the context of a dead handle, so that any peer can reuse it. */
   forgetContext(): asserts this is Handle<never> {
     this.context = null;
   }

@@ -18,7 +18,7 @@ export class Node<Context = unknown> {
   /** the owner's own data, for use when something arrives here */
   context: Context | null = null;
 
-  /** positions in its owner's queue of what is about it: a release finds that without a search (`Queue`) */
+  /** positions of the entries about it in its owner's queue: a release finds them without a search (`Queue`) */
   waiting: number[] | null = null;
 
   /** handles to this node, those in flight included */
@@ -33,7 +33,7 @@ export class Node<Context = unknown> {
     this.oneShot = oneShot;
   }
 
-  /** Makes a dead node one of nobody, which any peer can have next. */
+  /** Clears the context of a dead node, so that any peer can reuse it. */
   forgetContext(): asserts this is Node<never> {
     this.context = null;
   }

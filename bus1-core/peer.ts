@@ -14,7 +14,7 @@ export const SendStatus = {
   BadHandle: 1,
   /** a receiver's user has no room for what this peer may claim of it (EDQUOT) */
   OverQuota: 2,
-  /** descriptors for a receiver that takes none (an extension, as they are) */
+  /** the message has descriptors, and the receiver takes none (an extension) */
   NoDescriptors: 3,
 } as const;
 export type SendStatus = (typeof SendStatus)[keyof typeof SendStatus];

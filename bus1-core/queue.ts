@@ -29,7 +29,7 @@ export type Received<NodeContext = unknown, HandleContext = unknown> =
 
 const NOTHING: readonly never[] = [];
 
-/** So many void entries may stay between those that wait, if there are not more of them. */
+/** Void entries are removed when there are more of them than this, and more than entries that wait. */
 const VOID_MAX = 64;
 
 /** The ordinary sink: everything waits, in order of commit, until the peer receives it. */

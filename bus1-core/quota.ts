@@ -15,7 +15,7 @@ export const Slot = {
   Objects: 0,
   /** bytes of messages that wait */
   Bytes: 1,
-  /** file descriptors of messages that wait (an extension, as they are) */
+  /** file descriptors of messages that wait (an extension) */
   Descriptors: 2,
 } as const;
 export type Slot = (typeof Slot)[keyof typeof Slot];
@@ -42,8 +42,8 @@ export function isWithinShare(own: number, others: number, amount: number, limit
 }
 
 /**
- * The share rule between users: n claimants each get about 1/(n log² n). Another process may say of its users that they
- * have any number of claimants.
+ * The share rule between users: n claimants each get about 1/(n log² n). Other processes report how many
+ * claimants their users have, and may report any number.
  */
 function quasilinear(claimants: number): number {
   const binaryDigits = 32 - Math.clz32(claimants);

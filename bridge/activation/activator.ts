@@ -1,11 +1,11 @@
 import type { Handle, ResourceUser } from '#core/index.js';
 import type { Driver, OwnMessageFields } from '#bridge/driver/driver.js';
 import { ErrorName } from '#bridge/driver/driver-error.js';
-import type { EnvironmentChange, ServiceStarter } from '#bridge/driver/service-starter.js';
+import type { EnvironmentChange, ServiceStarter, Waiting } from '#bridge/driver/service-starter.js';
 import type { ParticipantHost } from '#bridge/peer/participant.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { Quotas } from '#bridge/registry/second-try.js';
-import { identityOf, type ProcessIdentity } from '#bridge/registry/identity.js';
+import { identityOf, type LoggedProcess } from '#bridge/registry/identity.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { ErrorText } from '#bridge/wire/standard-errors.js';
@@ -38,7 +38,6 @@ import {
   SYSTEMD_NAME,
   type SystemdMessage,
 } from './systemd.js';
-import type { Waiting } from '#bridge/driver/waiting.js';
 
 /** The thread in which an activator lives. */
 export interface ActivatorHost extends ParticipantHost, Quotas {
@@ -344,7 +343,7 @@ export class Activator implements ServiceStarter {
 }
 
 /** The connection that asked for a service first, for the log. */
-type Asker = { readonly by: string } & ProcessIdentity;
+type Asker = { readonly by: string } & LoggedProcess;
 
 function askerOf(requester: Connection | undefined): Asker {
   if (requester === undefined) return { by: DRIVER_NAME };

@@ -19,7 +19,7 @@ import { failureOf } from '#bridge/registry/send-failure.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import type { Facet } from '#policy/index.js';
-import type { Waiting } from '#bridge/driver/waiting.js';
+import type { Waiting } from '#bridge/driver/service-starter.js';
 
 /** The `context` of a parking node: whose messages arrive there, and for which name. */
 interface ParkingSpot {

@@ -1,5 +1,5 @@
 import { NativeMemory } from '#core/linux/index.js';
-import type { Connection } from './connection.js';
+import type { BlockingConnection } from './blocking-connection.js';
 
 /**
  * Ready-made messages, one behind the other in native memory: only their serials are patched before
@@ -32,7 +32,7 @@ export class MessageBatch {
   }
 
   /** Gives the first `count` messages new serials and sends them with one write. */
-  send(connection: Connection, count: number): void {
+  send(connection: BlockingConnection, count: number): void {
     const end = this.#offsets[count];
     if (end === undefined) throw new RangeError(`there are no ${count} messages`);
     for (const offset of this.#offsets.subarray(0, count)) {

@@ -5,7 +5,7 @@ import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { entryAt } from './keys.js';
 
 import { MessageBatch } from './batch.js';
-import { Connection } from './connection.js';
+import { BlockingConnection } from './blocking-connection.js';
 import type { CompanionKind } from './programs.js';
 
 // Additional load on a bus, beside the conversation that is measured: see programs.ts.
@@ -34,12 +34,12 @@ const COMPANIONS: Record<CompanionKind, (path: string, ready: () => void) => voi
   },
   flooder: (path, ready) => {
     /* the service does not read: this shows what the bus keeps for it, and whom it charges */
-    const service = Connection.openBus(path);
+    const service = BlockingConnection.openBus(path);
     service.callBus('RequestName', 'su', [FLOOD_NAME, 0]);
     flood(path, callOf(FLOOD_NAME), ready);
   },
   'deaf-subscriber': (path, ready) => {
-    const subscriber = Connection.openBus(path);
+    const subscriber = BlockingConnection.openBus(path);
     subscriber.callBus('AddMatch', 's', [`type='signal',interface='${FLOOD_INTERFACE}'`]);
     flood(path, SIGNAL, ready);
   },
@@ -49,14 +49,14 @@ const COMPANIONS: Record<CompanionKind, (path: string, ready: () => void) => voi
   },
 };
 
-function openMany(path: string, count: number): Connection[] {
-  return Array.from({ length: count }, () => Connection.openBus(path, SMALL_INPUT_BYTES));
+function openMany(path: string, count: number): BlockingConnection[] {
+  return Array.from({ length: count }, () => BlockingConnection.openBus(path, SMALL_INPUT_BYTES));
 }
 
 const SMALL_INPUT_BYTES = 256 << 10;
 
 /** Keeps the connections open until this process is ended. */
-function keep(connections: readonly Connection[], ready: () => void): void {
+function keep(connections: readonly BlockingConnection[], ready: () => void): void {
   ready();
   setInterval(() => connections.length, 1 << 30);
 }
@@ -66,7 +66,7 @@ function keep(connections: readonly Connection[], ready: () => void): void {
  */
 function flood(path: string, message: Uint8Array, ready: () => void): never {
   const batch = MessageBatch.repeat(message, FLOOD_MESSAGES);
-  let sender = Connection.openBus(path);
+  let sender = BlockingConnection.openBus(path);
   ready();
   for (;;) {
     try {
@@ -74,7 +74,7 @@ function flood(path: string, message: Uint8Array, ready: () => void): never {
       sender.skipWhatIsThere();
     } catch {
       sender.close();
-      sender = Connection.openBus(path);
+      sender = BlockingConnection.openBus(path);
     }
   }
 }

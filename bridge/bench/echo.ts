@@ -3,7 +3,7 @@ import { wireFaultText } from '#bridge/wire/faults.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
-import type { Connection } from './connection.js';
+import type { BlockingConnection } from './blocking-connection.js';
 
 /** Longer bodies are sent from where they were received. */
 const COPY_MAX_BYTES = 1024;
@@ -42,7 +42,7 @@ class ReplyHeader {
  * allocated or parsed.
  */
 export class EchoEnd {
-  readonly #connection: Connection;
+  readonly #connection: BlockingConnection;
   readonly #output: Uint8Array;
   readonly #outputView: DataView;
   readonly #sender = new MessageSender();
@@ -58,7 +58,7 @@ export class EchoEnd {
   #callerOffset = 0;
   #fieldsBytes = -1;
 
-  constructor(connection: Connection) {
+  constructor(connection: BlockingConnection) {
     this.#connection = connection;
     this.#output = connection.output.bytes;
     this.#outputView = connection.output.view;

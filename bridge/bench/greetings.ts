@@ -2,7 +2,7 @@ import { closeFd, connectUnix, getuid, NativeMemory, setNonBlocking } from '#cor
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 
-import { Connection } from './connection.js';
+import { BlockingConnection } from './blocking-connection.js';
 import { latencyFigures, type Measured, type Row } from './figures.js';
 import { BENCH_INTERFACE, BENCH_PATH, serviceName } from './names.js';
 import { timeEach } from './timing.js';
@@ -21,7 +21,7 @@ const CALL_MESSAGES = 2;
 export class Greetings {
   readonly #path: string;
   readonly #memory = NativeMemory.map(4096);
-  readonly #connection = Connection.unconnected();
+  readonly #connection = BlockingConnection.unconnected();
   /** where each piece that is sent ends */
   #end = 0;
   readonly #authentication: Piece;

@@ -1,4 +1,4 @@
-import type { Connection } from './connection.js';
+import type { BlockingConnection } from './blocking-connection.js';
 import { OUTSTANDING } from './figures.js';
 import { callsOutstanding } from './load.js';
 import { Variant } from '#bridge/wire/types.js';
@@ -14,7 +14,7 @@ export interface HeapGrowth {
 }
 
 /** Sends `calls` calls through the bus and asks for its heap before and after. */
-export function heapGrowth(connection: Connection, calls: number): HeapGrowth {
+export function heapGrowth(connection: BlockingConnection, calls: number): HeapGrowth {
   callsOutstanding(connection, OUTSTANDING, (answered) => answered >= WARM_UP_CALLS);
   const beforeBytes = heapUsedBytes(connection);
   callsOutstanding(connection, OUTSTANDING, (answered) => answered >= calls - OUTSTANDING);
@@ -22,7 +22,7 @@ export function heapGrowth(connection: Connection, calls: number): HeapGrowth {
 }
 
 /** `org.bus1.Heap.UsedBytes` (UINT64) of GetStats: our own addition, other buses do not have it. */
-function heapUsedBytes(connection: Connection): number | null {
+function heapUsedBytes(connection: BlockingConnection): number | null {
   const { body } = connection.call({
     path: '/org/freedesktop/DBus',
     interface: 'org.freedesktop.DBus.Debug.Stats',

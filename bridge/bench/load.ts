@@ -1,7 +1,7 @@
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType } from '#bridge/wire/types.js';
 import { MessageBatch } from './batch.js';
-import type { Connection } from './connection.js';
+import type { BlockingConnection } from './blocking-connection.js';
 import {
   latencyFigures,
   NOTHING,
@@ -23,11 +23,11 @@ const BATCHES_UNDER_WAY = 6;
 /**
  * Measures one row over `connection` for about `durationMs`, after a warm-up of a fifth of that.
  */
-export function measure(connection: Connection, row: Row, durationMs: number): Measured {
+export function measure(connection: BlockingConnection, row: Row, durationMs: number): Measured {
   return warmly(durationMs, (ms) => run(connection, row, ms));
 }
 
-function run(connection: Connection, row: Row, durationMs: number): Measured {
+function run(connection: BlockingConnection, row: Row, durationMs: number): Measured {
   const bodyBytes = roundTripBytes(row);
   if (bodyBytes !== undefined) {
     return latencyFigures(row, roundTrips(connection, bodyBytes, durationMs));
@@ -82,7 +82,11 @@ function syncCall(index: number): Uint8Array {
 }
 
 /** One call after the other, for `durationMs`; how long each took, in microseconds, ascending. */
-function roundTrips(connection: Connection, bodyBytes: number, durationMs: number): Float64Array {
+function roundTrips(
+  connection: BlockingConnection,
+  bodyBytes: number,
+  durationMs: number,
+): Float64Array {
   const call = new MessageBatch([echoCall(bodyBytes)]);
   const sorted = timeEach(durationMs, () => {
     call.send(connection, 1);
@@ -94,7 +98,7 @@ function roundTrips(connection: Connection, bodyBytes: number, durationMs: numbe
 }
 
 /** The last reply had all of the body: it was forwarded, not cut. */
-function checkEcho(connection: Connection, bodyBytes: number): void {
+function checkEcho(connection: BlockingConnection, bodyBytes: number): void {
   const { view, frame, bytes, next } = connection;
   const whole = view.getUint32(frame + 4, true) === bodyBytes + 4 && bytes[next - 1] === 0x55;
   if (!whole) throw new Error(`the echo of ${bodyBytes} bytes came back changed`);
@@ -109,7 +113,11 @@ function untilTime(durationMs: number): Until {
 }
 
 /** Calls of the bus itself that belong together, one after the other. */
-function busCalls(connection: Connection, row: keyof typeof BUS_CALLS, ms: number): Measured {
+function busCalls(
+  connection: BlockingConnection,
+  row: keyof typeof BUS_CALLS,
+  ms: number,
+): Measured {
   const calls = BUS_CALLS[row].map(
     ([member, signature, body]) => new MessageBatch([busCall(member, signature, body)]),
   );
@@ -156,7 +164,7 @@ function busCall(member: string, signature: string, body: readonly unknown[]): U
 
 /** Keeps `window` calls under way until `done`. */
 export function callsOutstanding(
-  connection: Connection,
+  connection: BlockingConnection,
   window: number,
   done: Until,
 ): { answered: number; rate: number } {
@@ -182,7 +190,7 @@ export function callsOutstanding(
 /**
  * One-way calls per second: from the first that was sent to the proof that the last has arrived.
  */
-function oneWayCalls(connection: Connection, row: Row, durationMs: number): Measured {
+function oneWayCalls(connection: BlockingConnection, row: Row, durationMs: number): Measured {
   const call = encodeMessage(
     {
       type: MessageType.MethodCall,
@@ -201,7 +209,7 @@ function oneWayCalls(connection: Connection, row: Row, durationMs: number): Meas
 
 /** Signals per second that were sent, and that each of the subscribers got. */
 function signals(
-  connection: Connection,
+  connection: BlockingConnection,
   row: Row,
   subscribers: Subscribers,
   durationMs: number,
@@ -222,7 +230,7 @@ function signals(
 
 /** Sends `message` in batches and has every receiver confirm each batch. */
 function ticks(
-  connection: Connection,
+  connection: BlockingConnection,
   row: Row,
   message: Uint8Array,
   receivers: number,
@@ -254,7 +262,7 @@ function ticks(
 }
 
 /** How many one-way messages each receiver has received. */
-function ticksSeen(connection: Connection, syncs: readonly Uint8Array[]): number[] {
+function ticksSeen(connection: BlockingConnection, syncs: readonly Uint8Array[]): number[] {
   return syncs.map((sync) => {
     const call = new MessageBatch([sync]);
     call.send(connection, 1);

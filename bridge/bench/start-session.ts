@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Connection } from './connection.js';
+import { BlockingConnection } from './blocking-connection.js';
 import type { FigureId, Measured, Row } from './figures.js';
 import { cpuTime, residentBytes, withDescendants } from './process-tree.js';
 import type { Place, StartBus } from './running-bus.js';
@@ -54,7 +54,7 @@ export class StartSession implements Measurable {
     const begin = performance.now();
     const bus = await this.#startBus(this.#nextPlace());
     try {
-      Connection.openBus(bus.path).close();
+      BlockingConnection.openBus(bus.path).close();
     } catch (error) {
       await bus.close();
       throw error;

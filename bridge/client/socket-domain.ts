@@ -39,7 +39,7 @@ import {
   type Outgoing,
 } from './socket-messages.js';
 import { ownerRule } from './socket-names.js';
-import type { ProcessIdentity, Transport, TransportOptions } from './transport.js';
+import type { SenderProcess, Transport, TransportOptions } from './transport.js';
 
 /** The process number under which messages of the bus arrive. */
 const BUS_PROCESS = 1;
@@ -57,7 +57,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
   private readonly peer: Peer<Context, HandleContext>;
   private readonly client: SocketClient;
   private readonly message = new Message<never, Context>();
-  private readonly identity: ProcessIdentity;
+  private readonly identity: SenderProcess;
   private readonly root: Handle;
   /** where calls and signals from the bus are sent to */
   private inbox: Handle | undefined;
@@ -147,7 +147,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
     if (isSent) for (const set of this.unsent.splice(0)) set.drop();
   }
 
-  identityOf(process: number): ProcessIdentity | undefined {
+  identityOf(process: number): SenderProcess | undefined {
     return process === BUS_PROCESS ? this.identity : undefined;
   }
 

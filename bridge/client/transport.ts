@@ -5,7 +5,7 @@ import { SharedDomain } from '#core/shared/index.js';
 export type TransportKind = 'domain' | 'socket';
 
 /** The process that has sent a message, as reported by the kernel. */
-export interface ProcessIdentity {
+export interface SenderProcess {
   readonly pid: number;
   readonly uid: number;
   /** a process of the bus, which may speak for others */
@@ -31,7 +31,7 @@ export interface Transport {
   /** Blocks the thread until something was taken, or `timeoutMs` (-1 without end) are over. */
   wait(timeoutMs: number): number;
   flush(isBusy?: boolean): void;
-  identityOf(process: number): ProcessIdentity | undefined;
+  identityOf(process: number): SenderProcess | undefined;
   /** Where that is not automatic: releases the reply handles of calls from a caller when it leaves the bus. */
   watchCaller?(uniqueName: string): void;
   close(): void;

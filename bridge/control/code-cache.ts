@@ -12,9 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { cachedDataVersionTag } from 'node:v8';
+import { cachedDataVersionTag, setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
-import { limitYoungGeneration } from './young-generation.js';
 
 /** A program whose compiled code is not in the cache yet. */
 interface Unsaved {
@@ -72,6 +71,14 @@ export function saveCode(): void {
       tryRemove(before);
     }
   }
+}
+
+/**
+ * Keeps V8 from enlarging the memory for new objects, which never shrinks again. The flag holds for all threads, and V8
+ * resets it when a thread starts: so each thread sets it.
+ */
+function limitYoungGeneration(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /** Fails where this process may not write any more: a bus that was started as root becomes another user. */
@@ -141,7 +148,7 @@ function homeFolder(): string | undefined {
   return home !== undefined && isAbsolute(home) ? join(home, '.cache/bus1-bridge') : undefined;
 }
 
-/** @throws Error if it cannot be looked at */
+/** @throws Error if the folder cannot be inspected */
 function isTrusted(folder: string): boolean {
   const stat = lstatSync(folder);
   const [owner, others] = folder === SYSTEM_FOLDER ? [0, 0o022] : [process.geteuid?.(), 0o077];

@@ -6,7 +6,7 @@ import type { BusConfig } from '#policy/index.js';
 /** A package manager or an editor touches a file several times before it is whole. */
 const QUIET_MS = 100;
 
-/** Files below here have no changes to watch. */
+/** Files below these folders are not watched: the kernel reports no changes of them. */
 const NOT_WATCHED = /^\/(?:proc|dev)\//;
 
 /** Emits when a file of the configuration, or a *.conf in an <includedir>, has changed. */

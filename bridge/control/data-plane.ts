@@ -9,7 +9,7 @@ import type { Mapping } from '#mappings/index.js';
 
 import { CookieKeyring, type KeyringLocation } from './cookie-keyring.js';
 
-/** The shortest that Linux grants: on a busy machine no message waits for the time slice of a program that computes. */
+/** The shortest time slice that Linux grants: with a longer one, other programs run longer before a message does. */
 const SLICE_NS = 100_000;
 
 /** What a host is started with: plain data, which is sent to the thread or the process that it gets. */

@@ -28,7 +28,7 @@ export class HostThread {
   readonly ended: Promise<string | undefined>;
   readonly #events = new Subject<HostEvent>();
   readonly #port: MessagePort;
-  /** Node waits for its threads before it exits: also after an error, of which this one knows nothing. */
+  /** Called when this process exits, since Node first waits for its threads: after an uncaught error, too. */
   readonly #stop = (): void => this.post({ type: 'stop' });
   #wakeupFd: number | undefined;
   #failure: string | undefined;

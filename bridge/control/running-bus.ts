@@ -72,69 +72,30 @@ export class RunningBus {
 
   /** Listens, gives up privileges, and starts the thread. Throws StartupError. */
   constructor(options: BusOptions) {
-    const {
-      configuration,
-      addresses,
-      writesPidFile,
-      usesSystemd,
-      hasDomain,
-      hosts = 1,
-      logger,
-    } = options;
+    const { configuration, hasDomain, hosts = 1, logger } = options;
     const { config, path } = configuration;
     this.#logger = logger;
     this.#configPath = path;
+    this.#config = config;
     const mechanisms = mechanismsOf(config);
     raiseOpenFilesLimit(logger);
     closeAllOnExec();
     this.#resources = new BusResources({
-      addresses: addresses ?? config.listen,
-      pidFile: writesPidFile ? config.pidFile : undefined,
+      addresses: options.addresses ?? config.listen,
+      pidFile: options.writesPidFile ? config.pidFile : undefined,
       user: config.user,
       hasDomain,
     });
-    const { sockets, domainSockets, nonces, addresses: listeners } = this.#resources;
-    this.address = printedAddress(sockets, this.guid);
-    this.activation = activationSettings(config, usesSystemd);
-    this.#config = config;
+    this.address = printedAddress(this.#resources.sockets, this.guid);
+    this.activation = activationSettings(config, options.usesSystemd);
     const machineId = this.#machineId();
-    const job = (): HostJob => ({
-      ...(mechanisms.includes('DBUS_COOKIE_SHA1') && {
-        keyring: ownKeyring(config.user !== undefined),
-      }),
-      options: {
-        listenFds: sockets.map(({ fd }) => fd),
-        nonces,
-        addresses: listeners,
-        limits: limitsOf(this.#config),
-        rules: this.#config.policy,
-        guid: this.guid,
-        machineId,
-        uid: getuid(),
-        pid: process.pid,
-        mechanisms,
-        allowAnonymous: config.allowAnonymous,
-        hostCount: hosts,
-        lookUs: options.lookUs,
-        domain: hasDomain ? { listenFds: domainSockets.map(({ fd }) => fd) } : undefined,
-      },
-    });
-    const isAlone = hosts === 1;
+    const job = (): HostJob => this.#job(options, mechanisms, machineId);
     this.#host = new HostThread({
       ...job(),
       uplink: options.uplink,
       mappings: options.mappings,
     });
-    if (!isAlone) {
-      this.#processes = new HostProcesses({
-        count: hosts,
-        job,
-        admit: (fd) => this.#host.post({ type: 'admit-host', fd }),
-        take: (event) => this.#takeFromProcess(event),
-        logger,
-      });
-      this.#processes.ready.catch(() => undefined);
-    }
+    if (hosts !== 1) this.#processes = this.#startProcesses(hosts, job);
     this.#activation = new Activation({
       settings: this.activation,
       address: this.address,
@@ -144,6 +105,46 @@ export class RunningBus {
     this.#host.events.subscribe((event) => this.#take(event));
     this.ended = this.#host.ended.then((failure) => this.#cleanUp(failure));
     this.#watch(config);
+  }
+
+  /**
+   * What a host gets when it starts: limits and policy as they are at that time. How clients authenticate stays as it
+   * was when the bus started.
+   */
+  #job(options: BusOptions, mechanisms: readonly MechanismName[], machineId: string): HostJob {
+    const { sockets, domainSockets, nonces, addresses } = this.#resources;
+    const { user, allowAnonymous } = options.configuration.config;
+    return {
+      ...(mechanisms.includes('DBUS_COOKIE_SHA1') && { keyring: ownKeyring(user !== undefined) }),
+      options: {
+        listenFds: sockets.map(({ fd }) => fd),
+        nonces,
+        addresses,
+        limits: limitsOf(this.#config),
+        rules: this.#config.policy,
+        guid: this.guid,
+        machineId,
+        uid: getuid(),
+        pid: process.pid,
+        mechanisms,
+        allowAnonymous,
+        hostCount: options.hosts ?? 1,
+        lookUs: options.lookUs,
+        domain: options.hasDomain ? { listenFds: domainSockets.map(({ fd }) => fd) } : undefined,
+      },
+    };
+  }
+
+  #startProcesses(count: number, job: () => HostJob): HostProcesses {
+    const processes = new HostProcesses({
+      count,
+      job,
+      admit: (fd) => this.#host.post({ type: 'admit-host', fd }),
+      take: (event) => this.#takeFromProcess(event),
+      logger: this.#logger,
+    });
+    processes.ready.catch(() => undefined);
+    return processes;
   }
 
   /** Resolves when clients are served; rejects with StartupError. */

@@ -21,21 +21,21 @@ export function dispatch(
   const descriptors: number[] = [];
   let isKept = false;
   let isRefused = false;
-  let method: Method | undefined;
-  const reply = (body: readonly unknown[]): void =>
-    driver.reply(
-      connection,
-      replyHandle,
-      message.serial,
-      signatureOf(method!.out),
-      body,
-      undefined,
-      descriptors,
-    );
   const fail = (error: unknown): void => refuse(driver, connection, message, replyHandle, error);
   try {
-    method = findMethod(driver, message);
+    const method = findMethod(driver, message);
     checkMayCall(driver, connection, message, method);
+    const signature = signatureOf(method.out);
+    const reply = (body: readonly unknown[]): void =>
+      driver.reply(
+        connection,
+        replyHandle,
+        message.serial,
+        signature,
+        body,
+        undefined,
+        descriptors,
+      );
     const call: Call = {
       driver,
       connection,
@@ -54,16 +54,15 @@ export function dispatch(
       fail,
       afterReply: (action) => afterwards.push(action),
     };
-    const found = method;
-    const isLookedUp = lookUp(call, found, () => {
+    const isLookedUp = lookUp(call, method, () => {
       try {
-        const result = found.run(call);
+        const result = method.run(call);
         if (result !== LATER) reply(result);
       } catch (error) {
         fail(error);
       }
     });
-    const result = isLookedUp ? LATER : found.run(call);
+    const result = isLookedUp ? LATER : method.run(call);
     if (result !== LATER) reply(result);
   } catch (error) {
     isRefused = true;

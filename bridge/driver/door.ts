@@ -63,7 +63,7 @@ export class Door {
   private readonly driver: Driver;
   private readonly domain: DomainAccess;
   private readonly message = new Message<never, never>();
-  /** native peers that had not said Hello, and were there, when this was last looked through */
+  /** native peers that had not said Hello when they were last counted */
   private readonly unnamed = new Set<Connection>();
 
   constructor(driver: Driver, domain: DomainAccess) {

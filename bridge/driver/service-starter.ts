@@ -2,15 +2,26 @@ import type { Handle } from '#core/index.js';
 import type { Connection } from '#bridge/registry/connection.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 
-import type { Waiting } from './waiting.js';
+import type { ActivationFailure } from './activation-failure.js';
 
-/** For services that are started from now on. */
+/** Changes the environment of services that are started from now on. */
 export type EnvironmentChange =
   | {
       readonly kind: 'set';
       readonly variables: readonly (readonly [name: string, value: string])[];
     }
   | { readonly kind: 'unset'; readonly names: readonly string[] };
+
+/** A message or call that waits for a name to get an owner. Exactly one of its methods is called, once. */
+export interface Waiting {
+  /** The waiting connection; undefined: the bus itself. */
+  readonly waiter: Connection | undefined;
+  /** The name belongs to `owner` now. */
+  deliver(owner: Connection): void;
+  fail(failure: ActivationFailure): void;
+  /** The waiting connection has left. */
+  drop(): void;
+}
 
 /** What starts services on demand, as the driver sees it (bridge/activation). */
 export interface ServiceStarter {

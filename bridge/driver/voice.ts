@@ -9,7 +9,7 @@ import type { Facet } from '#policy/index.js';
 
 import { Witness } from './witness.js';
 
-/** Makes no node. */
+/** A message with which no node is made. */
 type DriverMessage = Message<Envelope, never, never>;
 
 /**

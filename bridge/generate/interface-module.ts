@@ -66,7 +66,7 @@ function interfaceDeclarations(
     type: types.property(property),
     comment: comments.property(property),
   }));
-  const typeOf = (identifier: string, members: readonly Member[]): string =>
+  const typeOf = (identifier: string, members: readonly TypedMember[]): string =>
     members.length > 0 ? identifier : types.imported('NoMembers');
   const typeArguments = [
     typeOf(identifiers.methods, methods),
@@ -95,13 +95,13 @@ function assignment(start: string, described: IntrospectedInterface): string {
     : `${start}\n  ${descriptionValue(described, 1)}`;
 }
 
-interface Member {
+interface TypedMember {
   readonly name: string;
   readonly type: Layout;
   readonly comment: Paragraphs;
 }
 
-function membersDeclaration(identifier: string, members: readonly Member[]): string[] {
+function membersDeclaration(identifier: string, members: readonly TypedMember[]): string[] {
   if (members.length === 0) return [];
   const lines = members.map(
     ({ name, type, comment }) =>

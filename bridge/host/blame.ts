@@ -15,8 +15,11 @@ export function blame(
   connection: Connection | undefined,
   error: unknown,
 ): void {
+  const { peers } = host;
   host.domain.abandon();
-  if (origin !== 0 && !host.isOurs(origin)) return host.peers!.shared.expel(origin, error);
+  if (peers !== null && origin !== 0 && !host.isOurs(origin)) {
+    return peers.shared.expel(origin, error);
+  }
   if (connection === undefined) throw error;
   const reason = internalError(error);
   for (const shim of host.connected) {

@@ -31,7 +31,7 @@ const FREE_FDS_MIN = 64;
 const NOT_CONFINED =
   'its role limits what it sees of the bus, which needs a local client with the uid that the kernel reports';
 const NOT_KNOWN =
-  'a role may limit what it sees of the bus, but its process has ended, or is out of sight';
+  'a role may limit what it sees of the bus, but its process has ended, or cannot be inspected';
 const CONFINED_NOW = 'after a reload, its role limits what it sees of the bus; it may reconnect';
 
 /** Accepts and authenticates clients, which become peers if the policy allows them to connect. */

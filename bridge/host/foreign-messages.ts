@@ -80,7 +80,7 @@ export function fitsSocket(
   return true;
 }
 
-/** Why a message is not passed on, that has been found to be wrong or denied as it was read. */
+/** Why a message is not passed on: it was found to be faulty, or was denied, when it was read. */
 export function verdictOn({ fault, denying, envelope }: Incoming): Verdict {
   return denying === null
     ? { rejection: Rejection.Malformed, why: `is dropped: ${incomingFaultText(fault)}` }

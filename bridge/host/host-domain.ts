@@ -1,10 +1,4 @@
-import {
-  peerCredentials,
-  peerGroups,
-  peerPidFd,
-  peerSecurityLabel,
-  socketPair,
-} from '#core/linux/index.js';
+import { socketPair } from '#core/linux/index.js';
 import { Authority, SharedDomain, type JoinOptions } from '#core/shared/index.js';
 import type { DomainAccess } from '#bridge/driver/door.js';
 import { identityOf, type Credentials } from '#bridge/registry/connection.js';
@@ -12,7 +6,7 @@ import { canConnect } from '#policy/index.js';
 
 import type { Host } from './host.js';
 import type { LocalRegistry } from './local-registry.js';
-import { sortedWith } from './socket-credentials.js';
+import { readCredentials, sortedWith } from './socket-credentials.js';
 import { maximaOf } from './users.js';
 
 /** How long the process of the authority may take to answer at start-up. */
@@ -124,16 +118,7 @@ function refusal(host: Host, identity: Parameters<typeof canConnect>[1]): string
 }
 
 function credentialsOf(fd: number, host: Host): Credentials {
-  const { uid, gid, pid } = peerCredentials(fd);
-  const credentials = {
-    uid,
-    gid,
-    pid: pid > 0 ? pid : undefined,
-    groups: sortedWith(peerGroups(fd) ?? [], gid),
-    pidFd: peerPidFd(fd),
-    securityLabel: peerSecurityLabel(fd),
-    atConsole: host.entrance.sitsHere(uid),
-    origin: undefined,
-  };
+  const noted = readCredentials(fd);
+  const credentials = { ...noted, atConsole: host.entrance.sitsHere(noted.uid) };
   return { ...credentials, origin: host.entrance.originOf(credentials, undefined) };
 }

@@ -311,7 +311,7 @@ export class Host {
     this.isUnsettled = true;
   }
 
-  /** Does not pass on a message from another process: who has to know of it learns it after the current operation. */
+  /** Notes a message from another process that is not passed on; those concerned learn it after the operation. */
   reject(
     shim: Shim,
     node: ShimNode,

@@ -98,9 +98,9 @@ export class LogBudget {
   private periodOver(uid: number | undefined, account: Account): void {
     const { kind, level, leftOut, periodMs } = account;
     if (leftOut === 0) {
-      const accounts = this.users.get(uid)!;
-      accounts.delete(kind);
-      if (accounts.size === 0) this.users.delete(uid);
+      const accounts = this.users.get(uid);
+      accounts?.delete(kind);
+      if (accounts?.size === 0) this.users.delete(uid);
       return;
     }
     const fields = uid === undefined ? { leftOut } : { uid, leftOut };

@@ -50,7 +50,7 @@ export class MemoryReturn {
     this.isNoted = true;
   }
 
-  /** Gives back what the start of the process has left behind. To the watch for bursts this is none. */
+  /** Gives back what the start of the process has left behind. This does not count as a burst. */
   returnStart(): void {
     this.deadlines.add(performance.now() + SWEEP_MS, () => this.giveBack());
   }

@@ -120,8 +120,10 @@ export class RemoteRegistry implements RegistryAccess {
   }
 
   left(shim: Shim): void {
-    const { program, connection } = shim;
-    if (program !== null && !program.leave(shim)) this.programs.delete(connection.credentials.pid!);
+    const { program } = shim;
+    const { pid } = shim.connection.credentials;
+    if (program === null || program.leave(shim) || pid === undefined) return;
+    this.programs.delete(pid);
   }
 
   catchUp(): void {

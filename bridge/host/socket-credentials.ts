@@ -12,6 +12,21 @@ import type { ClientOrigin } from '#policy/index.js';
 
 const NO_SOCKET = -1;
 
+/** Reads all credentials at once; `atConsole` and `origin` are left to the caller. @throws SystemError */
+export function readCredentials(fd: number): Credentials & { readonly uid: number } {
+  const { uid, gid, pid } = peerCredentials(fd);
+  return {
+    uid,
+    gid,
+    pid: pid > 0 ? pid : undefined,
+    groups: sortedWith(peerGroups(fd) ?? [], gid),
+    pidFd: peerPidFd(fd),
+    securityLabel: peerSecurityLabel(fd),
+    atConsole: false,
+    origin: undefined,
+  };
+}
+
 /**
  * The credentials of the process at the other end of a socket. The kernel keeps what it noted at connect(2) for as
  * long as the socket is open, so what is rarely needed (groups, pidfd, label) is fetched on first use: most

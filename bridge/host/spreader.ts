@@ -107,8 +107,11 @@ export class Spreader {
 
 function leastOf(loads: ReadonlyMap<number, number>): number | undefined {
   let least: number | undefined;
+  let leastLoad = Infinity;
   for (const [process, load] of loads) {
-    if (least === undefined || load < loads.get(least)!) least = process;
+    if (load >= leastLoad) continue;
+    least = process;
+    leastLoad = load;
   }
   return least;
 }

@@ -181,7 +181,7 @@ export class Parcel implements HandleHolder {
     return { descriptors, trace, reply };
   }
 
-  /** Tells its sender, if that is still there: through the reply handle, or in its inbox if no reply is expected. */
+  /** Sends its sender, if still there, an error: through the reply handle, or to its inbox if no reply is expected. */
   refuse(driver: Refuser, errorName: string, text: string): void {
     this.mustNotBeOver();
     refuse(driver, this.sender, this.takeReply(), this.serial, errorName, text);

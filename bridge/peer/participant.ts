@@ -93,7 +93,7 @@ export abstract class Participant<NodeContext, HandleContext> implements Sink<
 
   takesWhenFull?(firstByte: number, trace: Trace | null, lengthBytes: number): boolean;
 
-  /** The envelope of a message that nobody in this thread has read; null: it is none to be taken, and has ended. */
+  /** The envelope of a message that nobody in this thread has read; null: it must not be taken, and was rejected. */
   // hot
   private read(
     node: Node<NodeContext>,

@@ -10,6 +10,7 @@ import type {
 import { Serials } from '#bridge/wire/serials.js';
 
 import type { DirectoryHandle } from './directory.js';
+import { bool, bytes, list, optional, record, text, u32, type FieldType } from './field-types.js';
 import type { Grant } from './grants.js';
 
 /** The process at the other end, as the kernel noted it when the socket was connected (SO_PEERCRED and relatives). */
@@ -28,6 +29,32 @@ export interface Credentials {
   /** the facts that roles depend on; undefined if no role depends on any */
   readonly origin: ClientOrigin | undefined;
 }
+
+/** Of a path of the file system, an address or a security label: longer than any that the kernel reports. */
+const FACT = text(1 << 16);
+
+const ORIGIN: FieldType<ClientOrigin> = record(
+  {},
+  {
+    executables: list(FACT, 1 << 16),
+    isProcessUnknown: bool,
+    cgroup: FACT,
+    label: FACT,
+    listener: FACT,
+  },
+);
+
+/** Credentials as they are sent to another process: a descriptor means nothing there. */
+export const CREDENTIALS: FieldType<Omit<Credentials, 'pidFd'>> = record({
+  uid: optional(u32),
+  gid: optional(u32),
+  pid: optional(u32),
+  /* NGROUPS_MAX (limits.h), and the primary group */
+  groups: optional(list(u32, (1 << 16) + 1)),
+  securityLabel: optional(bytes(1 << 16)),
+  atConsole: bool,
+  origin: optional(ORIGIN),
+});
 
 /**
  * All that the policy knows of a connection: the rules for its user and groups, and those of its names that some rule

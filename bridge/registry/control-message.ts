@@ -1,7 +1,7 @@
 import type { Message } from '#core/index.js';
 import { NAME_MAX_LENGTH } from '#bridge/wire/limits.js';
 
-import { CREDENTIALS } from './credential-fields.js';
+import { CREDENTIALS } from './connection.js';
 import { DIRECTORY_CHANGE } from './directory-change.js';
 import {
   bool,

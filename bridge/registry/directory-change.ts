@@ -1,8 +1,7 @@
 import type { Handle } from '#core/index.js';
 import { MATCH_RULE_MAX_LENGTH, NAME_MAX_LENGTH } from '#bridge/wire/limits.js';
 
-import type { Connection } from './connection.js';
-import { CREDENTIALS } from './credential-fields.js';
+import { CREDENTIALS, type Connection } from './connection.js';
 import { bool, i32, list, record, text, u32, variants, type ValueOf } from './field-types.js';
 import type { MatchRule } from './match-rule.js';
 import { BUS_LIMITS, POLICY_RULES } from './policy-fields.js';

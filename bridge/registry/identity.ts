@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 
 /** A process in the log, by the identifiers that journalctl and ps use. */
-export interface ProcessIdentity {
+export interface LoggedProcess {
   readonly pid?: number;
   readonly uid?: number;
   readonly program?: string;
@@ -10,7 +10,7 @@ export interface ProcessIdentity {
 }
 
 /** Reads the identity from /proc at the time of the call: a process that has gone has only its numbers. */
-export function identityOf(pid: number | undefined, uid: number | undefined): ProcessIdentity {
+export function identityOf(pid: number | undefined, uid: number | undefined): LoggedProcess {
   const program = pid === undefined ? undefined : programOf(pid);
   const unit = pid === undefined ? undefined : unitOf(pid);
   return {

@@ -9,6 +9,7 @@ import type {
   Role,
   RoleConditions,
 } from '#policy/index.js';
+import { LIMIT_NAMES } from '#policy/limits.js';
 
 import {
   bool,
@@ -166,29 +167,7 @@ export const POLICY_RULES: FieldType<PolicyRules> = written(
   }),
 );
 
-export const BUS_LIMITS: FieldType<BusLimits> = integers(
-  'maxIncomingBytes',
-  'maxIncomingUnixFds',
-  'maxOutgoingBytes',
-  'maxOutgoingUnixFds',
-  'maxMessageBytes',
-  'maxMessageUnixFds',
-  'serviceStartTimeoutMs',
-  'authTimeoutMs',
-  'pendingFdTimeoutMs',
-  'replyTimeoutMs',
-  'maxCompletedConnections',
-  'maxIncompleteConnections',
-  'maxConnectionsPerUser',
-  'maxPendingServiceStarts',
-  'maxNamesPerConnection',
-  'maxMatchRulesPerConnection',
-  'maxRepliesPerConnection',
-  'maxContainers',
-  'maxContainersPerUser',
-  'maxContainerMetadataBytes',
-  'maxConnectionsPerContainer',
-);
+export const BUS_LIMITS: FieldType<BusLimits> = integers(...Object.values(LIMIT_NAMES));
 
 const CHAIN = nullable(record({ rules: list(MESSAGE_RULE, LIST_MAX) }, { fallback: MESSAGE_RULE }));
 /** one for each message type of D-Bus, and for 0 */

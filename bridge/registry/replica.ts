@@ -85,7 +85,9 @@ export class Replica extends Directory {
       this.apply(change, brings ? handles.shift() : undefined);
     } else if (message?.type === 'Report') {
       const report = this.events.report();
-      this.peer.send(handles.shift()!, controlMessage(this.answer, Control.Reported, { report }));
+      const reply = handles.shift();
+      const answer = controlMessage(this.answer, Control.Reported, { report });
+      if (reply !== undefined) this.peer.send(reply, answer);
     }
     descriptors?.drop();
     this.peer.release(...handles);

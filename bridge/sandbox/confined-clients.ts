@@ -55,21 +55,22 @@ export class ConfinedClients {
   /** Serves a client of a Unix socket, which is closed if that fails. `listener`: its address, for roles. */
   serve(fd: number, options: FilterOptions, listener?: string): void {
     const opened: number[] = [fd];
-    let credentials: SocketCredentials | undefined;
+    let made: SocketCredentials | undefined;
     try {
-      credentials = SocketCredentials.ofDuplicate(fd);
+      const credentials = SocketCredentials.ofDuplicate(fd);
+      made = credentials;
       credentials.origin = this.host.entrance.originOf(credentials, listener);
       credentials.isConfined = true;
       const pair = socketPair();
       opened.push(...pair);
-      const shim = (): Shim | undefined => this.shimAt(pair[1], credentials!);
+      const shim = (): Shim | undefined => this.shimAt(pair[1], credentials);
       const session = this.newSession(fd, pair[0], credentials, options, shim);
       /* from now on the session closes the first two */
       opened.splice(0, 2);
       this.begin({ session, credentials, shim }, pair[1]);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      credentials?.close();
+      made?.close();
       for (const each of opened) closeFd(each);
       this.host.entrance.lobby.runShort();
     }

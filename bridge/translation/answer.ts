@@ -2,9 +2,8 @@ import type { Node } from '#core/index.js';
 import type { Place } from '#bridge/peer/incoming-check.js';
 import type { HandleHolder, HeldHandle } from '#bridge/peer/parcel.js';
 
-import type { Arrival } from './arrival.js';
+import type { Arrival, NodeContext } from './arrival.js';
 import type { Client } from './client.js';
-import type { NodeContext } from './contexts.js';
 import type { Service } from './service.js';
 
 /** The `context` of the one-shot node at which the answer to a translated call arrives. */

@@ -1,6 +1,6 @@
 import type { Message, Peer, Trace } from '#core/index.js';
 import { decodeMessage, type DecodedMessage } from '#bridge/wire/message.js';
-import { IncomingFault } from '#bridge/peer/incoming-check.js';
+import { IncomingFault, type Place } from '#bridge/peer/incoming-check.js';
 import { contentsOf, Parcel, type HandleHolder } from '#bridge/peer/parcel.js';
 import type { Envelope } from '#bridge/registry/envelope.js';
 
@@ -47,4 +47,14 @@ export class Arrival extends Parcel {
   unknownCaller(): DecodedMessage | undefined {
     return this.fault === IncomingFault.Sender ? decodeMessage(this.bytes) : undefined;
   }
+}
+
+/** The `context` of a node of a translating peer. Its methods are called after the transaction. */
+export interface NodeContext {
+  /** what a message of a native peer has to be; null: only processes of the bus send here */
+  readonly place: Place | null;
+  /** A message came in; `arrival` has to be dropped once it has been processed (`Arrival.dropAfter`). */
+  arrived(arrival: Arrival): void;
+  /** No handle to the node is left. */
+  abandoned(): void;
 }

@@ -21,8 +21,7 @@ import { wantsReply } from '#bridge/wire/types.js';
 import type { Facet } from '#policy/index.js';
 
 import { Answer } from './answer.js';
-import { Arrival } from './arrival.js';
-import type { NodeContext } from './contexts.js';
+import { Arrival, type NodeContext } from './arrival.js';
 import { Conversation } from './conversation.js';
 import { ReturnNode } from './return-node.js';
 import type { Service } from './service.js';

@@ -4,8 +4,7 @@ import type { Connection } from '#bridge/registry/connection.js';
 import { DriverError, ErrorName } from '#bridge/driver/driver-error.js';
 import type { Mapping, ObjectKind } from '#mappings/index.js';
 
-import type { Arrival } from './arrival.js';
-import type { NodeContext } from './contexts.js';
+import type { Arrival, NodeContext } from './arrival.js';
 import type { Conversation } from './conversation.js';
 import { KeptSignals } from './kept-signals.js';
 import type { SignalListener } from './signal-listener.js';

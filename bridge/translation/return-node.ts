@@ -4,9 +4,8 @@ import { failureOf } from '#bridge/registry/send-failure.js';
 import type { DecodedMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 
-import type { Arrival } from './arrival.js';
+import type { Arrival, NodeContext } from './arrival.js';
 import type { Client } from './client.js';
-import type { NodeContext } from './contexts.js';
 
 /**
  * Context of the node at which a service reaches a native peer by its unique name. Calls by path to objects that the

@@ -12,10 +12,9 @@ import { Serials } from '#bridge/wire/serials.js';
 import type { Facet } from '#policy/index.js';
 import { firstPath, type Mapping } from '#mappings/index.js';
 
-import type { Arrival } from './arrival.js';
+import type { Arrival, NodeContext } from './arrival.js';
 import { Client } from './client.js';
 import { KnownMappings } from './known-mappings.js';
-import type { NodeContext } from './contexts.js';
 import { Service, type Said } from './service.js';
 import { Watch } from './watch.js';
 

@@ -43,7 +43,7 @@ export class MoveBack extends Migration {
     this.ownerThere((party) => {
       if (this.isOver) return;
       if (party.owner !== uplink.farText)
-        return this.fail(`it is owned by ${partyText(party)} there already`);
+        return this.fail(`it is owned by ${partyText(party)} on the other bus already`);
       this.importName(() => this.open());
     });
   }
@@ -56,9 +56,9 @@ export class MoveBack extends Migration {
     const { attachment, owner, uplink } = this;
     if (this.isTurning || owner === undefined || uplink === undefined) return undefined;
     if (farOwner === '' || attachment.uplinks.isOurs(farOwner)) return undefined;
-    const isKnown = this.candidate?.owner === farOwner;
-    const candidate = isKnown ? this.candidate! : { owner: farOwner, pid: undefined };
-    if (!isKnown) this.answers = false;
+    const known = this.candidate?.owner === farOwner ? this.candidate : undefined;
+    const candidate = known ?? { owner: farOwner, pid: undefined };
+    if (known === undefined) this.answers = false;
     this.candidate = candidate;
     this.turned(candidate);
     return {
@@ -75,7 +75,7 @@ export class MoveBack extends Migration {
   }
 
   protected get missing(): string {
-    if (this.candidate === undefined) return 'no program has requested it there';
+    if (this.candidate === undefined) return 'no program has requested it on the other bus';
     return `${partyText(this.candidate)} has not become its owner`;
   }
 

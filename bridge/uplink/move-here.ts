@@ -44,7 +44,7 @@ export class MoveHere extends Migration {
     this.ownerThere((party) => {
       if (this.isOver) return;
       if (party.owner === '')
-        return this.fail('it has no owner there: export it, and start it here');
+        return this.fail('it has no owner on the other bus: export it, and start it on the bridge');
       this.old = party;
       this.request.report('waiting', party);
       this.startService();
@@ -66,7 +66,7 @@ export class MoveHere extends Migration {
     this.request.report('candidate', partyHere(connection));
     uplink.arriving = name;
     uplink.whenReady((link, failure) => {
-      if (link === undefined) this.fail(failure?.text ?? 'the bus there cannot be reached');
+      if (link === undefined) this.fail(failure?.text ?? 'the other bus cannot be reached');
       else this.standInLine(candidate, link);
     });
     return true;

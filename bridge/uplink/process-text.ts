@@ -1,11 +1,8 @@
-import { readlinkSync } from 'node:fs';
+import { programOf } from '#bridge/registry/identity.js';
 
 /** Describes a process in messages to users: its pid and its program. */
 export function processText(pid: number | undefined): string {
-  if (pid === undefined) return 'an unknown process';
-  try {
-    return `pid ${pid}, ${readlinkSync(`/proc/${pid}/exe`)}`;
-  } catch {
-    return `pid ${pid}, program unknown`;
-  }
+  return pid === undefined
+    ? 'an unknown process'
+    : `pid ${pid}, ${programOf(pid) ?? 'program unknown'}`;
 }

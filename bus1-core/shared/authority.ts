@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import {
   acceptConnection,
   closeFd,
@@ -25,9 +26,8 @@ import { ControlSocket } from './control-socket.js';
 import { describeProcess, Diagnostics } from './diagnostics.js';
 import { Introducer, type IntroducerContext } from './introducer.js';
 import { RING_BYTES_DEFAULT } from './layout.js';
-import { Member } from './member.js';
+import { MemberRecord } from './member-record.js';
 import { isPage } from './page.js';
-import { ChannelError } from './protocol-error.js';
 
 /** A process that wants to be a member, as the kernel describes the one that made the connection. */
 export interface Applicant extends PeerCredentials {
@@ -71,9 +71,9 @@ const DESCRIPTORS_PART_MAX = 1 / 4;
 /** Descriptors that this process has for each member: socket, pidfd, page. */
 const DESCRIPTORS_PER_MEMBER = 3;
 
-/** How long a new connection may take to say hello while others want its place … */
+/** How long a new connection may take to say hello; checked when another one comes. */
 const HELLO_TIMEOUT_MS = 10_000;
-/** … and how many such connections there may be, per user and in all: beyond that the oldest is closed. */
+/** Connections that have not said hello, per user and in all: beyond that the oldest is closed. */
 const EARLY_PER_UID_MAX = 32;
 const EARLY_MAX = 512;
 /** New connections accepted in one turn. */
@@ -91,19 +91,19 @@ export class Authority implements IntroducerContext {
   private readonly options: AuthorityOptions & typeof DEFAULTS & { ringBytes: number };
   private readonly diagnostics: Diagnostics;
   private readonly introducer: Introducer;
-  private readonly members = new Map<number, Member>();
-  private readonly membersByFd = new Map<number, Member>();
-  readonly membersById = new Map<number, Member>();
+  private readonly members = new Map<number, MemberRecord>();
+  private readonly membersByFd = new Map<number, MemberRecord>();
+  readonly membersById = new Map<number, MemberRecord>();
   /** connections that have not said hello; the oldest first */
-  private readonly silent = new Set<Member>();
+  private readonly silent = new Set<MemberRecord>();
   private readonly listening: number[] = [];
   /** listening sockets paused because we are out of descriptors or memory */
   private readonly paused = new Set<number>();
   lastId = 0;
   private rootId = 0;
   /** the root's member, admitted but without a hello yet: no other member is welcomed before it */
-  private rootToCome: Member | null = null;
-  private readonly early: Member[] = [];
+  private rootToCome: MemberRecord | null = null;
+  private readonly early: MemberRecord[] = [];
 
   constructor(options: AuthorityOptions = {}) {
     const byDescriptors =
@@ -153,7 +153,13 @@ export class Authority implements IntroducerContext {
     const pidFd = peerPidFd(fd) ?? -1;
     const isOurs = credentials.uid === 0 || credentials.uid === geteuid();
     const namesAccounts = this.options.mayNameAccounts?.(credentials) ?? isOurs;
-    const member = new Member(new ControlSocket(fd), credentials, namesAccounts, isRoot, isTrusted);
+    const member = new MemberRecord(
+      new ControlSocket(fd),
+      credentials,
+      namesAccounts,
+      isRoot,
+      isTrusted,
+    );
     this.members.set(fd, member);
     if (isRoot) this.rootToCome = member;
     this.watch(fd, member);
@@ -185,7 +191,7 @@ export class Authority implements IntroducerContext {
     this.epoll.close();
   }
 
-  private watch(fd: number, member: Member): void {
+  private watch(fd: number, member: MemberRecord): void {
     this.membersByFd.set(fd, member);
     this.epoll.add(fd, EPOLLIN);
   }
@@ -208,7 +214,7 @@ export class Authority implements IntroducerContext {
   }
 
   /** Why there is no room for one more member; undefined when there is. */
-  private crowding({ credentials }: Member): string | undefined {
+  private crowding({ credentials }: MemberRecord): string | undefined {
     const { membersMax, membersPerUidMax } = this.options;
     if (this.members.size - this.silent.size > membersMax) return 'too many members';
     let ofUid = 0;
@@ -285,7 +291,7 @@ export class Authority implements IntroducerContext {
   }
 
   /** Reads once only, so that other members are served as well. */
-  private read(member: Member): void {
+  private read(member: MemberRecord): void {
     member.socket.limitReads(1);
     while (member.socket.open) {
       const frame = member.socket.receive();
@@ -302,7 +308,7 @@ export class Authority implements IntroducerContext {
   }
 
   /** Descriptors that are kept are taken out of `fds`. */
-  private act(member: Member, message: MemberMessage, fds: number[]): void {
+  private act(member: MemberRecord, message: MemberMessage, fds: number[]): void {
     if (message.kind === 'hello') return this.welcome(member, message, fds);
     if (fds.length > 0 || member.id === 0) throw new ChannelError('an unexpected request');
     if (message.kind === 'introduce') this.introducer.introduce(member, message.peer, false);
@@ -311,7 +317,7 @@ export class Authority implements IntroducerContext {
   }
 
   private welcome(
-    member: Member,
+    member: MemberRecord,
     { maxima }: Extract<MemberMessage, { kind: 'hello' }>,
     fds: number[],
   ): void {
@@ -338,7 +344,7 @@ export class Authority implements IntroducerContext {
     for (const waiting of this.early.splice(0)) if (waiting.socket.open) this.enrol(waiting);
   }
 
-  private enrol(member: Member): void {
+  private enrol(member: MemberRecord): void {
     member.id = ++this.lastId;
     this.membersById.set(member.id, member);
     if (member.isRoot) this.rootId = member.id;
@@ -348,7 +354,7 @@ export class Authority implements IntroducerContext {
   }
 
   /** Sends a message to a member. Any failure of that is this member's fault. */
-  tell(member: Member, message: AuthorityMessage, fds: readonly number[] = []): void {
+  tell(member: MemberRecord, message: AuthorityMessage, fds: readonly number[] = []): void {
     const { socket } = member;
     if (!socket.open) return;
     try {
@@ -360,13 +366,13 @@ export class Authority implements IntroducerContext {
   }
 
   /** Deferred while other frames wait: a member must not be given up because many processes come and go. */
-  private tellGone(member: Member, peer: number): void {
+  private tellGone(member: MemberRecord, peer: number): void {
     if (!member.socket.hasWaiting) return this.tell(member, { kind: 'gone', peer });
     member.unsaidGone.push(peer);
     if (member.unsaidGone.length > UNSAID_MAX) this.expel(member, 'it does not read');
   }
 
-  private sayGone(member: Member): void {
+  private sayGone(member: MemberRecord): void {
     const { unsaidGone, socket } = member;
     let count = 0;
     for (const peer of unsaidGone) {
@@ -377,14 +383,14 @@ export class Authority implements IntroducerContext {
     unsaidGone.splice(0, count);
   }
 
-  private expel(member: Member, reason: string): void {
+  private expel(member: MemberRecord, reason: string): void {
     const { uid } = member.credentials;
     const text = `a process (${member.description}) was expelled: ${reason}`;
     if (this.members.has(member.socket.fd)) this.diagnostics.sayAbout(uid, text);
     this.remove(member);
   }
 
-  private remove(member: Member): void {
+  private remove(member: MemberRecord): void {
     if (!this.members.delete(member.socket.fd)) return;
     this.silent.delete(member);
     for (const fd of [member.socket.fd, member.pidFd]) {

@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import {
   closeFd,
   createMemfd,
@@ -24,7 +25,6 @@ import {
   SwitchOffset,
 } from './layout.js';
 import { PeerPage } from './page.js';
-import { ChannelError } from './protocol-error.js';
 import { RingReader, RingWriter } from './ring.js';
 
 type ChannelFds = readonly [
@@ -64,7 +64,9 @@ export class Channel {
   constructor({ ringBytes, isFirst }: ChannelMessage, fds: readonly number[]) {
     if (!areOfChannel(fds)) {
       for (const fd of fds) closeFd(fd);
-      throw new ChannelError(`a channel with ${fds.length} descriptors`);
+      throw new ChannelError(
+        `a channel came with ${fds.length} descriptors, not ${CHANNEL_DESCRIPTORS}`,
+      );
     }
     const [memory, bell, peerBell, socket, page] = fds;
     try {

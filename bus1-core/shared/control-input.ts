@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import type { LocalDomain } from '../local/domain.js';
 import { SLOTS, type PerSlot } from '../quota.js';
 import { writeNodeRelease, writeRelease } from './control-entries.js';
@@ -16,7 +17,6 @@ import {
   WindowOffset,
 } from './layout.js';
 import type { Link } from './link.js';
-import { ChannelError } from './protocol-error.js';
 
 export interface InputContext {
   readonly local: LocalDomain;
@@ -179,7 +179,7 @@ export class ControlInput {
     }
     this.link.isAsking = false;
     if (!used.every((amount) => Number.isInteger(amount) && Math.abs(amount) < 2 ** 52)) {
-      throw new ChannelError('a window that is not a number');
+      throw new ChannelError('it sent a window with an amount that is no whole number below 2^52');
     }
     return this.link.setWindow(uid, { claims, used });
   }

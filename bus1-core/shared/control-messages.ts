@@ -1,6 +1,6 @@
+import { ChannelError } from '../errors.js';
 import type { Maxima } from '../quota.js';
 import { PROTOCOL_VERSION, RING_BYTES_MAX, RING_BYTES_MIN } from './layout.js';
-import { ChannelError } from './protocol-error.js';
 
 /** From a member to the authority. */
 export type MemberMessage =
@@ -28,9 +28,8 @@ export type AuthorityMessage =
       readonly isInvented?: boolean;
     };
 
-export interface ChannelMessage {
-  readonly kind: 'channel';
-  readonly peer: number;
+/** What the authority tells of a process to others. */
+export interface ProcessDescription {
   readonly uid: number;
   readonly pid: number;
   /** what it ran when it was admitted, '' for unknown (`executableOf`) */
@@ -41,6 +40,11 @@ export interface ChannelMessage {
   readonly isTrusted: boolean;
   /** how much may be charged to each user of that process */
   readonly maxima: Maxima;
+}
+
+export interface ChannelMessage extends ProcessDescription {
+  readonly kind: 'channel';
+  readonly peer: number;
   readonly ringBytes: number;
   /** writes into the first ring of the memory, reads from the second */
   readonly isFirst: boolean;
@@ -91,16 +95,17 @@ export function parseAuthorityMessage(message: unknown): AuthorityMessage {
       };
     }
     default:
-      throw new ChannelError('an unknown message of the authority');
+      throw new ChannelError('the authority sent a message of an unknown kind');
   }
 }
 
 function parseChannel(fields: Fields): ChannelMessage {
   const ringBytes = natural(fields['ringBytes'], RING_BYTES_MAX);
-  if (ringBytes < RING_BYTES_MIN) throw new ChannelError(`a ring of only ${ringBytes} bytes`);
+  if (ringBytes < RING_BYTES_MIN)
+    throw new ChannelError(`a ring has ${ringBytes} bytes, fewer than ${RING_BYTES_MIN}`);
   const { root } = fields;
   if (root !== 'from-peer' && root !== 'to-peer' && root !== 'none') {
-    throw new ChannelError(`a root that travels ${String(root)}`);
+    throw new ChannelError(`"${String(root)}" does not say how the root travels`);
   }
   return {
     kind: 'channel',

@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import {
   allocateBytes,
   closeFd,
@@ -7,7 +8,6 @@ import {
   MessageReceiver,
   MessageSender,
 } from '../linux/index.js';
-import { ChannelError } from './protocol-error.js';
 
 const FRAME_HEADER_BYTES = 8; // length u32, descriptors u32
 const FRAME_MAX_BYTES = 4096;

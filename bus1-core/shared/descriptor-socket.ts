@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import {
   allocateBytes,
   closeFd,
@@ -9,7 +10,6 @@ import {
   SpareDescriptor,
   type SharedMapping,
 } from '../linux/index.js';
-import { ChannelError } from './protocol-error.js';
 
 const RECORD_BYTES = 8; // sequence number u32, count u32
 

@@ -1,8 +1,8 @@
 import type { PeerCredentials } from '../linux/index.js';
 
-/** Lines about processes of one user … */
+/** How many lines about processes of one user are reported in a window; further ones are counted. */
 const LINES_PER_WINDOW = 10;
-/** … within this time; what is more is counted. */
+/** The length of a window. */
 const WINDOW_MS = 10_000;
 /** The most users for whom lines are counted. */
 const USERS_MAX = 1024;

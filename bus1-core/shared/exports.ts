@@ -1,7 +1,7 @@
+import { ChannelError } from '../errors.js';
 import type { Handle } from '../handle.js';
 import type { Node } from '../node.js';
 import { CLAIMED_ID, ROOT_ID, SLOT_BITS, SLOTS_MAX } from './layout.js';
-import { ChannelError } from './protocol-error.js';
 
 /** A node of this process that one other process holds. */
 export class Export {

@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import type { Handle } from '../handle.js';
 import type { LocalDomain } from '../local/domain.js';
 import type { Node } from '../node.js';
@@ -5,7 +6,6 @@ import type { Peer } from '../peer.js';
 import { ResourceUser } from '../quota.js';
 import type { Sink } from '../sink.js';
 import { GRANTS_MAX } from './layout.js';
-import { ChannelError } from './protocol-error.js';
 
 /** A handle to a node of this process that one process has granted to another, which has not claimed it yet. */
 interface Grant {

@@ -1,7 +1,7 @@
+import { ChannelError } from '../errors.js';
 import { closeFd } from '../linux/index.js';
 import { allocateUncleared } from '../message.js';
 import { MessageOffset, REFERENCE_BYTES } from './layout.js';
-import { ChannelError } from './protocol-error.js';
 import type { SegmentMappings } from './segments.js';
 import type { Channel } from './channel.js';
 

@@ -4,5 +4,5 @@ export type { AdmitOptions, Applicant, AuthorityOptions } from './authority.js';
 export { SharedDomain } from './shared-domain.js';
 export type { JoinOptions, SharedCounters } from './join-options.js';
 export type { ProcessIdentity } from './link.js';
-export { ChannelError } from './protocol-error.js';
+export { ChannelError } from '../errors.js';
 export { parseLookUs, Patience } from './patience.js';

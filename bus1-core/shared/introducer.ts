@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import {
   closeFd,
   createMemfd,
@@ -9,8 +10,7 @@ import {
 } from '../linux/index.js';
 import type { AuthorityMessage, ChannelMessage } from './control-messages.js';
 import { channelBytes } from './layout.js';
-import type { Member } from './member.js';
-import { ChannelError } from './protocol-error.js';
+import type { MemberRecord } from './member-record.js';
 
 /** Frames that are queued for a process that does not read: beyond this, no process is introduced to it. */
 const FRAMES_WAITING_MAX = 256;
@@ -19,10 +19,10 @@ const PENDING_PER_UID_MAX = 256;
 
 /** What an introducer needs of its authority. */
 export interface IntroducerContext {
-  readonly membersById: ReadonlyMap<number, Member>;
+  readonly membersById: ReadonlyMap<number, MemberRecord>;
   /** number of the newest member */
   readonly lastId: number;
-  tell(member: Member, message: AuthorityMessage, fds?: readonly number[]): void;
+  tell(member: MemberRecord, message: AuthorityMessage, fds?: readonly number[]): void;
 }
 
 export interface IntroducerOptions {
@@ -33,8 +33,8 @@ export interface IntroducerOptions {
 
 /** A pair of processes, and what the requester is sent once the target reads the channel. */
 interface Introduction {
-  readonly requester: Member;
-  readonly target: Member;
+  readonly requester: MemberRecord;
+  readonly target: MemberRecord;
   readonly fds: readonly number[];
   readonly message: ChannelMessage;
 }
@@ -55,7 +55,7 @@ export class Introducer {
    *
    * @throws ChannelError when the requester asks too often
    */
-  introduce(requester: Member, peer: number, isForRoot: boolean): void {
+  introduce(requester: MemberRecord, peer: number, isForRoot: boolean): void {
     const target = this.context.membersById.get(peer);
     if (target === undefined || target === requester) return this.refuseUnknown(requester, peer);
     if (this.isPending(requester, target)) return;
@@ -73,7 +73,7 @@ export class Introducer {
   }
 
   /** The target now reads the channel. */
-  complete(target: Member, requesterId: number): void {
+  complete(target: MemberRecord, requesterId: number): void {
     const introduction = this.take(target, requesterId);
     if (introduction === undefined) return;
     const { requester, fds, message } = introduction;
@@ -82,7 +82,7 @@ export class Introducer {
   }
 
   /** The target has no room for the channel. */
-  cancel(target: Member, requesterId: number): void {
+  cancel(target: MemberRecord, requesterId: number): void {
     const introduction = this.take(target, requesterId);
     if (introduction === undefined) return;
     const { requester, fds } = introduction;
@@ -93,7 +93,7 @@ export class Introducer {
   }
 
   /** Drops pending introductions of a process that is no longer a member. */
-  forget(member: Member): void {
+  forget(member: MemberRecord): void {
     for (const [key, { requester, target, fds }] of this.pending) {
       if (target !== member && requester !== member) continue;
       closeAll(fds);
@@ -108,14 +108,14 @@ export class Introducer {
   }
 
   private handOut(
-    requester: Member,
-    target: Member,
+    requester: MemberRecord,
+    target: MemberRecord,
     { memory, ofTarget, ofRequester }: ChannelEnds,
     isForRoot: boolean,
   ): void {
     requester.peers.add(target.id);
     target.peers.add(requester.id);
-    const message = (of: Member, isFirst: boolean, root: ChannelMessage['root']) =>
+    const message = (of: MemberRecord, isFirst: boolean, root: ChannelMessage['root']) =>
       of.channelMessage(this.options.ringBytes, isFirst, isForRoot ? root : 'none');
     this.pending.set(keyOf(target, requester.id), {
       requester,
@@ -131,14 +131,14 @@ export class Introducer {
     closeAll(ofTarget);
   }
 
-  private isPending(requester: Member, target: Member): boolean {
+  private isPending(requester: MemberRecord, target: MemberRecord): boolean {
     return (
       this.pending.has(keyOf(target, requester.id)) || this.pending.has(keyOf(requester, target.id))
     );
   }
 
   /** Why the two cannot be introduced now. */
-  private obstacle(requester: Member, target: Member): string | undefined {
+  private obstacle(requester: MemberRecord, target: MemberRecord): string | undefined {
     const { channelsPerMemberMax: max, channelsPerUidMax } = this.options;
     if (requester.peers.size >= max || target.peers.size >= max) {
       return `a process may have at most ${max} channels`;
@@ -163,7 +163,7 @@ export class Introducer {
     return count;
   }
 
-  private countChannels(target: Member, uid: number): number {
+  private countChannels(target: MemberRecord, uid: number): number {
     let count = 0;
     for (const peer of target.peers) {
       if (this.context.membersById.get(peer)?.credentials.uid === uid) count++;
@@ -181,7 +181,7 @@ export class Introducer {
   }
 
   /** Undefined when the requester has gone meanwhile, or when there never was one. */
-  private take(target: Member, requesterId: number): Introduction | undefined {
+  private take(target: MemberRecord, requesterId: number): Introduction | undefined {
     const key = keyOf(target, requesterId);
     const introduction = this.pending.get(key);
     this.pending.delete(key);
@@ -189,18 +189,18 @@ export class Introducer {
   }
 
   /** A number that was never assigned to a process has been made up by the requester. */
-  private refuseUnknown(requester: Member, peer: number): void {
+  private refuseUnknown(requester: MemberRecord, peer: number): void {
     const isInvented = peer === 0 || peer > this.context.lastId || peer === requester.id;
     const reason = 'there is no such process in the domain';
     this.context.tell(requester, { kind: 'refused', peer, reason, isInvented });
   }
 
-  private refuse(member: Member, peer: number, reason: string): void {
+  private refuse(member: MemberRecord, peer: number, reason: string): void {
     this.context.tell(member, { kind: 'refused', peer, reason });
   }
 }
 
-function keyOf(target: Member, requesterId: number): string {
+function keyOf(target: MemberRecord, requesterId: number): string {
   return `${target.id}:${requesterId}`;
 }
 

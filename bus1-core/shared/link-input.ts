@@ -1,4 +1,5 @@
 import { DescriptorSet } from '../descriptors.js';
+import { ChannelError } from '../errors.js';
 import { Handle } from '../handle.js';
 import { closeFd } from '../linux/index.js';
 import { Message } from '../message.js';
@@ -17,7 +18,6 @@ import {
   SwitchOffset,
 } from './layout.js';
 import type { Link } from './link.js';
-import { ChannelError } from './protocol-error.js';
 import { SegmentMappings } from './segments.js';
 
 /** Words of a reference, and where each stands. */

@@ -1,4 +1,5 @@
 import type { DescriptorSet } from '../descriptors.js';
+import { ChannelError } from '../errors.js';
 import type { Handle } from '../handle.js';
 import type { LocalDomain } from '../local/domain.js';
 import type { Message } from '../message.js';
@@ -8,12 +9,12 @@ import type { Maxima, Trace } from '../quota.js';
 import type { Sink } from '../sink.js';
 import type { Channel } from './channel.js';
 import { writeAsk, writeNodeRelease, writeRelease, type EntrySink } from './control-entries.js';
+import type { ProcessDescription } from './control-messages.js';
 import { ExportTable, type Export } from './exports.js';
 import { Import, ImportTable } from './imports.js';
 import { CLAIMED_ID, EntryType, REFERENCE_BYTES, ReferenceFlag, USERS_MAX } from './layout.js';
 import { MessageWriter } from './message-writer.js';
 import { RingOutbox } from './ring-outbox.js';
-import { ChannelError } from './protocol-error.js';
 import { RemoteUsers } from './remote-users.js';
 import { Reports } from './reports.js';
 import type { Segment } from './segments.js';
@@ -41,15 +42,8 @@ export interface LinkContext {
 export type Outgoing = Message<unknown, unknown, Export>;
 
 /** The process at the other end, as announced by the authority. */
-export interface ProcessIdentity {
+export interface ProcessIdentity extends ProcessDescription {
   readonly id: number;
-  readonly uid: number;
-  readonly pid: number;
-  /** what it ran when it was admitted; '' for unknown */
-  readonly executable: string;
-  readonly namesAccounts: boolean;
-  readonly isTrusted: boolean;
-  readonly maxima: Maxima;
 }
 
 /**

@@ -6,9 +6,9 @@ import type { IncomingTrace, IncomingTraces, OutgoingTraces } from './traces.js'
 
 /** Fewer objects given back are not worth waking anybody for. */
 const QUIET_CREDITS_MIN = 8;
-/** Fewer messages received are not worth an entry while more are coming … */
+/** While more messages are coming, an entry is written only for at least this many that were received, … */
 const BUSY_CREDITS_MIN = 32;
-/** … unless they are this part of what the other side may have waiting here: it must not run out of room. */
+/** … or for this part of what the other side may have waiting here, so that it does not run out of room. */
 const BUSY_SHARE_MIN = 1 / 64;
 
 /** What reports need of their link. */

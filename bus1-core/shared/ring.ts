@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import type { SharedMapping } from '../linux/index.js';
 import {
   ENTRY_ALIGNMENT,
@@ -9,7 +10,6 @@ import {
   SWITCH_BYTES,
   SWITCH_RESERVE_BYTES,
 } from './layout.js';
-import { ChannelError } from './protocol-error.js';
 
 /** What both ends of a ring need: its words, and its memory. */
 class RingEnd {

@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import {
   closeFd,
   createMemfd,
@@ -15,7 +16,6 @@ import {
   SEGMENTS_MAX,
 } from './layout.js';
 import type { DescriptorSocket } from './descriptor-socket.js';
-import { ChannelError } from './protocol-error.js';
 import type { RingWriter } from './ring.js';
 
 /** Sizes are powers of two, so that a segment fits the next message of about that size. */

@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import type { Handle } from '../handle.js';
 import { connectUnix, Epoll, SystemError, watchReadable } from '../linux/index.js';
 import type { LoopWatch } from '../linux/index.js';
@@ -15,7 +16,6 @@ import { Membership, type MembershipContext } from './membership.js';
 import { Merge, type MergeContext } from './merge.js';
 import { OwnPage } from './page.js';
 import { Patience } from './patience.js';
-import { ChannelError } from './protocol-error.js';
 import { Sleeper } from './sleeper.js';
 import { RemoteTransaction } from './transaction.js';
 

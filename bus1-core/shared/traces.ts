@@ -1,3 +1,4 @@
+import { ChannelError } from '../errors.js';
 import {
   Slot,
   SLOTS,
@@ -6,7 +7,6 @@ import {
   type ResourceUser,
   type Trace,
 } from '../quota.js';
-import { ChannelError } from './protocol-error.js';
 import { TRACES_MAX } from './layout.js';
 
 /** By the rule a foreign uid gets no more than a quarter, however many actors it has (docs/bus1-core.md, "Quota"). */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import dbus from 'dbus-next';
 import type { MessageBus } from 'dbus-next';
+import { callBus, connect } from '../support/names.js';
 
 export const DBUS_DAEMON = '/usr/bin/dbus-daemon';
 export const hasReferenceBus = existsSync(DBUS_DAEMON);
@@ -79,9 +80,7 @@ export class ServiceStarter {
   }
 
   static async connect(address: string): Promise<ServiceStarter> {
-    const bus = dbus.sessionBus({ busAddress: address });
-    await new Promise((resolve) => bus.once('connect', resolve));
-    return new ServiceStarter(bus);
+    return new ServiceStarter(await connect(address));
   }
 
   async start(name: string): Promise<StartOutcome> {
@@ -99,17 +98,8 @@ export class ServiceStarter {
   }
 
   async #ask(member: string, signature: string, body: unknown[]) {
-    const answer = await this.#bus.call(
-      new dbus.Message({
-        destination: 'org.freedesktop.DBus',
-        path: '/org/freedesktop/DBus',
-        interface: 'org.freedesktop.DBus',
-        member,
-        signature,
-        body,
-      }),
-    );
-    return answer?.body[0];
+    const [answer] = await callBus(this.#bus, member, signature, body);
+    return answer;
   }
 
   disconnect(): void {

@@ -3,7 +3,7 @@
 // Two clients that exchange calls until standard input ends, whatever others do to the bus. Prints
 // "ready" after the first exchange, and at the end how many calls were made and how many were
 // answered rightly.
-import { Connection } from '#bridge/bench/connection.js';
+import { BlockingConnection } from '#bridge/bench/blocking-connection.js';
 import { decodeMessage, encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 
@@ -27,8 +27,8 @@ function receive(connection, type) {
   }
 }
 
-const caller = Connection.openBus(process.argv[2]);
-const service = Connection.openBus(process.argv[2]);
+const caller = BlockingConnection.openBus(process.argv[2]);
+const service = BlockingConnection.openBus(process.argv[2]);
 service.callBus('RequestName', 'su', [NAME, 0]);
 
 let asked = 0;

@@ -5,53 +5,7 @@ export const PATH = '/org/example/Interop';
 export const INTERFACE = 'org.example.Interop';
 export const REFUSED = 'org.example.Interop.Error.Refused';
 
-/** The Interop service of python/interop.py on dbus-next, which cannot pass descriptors. */
-class Interop extends dbus.interface.Interface {
-  #label = 'first';
-
-  get Version(): number {
-    return 7;
-  }
-
-  get Label(): string {
-    return this.#label;
-  }
-
-  set Label(label: string) {
-    this.#label = label;
-    Interop.emitPropertiesChanged(this, { Label: label }, []);
-  }
-
-  Echo(value: dbus.Variant): dbus.Variant {
-    return value;
-  }
-
-  Sum(terms: number[]): number {
-    return terms.reduce((sum, term) => sum + term, 0);
-  }
-
-  Refuse(): never {
-    throw new dbus.DBusError(REFUSED, 'on purpose');
-  }
-
-  Length(bytes: Uint8Array): number {
-    return bytes.length;
-  }
-
-  Zeros(length: number): Buffer {
-    return Buffer.alloc(length);
-  }
-
-  Tick(text: string): void {
-    this.Ticked(text);
-  }
-
-  Ticked(text: string): string {
-    return text;
-  }
-}
-
-Interop.configureMembers({
+export const INTEROP_MEMBERS = {
   properties: {
     Label: { signature: 's', access: 'readwrite' },
     Version: { signature: 'u', access: 'read' },
@@ -65,7 +19,63 @@ Interop.configureMembers({
     Tick: { inSignature: 's' },
   },
   signals: { Ticked: { signature: 's' } },
-});
+} as const;
+
+/**
+ * The Interop service of python/interop.py without descriptors, which dbus-next cannot pass. The members have yet to be
+ * configured.
+ */
+export function interopClass(library: typeof dbus): typeof dbus.interface.Interface {
+  class Interop extends library.interface.Interface {
+    #label = 'first';
+
+    get Version(): number {
+      return 7;
+    }
+
+    get Label(): string {
+      return this.#label;
+    }
+
+    set Label(label: string) {
+      this.#label = label;
+      Interop.emitPropertiesChanged(this, { Label: label }, []);
+    }
+
+    Echo(value: dbus.Variant): dbus.Variant {
+      return value;
+    }
+
+    Sum(terms: number[]): number {
+      return terms.reduce((sum, term) => sum + term, 0);
+    }
+
+    Refuse(): never {
+      throw new library.DBusError(REFUSED, 'on purpose');
+    }
+
+    Length(bytes: Uint8Array): number {
+      return bytes.length;
+    }
+
+    Zeros(length: number): Buffer {
+      return Buffer.alloc(length);
+    }
+
+    Tick(text: string): void {
+      this.Ticked(text);
+    }
+
+    Ticked(text: string): string {
+      return text;
+    }
+  }
+
+  return Interop;
+}
+
+const Interop = interopClass(dbus);
+Interop.configureMembers(INTEROP_MEMBERS);
 
 export interface DbusNextService {
   bus: dbus.MessageBus;

@@ -1,6 +1,6 @@
-import dbus from 'dbus-next';
 import type { Message, MessageBus } from 'dbus-next';
 import { startReferenceBus } from '../activation/reference-bus.js';
+import { askBus, connect } from '../support/names.js';
 
 export type NameOperation =
   | { kind: 'request'; owner: string; name: string; flags: number }
@@ -62,7 +62,7 @@ class Replay {
       this.#signals.push(signal);
       this.#onSignal(signal);
     });
-    await call(this.#observer.bus, 'AddMatch', 's', ["type='signal',member='NameOwnerChanged'"]);
+    await askBus(this.#observer.bus, 'AddMatch', 's', ["type='signal',member='NameOwnerChanged'"]);
     for (const owner of owners) await this.#connectOwner(owner);
     this.#signals = [];
   }
@@ -92,8 +92,8 @@ class Replay {
     const { bus } = this.#connection(step.owner);
     const answer =
       step.kind === 'request'
-        ? await call(bus, 'RequestName', 'su', [step.name, step.flags])
-        : await call(bus, 'ReleaseName', 's', [step.name]);
+        ? await askBus(bus, 'RequestName', 'su', [step.name, step.flags])
+        : await askBus(bus, 'ReleaseName', 's', [step.name]);
     return answer.body[0];
   }
 
@@ -112,7 +112,7 @@ class Replay {
 
   async #queue(name: string): Promise<string[]> {
     try {
-      const answer = await call(this.#observer.bus, 'ListQueuedOwners', 's', [name]);
+      const answer = await askBus(this.#observer.bus, 'ListQueuedOwners', 's', [name]);
       const queue: string[] = answer.body[0];
       return queue.map((owner) => this.#ownerOf.get(owner) ?? owner);
     } catch {
@@ -133,30 +133,9 @@ class Replay {
   }
 
   async #connect(): Promise<Connection> {
-    const bus = dbus.sessionBus({ busAddress: this.#address });
-    await new Promise((resolve) => bus.once('connect', resolve));
+    const bus = await connect(this.#address);
     // Every reply is addressed to the unique name of the one who asked.
-    const { destination } = await call(bus, 'GetId', '', []);
+    const { destination } = await askBus(bus, 'GetId', '', []);
     return { bus, uniqueName: destination };
   }
-}
-
-async function call(
-  bus: MessageBus,
-  member: string,
-  signature: string,
-  body: unknown[],
-): Promise<Message> {
-  const reply = await bus.call(
-    new dbus.Message({
-      destination: 'org.freedesktop.DBus',
-      path: '/org/freedesktop/DBus',
-      interface: 'org.freedesktop.DBus',
-      member,
-      signature,
-      body,
-    }),
-  );
-  if (reply === null) throw new Error(`${member} was not answered`);
-  return reply;
 }

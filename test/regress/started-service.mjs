@@ -2,12 +2,12 @@
 //
 // A service that a bus has started. It owns NAME and answers every call, until the bus goes away,
 // with the value that the environment variable has which is the call's argument.
-import { Connection } from '#bridge/bench/connection.js';
+import { BlockingConnection } from '#bridge/bench/blocking-connection.js';
 import { decodeMessage, encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 
 const address = process.env.DBUS_STARTER_ADDRESS;
-const connection = Connection.openBus(/unix:path=([^,;]*)/.exec(address)[1]);
+const connection = BlockingConnection.openBus(/unix:path=([^,;]*)/.exec(address)[1]);
 
 function post(fields, body) {
   const serial = connection.serials.next();

@@ -14,15 +14,25 @@ export async function connect(address: string): Promise<dbus.MessageBus> {
   return bus;
 }
 
-/** Calls a method of the bus itself and returns the arguments of its reply. */
+/** Calls a method of the bus itself and returns the reply. */
+export async function askBus(
+  bus: dbus.MessageBus,
+  member: string,
+  signature = '',
+  body: unknown[] = [],
+): Promise<dbus.Message> {
+  const reply = await bus.call(new dbus.Message({ ...BUS, member, signature, body }));
+  return reply!;
+}
+
+/** Like `askBus`, but returns the arguments of the reply. */
 export async function callBus(
   bus: dbus.MessageBus,
   member: string,
   signature = '',
   body: unknown[] = [],
 ) {
-  const reply = await bus.call(new dbus.Message({ ...BUS, member, signature, body }));
-  return reply!.body;
+  return (await askBus(bus, member, signature, body)).body;
 }
 
 /** All names on the bus, sorted. */

@@ -107,7 +107,7 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         const move = new Move(mover, NEW_NAME, { isBack: true, timeoutMs: 50 });
         const { text } = move.failure();
         expect(text).toContain(
-          `${NEW_NAME} was not moved: no program has requested it there within 0.05 s`,
+          `${NEW_NAME} was not moved: no program has requested it on the other bus within 0.05 s`,
         );
         expect(text).toContain(`It is owned by ${service.uniqueName} (pid ${process.pid}, `);
         expect(text).toMatch(/\) on the bridge now, on the bus at /);

@@ -305,7 +305,9 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
       });
 
       test('when nobody owns it, or somebody here does', () => {
-        expect(new Move(pair.here(), OLD_NAME).failure().text).toMatch(/it has no owner there/);
+        expect(new Move(pair.here(), OLD_NAME).failure().text).toMatch(
+          /it has no owner on the other bus/,
+        );
         const service = pair.newService();
         const { text } = new Move(pair.here(), 'org.example.New').failure();
         expect(text).toContain(`${service.uniqueName} (pid ${process.pid}`);

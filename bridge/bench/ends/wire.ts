@@ -8,7 +8,7 @@ import {
   waitReadable,
 } from '#core/linux/index.js';
 import { Variant } from '#bridge/wire/types.js';
-import { Connection, ConnectionClosed } from '#bridge/bench/connection.js';
+import { BlockingConnection, ConnectionClosed } from '#bridge/bench/blocking-connection.js';
 import { EchoEnd } from '#bridge/bench/echo.js';
 import { NOTHING, SUBSCRIBER_COUNTS, type Measured, type Row } from '#bridge/bench/figures.js';
 import { Greetings } from '#bridge/bench/greetings.js';
@@ -24,28 +24,28 @@ const ATTEMPTS_MAX = 64;
 
 /** Calls with ready-made D-Bus messages and blocks for the replies: no library could do less. */
 export class WireCaller implements Caller {
-  readonly #connection: Connection;
+  readonly #connection: BlockingConnection;
   readonly #greetings: Greetings | undefined;
 
-  private constructor(connection: Connection, greetings?: Greetings) {
+  private constructor(connection: BlockingConnection, greetings?: Greetings) {
     this.#connection = connection;
     this.#greetings = greetings;
   }
 
   static openBus(path: string): WireCaller {
-    return new WireCaller(Connection.openBus(path), new Greetings(path));
+    return new WireCaller(BlockingConnection.openBus(path), new Greetings(path));
   }
 
   static openRaw(path: string): WireCaller {
-    return new WireCaller(Connection.openRaw(path));
+    return new WireCaller(BlockingConnection.openRaw(path));
   }
 
   /** A connection that a process of the bus other than the service's has accepted. */
   static openElsewhere(path: string): WireCaller {
-    const others: Connection[] = [];
+    const others: BlockingConnection[] = [];
     try {
       while (others.length < ATTEMPTS_MAX) {
-        const connection = Connection.openBus(path);
+        const connection = BlockingConnection.openBus(path);
         const own = hostOf(connection, connection.uniqueName);
         if (own !== hostOf(connection, serviceName(0))) return new WireCaller(connection);
         others.push(connection);
@@ -72,7 +72,7 @@ export class WireCaller implements Caller {
 }
 
 /** The process of the bus that carries a connection, by its number in the domain. */
-function hostOf(connection: Connection, name: string): number {
+function hostOf(connection: BlockingConnection, name: string): number {
   const { body } = connection.call(
     {
       path: '/org/freedesktop/DBus',
@@ -106,12 +106,12 @@ export function serveRaw(path: string, ready: () => void): void {
     waitReadable(listener, -1);
     const fd = acceptConnection(listener);
     closeFd(listener);
-    return [new Connection(fd)];
+    return [new BlockingConnection(fd)];
   });
 }
 
-function openSubscriber(path: string, index: number): Connection {
-  const connection = Connection.openBus(path);
+function openSubscriber(path: string, index: number): BlockingConnection {
+  const connection = BlockingConnection.openBus(path);
   connection.callBus('RequestName', 'su', [serviceName(index), 0]);
   for (const subscribers of SUBSCRIBER_COUNTS) {
     if (index >= subscribers) continue;
@@ -123,7 +123,7 @@ function openSubscriber(path: string, index: number): Connection {
 }
 
 /** Until the other side has gone. */
-function serve(open: () => readonly Connection[]): void {
+function serve(open: () => readonly BlockingConnection[]): void {
   try {
     answerAll(open());
   } catch (error) {
@@ -133,7 +133,7 @@ function serve(open: () => readonly Connection[]): void {
   }
 }
 
-function answerAll(connections: readonly Connection[]): never {
+function answerAll(connections: readonly BlockingConnection[]): never {
   const epoll = new Epoll();
   const ends: EchoEnd[] = [];
   for (const connection of connections) {

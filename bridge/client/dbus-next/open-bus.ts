@@ -1,7 +1,7 @@
 import type { MessageBus } from 'dbus-next';
 import type { BusChoice } from '#bridge/client/reach.js';
 import type { TransportKind } from '#bridge/client/transport.js';
-import { Connection } from './connection.js';
+import { NativeConnection } from './native-connection.js';
 import { NativeBus } from './native-bus.js';
 
 /** How to open a bus. */
@@ -30,5 +30,5 @@ export function systemBus(options: Omit<BusOptions, 'busAddress'> = {}): Message
 }
 
 function openBus(choice: BusChoice, { negotiateUnixFd = false }: BusOptions): MessageBus {
-  return new NativeBus(new Connection(choice, negotiateUnixFd));
+  return new NativeBus(new NativeConnection(choice, negotiateUnixFd));
 }

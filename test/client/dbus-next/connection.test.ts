@@ -10,7 +10,8 @@ import dbus, * as named from '#bridge/client/dbus-next/index.js';
 import { ROOT } from '../../support/bus-command.js';
 import { run, start } from '../../support/process.js';
 import { Bridge, PLACES } from '../home.js';
-import { INTERFACE, openBus, openText, PATH, serveInterop } from './interop-service.js';
+import { INTERFACE, PATH } from '../../interop/dbus-next-service.js';
+import { openBus, openText, serveInterop } from './interop-service.js';
 import { failure, type Library, type MessageBus } from './stage.js';
 
 const NAME = 'org.example.Interop.Connection';

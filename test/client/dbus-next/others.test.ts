@@ -9,7 +9,8 @@ import { start } from '../../support/process.js';
 import { startPythonService, testPythonChecks, WITH_DESCRIPTORS } from '../../support/python.js';
 import { PYTHON } from '../../support/software.js';
 import { PLACES, type Bridge } from '../home.js';
-import { openBus, openText, INTERFACE, PATH, serveInterop } from './interop-service.js';
+import { INTERFACE, PATH } from '../../interop/dbus-next-service.js';
+import { openBus, openText, serveInterop } from './interop-service.js';
 import { failure, messages, type MessageBus } from './stage.js';
 
 const NAME = 'org.example.Interop.Adapter';

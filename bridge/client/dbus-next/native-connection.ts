@@ -24,7 +24,10 @@ const OWNERSHIP = ['NameOwnerChanged', 'NameAcquired', 'NameLost'];
  * The connection of dbus-next's MessageBus, with handles in place of a socket. A call goes straight to the process
  * that owns the name; only messages for the bus itself go to the bridge.
  */
-export class Connection extends EventEmitter implements BusConnection, CallTaker, SignalTaker {
+export class NativeConnection
+  extends EventEmitter
+  implements BusConnection, CallTaker, SignalTaker
+{
   /** the part of a socket that dbus-next uses */
   readonly stream = { writable: true, end: (): void => this.end() };
   private member: BusMember | undefined;

@@ -4,15 +4,13 @@ import type { ChannelMessage } from './control-messages.js';
 import type { ControlSocket } from './control-socket.js';
 import { describeProcess } from './diagnostics.js';
 
-/**
- * Repeated introductions to a process, after the channel to it was closed. At most this many at once …
- */
+/** How many times at once a member may be introduced again to processes to which its channel was closed. */
 const REPEATS_MAX = 16;
-/** … and one more each time this has passed. */
+/** One more repeated introduction is allowed each time this has passed. */
 const REPEAT_INTERVAL_MS = 60_000;
 
 /** A process of the domain, as the authority knows it. */
-export class Member {
+export class MemberRecord {
   readonly socket: ControlSocket;
   readonly credentials: PeerCredentials;
   readonly executable: string;

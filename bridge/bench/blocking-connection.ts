@@ -35,7 +35,7 @@ export class ConnectionClosed extends Error {}
  * A connection for measuring: blocking, its bytes in native memory, nothing allocated for a
  * message. Messages are looked at in place: `frame` is where the current one begins in `bytes`.
  */
-export class Connection {
+export class BlockingConnection {
   fd = -1;
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -61,16 +61,16 @@ export class Connection {
   }
 
   /** Connects to a bus at a socket path, authenticates and calls Hello. */
-  static openBus(path: string, inputBytes = INPUT_BYTES): Connection {
-    const connection = new Connection(connectUnix(path), inputBytes);
+  static openBus(path: string, inputBytes = INPUT_BYTES): BlockingConnection {
+    const connection = new BlockingConnection(connectUnix(path), inputBytes);
     connection.#authenticate();
     connection.uniqueName = String(connection.callBus('Hello').body[0]);
     return connection;
   }
 
   /** A connection that gets its sockets later. */
-  static unconnected(): Connection {
-    return new Connection(-1);
+  static unconnected(): BlockingConnection {
+    return new BlockingConnection(-1);
   }
 
   /** Continues with a new, blocking socket; all state of the last one is reset. */
@@ -88,8 +88,8 @@ export class Connection {
     this.next = this.#end;
   }
 
-  static openRaw(path: string): Connection {
-    return new Connection(connectUnix(path));
+  static openRaw(path: string): BlockingConnection {
+    return new BlockingConnection(connectUnix(path));
   }
 
   close(): void {
