@@ -7,10 +7,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 const HERE = import.meta.dirname;
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ROOT = resolve(HERE, '../..');
 const FOLDER = process.env.REPORT_FOLDER ?? '/tmp/bus1-report';
 const TABLES = 'buses,idle-connections,start';
 
