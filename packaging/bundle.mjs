@@ -229,6 +229,7 @@ async function bundle([group, entries]) {
     chunkNames: `bridge/chunks/${group}-[hash]`,
     external: EXTERNAL[group] ?? [],
     sourcemap: group === 'library',
+    minifyWhitespace: group === 'bench',
     banner: { js: REQUIRE },
     plugins: [findKoffi, dropUnused],
   });

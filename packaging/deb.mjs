@@ -65,10 +65,8 @@ function library() {
     const text = readFileSync(file, 'utf8').replace(/^#!.*\n/, '#!/usr/bin/node\n');
     writeFileSync(file, text, { mode: 0o755 });
     mkdirSync(join(STAGE, 'usr/bin'), { recursive: true });
-    symlinkSync(
-      `../lib/bus1-bridge/dist/bridge/cli/${program}.js`,
-      join(STAGE, 'usr/bin', program),
-    );
+    // The launcher: NODE_OPTIONS and a limit of address space would otherwise end Node before its first line.
+    symlinkSync(`../lib/bus1-bridge/dist/bridge/cli/${program}`, join(STAGE, 'usr/bin', program));
   }
 }
 

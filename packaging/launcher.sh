@@ -22,7 +22,11 @@ for word in $(export -p); do
 done
 
 node=
-case $here in */lib/node_modules/*) node=${here%%/lib/node_modules/*}/bin/node ;; esac
+case $here in
+  */lib/node_modules/*) node=${here%%/lib/node_modules/*}/bin/node ;;
+  # A distribution's package depends on the distribution's Node.js.
+  /usr/lib/bus1-bridge/*) node=/usr/bin/node ;;
+esac
 if ! [ -x "$node" ]; then node=$(command -v node); fi
 if [ -z "$node" ]; then
   echo "${self##*/}: there is no Node.js on PATH; install version 20.19 or later" >&2

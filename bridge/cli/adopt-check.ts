@@ -1,9 +1,13 @@
-import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { SESSION_CONFIG, SYSTEM_CONFIG, loadConfiguration } from '#bridge/control/configuration.js';
 import { textOf } from '#bridge/control/startup-error.js';
 import { formatDiagnostic } from '#policy/index.js';
 import type { Place } from './adopt.js';
+import { daemonCommand } from './adopt-command.js';
+import { unitFolders, type UnitFolder } from './adopt-units.js';
+
+const UNIT = 'dbus.service';
 
 export interface AdoptionFinding {
   readonly severity: 'error' | 'warning';
@@ -17,35 +21,43 @@ const warning = (text: string): AdoptionFinding => ({ severity: 'warning', text 
 export function checkAdoption(places: readonly Place[], root: string): AdoptionFinding[] {
   const replaced = places.filter((place) => place !== 'attach');
   return [
-    ...checkNode(places),
+    ...checkNode(),
+    ...(places.includes('system') ? checkHome(root) : []),
     ...replaced.flatMap((place) => checkUnit(place, root)),
     ...(replaced.length > 0 ? checkMediation(root) : []),
     ...replaced.flatMap((place) => checkConfiguration(place, root)),
   ];
 }
 
-function checkNode(places: readonly Place[]): AdoptionFinding[] {
+function checkNode(): AdoptionFinding[] {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const findings: AdoptionFinding[] = [];
-  if (major < 20 || (major === 20 && minor < 19)) {
-    findings.push(error(`Node ${process.versions.node} is too old: 20.19 is needed`));
+  const isTooOld = major < 20 || (major === 20 && minor < 19);
+  return isTooOld ? [error(`Node ${process.versions.node} is too old: 20.19 is needed`)] : [];
+}
+
+/** Node, and the program: that of an image is a package's. */
+function checkHome(root: string): AdoptionFinding[] {
+  const why = 'is in a home directory, which may be unavailable when a system bus starts';
+  return [...new Set([process.execPath, ...daemonCommand(root)])]
+    .filter((path) => isInHome(path))
+    .map((path) => error(`${path} ${why}`));
+}
+
+function isInHome(path: string): boolean {
+  try {
+    return /^\/(?:home|root)\//.test(realpathSync(path));
+  } catch {
+    return false;
   }
-  const isInHome = /^\/(?:home|root)\//.test(realpathSync(process.execPath));
-  if (places.includes('system') && isInHome) {
-    findings.push(
-      error(
-        `${process.execPath} is in a home directory, which may be unavailable when a system bus starts`,
-      ),
-    );
-  }
-  return findings;
 }
 
 /** A drop-in for dbus.service has no effect, or an unintended one, if that unit is masked or is an alias. */
 function checkUnit(place: Place, root: string): AdoptionFinding[] {
   const manager = place === 'system' ? 'system' : 'user';
-  const link = join(root, `etc/systemd/${manager}/dbus.service`);
-  const control = place === 'system' ? 'systemctl' : 'systemctl --global';
+  const changed = unitFolders(manager, root).find((folder) => hasUnit(folder));
+  if (changed === undefined) return checkPackagedUnit(manager, root);
+  const { path, control } = changed;
+  const link = join(path, UNIT);
   const target = linkTarget(link);
   if (target === '/dev/null') {
     return [error(`${link} is masked: no bus would start; run ${control} unmask dbus.service`)];
@@ -56,12 +68,25 @@ function checkUnit(place: Place, root: string): AdoptionFinding[] {
       error(`${link} is an alias for ${unit}, another bus; run ${control} disable ${unit} first`),
     ];
   }
-  const isThere = ['etc', 'usr/lib', 'lib'].some((folder) =>
-    existsSync(join(root, folder, `systemd/${manager}/dbus.service`)),
+  return [];
+}
+
+function checkPackagedUnit(manager: string, root: string): AdoptionFinding[] {
+  const isThere = ['usr/lib', 'lib'].some((folder) =>
+    existsSync(join(root, folder, 'systemd', manager, UNIT)),
   );
   return isThere
     ? []
     : [error(`there is no dbus.service for ${manager} units: install the package dbus`)];
+}
+
+/** Whether the folder has a file or a link of this name, wherever that leads. */
+function hasUnit({ path }: UnitFolder): boolean {
+  try {
+    return readdirSync(path).includes(UNIT);
+  } catch {
+    return false;
+  }
 }
 
 function linkTarget(path: string): string | undefined {

@@ -1,18 +1,10 @@
-import {
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  rmdirSync,
-  writeFileSync,
-} from 'node:fs';
-import { homedir } from 'node:os';
+import { mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileText } from '#bridge/control/file-text.js';
 import { errnoOf } from '#bridge/control/startup-error.js';
 import { checkAdoption, type AdoptionFinding } from './adopt-check.js';
+import { daemonCommand, execStart } from './adopt-command.js';
+import { userUnits } from './adopt-units.js';
 import { UsageError } from './usage-error.js';
 
 export interface AdoptOptions {
@@ -63,6 +55,10 @@ export interface AdoptReport {
 
 /** Carries `adopt` out. */
 export function adopt(options: AdoptOptions, say: (text: string) => void): AdoptReport {
+  if (options.root === '') throw new UsageError('--root needs a directory', 'adopt');
+  if (options.back === true && options.check === true) {
+    throw new UsageError('give only one of --check and --back', 'adopt');
+  }
   const places = placesOf(options);
   if (options.back === true) {
     const files = places.map((place) => takeBack(pathOf(place, options.root), place, say));
@@ -105,13 +101,6 @@ function pathOf(place: Place, root: string): string {
   return join(userUnits(root), unit, '50-bus1-bridge.conf');
 }
 
-function userUnits(root: string): string {
-  if (process.getuid?.() === 0 || root !== '/') return join(root, 'etc/systemd/user');
-  const configHome = process.env['XDG_CONFIG_HOME'];
-  const base = configHome?.startsWith('/') === true ? configHome : join(homedir(), '.config');
-  return join(base, 'systemd/user');
-}
-
 function dropIn(place: Place, options: AdoptOptions): DropIn {
   const path = pathOf(place, options.root);
   if (place === 'attach') {
@@ -120,7 +109,7 @@ function dropIn(place: Place, options: AdoptOptions): DropIn {
     return { place, path, text: `${MARK}${lines.join('\n')}\n` };
   }
   const kind = place === 'system' ? '--system' : '--session';
-  const command = `${daemonCommand(options.root)} ${kind} ${DAEMON_OPTIONS}`;
+  const command = `${execStart(daemonCommand(options.root))} ${kind} ${DAEMON_OPTIONS}`;
   return { place, path, text: `${MARK}[Service]\nExecStart=\nExecStart=${command}\n` };
 }
 
@@ -128,19 +117,6 @@ function dropIn(place: Place, options: AdoptOptions): DropIn {
 function checkedPattern(pattern: string): string {
   if (/^(?:\*|[A-Za-z_-][\w-]*(?:\.[A-Za-z_-][\w-]*)+(?:\.\*)?)$/.test(pattern)) return pattern;
   throw new UsageError(`"${pattern}" is neither a bus name nor a pattern such as org.example.*`);
-}
-
-/** The command of an installed package, or else this Node with this program. */
-function daemonCommand(root: string): string {
-  const here = fileURLToPath(new URL('../cli/bus1-dbus-daemon.js', import.meta.url));
-  const installed = '/usr/bin/bus1-dbus-daemon';
-  try {
-    const target = realpathSync(join(root, installed));
-    if (root !== '/' || target === realpathSync(here)) return installed;
-  } catch {
-    // not installed as a package
-  }
-  return `${process.execPath} ${here}`;
 }
 
 function put({ place, path, text }: DropIn, say: (text: string) => void): FileReport {
@@ -181,7 +157,7 @@ function takeBack(path: string, place: Place, say: (text: string) => void): File
 
 function readOrUndefined(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileText(path);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;

@@ -15,7 +15,7 @@ export async function askBus(
   what: string,
 ): Promise<readonly unknown[]> {
   const known = address ?? 'session';
-  const bus = await BusConnection.open(busAddress(known, process.env).text, TIMEOUT_MS);
+  const bus = await openBus(known);
   try {
     return await bus.call({ interface: 'org.bus1.Status', ...call }, TIMEOUT_MS);
   } catch (error) {
@@ -25,6 +25,15 @@ export async function askBus(
     );
   } finally {
     bus.close();
+  }
+}
+
+async function openBus(known: string): Promise<BusConnection> {
+  try {
+    return await BusConnection.open(busAddress(known, process.env).text, TIMEOUT_MS);
+  } catch (error) {
+    const which = /^(?:session|system)$/.test(known) ? `the ${known} bus` : `the bus at ${known}`;
+    throw new Error(`cannot reach ${which}: ${textOf(error)}`, { cause: error });
   }
 }
 

@@ -1,5 +1,6 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { readFileText } from '#bridge/control/file-text.js';
 import { textOf } from '#bridge/control/startup-error.js';
 import { formatDiagnostic, parseMapping, type Mapping } from '#mappings/index.js';
 import { UsageError } from './usage-error.js';
@@ -36,8 +37,8 @@ export function readMapping(file: string): Mapping {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileText(file);
   } catch (error) {
-    throw new UsageError(`cannot read the mapping ${file}: ${textOf(error)}`);
+    throw new UsageError(textOf(error));
   }
 }

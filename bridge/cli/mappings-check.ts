@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileText } from '#bridge/control/file-text.js';
 import { textOf } from '#bridge/control/startup-error.js';
 import { checkMapping } from '#bridge/introspection/check-mapping.js';
 import { checkObjects } from '#bridge/introspection/check-objects.js';
@@ -45,7 +45,7 @@ export async function checkMappings(
 /** A file that cannot be read does not keep the others from being checked. */
 function readMapping(path: string): ParseResult {
   try {
-    return parseMapping(readFileSync(path, 'utf8'), path);
+    return parseMapping(readFileText(path), path);
   } catch (error) {
     const at = { file: path, line: 1, column: 1 };
     return { diagnostics: [errorAt(at, 'unreadable-file', textOf(error))] };

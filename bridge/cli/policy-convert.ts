@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { readConfiguration } from '#bridge/control/configuration.js';
+import { readFileText } from '#bridge/control/file-text.js';
 import { convertBusconfig, formatDiagnostic, OrderError } from '#policy/index.js';
 
 /** Converts a file in which there is no mistake. The status is 1 for one that cannot be converted. */
@@ -11,7 +12,7 @@ export function convertPolicy(file: string, output: string | undefined): number 
     return 1;
   }
   try {
-    const yaml = convertBusconfig(readFileSync(file, 'utf8'));
+    const yaml = convertBusconfig(readFileText(file));
     if (output === undefined) process.stdout.write(yaml);
     else writeFileSync(output, yaml);
     return 0;

@@ -9,6 +9,7 @@ import { serve } from '#bridge/control/serve.js';
 import { descriptorOf } from './daemon-arguments.js';
 import { hostCount, logLevel, lookTimeUs } from './bus-options.js';
 import { mappingsOf, type MappingOptions } from './mapping-files.js';
+import { UsageError } from './usage-error.js';
 
 export interface RunOptions extends MappingOptions {
   readonly config?: string;
@@ -53,6 +54,7 @@ export async function runWith(
   options: BusOptions,
   print: (address: string) => void,
 ): Promise<number> {
+  if (command[0] === '') throw new UsageError('the name of the command is empty');
   let companion: Companion | undefined;
   let stoppedBy: NodeJS.Signals | undefined;
   const status = await serve(options, {

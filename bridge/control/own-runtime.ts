@@ -2,6 +2,7 @@ import { endianness } from 'node:os';
 import { LISTEN_FDS_START, inheritedSockets } from './inherited-sockets.js';
 import { CALLER_ENVIRONMENT, encodeEntries, steersNode } from './caller-environment.js';
 import { saveCode } from './code-cache.js';
+import { textOfUnforeseen } from './file-text.js';
 import { versionLine } from './version.js';
 
 /** package.json, "engines". */
@@ -131,7 +132,7 @@ function stdoutFailed(program: string, error: NodeJS.ErrnoException): void {
 }
 
 function oneLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = textOfUnforeseen(error);
   if (!isKoffiMissing(error, text)) return text.trimEnd();
   const todo = `install it with the build for linux-${process.arch} (npm install koffi, without --omit=optional)`;
   return `the library koffi, which makes the system calls, cannot be loaded; ${todo}`;

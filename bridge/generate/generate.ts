@@ -85,9 +85,12 @@ function interfacesOf(mapping: Mapping, nodes: readonly IntrospectionSource[]): 
   );
 }
 
-/** Reads introspection data from a file. Throws the errors of node:fs. */
-export function readIntrospection(file: string): IntrospectionText {
-  return { source: file, title: basename(file), xml: readFileSync(file, 'utf8') };
+/** Introspection data of a file; throws what `readText` throws. */
+export function readIntrospection(
+  file: string,
+  readText = (path: string): string => readFileSync(path, 'utf8'),
+): IntrospectionText {
+  return { source: file, title: basename(file), xml: readText(file) };
 }
 
 /**

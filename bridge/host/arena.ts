@@ -1,4 +1,4 @@
-import { NativeMemory, spareAddressSpace } from '#core/linux/index.js';
+import { NativeMemory, spareAddressSpace, spareData } from '#core/linux/index.js';
 
 /**
  * How much address space a host reserves. Pages cost nothing until they are touched; below 2^31 every offset
@@ -97,9 +97,9 @@ export class Arena {
   }
 }
 
-/** Where address space is limited, half of what is left: the other half is for V8 and the C library. */
+/** Where address space or data is limited, half of what is left: the other half is for V8 and the C library. */
 function arenaBytes(): number {
-  const half = Math.min(ARENA_BYTES, spareAddressSpace() / 2);
+  const half = Math.min(ARENA_BYTES, spareAddressSpace() / 2, spareData() / 2);
   return Math.max(ARENA_MIN_BYTES, half - (half % BLOCK_MAX_BYTES));
 }
 

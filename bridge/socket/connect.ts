@@ -1,5 +1,5 @@
 import { closeFd, connectTcp, connectUnix, SystemError } from '#core/linux/index.js';
-import { AddressError, parseAddresses, type Address } from '#bridge/wire/address.js';
+import { AddressError, formatAddress, parseAddresses, type Address } from '#bridge/wire/address.js';
 
 /** A socket that is connected, and the guid that its address promises. */
 export interface BusSocket {
@@ -16,13 +16,20 @@ export function connectToBus(text: string): BusSocket | string {
     try {
       const fd = connectTo(address);
       if (fd !== undefined) return { fd, guid: address.options.get('guid') };
-      failure = `cannot connect by the transport "${address.transport}"; unix: and tcp: are supported`;
+      failure = whyUnsupported(address);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       failure = error.message;
     }
   }
   return failure;
+}
+
+function whyUnsupported(address: Address): string {
+  const { transport } = address;
+  if (transport === 'unix') return `"${formatAddress(address)}" has neither path nor abstract`;
+  if (transport === 'tcp') return `"${formatAddress(address)}" has no port that is a number`;
+  return `cannot connect by the transport "${transport}"; unix: and tcp: are supported`;
 }
 
 /** Why the address cannot be reached at present; undefined if it can. */

@@ -150,7 +150,8 @@ export class BusConnection implements SocketEvents {
 
   closed(reason: string): void {
     this.watch.close();
-    this.fail(new Error(reason));
+    const isRefused = this.uniqueName === '';
+    this.fail(new Error(isRefused ? `${reason} before it admitted this user` : reason));
   }
 
   /** A monitor also sees replies to others. */

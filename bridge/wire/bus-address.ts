@@ -32,7 +32,11 @@ export function findBusAddress(bus: string, environment: Environment): BusAddres
   if (text instanceof NoBusError) return text;
   const parsed = parseAddresses(text);
   if (parsed instanceof AddressError) {
-    const source = text === bus ? "a bus is 'session', 'system' or a D-Bus address" : `for ${bus}`;
+    // Only a variable can hold a text that is no address.
+    const source =
+      text === bus
+        ? "a bus is 'session', 'system' or a D-Bus address"
+        : `in DBUS_${bus.toUpperCase()}${bus === 'starter' ? '' : '_BUS'}_ADDRESS`;
     return new NoBusError(`${parsed.message} (${source})`);
   }
   const entries = parsed.map((entry) => withoutRuntime(entry, environment));

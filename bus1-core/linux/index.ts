@@ -60,6 +60,7 @@ export {
   setsid,
   setuid,
   spareAddressSpace,
+  spareData,
   umask,
   yieldProcessor,
 } from './process.js';

@@ -17,6 +17,7 @@ export const PrctlOption = {
 } as const;
 
 // asm-generic/resource.h; getrlimit(2)
+const RLIMIT_DATA = 2;
 const RLIMIT_NOFILE = 7;
 const RLIMIT_AS = 9;
 
@@ -96,17 +97,26 @@ export function setOpenFilesLimitOf(pid: number, limit: OpenFilesLimit): void {
 
 /** How many more bytes this process may map; Infinity without a limit (ulimit -v, LimitAS=). */
 export function spareAddressSpace(): number {
-  const bytes = new Uint8Array(16);
-  check(libc.getrlimit(RLIMIT_AS, bytes), 'getrlimit(RLIMIT_AS)');
-  const limit = readLimit(new DataView(bytes.buffer), 0);
-  return limit === Infinity ? Infinity : Math.max(0, limit - mappedBytes());
+  return spare(RLIMIT_AS, /^VmSize:\s+(\d+) kB$/m);
 }
 
-/** VmSize of proc_pid_status(5), in bytes; 0 without /proc. */
-function mappedBytes(): number {
+/** How many more bytes of private memory that can be written this process may map: ulimit -d, LimitDATA=. */
+export function spareData(): number {
+  return spare(RLIMIT_DATA, /^VmData:\s+(\d+) kB$/m);
+}
+
+function spare(resource: number, used: RegExp): number {
+  const bytes = new Uint8Array(16);
+  check(libc.getrlimit(resource, bytes), 'getrlimit', `resource ${resource}`);
+  const limit = readLimit(new DataView(bytes.buffer), 0);
+  return limit === Infinity ? Infinity : Math.max(0, limit - usedBytes(used));
+}
+
+/** What proc_pid_status(5) says, in bytes; 0 without /proc. */
+function usedBytes(line: RegExp): number {
   try {
     const status = readFileSync('/proc/self/status', 'latin1');
-    return Number(/^VmSize:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
+    return Number(line.exec(status)?.[1] ?? 0) * 1024;
   } catch {
     return 0;
   }

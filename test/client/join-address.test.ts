@@ -29,7 +29,11 @@ describe('an address is found as by libdbus', () => {
     ['session', {}, /neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set/],
     ['starter', {}, /DBUS_STARTER_ADDRESS is not set/],
     ['nonsense', {}, /no colon.*\(a bus is 'session', 'system' or a D-Bus address\)/],
-    ['session', { DBUS_SESSION_BUS_ADDRESS: 'nonsense' }, /no colon.*\(for session\)/],
+    [
+      'session',
+      { DBUS_SESSION_BUS_ADDRESS: 'nonsense' },
+      /no colon.*\(in DBUS_SESSION_BUS_ADDRESS\)/,
+    ],
   ])('%s with %j: there is none', (bus, environment, message) => {
     const find = (): BusAddress => busAddress(bus, environment);
     expect(find).toThrow(NoBusError);
@@ -60,6 +64,8 @@ const Refused: [JoinOptions, RegExp][] = [
     /no socket path beside which a domain could listen/,
   ],
   [{ address: 'autolaunch:' }, /cannot connect by the transport "autolaunch"/],
+  [{ address: 'unix:tmpdir=/tmp' }, /"unix:tmpdir=\/tmp" has neither path nor abstract/],
+  [{ address: 'tcp:host=localhost' }, /"tcp:host=localhost" has no port that is a number/],
   [{ address: 'nonsense' }, /no colon/],
 ];
 

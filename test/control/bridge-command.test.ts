@@ -1,6 +1,7 @@
 // What bus1-bridge says to a mistake: one line that names it; status 2 for the command line, 1 for everything else.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../support/process.js';
@@ -11,11 +12,18 @@ const MISTAKES: readonly [string, number, RegExp][] = [
   ['explain --own notaname', 2, /"notaname" is not a name that a service can own/],
   ['explain --own :1.5', 2, /":1\.5" is not a name that a service can own/],
   ['explain --to notaname', 2, /"notaname" is not a bus name/],
+  ['status', 1, /cannot reach the session bus: connect: ENOENT \(.*\): \/nope$/m],
+  ['denials unix:path=/no', 1, /cannot reach the bus at unix:path=\/no: connect: ENOENT/],
   ['status nonsense', 1, /no colon after the transport/],
   ['attach --bus nonsense --import a.b -- true', 1, /no colon after the transport/],
   ['attach --bus unix:path=/nope --import a.b -- true', 1, /cannot reach the bus at .*ENOENT/],
   ['attach --bus session', 2, /no names would pass between the buses/],
   ['runn', 2, /did you mean run/],
+  ['mappings plan a', 2, /Expected 0 arguments but got 1; see mappings plan --help$/m],
+  ['mappings chek', 2, /did you mean check\?; see mappings --help$/m],
+  ['run -- ', 2, /the name of the command is empty/],
+  ['generate /', 1, /cannot read "\/": EISDIR \(.*\)$/m],
+  ['generate /nope', 1, /cannot read "\/nope": ENOENT \(no such file or directory\)$/m],
 ];
 
 test.each(MISTAKES)('%s', async (line, code, text) => {
@@ -24,6 +32,18 @@ test.each(MISTAKES)('%s', async (line, code, text) => {
   expect(result).toMatchObject({ code, stdout: '' });
   expect(result.stderr).toMatch(/^bus1-bridge: [^\n]+\n$/);
   expect(result.stderr).toMatch(text);
+});
+
+test('a bus that hangs up at once does not admit this user', async () => {
+  const path = join(folderOfTest(), 'bus');
+  const server = createServer((socket) => socket.destroy()).listen(path);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const result = await run(process.execPath, [BRIDGE, 'status', `unix:path=${path}`]);
+  expect(result.code).toBe(1);
+  expect(result.stderr).toBe(
+    `bus1-bridge: cannot reach the bus at unix:path=${path}: the bus has hung up before it admitted this user\n`,
+  );
 });
 
 test('a file that is no mapping is not printed', async () => {

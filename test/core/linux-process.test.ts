@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as linux from '#core/linux/index.js';
+import { ROOT } from '../support/bus-command.js';
+import { output } from '../support/process.js';
 
 const { Errno, SystemError } = linux;
 
@@ -19,6 +21,25 @@ describe('SystemError', () => {
   it('has a name for every errno that is told apart, and for a number without one', () => {
     for (const [name, errno] of Object.entries(Errno)) expect(linux.errnoName(errno)).toBe(name);
     expect(linux.errnoName(4321)).toBe('E4321');
+  });
+});
+
+describe('a watch in the loop of Node', () => {
+  // In a process of its own: the channel of a test's process makes continuations run, too.
+  const PROGRAM = `
+    import { EventFd, watchReadable } from '#core/linux/index.js';
+    const event = new EventFd();
+    const watch = watchReadable(event.fd, () => {
+      watch.close();
+      void Promise.resolve().then(() => process.stdout.write('continuation '));
+    });
+    event.notify();
+    setTimeout(() => process.stdout.write('timer'), 300);
+  `;
+
+  it('runs the continuations of its callback before the loop sleeps, on Node 26, too', async () => {
+    const args = ['--input-type=module', '--eval', PROGRAM];
+    expect(await output(process.execPath, args, { cwd: ROOT })).toBe('continuation timer');
   });
 });
 

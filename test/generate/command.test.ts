@@ -58,10 +58,13 @@ describe('from files', () => {
 
 const REFUSED: [string, RegExp][] = [
   ['', /give files with introspection XML, or --bus; see --help/],
-  ['absent.xml', /no such file or directory, open 'absent.xml'/],
+  ['absent.xml', /cannot read "absent.xml": ENOENT \(no such file or directory\)$/m],
   ['--interface a.B upower.xml', /^bus1-bridge: upower.xml: no interface "a.B"; available: /],
   ['hostname.ts', /^bus1-bridge: hostname.ts:\d+:\d+: malformed XML/],
-  ['upower.xml -o /nowhere/at/all', /no such file or directory, open '\/nowhere\/at\/all'/],
+  [
+    'upower.xml -o /nowhere/at/all',
+    /cannot open "\/nowhere\/at\/all": ENOENT \(no such file or directory\)$/m,
+  ],
   ['--bus session org.example.A', /--bus takes one bus name and one object path; see --help/],
   ['--bus session example /', /"example" is not a bus name/],
   ['--bus session org.example.A here', /"here" is not an object path/],

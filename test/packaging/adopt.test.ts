@@ -11,8 +11,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { adopt, type AdoptOptions } from '#bridge/cli/adopt.js';
+import { execStart } from '#bridge/cli/adopt-command.js';
 
 const SYSTEM = 'etc/systemd/system/dbus.service.d/50-bus1-bridge.conf';
 const USER = 'etc/systemd/user/dbus.service.d/50-bus1-bridge.conf';
@@ -31,7 +32,11 @@ beforeEach(() => {
   }
 });
 
-afterEach(() => rmSync(root, { recursive: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true });
+});
 
 const carryOut = (options: Omit<AdoptOptions, 'root'>): number =>
   adopt({ ...options, root }, (text) => said.push(text)).status;
@@ -80,6 +85,25 @@ test('somebody else’s file stays', () => {
   expect(read(SYSTEM)).toBe('[Service]\n');
 });
 
+test('in ExecStart, systemd reads the words of a path as they are', () => {
+  expect(execStart(['/usr/bin/bus1-dbus-daemon'])).toBe('/usr/bin/bus1-dbus-daemon');
+  expect(execStart(['/opt/my node/node', '/opt/100%/$a/"b"\\c.js'])).toBe(
+    '"/opt/my node/node" "/opt/100%%/$$a/\\"b\\"\\\\c.js"',
+  );
+});
+
+test('--check never takes anything away, and a root directory has a name', () => {
+  carryOut({ system: true });
+  expect(() => carryOut({ system: true, back: true, check: true })).toThrow(/only one of/);
+  expect(read(SYSTEM)).toContain('ExecStart=');
+  expect(() => adopt({ root: '', check: true }, () => {})).toThrow(/--root needs a directory/);
+});
+
+test('a folder in the place of the file is named', () => {
+  mkdirSync(join(root, SYSTEM), { recursive: true });
+  expect(() => carryOut({ system: true })).toThrow(`cannot read "${join(root, SYSTEM)}": EISDIR`);
+});
+
 test.each([
   ['masked', '/dev/null', /is masked/],
   [
@@ -95,4 +119,18 @@ test.each([
   expect(existsSync(join(root, SYSTEM))).toBe(false);
   expect(carryOut({ system: true, force: true })).toBe(0);
   expect(existsSync(join(root, SYSTEM))).toBe(true);
+});
+
+test.each([
+  ['masked', '/dev/null', /dbus\.service is masked: .* systemctl --user unmask dbus\.service/],
+  ['another bus', '/usr/lib/systemd/user/dbus-broker.service', /an alias for dbus-broker/],
+])('a user’s own dbus.service is seen: %s', (_what, target, message) => {
+  const units = join(root, 'config/systemd/user');
+  mkdirSync(units, { recursive: true });
+  symlinkSync(target, join(units, 'dbus.service'));
+  vi.spyOn(process, 'getuid').mockReturnValue(1000);
+  vi.stubEnv('XDG_CONFIG_HOME', join(root, 'config'));
+  const { status } = adopt({ user: true, check: true, root: '/' }, (text) => said.push(text));
+  expect(status).toBe(1);
+  expect(said.join('\n')).toMatch(message);
 });
