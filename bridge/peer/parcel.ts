@@ -162,8 +162,10 @@ export class Parcel implements HandleHolder {
     const through = to.owner.copyHandle(to, holder);
     let status = holder.send(through, message);
     if (status === SendStatus.OverQuota) {
-      /* the caller may leave meanwhile; its handle may then be used again for another call */
-      const refreshQuotas = (): boolean => quotas.refreshQuotas() && this.reply === reply;
+      /* handles may end meanwhile, and then be used again for others */
+      const isWhole = (): boolean =>
+        this.reply === reply && !(withArguments && this.hasLostArgument);
+      const refreshQuotas = (): boolean => quotas.refreshQuotas() && isWhole();
       status = secondTry(holder, through, message, { refreshQuotas });
     }
     holder.release(through);

@@ -145,6 +145,16 @@ export class Attachment implements OtherBus {
     });
   }
 
+  /** The same, after everything that these events changed has been announced here. */
+  whenTold(done: () => void): void {
+    this.catchUp(() => this.changes.add(done, []));
+  }
+
+  /** Calls back when it is known whether the other bus as a whole is gone; if so, after that was announced here. */
+  whenSure(done: () => void): void {
+    this.ask('GetId', '', [], () => this.defer(done));
+  }
+
   /** Why a client may not connect to the other bus; undefined if it may. */
   mayConnect({ connection, access: { reach, confinement } }: Uplink): UplinkFailure | undefined {
     if (!this.isUp) return this.unreachable(this.reason);
@@ -240,10 +250,11 @@ export class Attachment implements OtherBus {
     this.reason = reason;
     this.watcher = undefined;
     this.doorkeeper.close();
-    for (const uplink of this.uplinks.all()) uplink.suspend(reason);
     this.changes.clear();
     this.imports.clear();
     this.ghosts.departAll();
+    /* its calls end after that, as on one bus */
+    for (const uplink of this.uplinks.all()) uplink.suspend(reason);
     this.migrations.abort(reason);
     this.host.at(performance.now() + this.retryMs, () => this.reach());
     this.retryMs = Math.min(this.retryMs * 2, RETRY_MAX_MS);

@@ -30,7 +30,7 @@ export class Changes {
     this.run();
   }
 
-  /** Calls back when no change is left to announce; at once if there is none. */
+  /** Calls back when no change is left to announce, at once if there is none; or when the other bus is gone. */
   whenSettled(done: () => void): void {
     if (this.isSettled && !this.isRunning) done();
     else this.settled.push(done);
@@ -39,7 +39,7 @@ export class Changes {
   /** The other bus is gone. */
   clear(): void {
     this.queue = [];
-    this.settled = [];
+    for (const done of this.settled.splice(0)) done();
   }
 
   private run(): void {

@@ -15,7 +15,12 @@ export class Doorkeeper {
   }
 
   holds(name: string): boolean {
-    return this.uplink?.claims.has(name) === true;
+    return this.uplinkFor(name) !== undefined;
+  }
+
+  /** The uplink that holds this name. */
+  uplinkFor(name: string): Uplink | undefined {
+    return this.uplink?.claims.has(name) === true ? this.uplink : undefined;
   }
 
   /** Re-evaluates which names to hold on the other bus, after services, exports or connectivity change. */

@@ -7,6 +7,7 @@ import type { Attachment } from './attachment.js';
 import type { BusLink } from './bus-link.js';
 import { NamePatterns } from './name-patterns.js';
 import { processText } from './process-text.js';
+import { Turns } from './turns.js';
 import type { Uplink } from './uplink.js';
 
 /** Called when the other bus has decided: with its refusal, if there is one. */
@@ -22,6 +23,7 @@ export const NAME_CLASH = 'org.bus1.Error.NameClash';
 export class Exports {
   patterns = new NamePatterns([]);
   private readonly attachment: Attachment;
+  private readonly turns = new Turns();
 
   constructor(attachment: Attachment) {
     this.attachment = attachment;
@@ -29,7 +31,8 @@ export class Exports {
 
   /**
    * A client requests an exported name here, with the flags of RequestName: the name is first requested on the other
-   * bus, unless that bus cannot be reached.
+   * bus, unless that bus cannot be reached. Requests for one name are dealt with one after the other, so that both
+   * buses decide in the same order.
    */
   claim(connection: Connection, name: string, flags: number, done: ClaimDone): void {
     const uplink = this.attachment.uplinks.of(connection.number);
@@ -39,9 +42,16 @@ export class Exports {
       const { errorName, text } = this.attachment.refusalOf(connection, confinement);
       return done(new DriverError(errorName, text));
     }
-    uplink.whenReady((link) => {
-      if (link === undefined) done(undefined);
-      else this.request(uplink, link, name, flags, done);
+    this.turns.take(name, (end) => {
+      const finish: ClaimDone = (refusal) => {
+        done(refusal);
+        end();
+      };
+      if (!connection.live) return finish(undefined);
+      uplink.whenReady((link) => {
+        if (link === undefined) finish(undefined);
+        else this.request(uplink, link, name, flags, finish);
+      });
     });
   }
 
@@ -60,6 +70,8 @@ export class Exports {
     this.ownerOf(link, name, (farOwner) => {
       if (farOwner !== '' && attachment.uplinks.isOurs(farOwner)) return;
       if (!uplink.claims.delete(name)) return;
+      /* otherwise it would get the name back there, and not here */
+      link.call('ReleaseName', 's', [name], () => {});
       this.describe(link, farOwner, (winner) => this.giveUp(connection, name, winner));
     });
   }
@@ -146,26 +158,43 @@ export class Exports {
     done: ClaimDone,
   ): void {
     const isNew = !uplink.claims.has(name);
+    const before = this.uplinkOwning(name, uplink);
+    if (before !== undefined) uplink.arriving.add(name);
+    const end: ClaimDone = (refusal) => {
+      done(refusal);
+      uplink.inbound.arrived(name);
+    };
     /* set before the reply comes: broadcasts of the client are passed on from now on, behind the RequestName */
     uplink.claims.set(name, flags);
     link.call('RequestName', 'su', [name, this.flagsFor(name, flags)], (reply) => {
       const code = reply?.body[0];
-      if (reply === undefined) return done(undefined);
+      if (reply === undefined) return end(undefined);
       if (reply.type === MessageType.Error) {
         uplink.claims.delete(name);
-        return done(new DriverError(reply.errorName ?? ErrorName.Failed, String(code)));
+        return end(new DriverError(reply.errorName ?? ErrorName.Failed, String(code)));
       }
-      if (code === RequestNameReply.PrimaryOwner || code === RequestNameReply.AlreadyOwner)
-        return done(undefined);
+      if (code === RequestNameReply.PrimaryOwner || code === RequestNameReply.AlreadyOwner) {
+        /* what was sent to the previous owner is delivered before what is sent to the new one */
+        if (before === undefined) return end(undefined);
+        return before.whenHeard(() => end(undefined));
+      }
       this.foreignOwner(link, name, (owner) => {
         if (code === RequestNameReply.Exists) uplink.claims.delete(name);
-        if (owner === undefined) return done(undefined);
+        if (owner === undefined) return end(undefined);
         if (code === RequestNameReply.Exists)
-          return this.attachment.imports.borrow(name, () => done(undefined));
+          return this.attachment.imports.borrow(name, () => end(undefined));
         if (isNew) this.release(uplink.connection!, name);
-        done(this.clash(name, uplink.connection!, owner));
+        end(this.clash(name, uplink.connection!, owner));
       });
     });
+  }
+
+  /** Another uplink, through which messages to this name come in until `claimant` owns it. */
+  private uplinkOwning(name: string, claimant: Uplink): Uplink | undefined {
+    const { doorkeeper, driver, uplinks } = this.attachment;
+    const owner = driver.registry.owner(name);
+    const uplink = owner === undefined ? doorkeeper.uplinkFor(name) : uplinks.find(owner);
+    return uplink === claimant ? undefined : uplink;
   }
 
   /** Adds ReplaceExisting if the doorkeeper holds the name for a service that has yet to start. */

@@ -15,8 +15,15 @@ export class ForeignCall {
     this.serial = serial;
   }
 
-  /** The callee has left, or has released the reply handle. */
+  /**
+   * The callee has left, or has released the reply handle. In the first case the other bus says so itself when the
+   * uplink is closed: after NameOwnerChanged, as on one bus.
+   */
   unanswered(): void {
-    this.uplink.answerWithError(this.caller, this.serial, ErrorName.NoReply, ErrorText.noReply);
+    const { caller, uplink, serial } = this;
+    uplink.attachment.defer(() => {
+      if (uplink.connection?.live !== false)
+        uplink.answerWithError(caller, serial, ErrorName.NoReply, ErrorText.noReply);
+    });
   }
 }

@@ -199,21 +199,27 @@ export class Ghost extends StandIn {
   private route(uplink: Uplink, header: MessageHeader): Destination | null {
     const { bytes, destinationOffset, destinationLength } = header;
     const known = this.routes.find(bytes, destinationOffset, destinationLength);
-    if (known !== null) {
-      if (!known.isDecidedFor(this.connection))
-        known.decide(this.connection, this.attachment.host.grants);
-      return known;
+    if (known === null) return this.resolve(uplink, header);
+    if (uplink.connection !== undefined && known.owner !== uplink.connection) {
+      this.forget(known);
+      this.peer.release(known.handle);
+      return this.resolve(uplink, header);
     }
-    return this.resolve(uplink, header);
+    if (!known.isDecidedFor(this.connection))
+      known.decide(this.connection, this.attachment.host.grants);
+    return known;
   }
 
-  /** First contact: the registry lives in this thread, so it is read directly. */
+  /**
+   * First contact: the registry lives in this thread, so it is read directly. A message goes to the client whose
+   * connection the other bus has chosen, even if the name has changed hands here in the meantime.
+   */
   private resolve(uplink: Uplink, header: MessageHeader): Destination | null {
     const { registry } = this.attachment.driver;
     const name = headerText(header, 'destination');
     const isUplink = uplink.nameHere(header) !== null;
-    const owner = isUplink ? uplink.connection : registry.owner(name);
-    const handle = isUplink ? owner?.inbox : owner?.nameHandles.get(name);
+    const owner = uplink.connection ?? registry.owner(name);
+    const handle = isUplink ? owner?.inbox : handleTo(name, owner);
     if (owner === undefined || handle === undefined || this.attachment.ghosts.isGhost(owner)) {
       return this.resolveUnowned(uplink, header, name);
     }
@@ -282,4 +288,10 @@ export class Ghost extends StandIn {
   private refuse(uplink: Uplink, header: MessageHeader, errorName: string, why: string): void {
     if (wantsReply(header)) uplink.answerWithError(this, header.serial, errorName, why);
   }
+}
+
+/** A client that no longer owns the name is reached through its inbox. */
+function handleTo(name: string, owner: Connection | undefined): Handle | undefined {
+  const named = owner?.nameHandles.get(name);
+  return named?.live === true ? named : owner?.inbox;
 }

@@ -1,4 +1,5 @@
 import { SendStatus, type DescriptorSet } from '#core/index.js';
+import { ErrorName } from '#bridge/driver/driver-error.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { DRIVER_NAME } from '#bridge/registry/directory.js';
 import { DRIVER_NUMBER, Envelope } from '#bridge/registry/envelope.js';
@@ -17,8 +18,11 @@ const DRIVER_BYTES = Buffer.from(DRIVER_NAME);
  */
 const NO_ROOM_RETRY_MS = 10;
 
-/** The most that is kept here for a name that is moving here; further messages wait on the other bus. */
-const ARRIVING_MAX_BYTES = 1024 * 1024;
+/**
+ * The most that is kept here for a name that is moving here; further messages wait on the other bus. Those of the
+ * bridge's own clients among them are then overtaken, so this is more than a second's worth of calls.
+ */
+const ARRIVING_MAX_BYTES = 64 * 1024 * 1024;
 
 /** A message from the other bus that cannot be passed on yet. */
 interface Held {
@@ -53,14 +57,14 @@ export class Inbound {
     if (this.held.length === 0 && this.deliver(envelope, descriptors)) return;
     const { header } = envelope;
     this.held.push({ sender: senderText(header), parcel: Parcel.copy(header, descriptors) });
-    if (this.uplink.arriving === null) return;
+    if (this.uplink.arriving.size === 0) return;
     this.arrivingBytes += header.end - header.start;
     if (this.arrivingBytes > ARRIVING_MAX_BYTES) this.getStuck();
   }
 
-  /** The name has moved here, or will not: delivers the messages that waited for it. */
-  arrived(): void {
-    this.uplink.arriving = null;
+  /** The name has moved to the client, or will not: delivers the messages that waited for it. */
+  arrived(name: string): void {
+    if (!this.uplink.arriving.delete(name)) return;
     this.arrivingBytes = 0;
     this.resume();
   }
@@ -143,7 +147,11 @@ export class Inbound {
     const { header } = envelope;
     const call = this.uplink.outbound.pending.get(header.replySerial);
     if (call === undefined) return true;
-    if (isFromDriver(header)) return this.passReply(envelope, descriptors, call, null);
+    if (isFromDriver(header)) {
+      if (header.type === MessageType.Error && isNoReply(header))
+        return this.unanswered(header, call);
+      return this.passReply(envelope, descriptors, call, null);
+    }
     const ghost = this.sender(header);
     return ghost === null ? this.await(header) : this.passReply(envelope, descriptors, call, ghost);
   }
@@ -173,10 +181,28 @@ export class Inbound {
     return true;
   }
 
+  /**
+   * NoReply: the callee has probably left. The client learns that first, as on one bus. Messages that come meanwhile
+   * are not held, because the news may wait for one of them.
+   */
+  private unanswered(header: MessageHeader, call: PendingCall): true {
+    const { attachment, outbound } = this.uplink;
+    const parcel = Parcel.copy(header, null);
+    const sender = senderText(header);
+    attachment.whenTold(() => {
+      const envelope = new Envelope();
+      parcel.scan(envelope.header);
+      const isPending = outbound.pending.get(envelope.header.replySerial) === call;
+      if (!isPending || this.passReply(envelope, null, call, null)) parcel.drop();
+      else this.held.push({ sender, parcel });
+    });
+    return true;
+  }
+
   /** A call, or a signal directed to this client: match rules do not apply. */
   private directed(envelope: Envelope, descriptors: DescriptorSet | null): boolean {
     const { arriving, attachment } = this.uplink;
-    if (arriving !== null && headerText(envelope.header, 'destination') === arriving) return false;
+    if (arriving.size > 0 && arriving.has(headerText(envelope.header, 'destination'))) return false;
     const ghost = this.sender(envelope.header);
     if (ghost === null) {
       const isOwn = attachment.uplinks.clientBehind(senderText(envelope.header)) !== undefined;
@@ -295,6 +321,10 @@ function isFromDriver({ bytes, senderOffset, senderLength }: MessageHeader): boo
     if (bytes[senderOffset + i] !== DRIVER_BYTES[i]) return false;
   }
   return true;
+}
+
+function isNoReply(header: MessageHeader): boolean {
+  return headerText(header, 'errorName') === ErrorName.NoReply;
 }
 
 // hot

@@ -64,7 +64,7 @@ export class MoveHere extends Migration {
     const candidate = { connection, uplink, flags, claim };
     this.candidate = candidate;
     this.request.report('candidate', partyHere(connection));
-    uplink.arriving = name;
+    uplink.arriving.add(name);
     uplink.whenReady((link, failure) => {
       if (link === undefined) this.fail(failure?.text ?? 'the other bus cannot be reached');
       else this.standInLine(candidate, link);
@@ -108,7 +108,7 @@ export class MoveHere extends Migration {
     const { uplink, claim } = candidate;
     uplink.claims.delete(this.name);
     if (uplink.link?.isReady === true) uplink.link.call('ReleaseName', 's', [this.name], () => {});
-    uplink.inbound.arrived();
+    uplink.inbound.arrived(this.name);
     claim.refuse(error);
     this.attachment.host.settle();
   }
@@ -210,7 +210,7 @@ export class MoveHere extends Migration {
     claim.grant(flags | RequestNameFlag.ReplaceExisting);
     uplink.inbound.passOwn();
     hold.deliver(connection);
-    uplink.inbound.arrived();
+    uplink.inbound.arrived(this.name);
     uplink.link?.call('RequestName', 'su', [name, flags], () => {});
     this.hold = undefined;
     attachment.pinger.ping(uplink.farText, DRAIN_MAX_MS, () => {

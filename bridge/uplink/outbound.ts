@@ -24,7 +24,7 @@ export interface Unsent {
 /** The messages of one client to the other bus. */
 export class Outbound {
   /** by the serial that the call has on the other bus */
-  readonly pending = new Map<number, PendingCall>();
+  pending = new Map<number, PendingCall>();
   private readonly uplink: Uplink;
   private waiting: Unsent[] = [];
   /** number of messages held elsewhere, for a name that is changing hands */
@@ -149,13 +149,21 @@ export class Outbound {
 
   /** Drops all waiting messages and pending calls: their senders get an error. */
   fail(errorName: string, text: string): void {
-    const { waiting, uplink } = this;
+    this.abandon(errorName, text)();
+  }
+
+  /** Forgets all waiting messages and pending calls. Returns what gives their senders the error. */
+  abandon(errorName: string, text: string): () => void {
+    const { waiting, pending, uplink } = this;
     this.waiting = [];
+    this.pending = new Map();
     const { attachment, connection } = uplink;
-    for (const { parcel } of waiting) attachment.refuseParcel(parcel, errorName, text);
-    for (const call of this.pending.values()) {
-      call.refuse(attachment.driver, connection, errorName, text);
-    }
+    return () => {
+      for (const { parcel } of waiting) attachment.refuseParcel(parcel, errorName, text);
+      for (const call of pending.values()) {
+        call.refuse(attachment.driver, connection, errorName, text);
+      }
+    };
   }
 
   /** Why this message may not be passed on to the other bus. */

@@ -49,8 +49,8 @@ export class Uplink implements LinkEvents {
   /** connections of the other bus from which a message has come in here */
   readonly heard = new Set<Ghost>();
   link: BusLink | null = null;
-  /** a name that is moving here: messages to it wait until the client owns it on this bus, too */
-  arriving: string | null = null;
+  /** names that are moving to this client: messages to them wait until it owns them on this bus, too */
+  readonly arriving = new Set<string>();
   readonly access: Access;
 
   private readonly waiters: Waiter[] = [];
@@ -119,15 +119,26 @@ export class Uplink implements LinkEvents {
     if (this.isLeaving && !this.outbound.hasWaiting) this.close();
   }
 
-  /** The other bus has closed this connection. Whether it is gone as a whole, the watcher's connection shows. */
+  /**
+   * The other bus has closed this connection. Whether it is gone as a whole, the watcher's connection shows; if not,
+   * another connection is opened for the match rules.
+   */
   closed(reason: string): void {
-    this.attachment.uplinks.unnamed(this.link!);
+    const { attachment } = this;
+    const link = this.link!;
+    attachment.uplinks.unnamed(link);
     this.link = null;
     this.inbound.close();
-    const failure = this.attachment.unreachable(reason);
-    this.fail({ ...failure, errorName: ErrorName.NoReply });
-    this.attachment.uplinkLost(this, reason);
+    const failure = { ...attachment.unreachable(reason), errorName: ErrorName.NoReply };
+    this.refuseWaiters(failure);
+    attachment.whenSure(this.outbound.abandon(failure.errorName, failure.text));
+    attachment.uplinkLost(this, reason);
     if (this.isLeaving) this.close();
+    else if (link.uniqueName !== '') attachment.whenSure(() => this.listenAgain());
+  }
+
+  private listenAgain(): void {
+    if (this.attachment.isUp && !this.rules.isEmpty) this.open();
   }
 
   /** The other bus is gone; the client is still there. */
@@ -181,6 +192,12 @@ export class Uplink implements LinkEvents {
     });
   }
 
+  /** Calls back when the client has been given everything that was sent to it so far, unless it does not read. */
+  whenHeard(done: () => void): void {
+    if (this.link?.isReady !== true) return done();
+    this.whenPassedOn(() => this.inbound.whenPassed(done));
+  }
+
   answerWithError(caller: Ghost, serial: number, errorName: string, text: string): void {
     if (this.link?.isReady === true) this.link.sendError(caller.farText, serial, errorName, text);
   }
@@ -215,7 +232,11 @@ export class Uplink implements LinkEvents {
   }
 
   private fail(failure: UplinkFailure): void {
-    for (const waiter of this.waiters.splice(0)) waiter(undefined, failure);
+    this.refuseWaiters(failure);
     this.outbound.fail(failure.errorName, failure.text);
+  }
+
+  private refuseWaiters(failure: UplinkFailure): void {
+    for (const waiter of this.waiters.splice(0)) waiter(undefined, failure);
   }
 }

@@ -42,7 +42,9 @@ export class Watcher implements LinkEvents {
     link.call('AddMatch', 's', [NAME_CHANGES], () => {});
     link.call('AddMatch', 's', [SERVICE_CHANGES], () => {});
     this.list();
-    this.sync(() => attachment.synchronised());
+    this.sync(() => {
+      if (attachment.watcher === this) attachment.synchronised();
+    });
   }
 
   /** Asks for the owners of all names: calls back when the bridge has announced them. */
@@ -51,14 +53,15 @@ export class Watcher implements LinkEvents {
     this.sync(done);
   }
 
-  /** Calls back after every earlier event of the other bus has been announced on the bridge. */
+  /** Calls back after every earlier event of the other bus has been announced here, or when that bus is gone. */
   sync(done: () => void): void {
     const { attachment, link } = this;
     link.call('GetId', '', [], (reply) => {
-      if (reply === undefined) return;
+      if (reply === undefined) return attachment.defer(done);
       /* the first replies have led to further calls, whose replies come before the next one */
       link.call('GetId', '', [], (again) => {
-        if (again !== undefined) attachment.changes.whenSettled(done);
+        if (again === undefined) attachment.defer(done);
+        else attachment.changes.whenSettled(done);
       });
     });
   }

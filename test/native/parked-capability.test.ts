@@ -1,7 +1,9 @@
 // What a native peer sends along to a service that has yet to be started: a native service gets it, and it is given
 // back when the service does not start.
+import { execFileSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join as joinPath } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -12,6 +14,7 @@ import { start, type Environment, type Program } from '../support/process.js';
 
 const NAME = 'org.bus1.NeverStarts';
 const WATCHER = 'org.bus1.Watcher';
+const LATE = 'org.bus1.LateWatcher';
 const Listener = {
   name: 'org.bus1.Listener',
   methods: { Changed: { in: '', out: '' } },
@@ -21,6 +24,8 @@ const Listener = {
 
 const folder = openFolder('parked-capability-');
 const address = `unix:path=${joinPath(folder, 'bus')}`;
+/** The service LATE begins to start when somebody writes there. */
+const gate = joinPath(folder, 'gate');
 const env: Environment = { ...cleanEnvironment(folder), DBUS_SESSION_BUS_ADDRESS: address };
 let bridge: Program;
 let bus: Bus;
@@ -33,6 +38,10 @@ beforeAll(async () => {
   const script = joinPath(ROOT, 'test/native/watcher.mjs');
   const watcher = `[D-BUS Service]\nName=${WATCHER}\nExec=${process.execPath} ${script} ${WATCHER}\n`;
   writeFileSync(joinPath(folder, `${WATCHER}.service`), watcher);
+  execFileSync('mkfifo', [gate]);
+  const waitAndStart = `read go < ${gate}; exec ${process.execPath} ${script} ${LATE}`;
+  const late = `[D-BUS Service]\nName=${LATE}\nExec=/bin/sh -c '${waitAndStart}'\n`;
+  writeFileSync(joinPath(folder, `${LATE}.service`), late);
   const program = joinPath(ROOT, 'dist/bridge/cli/bus1-bridge.js');
   const args = [program, 'run', '--config', config, '--address', address, '--print-address'];
   bridge = start(process.execPath, args, { env });
@@ -66,6 +75,26 @@ test('a native service that the call has started gets the capability', async () 
   expect(arrived).toEqual(['Changed']);
   listener.release();
   await expect(end).resolves.toEqual([]);
+});
+
+test('a call one of whose objects ends before the service has started is refused, other calls are not', async () => {
+  const [ended, other] = [newListener(), newListener()];
+  const watch = (listener: Capability): Promise<unknown> =>
+    bus.call({ ...WATCH, destination: LATE, signature: 'o', body: [listener] });
+  await bus.resolve(LATE); // from here on a call is sent at once
+  const calls = Promise.allSettled([watch(ended.listener), watch(other.listener)]);
+  bus.unexport(ended.listener);
+  await bus.settled();
+  await writeFile(gate, 'go\n');
+  const [refused, served] = await calls;
+  expect(refused).toMatchObject({
+    reason: {
+      name: 'org.freedesktop.DBus.Error.UnknownObject',
+      message: expect.stringContaining(`in this call to '${LATE}' ended`),
+    },
+  });
+  expect(served).toMatchObject({ value: { body: ['called back'] } });
+  expect([ended.arrived, other.arrived]).toEqual([[], ['Changed']]);
 });
 
 test('a capability in a call that fails ends when its owner releases it', async () => {

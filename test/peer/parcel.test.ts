@@ -378,6 +378,18 @@ test('a caller that leaves before the second try has no reply handle', () => {
   expect(scene.closed).toEqual([3, 4]);
 });
 
+test('a parcel with an argument that ends before the second try is not delivered', () => {
+  const scene = new Scene(HEAVY);
+  const { parcel, calling, destination, receiving } = scene;
+  receiving.isFull = true;
+  scene.onRefresh = () => calling.release(parcel.handle(0)!.node);
+  const message = new Message<unknown, never>();
+  expect(parcel.deliver(destination, message, scene, true)).toBe(SendStatus.OverQuota);
+  expect(parcel.hasLostArgument).toBe(true);
+  ENDS.refuse(scene);
+  expect(scene.left()).toEqual(nothing(HEAVY));
+});
+
 test('a sender that has left is not told', () => {
   const scene = new Scene(HEAVY);
   scene.connection.live = false;

@@ -299,6 +299,28 @@ describe.each(ROWS)('beside $kind, importing $imported', ({ kind, imported }) =>
       expect(caller.replyTo(toNew).errorName).toBe('org.freedesktop.DBus.Error.NoReply');
     });
 
+    test.each([
+      { way: 'from here', name: OLD_NAME },
+      { way: 'from there', name: NEW_NAME },
+    ])('NoReply comes after the news that the service has left, $way', ({ name }) => {
+      const isFromHere = name === OLD_NAME;
+      for (let i = 0; i < 10; i++) {
+        const client = isFromHere ? pair.here() : pair.there();
+        /* the news waits until each of them has been given what the service sent */
+        for (let j = 0; j < 3; j++) addMatch(pair.here(), FROM_INTERFACE);
+        const service = isFromHere ? pair.oldService(client) : pair.newService();
+        watch(client, name);
+        const call = { destination: name, interface: INTERFACE, member: 'Ask' };
+        const serial = client.startCall(call);
+        service.receive(isCall('Ask'));
+        service.close();
+        const isNews = isGone(name);
+        const first = client.receive((each) => isNews(each) || each.replySerial === serial);
+        expect(first.member).toBe('NameOwnerChanged');
+        expect(client.replyTo(serial).errorName).toBe('org.freedesktop.DBus.Error.NoReply');
+      }
+    });
+
     test('what a client said before it left arrives, even as its first words', () => {
       const witness = pair.here();
       const service = pair.oldService(witness);

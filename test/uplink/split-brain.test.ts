@@ -108,6 +108,17 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
       rival.receive(isGone(NEW_NAME));
     });
 
+    test('that is lost there is not given back there alone', () => {
+      const [service, rival, outsider] = [pair.here(), pair.there(), pair.there()];
+      takeName(service, NEW_NAME, ALLOW_REPLACEMENT);
+      watch(service, NEW_NAME);
+      takeName(rival, NEW_NAME, REPLACE_EXISTING);
+      service.receive(isGone(NEW_NAME));
+      watch(outsider, NEW_NAME);
+      rival.close();
+      expect(outsider.receive(isGone(NEW_NAME)).body).toEqual([NEW_NAME, rival.uniqueName, '']);
+    });
+
     test('has its queue on both buses: who waits here is next there', () => {
       const [first, second, outsider] = [pair.here(), pair.here(), pair.there()];
       expect(takeName(first, NEW_NAME)).toBe(PRIMARY_OWNER);
