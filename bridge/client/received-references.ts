@@ -1,4 +1,4 @@
-import { closeFd, duplicate } from '#core/linux/index.js';
+import { closeReceived, duplicate } from '#core/linux/index.js';
 import type { MessageReferences } from './body-reader.js';
 import { Capability } from './capability.js';
 import type { Arrival, ArrivedMessage, OwnHandle } from './contexts.js';
@@ -40,7 +40,7 @@ export class ReceivedReferences implements MessageReferences, Arrival {
 
   /** Closes the duplicates: no handler will get the body. */
   closeDescriptors(): void {
-    for (const fd of this.duplicates.splice(0)) if (fd !== undefined) closeFd(fd);
+    for (const fd of this.duplicates.splice(0)) if (fd !== undefined) closeReceived(fd);
   }
 
   deal(): void {

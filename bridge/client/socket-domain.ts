@@ -9,7 +9,7 @@ import {
   type Sink,
   type Trace,
 } from '#core/index.js';
-import { closeFd, peerCredentials } from '#core/linux/index.js';
+import { closeReceived, peerCredentials } from '#core/linux/index.js';
 import {
   arrivalOf,
   Control,
@@ -383,7 +383,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
     const { message } = this;
     message.clear().addPiece(header.bytes, header.start, header.end - header.start);
     message.origin = BUS_PROCESS;
-    const set = fds.length === 0 ? null : new DescriptorSet(fds, closeFd);
+    const set = fds.length === 0 ? null : new DescriptorSet(fds, closeReceived);
     message.descriptors = set;
     const isReply = header.replySerial !== 0;
     const isTaken = isReply ? this.receiveReply(header) : this.receiveOther(header);

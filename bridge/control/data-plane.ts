@@ -57,7 +57,7 @@ export function carryOut(host: Host, command: HostCommand): void {
       host.reload(command.rules, command.limits);
       break;
     case 'config-reloaded':
-      host.reloads.answer(command.request, command.failure);
+      host.reloads.answer(command.failure);
       break;
     default:
       host.activator.carryOut(command);

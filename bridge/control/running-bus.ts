@@ -27,6 +27,7 @@ import { closeAllOnExec } from './inherited-descriptors.js';
 import { printedAddress } from './listen.js';
 import type { Logger } from './logger.js';
 import { raiseOpenFilesLimit } from './open-files-limit.js';
+import { ReloadLog } from './reload-log.js';
 import { serviceManager } from './service-manager.js';
 import { StartupError, textOf } from './startup-error.js';
 
@@ -61,6 +62,7 @@ export class RunningBus {
   /** Resolves when the bus has ended: with undefined, or with the reason if it has failed. */
   readonly ended: Promise<string | undefined>;
   readonly #logger: Logger;
+  readonly #reloadLog: ReloadLog;
   readonly #configPath: string;
   readonly #resources: BusResources;
   readonly #host: HostThread;
@@ -75,6 +77,7 @@ export class RunningBus {
     const { configuration, hasDomain, hosts = 1, logger } = options;
     const { config, path } = configuration;
     this.#logger = logger;
+    this.#reloadLog = new ReloadLog(logger);
     this.#configPath = path;
     this.#config = config;
     const mechanisms = mechanismsOf(config);
@@ -165,22 +168,22 @@ export class RunningBus {
    * Reads the configuration again. All connections stay; an invalid configuration changes nothing, and its error is
    * returned.
    */
-  reload(reason: string): ReloadFailure | undefined {
+  reload(reason: string, logger = this.#logger): ReloadFailure | undefined {
     serviceManager.reloading();
     let failure: ReloadFailure | undefined;
     try {
       const next = loadConfiguration(this.#configPath);
-      logDiagnostics(next, this.#logger);
+      logDiagnostics(next, logger);
       const { config } = next;
       this.#config = config;
       this.#host.post({ type: 'reload', rules: config.policy, limits: limitsOf(config) });
       this.#activation.reload(activationSettings(config, this.activation.usesSystemd));
       this.#watch(config);
-      this.#logger.info({ reason }, 'configuration reloaded');
+      logger.info({ reason }, 'configuration reloaded');
     } catch (error) {
       const message = `${textOf(error)}; the bus keeps its previous configuration`;
       failure = { errorName: reloadErrorName(error), message };
-      this.#logger.error({ reason }, message);
+      logger.error({ reason }, message);
     }
     serviceManager.ready();
     this.#returnMemory();
@@ -233,8 +236,7 @@ export class RunningBus {
       case 'reload-config':
         this.#host.post({
           type: 'config-reloaded',
-          request: event.request,
-          failure: this.reload('ReloadConfig was called'),
+          failure: this.reload('ReloadConfig was called', this.#reloadLog.next()),
         });
         break;
       default:

@@ -65,8 +65,8 @@ function openActivator({ driver: { settings } }: Call): typeof settings.activato
   );
 }
 
-function reloadConfig({ driver, reply, fail }: Call): typeof LATER {
-  driver.settings.reloadConfig((failure) => {
+function reloadConfig({ driver, connection, reply, fail }: Call): typeof LATER {
+  driver.settings.reloadConfig(connection, (failure) => {
     if (failure === undefined) reply([]);
     else fail(errorOf(failure));
   });

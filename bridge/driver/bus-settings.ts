@@ -47,7 +47,7 @@ export interface BusSettings {
   /** the other bus that this one is attached to */
   readonly attached: AttachedBus | undefined;
   /** makes the control plane reread the configuration */
-  reloadConfig(done: (failure: ReloadFailure | undefined) => void): void;
+  reloadConfig(caller: Connection, done: (failure: ReloadFailure | undefined) => void): void;
   incompleteConnections(): number;
   /** counts of the host that the driver runs in */
   status(): HostStatus;

@@ -32,7 +32,10 @@ export function busSettings(host: Host): BusSettings {
     get attached() {
       return host.attachment?.driverSide;
     },
-    reloadConfig: (done) => host.ask({ type: 'reload-config', request: host.reloads.add(done) }),
+    reloadConfig: (caller, done) => {
+      host.diagnostics.report(caller, 'info', 'ReloadConfig was called');
+      host.reloads.add(done);
+    },
     mayOwn: (connection, name) => ownDenial(host, connection, name),
     denied: (connection, { fields }) => noteDenial(host, connection, fields),
     counted: (connection, fields) => host.denials.note(connection, fields, Date.now()),
@@ -113,20 +116,31 @@ function ownDenial(host: Host, connection: Connection, name: string): { text: st
 /** Called when the configuration has been reread; with the reason if it could not be used. */
 export type ReloadDone = (failure: ReloadFailure | undefined) => void;
 
-/** Callers that wait until the control plane has reread the configuration. */
+/**
+ * Callers that wait until the control plane has reread the configuration. There is one request to it at a time: all who
+ * call meanwhile share the next, so that calls without end make no queue without end.
+ */
 export class ReloadRequests {
-  private readonly waiting = new Map<number, ReloadDone>();
-  private lastNumber = 0;
+  private readonly ask: () => void;
+  private asked: ReloadDone[] = [];
+  private later: ReloadDone[] = [];
 
-  /** Returns the number under which the answer will come. */
-  add(done: ReloadDone): number {
-    this.waiting.set(++this.lastNumber, done);
-    return this.lastNumber;
+  constructor(ask: () => void) {
+    this.ask = ask;
   }
 
-  answer(number: number, failure: ReloadFailure | undefined): void {
-    const done = this.waiting.get(number);
-    this.waiting.delete(number);
-    done?.(failure);
+  add(done: ReloadDone): void {
+    /* what a reload under way has read may be older than this call */
+    if (this.asked.length > 0) return void this.later.push(done);
+    this.asked.push(done);
+    this.ask();
+  }
+
+  answer(failure: ReloadFailure | undefined): void {
+    const answered = this.asked;
+    this.asked = this.later;
+    this.later = [];
+    if (this.asked.length > 0) this.ask();
+    for (const done of answered) done(failure);
   }
 }

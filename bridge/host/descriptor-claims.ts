@@ -1,5 +1,5 @@
 import { DescriptorSet } from '#core/index.js';
-import { closeFd } from '#core/linux/index.js';
+import { closeReceived } from '#core/linux/index.js';
 import { UNIX_FDS_MAX } from '#bridge/wire/limits.js';
 
 import type { Deadline } from './deadlines.js';
@@ -24,7 +24,7 @@ export class DescriptorClaims {
       return false;
     }
     this.cancel();
-    host.descriptors = new DescriptorSet(fds, closeFd);
+    host.descriptors = new DescriptorSet(fds, closeReceived);
     return true;
   }
 

@@ -1,5 +1,6 @@
 import {
   closeFd,
+  closeReceived,
   getOpenFilesLimit,
   lookupUser,
   setNoDelay,
@@ -188,7 +189,7 @@ export class Entrance {
     const { poller } = this.host;
     if (poller.at(handshake.fd) !== handshake) return;
     if (reason !== undefined) this.host.diagnostics.refused(handshake.credentials, level, reason);
-    for (const fd of handshake.descriptors) closeFd(fd);
+    for (const fd of handshake.descriptors) closeReceived(fd);
     handshake.credentials.close();
     this.lobby.leave(handshake.fd);
     poller.close(handshake.fd);

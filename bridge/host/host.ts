@@ -74,7 +74,7 @@ export class Host {
   readonly registry: RegistryAccess;
   /** the membership in a shared domain; null: no other process can hold handles to nodes of this one */
   readonly peers: HostDomain | null;
-  readonly reloads = new ReloadRequests();
+  readonly reloads = new ReloadRequests(() => this.ask({ type: 'reload-config' }));
   readonly denials = new Denials();
   readonly deadlines = new Deadlines();
   readonly effort = new Effort();

@@ -1,4 +1,4 @@
-import { closeFd, Errno } from '#core/linux/index.js';
+import { closeReceived, Errno } from '#core/linux/index.js';
 import { frameLength } from '#bridge/wire/header.js';
 
 import { blockShiftFor } from './arena.js';
@@ -134,7 +134,7 @@ export class Inflow {
   }
 
   close(): void {
-    for (const fd of this.descriptors) closeFd(fd);
+    for (const fd of this.descriptors) closeReceived(fd);
     this.descriptors = [];
     this.dropPart();
     if (this.large !== null) this.largeBuffers.release(this.large.bytes);

@@ -18,15 +18,12 @@ export type HostCommand =
   /** answers 'reload-config'; `failure` says why the configuration stays as it was */
   | {
       readonly type: 'config-reloaded';
-      readonly request: number;
       readonly failure: ReloadFailure | undefined;
     }
   | ActivationCommand;
 
 /** Requests of a host to the control plane. */
-export type HostRequest =
-  | { readonly type: 'reload-config'; readonly request: number }
-  | ActivationRequest;
+export type HostRequest = { readonly type: 'reload-config' } | ActivationRequest;
 
 /** From a host's thread to the control plane. */
 export type HostEvent =

@@ -1,4 +1,4 @@
-import { closeFd, randomBytes } from '#core/linux/index.js';
+import { closeFd, closeReceived, randomBytes } from '#core/linux/index.js';
 import { SaslServer } from '#bridge/sasl/server.js';
 import { clientSide, SocketClient } from '#bridge/socket/client.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
@@ -429,5 +429,5 @@ function pass(to: SocketClient, header: MessageHeader, fds: readonly number[]): 
 }
 
 function drop(fds: readonly number[]): void {
-  for (const fd of fds) closeFd(fd);
+  for (const fd of fds) closeReceived(fd);
 }

@@ -1,6 +1,7 @@
 import {
   allocateBytes,
   closeFd,
+  closeReceived,
   Epoll,
   EPOLLIN,
   EPOLLOUT,
@@ -175,7 +176,7 @@ export class SocketClient {
   private shut(): void {
     this.live = false;
     this.isBlocked = false;
-    for (const fd of this.fds.splice(0)) closeFd(fd);
+    for (const fd of this.fds.splice(0)) closeReceived(fd);
     this.outbox.close();
     this.epoll.remove(this.socket);
     closeFd(this.socket);

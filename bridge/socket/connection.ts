@@ -1,4 +1,4 @@
-import { closeFd, watchReadable, type LoopWatch } from '#core/linux/index.js';
+import { closeFd, closeReceived, watchReadable, type LoopWatch } from '#core/linux/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 import {
   decodeMessage,
@@ -139,7 +139,7 @@ export class BusConnection implements SocketEvents {
   }
 
   message({ bytes, start, end }: MessageHeader, fds: readonly number[]): boolean {
-    for (const fd of fds) closeFd(fd);
+    for (const fd of fds) closeReceived(fd);
     const message = decodeMessage(bytes.slice(start, end));
     const waiting = this.waiting.get(message.replySerial ?? 0);
     if (waiting === undefined || !this.isForUs(message)) this.unasked(message);

@@ -1,4 +1,4 @@
-import { allocateBytes, closeFd, Errno, MessageSender } from '#core/linux/index.js';
+import { allocateBytes, closeReceived, Errno, MessageSender } from '#core/linux/index.js';
 
 /** Small messages share a chunk, and so one system call. */
 const CHUNK_BYTES = 65_536;
@@ -97,6 +97,6 @@ export class SocketOutbox {
 }
 
 function closeOwned(chunk: Chunk): void {
-  if (chunk.ownsFds) for (const fd of chunk.fds) closeFd(fd);
+  if (chunk.ownsFds) for (const fd of chunk.fds) closeReceived(fd);
   chunk.fds = [];
 }

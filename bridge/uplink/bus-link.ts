@@ -1,5 +1,5 @@
 import { DescriptorSet } from '#core/index.js';
-import { closeFd, Errno, errnoName, randomBytes, sendBytes } from '#core/linux/index.js';
+import { closeReceived, Errno, errnoName, randomBytes, sendBytes } from '#core/linux/index.js';
 import type { Host } from '#bridge/host/host.js';
 import { scratch } from '#bridge/host/scratch.js';
 import { Inflow, ReadStatus, type MessageHandler } from '#bridge/host/inflow.js';
@@ -228,7 +228,7 @@ export class BusLink implements Endpoint, MessageHandler, OutputOwner {
 
   private claimDescriptors(count: number): DescriptorSet | null {
     const fds = this.inflow.claimDescriptors(count);
-    if (fds !== undefined) return new DescriptorSet(fds, closeFd);
+    if (fds !== undefined) return new DescriptorSet(fds, closeReceived);
     this.fail(`it announced ${count} file descriptors that did not arrive`);
     return null;
   }

@@ -14,6 +14,7 @@ export type { ListenOptions, TcpListenOptions } from './socket.js';
 export { ResolveError } from './tcp-address.js';
 export {
   closeFd,
+  closeReceived,
   duplicate,
   isListening,
   isSocket,

@@ -1,4 +1,5 @@
 import { Errno } from './errno.js';
+import { closeReceived } from './fd.js';
 import { close, lastErrno, recv, recvmsg, send, sendmsg } from './libc.js';
 import { allocateBytes } from './native-memory.js';
 
@@ -147,7 +148,7 @@ export class MessageReceiver {
       this.fds[this.fdCount++] = descriptor;
     } else {
       this.truncated = true;
-      close(descriptor);
+      closeReceived(descriptor);
     }
   }
 }

@@ -2,6 +2,7 @@ import { ChannelError } from '../errors.js';
 import {
   acceptConnection,
   closeFd,
+  closeReceived,
   Epoll,
   EPOLLIN,
   EPOLLOUT,
@@ -68,8 +69,19 @@ const DEFAULTS = {
 };
 /** The descriptors that all members of one user have here are at most this part of what the process may open. */
 const DESCRIPTORS_PART_MAX = 1 / 4;
-/** Descriptors that this process has for each member: socket, pidfd, page. */
-const DESCRIPTORS_PER_MEMBER = 3;
+/** Descriptors that this process has for each member: socket, pidfd, page, and one that it sends without a frame. */
+const DESCRIPTORS_PER_MEMBER = 4;
+/** A member sends one: that of its page. */
+const RECEIVED_MAX = 1;
+/**
+ * Descriptors of an introduction that the target has not answered: the requester's four, and six in a frame for the
+ * target.
+ */
+const DESCRIPTORS_PER_INTRODUCTION = 10;
+/** Introductions that processes of one user have asked for, and that are not complete. */
+const PENDING_PER_UID_MAX = 256;
+/** Introductions leave the rest of what the process may open to everything else. */
+const INTRODUCTIONS_PART_MAX = 3 / 4;
 
 /** How long a new connection may take to say hello; checked when another one comes. */
 const HELLO_TIMEOUT_MS = 10_000;
@@ -106,12 +118,22 @@ export class Authority implements IntroducerContext {
   private readonly early: MemberRecord[] = [];
 
   constructor(options: AuthorityOptions = {}) {
-    const byDescriptors =
-      (getOpenFilesLimit().soft * DESCRIPTORS_PART_MAX) / DESCRIPTORS_PER_MEMBER;
-    const membersPerUidMax = Math.min(DEFAULTS.membersPerUidMax, Math.floor(byDescriptors));
+    const { soft } = getOpenFilesLimit();
+    const ofUid = soft * DESCRIPTORS_PART_MAX;
+    const membersPerUidMax = Math.min(
+      DEFAULTS.membersPerUidMax,
+      Math.floor(ofUid / DESCRIPTORS_PER_MEMBER),
+    );
     this.options = { ringBytes: RING_BYTES_DEFAULT, ...DEFAULTS, membersPerUidMax, ...options };
     this.diagnostics = new Diagnostics(options.onDiagnostic);
-    this.introducer = new Introducer(this, this.options);
+    this.introducer = new Introducer(this, {
+      ...this.options,
+      pendingPerUidMax: Math.min(
+        PENDING_PER_UID_MAX,
+        Math.floor(ofUid / DESCRIPTORS_PER_INTRODUCTION),
+      ),
+      descriptorMax: soft * INTRODUCTIONS_PART_MAX,
+    });
   }
 
   /** Readable when `dispatch` has something to do. */
@@ -153,13 +175,8 @@ export class Authority implements IntroducerContext {
     const pidFd = peerPidFd(fd) ?? -1;
     const isOurs = credentials.uid === 0 || credentials.uid === geteuid();
     const namesAccounts = this.options.mayNameAccounts?.(credentials) ?? isOurs;
-    const member = new MemberRecord(
-      new ControlSocket(fd),
-      credentials,
-      namesAccounts,
-      isRoot,
-      isTrusted,
-    );
+    const socket = new ControlSocket(fd, RECEIVED_MAX);
+    const member = new MemberRecord(socket, credentials, namesAccounts, isRoot, isTrusted);
     this.members.set(fd, member);
     if (isRoot) this.rootToCome = member;
     this.watch(fd, member);
@@ -302,7 +319,7 @@ export class Authority implements IntroducerContext {
           throw new ChannelError('the descriptor of its page was lost: too many open files');
         this.act(member, parseMemberMessage(frame.message), frame.fds);
       } finally {
-        for (const fd of frame.fds) closeFd(fd);
+        for (const fd of frame.fds) closeReceived(fd);
       }
     }
   }

@@ -2,6 +2,7 @@ import { ChannelError } from '../errors.js';
 import {
   allocateBytes,
   closeFd,
+  closeReceived,
   duplicate,
   Errno,
   errnoName,
@@ -14,6 +15,7 @@ const FRAME_MAX_BYTES = 4096;
 const RECEIVE_BYTES = 16_384;
 /** Frames that wait for a process which does not read, before it is given up. */
 const WAITING_MAX = 1024;
+/** Descriptors that have arrived in front of their frames: by default, those of frames read at once. */
 const DESCRIPTORS_MAX = 64;
 /**
  * Marks all descriptors that this process had no room for: they belong to the frame whose other descriptors precede
@@ -39,7 +41,8 @@ export interface ControlFrame {
 export class ControlSocket {
   readonly fd: number;
   private readonly sender = new MessageSender();
-  private readonly receiver = new MessageReceiver(DESCRIPTORS_MAX);
+  private readonly receiver: MessageReceiver;
+  private readonly descriptorsMax: number;
   private readonly buffer = allocateBytes(RECEIVE_BYTES);
   private filled = 0;
   private readonly fds: number[] = [];
@@ -47,9 +50,11 @@ export class ControlSocket {
   private isOpen = true;
   private readsLeft = Infinity;
 
-  /** Takes over `fd`, a non-blocking stream socket. */
-  constructor(fd: number) {
+  /** Takes over `fd`, a non-blocking stream socket. `descriptorsMax`: more at once are a fault of the other side. */
+  constructor(fd: number, descriptorsMax = DESCRIPTORS_MAX) {
     this.fd = fd;
+    this.descriptorsMax = descriptorsMax;
+    this.receiver = new MessageReceiver(descriptorsMax);
   }
 
   get open(): boolean {
@@ -76,7 +81,7 @@ export class ControlSocket {
     bytes.set(text, FRAME_HEADER_BYTES);
     if (this.waiting.length === 0 && this.write({ bytes, address, fds })) return true;
     if (this.waiting.length === WAITING_MAX) return false;
-    this.waiting.push({ bytes, address, fds: fds.map(duplicate) });
+    this.waiting.push({ bytes, address, fds: duplicateAll(fds) });
     return true;
   }
 
@@ -109,7 +114,7 @@ export class ControlSocket {
       this.receiver.addFdsTo(this.fds);
       // A read ends behind the first frame that comes with descriptors (unix_stream_read_generic, net/unix/af_unix.c).
       if (this.receiver.truncated) this.fds.push(LOST);
-      if (this.fds.length > DESCRIPTORS_MAX) throw new ChannelError('too many descriptors');
+      if (this.fds.length > this.descriptorsMax) throw new ChannelError('too many descriptors');
       if (count === -Errno.EAGAIN) return 'empty';
       if (count <= 0) return 'closed';
       this.filled += count;
@@ -120,7 +125,7 @@ export class ControlSocket {
     if (!this.isOpen) return;
     this.isOpen = false;
     for (const { fds } of this.waiting.splice(0)) for (const fd of fds) closeFd(fd);
-    closeReceived(this.fds.splice(0));
+    dropReceived(this.fds.splice(0));
     closeFd(this.fd);
   }
 
@@ -147,7 +152,7 @@ export class ControlSocket {
   private takeDescriptors(count: number): number[] | undefined {
     const lost = this.fds.indexOf(LOST);
     if (lost >= 0 && lost < count) {
-      closeReceived(this.fds.splice(0, lost + 1));
+      dropReceived(this.fds.splice(0, lost + 1));
       return undefined;
     }
     if (count > this.fds.length) throw new ChannelError('a frame without its descriptors');
@@ -172,8 +177,20 @@ export class ControlSocket {
   }
 }
 
-function closeReceived(fds: readonly number[]): void {
-  for (const fd of fds) if (fd !== LOST) closeFd(fd);
+/** @throws SystemError: then none is left open */
+function duplicateAll(fds: readonly number[]): number[] {
+  const copies: number[] = [];
+  try {
+    for (const fd of fds) copies.push(duplicate(fd));
+    return copies;
+  } catch (error) {
+    for (const fd of copies) closeFd(fd);
+    throw error;
+  }
+}
+
+function dropReceived(fds: readonly number[]): void {
+  for (const fd of fds) if (fd !== LOST) closeReceived(fd);
 }
 
 function parse(text: string): unknown {

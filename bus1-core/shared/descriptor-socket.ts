@@ -2,6 +2,7 @@ import { ChannelError } from '../errors.js';
 import {
   allocateBytes,
   closeFd,
+  closeReceived,
   Errno,
   errnoName,
   MessageReceiver,
@@ -60,7 +61,7 @@ export class DescriptorSocket {
         );
       return map(fd);
     } finally {
-      if (fd >= 0) closeFd(fd);
+      if (fd >= 0) closeReceived(fd);
       spare.save();
     }
   }
@@ -78,13 +79,13 @@ export class DescriptorSocket {
       recordView.getUint32(0, true) === this.taken &&
       recordView.getUint32(4, true) === count;
     if (!isAnnounced || (fds.length !== count && !receiver.truncated)) {
-      for (const fd of fds) closeFd(fd);
+      for (const fd of fds) closeReceived(fd);
       const what = read < 0 ? errnoName(-read) : `${fds.length} of them`;
       throw new ChannelError(`${count} descriptors were announced, not sent: ${what}`);
     }
     this.taken = (this.taken + 1) >>> 0;
     if (fds.length === count) return fds;
-    for (const fd of fds) closeFd(fd);
+    for (const fd of fds) closeReceived(fd);
     return [];
   }
 

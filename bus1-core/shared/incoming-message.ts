@@ -1,5 +1,5 @@
 import { ChannelError } from '../errors.js';
-import { closeFd } from '../linux/index.js';
+import { closeReceived } from '../linux/index.js';
 import { allocateUncleared } from '../message.js';
 import { MessageOffset, REFERENCE_BYTES } from './layout.js';
 import type { SegmentMappings } from './segments.js';
@@ -117,7 +117,7 @@ export class IncomingMessage {
   }
 
   dropDescriptors(channel: Channel): void {
-    for (const fd of this.takeDescriptors(channel)) closeFd(fd);
+    for (const fd of this.takeDescriptors(channel)) closeReceived(fd);
   }
 
   private growStaging(length: number): void {

@@ -14,8 +14,6 @@ import type { MemberRecord } from './member-record.js';
 
 /** Frames that are queued for a process that does not read: beyond this, no process is introduced to it. */
 const FRAMES_WAITING_MAX = 256;
-/** Introductions that processes of one user have asked for, and that are not complete. */
-const PENDING_PER_UID_MAX = 256;
 
 /** What an introducer needs of its authority. */
 export interface IntroducerContext {
@@ -29,6 +27,10 @@ export interface IntroducerOptions {
   readonly ringBytes: number;
   readonly channelsPerMemberMax: number;
   readonly channelsPerUidMax: number;
+  /** introductions that processes of one user have asked for, and that are not complete */
+  readonly pendingPerUidMax: number;
+  /** only trusted processes are introduced when the descriptors below this one are in use */
+  readonly descriptorMax: number;
 }
 
 /** A pair of processes, and what the requester is sent once the target reads the channel. */
@@ -65,7 +67,8 @@ export class Introducer {
     }
     const obstacle = this.obstacle(requester, target);
     if (obstacle !== undefined) return this.refuse(requester, peer, obstacle);
-    const ends = this.tryMakeChannel();
+    const isOfTrusted = requester.isTrusted || target.isTrusted;
+    const ends = this.tryMakeChannel(isOfTrusted);
     if (ends === undefined) {
       return this.refuse(requester, peer, 'the authority has run out of descriptors');
     }
@@ -139,15 +142,15 @@ export class Introducer {
 
   /** Why the two cannot be introduced now. */
   private obstacle(requester: MemberRecord, target: MemberRecord): string | undefined {
-    const { channelsPerMemberMax: max, channelsPerUidMax } = this.options;
+    const { channelsPerMemberMax: max, channelsPerUidMax, pendingPerUidMax } = this.options;
     if (requester.peers.size >= max || target.peers.size >= max) {
       return `a process may have at most ${max} channels`;
     }
     const { uid } = requester.credentials;
     if (requester.isTrusted || target.isTrusted) return undefined;
     if (target.socket.waitingCount >= FRAMES_WAITING_MAX) return 'that process does not read';
-    if (this.countPending(uid) >= PENDING_PER_UID_MAX) {
-      return `uid ${uid} already has ${PENDING_PER_UID_MAX} pending introductions`;
+    if (this.countPending(uid) >= pendingPerUidMax) {
+      return `uid ${uid} already has ${pendingPerUidMax} pending introductions`;
     }
     if (uid === target.credentials.uid || this.countChannels(target, uid) < channelsPerUidMax) {
       return undefined;
@@ -171,9 +174,13 @@ export class Introducer {
     return count;
   }
 
-  private tryMakeChannel(): ChannelEnds | undefined {
+  /** The kernel hands out the lowest free descriptor: so a high one tells that few are left. */
+  private tryMakeChannel(isOfTrusted: boolean): ChannelEnds | undefined {
     try {
-      return makeChannel(this.options.ringBytes);
+      const ends = makeChannel(this.options.ringBytes);
+      if (isOfTrusted || ends.memory < this.options.descriptorMax) return ends;
+      closeAll([ends.memory, ...ends.ofTarget, ...ends.ofRequester]);
+      return undefined;
     } catch (error) {
       if (error instanceof SystemError) return undefined;
       throw error;

@@ -1,7 +1,7 @@
 import { DescriptorSet } from '../descriptors.js';
 import { ChannelError } from '../errors.js';
 import { Handle } from '../handle.js';
-import { closeFd } from '../linux/index.js';
+import { closeReceived } from '../linux/index.js';
 import { Message } from '../message.js';
 import { Node } from '../node.js';
 import type { Channel } from './channel.js';
@@ -167,7 +167,7 @@ export class LinkInput {
       incoming.lostDescriptors = descriptorCount;
       return false;
     }
-    const descriptors = fds.length === 0 ? null : new DescriptorSet(fds, closeFd);
+    const descriptors = fds.length === 0 ? null : new DescriptorSet(fds, closeReceived);
     const message = this.message.clear();
     message.descriptors = descriptors;
     message.origin = this.link.identity.id;

@@ -5,6 +5,9 @@ import { type RunningBus, sessionConfig, startBus } from '../support/bus.js';
 import { openFolder } from '../support/bus-command.js';
 import { ErrorReply, RawClient } from '../support/raw-client.js';
 import { BUS, ERROR, errorOf } from './activating-bus.js';
+import { WatchedBus } from '../host/watched-bus.js';
+
+const DRIVER = { destination: BUS, path: '/org/freedesktop/DBus', interface: BUS };
 
 let folder: string;
 let config: string;
@@ -26,7 +29,7 @@ beforeEach(async () => {
     writeFileSync(file, `[D-BUS Service]\nName=${name}\nExec=/bin/false\n`);
   }
   write(`<servicedir>${folder}/old</servicedir>`);
-  bus = await startBus({ config });
+  bus = await startBus({ config, env: { BUS1_LOG: 'info' } });
   client = RawClient.open(bus.address);
 });
 afterEach(async () => {
@@ -60,4 +63,20 @@ test.each([
   expect(errorOf(client, client.startCall({ destination: BUS, member: 'ReloadConfig' }))[0]).toBe(
     `${ERROR}.FileNotFound`,
   );
+});
+
+test('calls of ReloadConfig without end make no queue and few lines, which name the caller', async () => {
+  const watched = WatchedBus.of(bus);
+  for (let i = 0; i < 2000; i++) client.startCall({ ...DRIVER, member: 'ReloadConfig' });
+  expect(client.callBus('ReloadConfig')).toEqual([]);
+  /* what is logged after all that */
+  client.send(new Uint8Array(16));
+  await watched.complaint(({ name }) => name === client.uniqueName);
+  const asked = watched.log().filter(({ msg }) => msg === 'ReloadConfig was called');
+  const reloads = watched.log().filter(({ msg }) => msg === 'configuration reloaded');
+  expect(new Set(asked.map(({ pid }) => pid))).toEqual(new Set([process.pid]));
+  /* 20 in ten seconds: two budgets, if those seconds were over in between */
+  expect(asked.length).toBeLessThanOrEqual(40);
+  expect(reloads.length).toBeGreaterThan(0);
+  expect(reloads.length).toBeLessThanOrEqual(40);
 });

@@ -204,6 +204,8 @@ export const LATE_DEEDS: Readonly<Record<string, DBusDeed>> = {
     closeFd(theirs);
     client?.discardInput();
   },
+  'reloads without end': (place, phase, state) =>
+    pour(same(place, phase, state), (serial) => callOf(DRIVER, 'ReloadConfig', serial), state),
   'a monitor that does not read': (place, phase, state) => {
     if (state.clients.length === 0) same(place, phase, state)?.send(becomeMonitor());
   },

@@ -79,4 +79,9 @@ export const NATIVE_DEEDS: Readonly<Record<string, NativeDeed>> = {
     for (let peer = 1; peer < 200; peer++) member.say({ kind: 'introduce', peer });
     member.pump(0);
   },
+  'descriptors for the authority without a frame': (_channel, member) => {
+    const half = Buffer.from('half a frame');
+    const descriptors = Array<number>(60).fill(member.pageFd);
+    member.say(half, descriptors, { length: 1000, count: descriptors.length });
+  },
 };

@@ -7,7 +7,8 @@ import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageType } from '#bridge/wire/types.js';
 import { ROOT } from '../support/bus-command.js';
 import type { RawClient } from '../support/raw-client.js';
-import { describeWith, needs } from '../support/software.js';
+import { start } from '../support/bus.js';
+import { describeWith, needs, PYTHON } from '../support/software.js';
 import { connectionFigures, WatchedBus } from '../host/watched-bus.js';
 
 const MIB = 1024 * 1024;
@@ -178,3 +179,25 @@ describeWith(
     );
   },
 );
+
+describeWith([needs(PYTHON, 'python3')], 'a socket whose last close waits (SO_LINGER)', () => {
+  test.each(['before authentication', 'in half a message', 'in a message'])(
+    'delays nobody else: sent %s',
+    async (when) => {
+      bus = await WatchedBus.start();
+      const other = open();
+      const before = bus.openDescriptors();
+      const path = /^unix:path=([^,]*)/.exec(bus.address)![1];
+      const script = join(ROOT, 'test/regress/lingering.py');
+      const program = start(PYTHON, [script, path, when], { env: bus.bus.env });
+      try {
+        await program.waitForLine(/sent/);
+        await bus.descriptorsAtMost(before + 1);
+        expect(other.callBus('GetId')).toHaveLength(1);
+      } finally {
+        program.end();
+        await program.ended;
+      }
+    },
+  );
+});

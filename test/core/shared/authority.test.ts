@@ -1,13 +1,19 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { LocalDomain } from '#core/index.js';
-import { watchReadable } from '#core/linux/index.js';
+import {
+  closeFd,
+  duplicate,
+  getOpenFilesLimit,
+  setOpenFilesLimit,
+  watchReadable,
+} from '#core/linux/index.js';
 import { Authority, SharedDomain, type AuthorityOptions } from '#core/shared/index.js';
 import { RawMember } from '../../fuzz/raw-member.js';
 
@@ -142,6 +148,48 @@ test('members of a uid: one more than there may be is sent away, and named', () 
   members.close();
 });
 
+test('a process that sends more descriptors than its page is sent away, and keeps none open here', () => {
+  const members = new Members({});
+  const count = (): number => readdirSync('/proc/self/fd').length;
+  const before = count();
+  const [early, member] = [new RawMember(members.domain.path), members.join()];
+  members.settle();
+  const half = Buffer.from('half a frame');
+  for (const sender of [early, member]) {
+    const descriptors = Array<number>(60).fill(sender.pageFd);
+    sender.say(half, descriptors, { length: 1000, count: 60 });
+  }
+  members.settle();
+  const { diagnostics } = members.domain;
+  expect(
+    diagnostics.filter((text) => text.endsWith('expelled: too many descriptors')),
+  ).toHaveLength(2);
+  early.close();
+  member.close();
+  expect(count()).toBe(before);
+  members.close();
+});
+
+test('where few descriptors may be open, introductions leave some to everything else', () => {
+  const limit = getOpenFilesLimit();
+  setOpenFilesLimit({ ...limit, soft: 400 });
+  onTestFinished(() => setOpenFilesLimit(limit));
+  const members = new Members({});
+  const [target, first, second] = [members.join(), members.join(), members.join()];
+  const others: number[] = [];
+  for (let fd = 0; fd < 300; others.push(fd)) fd = duplicate(target.fd);
+  const ask = (requester: RawMember): void => {
+    requester.say({ kind: 'introduce', peer: target.id });
+    members.settle();
+  };
+  ask(first);
+  expect(refusals(first)).toEqual(['the authority has run out of descriptors']);
+  for (const fd of others) closeFd(fd);
+  ask(second);
+  expect(second.channels.has(target.id)).toBe(true);
+  members.close();
+});
+
 test('a process may have so many channels in all', () => {
   const members = new Members({ channelsPerMemberMax: 2 });
   const [target, ...others] = Array.from({ length: 4 }, () => members.join());
@@ -174,6 +222,20 @@ test('introductions under way: one more than 256 of a uid is refused, until one 
   last.requester.say({ kind: 'introduce', peer: last.peer.id });
   members.settle();
   expect(last.peer.channels.has(last.requester.id)).toBe(true);
+  members.close();
+});
+
+test('introductions under way: a uid has as many as a quarter of the descriptors is enough for', () => {
+  const limit = getOpenFilesLimit();
+  setOpenFilesLimit({ ...limit, soft: 400 });
+  onTestFinished(() => setOpenFilesLimit(limit));
+  const members = new Members({});
+  const [target, ...others] = Array.from({ length: 12 }, () => members.join(false));
+  for (const other of others) other.say({ kind: 'introduce', peer: target.id });
+  members.settle();
+  expect(others.flatMap(refusals)).toEqual([
+    `uid ${process.getuid!()} already has 10 pending introductions`,
+  ]);
   members.close();
 });
 

@@ -1,0 +1,62 @@
+"""usage: lingering.py SOCKET_PATH WHEN
+
+Sends sockets whose last close(2) waits for an hour (SO_LINGER), and closes its own first: "before authentication",
+"in half a message", or "in a message" that nobody gets. Then prints "sent", and stays until standard input ends.
+"""
+import array
+import os
+import socket
+import struct
+import sys
+
+PATH, WHEN = sys.argv[1:]
+HOUR = struct.pack("ii", 1, 3600)
+
+
+def lingering():
+    """A connected socket, with more written to it than its other end takes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        far, _ = server.accept()
+    near.setblocking(False)
+    try:
+        while True:
+            near.send(bytes(65536))
+    except BlockingIOError:
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, HOUR)
+        return near, far
+
+
+def field(code, signature, value):
+    data = struct.pack("<BB1sB", code, 1, signature, 0) + value
+    return data + bytes(-len(data) % 8)
+
+
+def text(value):
+    return struct.pack("<I", len(value)) + value + b"\0"
+
+
+def call(serial, destination, path, member, fds=0):
+    fields = field(1, b"o", text(path)) + field(6, b"s", text(destination)) + field(3, b"s", text(member))
+    fields += field(9, b"u", struct.pack("<I", fds))
+    return struct.pack("<4BIII", ord("l"), 1, 0, 1, 0, serial, len(fields)) + fields
+
+
+bus = socket.socket(socket.AF_UNIX)
+bus.connect(PATH)
+message = b"\0"
+if WHEN != "before authentication":
+    user = str(os.getuid()).encode().hex().encode()
+    bus.sendall(b"\0AUTH EXTERNAL " + user + b"\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n")
+    bus.sendall(call(1, b"org.freedesktop.DBus", b"/org/freedesktop/DBus", b"Hello"))
+    message = call(2, b"org.bus1.Absent", b"/", b"Take", 1)
+near, far = lingering()
+rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [near.fileno()]))
+bus.sendmsg([message[:1]], [rights])
+near.close()
+if WHEN == "in a message":
+    bus.sendall(message[1:])
+else:
+    bus.close()
+print("sent", flush=True)
+sys.stdin.read()
