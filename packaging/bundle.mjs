@@ -229,7 +229,8 @@ async function bundle([group, entries]) {
     chunkNames: `bridge/chunks/${group}-[hash]`,
     external: EXTERNAL[group] ?? [],
     sourcemap: group === 'library',
-    minifyWhitespace: group === 'bench',
+    minifyWhitespace: true,
+    lineLimit: 120,
     banner: { js: REQUIRE },
     plugins: [findKoffi, dropUnused],
   });
