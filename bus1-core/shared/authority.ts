@@ -226,7 +226,12 @@ export class Authority implements IntroducerContext {
       const isOneTooMany = ofUid > EARLY_PER_UID_MAX && member.credentials.uid === uid;
       if (!isOverdue && !isOneTooMany && this.silent.size <= EARLY_MAX) continue;
       if (member.credentials.uid === uid) ofUid--;
-      this.expel(member, 'it did not send hello in time');
+      this.expel(
+        member,
+        isOverdue
+          ? `it did not send hello within ${HELLO_TIMEOUT_MS} ms`
+          : 'too many processes had sent no hello, it first among them',
+      );
     }
   }
 
