@@ -64,8 +64,10 @@ describe('the runner', () => {
       for (const contender of TABLES[id].columns) {
         if (contenders[contender].absent !== undefined) continue;
         const measured = lines.filter((line) => line.contender === contender);
-        expect([contender, measured.map(({ row }) => row)]).toEqual([
+        const { failures } = contenders[contender];
+        expect([contender, failures, measured.map(({ row }) => row)]).toEqual([
           contender,
+          [],
           rowsOf(id, contender),
         ]);
       }
