@@ -184,7 +184,7 @@ describe.each(PLACES.map((place) => [place.title, place] as const))(
 );
 
 test.each<[string[], RegExp]>([
-  [['/nowhere.yaml', 'a.xml'], /cannot read the mapping \/nowhere.yaml/],
+  [['/nowhere.yaml', 'a.xml'], /cannot read "\/nowhere.yaml": /],
   [[MAPPING], /give files with introspection XML, or --bus/],
   [[joinPath(ROOT, 'mappings/mpris.yaml'), '--bus', 'session'], /give the name of a service/],
   [[MAPPING, '--bus', 'session', NAME, '/org/example'], /"\/org\/example" is not a bus name/],
