@@ -51,7 +51,7 @@ describeWith(OLD_BUS_SOFTWARE['dbus-daemon'], 'bus1-bridge attach', () => {
     { words: ['--import', 'a b'], message: /"a b" is not a pattern of bus names/ },
     {
       words: ['--import', '*', '--mapping', '/nowhere.yaml'],
-      message: /cannot read the mapping \/nowhere\.yaml/,
+      message: /cannot read "\/nowhere\.yaml": /,
     },
     { words: ['--import', '*', '--bus', 'nonsense'], message: /nonsense/ },
     { words: ['--import', '*', '--bus', 'launchd:env=X'], message: /can connect to unix:path=/ },
