@@ -42,5 +42,10 @@ if [ "$limit" != unlimited ] && ! "$node" -e 0 2>/dev/null; then
   echo "${self##*/}: Node.js does not start under a limit of $limit KiB of address space (ulimit -v, LimitAS=); raise it" >&2
   exit 1
 fi
+data=$(ulimit -d)
+if [ "$data" != unlimited ] && ! "$node" -e 0 2>/dev/null; then
+  echo "${self##*/}: Node.js does not start under a limit of $data KiB of data (ulimit -d, LimitDATA=); raise it" >&2
+  exit 1
+fi
 trap '' USR1
 exec "$node" "$here/${self##*/}.js" "$@"

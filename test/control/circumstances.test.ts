@@ -28,7 +28,8 @@ const ROWS: readonly (readonly [title: string, text: string])[] = [
   ['48 descriptors', 'ulimit -n 48; exec $BUS --config-file=$CONFIG'],
   ['a small stack', 'ulimit -s 256; exec $BUS --config-file=$CONFIG'],
   ['a stack without end', 'ulimit -s unlimited; exec $BUS --config-file=$CONFIG'],
-  ['little data', 'ulimit -d 300000; exec $BUS --config-file=$CONFIG'],
+  /* V8 reserves up to 512 MiB for the code of each thread, from Node 24 on as data */
+  ['little data', 'ulimit -d 1600000; exec $BUS --config-file=$CONFIG'],
   ['no locked memory', 'ulimit -l 0; exec $BUS --config-file=$CONFIG'],
   ['no pending signals', 'ulimit -i 0; exec $BUS --config-file=$CONFIG'],
   ['LISTEN_FDS that is no number', 'LISTEN_FDS=x LISTEN_PID=$$ exec $BUS --config-file=$CONFIG'],
