@@ -1,6 +1,6 @@
 import {
-  closeFd,
   closeReceived,
+  closeSocket,
   getOpenFilesLimit,
   lookupUser,
   setNoDelay,
@@ -149,7 +149,7 @@ export class Entrance {
       this.take(fd, client);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      closeFd(fd);
+      closeSocket(fd);
       this.lobby.runShort();
       this.host.log('error', 'connection refused: the bus cannot add the client', {
         error: error.code,

@@ -1,7 +1,7 @@
 import {
   acceptConnection,
   AF_UNIX,
-  closeFd,
+  closeSocket,
   Errno,
   errnoName,
   socketDomain,
@@ -44,7 +44,7 @@ export class Listener {
       this.isShort = false;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      closeFd(fd);
+      closeSocket(fd);
       this.waitForRoom(error.code);
     }
   }

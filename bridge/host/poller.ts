@@ -1,5 +1,5 @@
 import {
-  closeFd,
+  closeSocket,
   Epoll,
   EPOLLERR,
   EPOLLET,
@@ -203,7 +203,7 @@ export class Poller {
   /** Closes the descriptors that were given up in this turn; returns whether there were any. */
   bury(): boolean {
     if (this.graveyard.length === 0) return false;
-    for (const fd of this.graveyard) closeFd(fd);
+    for (const fd of this.graveyard) closeSocket(fd);
     this.graveyard.length = 0;
     return true;
   }

@@ -1,6 +1,6 @@
 import { Errno, SystemError } from './errno.js';
-import { closeFd } from './fd.js';
-import { lastErrno, recv, send } from './libc.js';
+import { lastErrno, send } from './libc.js';
+import { closeSocket, discardInput } from './message-io.js';
 import { allocateBytes } from './native-memory.js';
 import { socketPair } from './socket.js';
 
@@ -9,7 +9,6 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 
 const RING = allocateBytes(1);
-const DRAINED = allocateBytes(4096);
 /**
  * A socket's buffer holds some 270 rings (wmem_default and the size of an skb, net/core/sock.c), and a process that
  * keeps the rules rings once for each sleep.
@@ -47,11 +46,11 @@ export class Doorbell {
   /** To be called when an edge-triggered epoll instance has reported this end. */
   // hot
   noteEvent(): void {
-    if (++this.events % EVENTS_PER_DRAIN === 0) recv(this.fd, DRAINED.address, 4096, MSG_DONTWAIT);
+    if (++this.events % EVENTS_PER_DRAIN === 0) discardInput(this.fd);
   }
 
   close(): void {
-    closeFd(this.fd);
+    closeSocket(this.fd);
   }
 }
 

@@ -45,7 +45,7 @@ export {
 } from './malloc.js';
 export { SharedMapping } from './mapping.js';
 export { createMemfd, memfdBytes, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.js';
-export { MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';
+export { closeSocket, MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';
 export { SCM_MAX_FD, SEND_PIECES_MAX } from './message-io.js';
 export { addressOf, allocateBytes, NativeMemory } from './native-memory.js';
 export { watchReadable, type LoopWatch } from './node-loop.js';

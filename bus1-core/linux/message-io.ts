@@ -1,10 +1,11 @@
 import { Errno } from './errno.js';
-import { closeReceived } from './fd.js';
-import { close, lastErrno, recv, recvmsg, send, sendmsg } from './libc.js';
+import { closeFd, closeReceived } from './fd.js';
+import { close, lastErrno, recv, recvmsg, send, sendmsg, shutdown } from './libc.js';
 import { allocateBytes } from './native-memory.js';
 
 // asm-generic/socket.h and linux/socket.h; see recvmsg(2), sendmsg(2).
 const MSG_CTRUNC = 0x8;
+const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SOL_SOCKET = 1;
@@ -36,6 +37,17 @@ const CMSGHDR_TYPE = 12;
 // Room for what the maker of a listening socket may have switched on: credentials, a security
 // label, a pidfd.
 const OTHER_CMSGS_BYTES = 512;
+
+/**
+ * Room for all that one message can carry, whatever the caller has room for: the kernel closes what does not fit, and
+ * that may wait (`closeReceived`).
+ */
+const CONTROL_BYTES = CMSGHDR_BYTES + ((SCM_MAX_FD * 4 + 7) & ~7) + OTHER_CMSGS_BYTES;
+
+/** What `shutdown` stops: more input. */
+const SHUT_RD = 0;
+/** Read at once from a socket that is being closed. */
+const UNREAD_BYTES = 4096;
 
 const TWO_POW_32 = 2 ** 32;
 
@@ -83,12 +95,10 @@ export class MessageReceiver {
   readonly #view: DataView;
   readonly #address: number;
   readonly #control = MSGHDR_BYTES + IOVEC_BYTES;
-  readonly #controlBytes: number;
 
   constructor(capacity: number = SCM_MAX_FD) {
     this.fds = new Int32Array(capacity);
-    this.#controlBytes = CMSGHDR_BYTES + ((capacity * 4 + 7) & ~7) + OTHER_CMSGS_BYTES;
-    const { bytes, address } = allocateBytes(this.#control + this.#controlBytes);
+    const { bytes, address } = allocateBytes(this.#control + CONTROL_BYTES);
     this.#address = address;
     this.#view = new DataView(bytes.buffer);
     setWord64(this.#view, MSGHDR_IOV, address + MSGHDR_BYTES);
@@ -97,17 +107,17 @@ export class MessageReceiver {
   }
 
   /**
-   * Returns the bytes read, 0 at the end of the stream, or -errno. Descriptors are close-on-exec.
+   * Returns the bytes read, 0 at the end of the stream, or -errno. Descriptors are close-on-exec. `flags`: recvmsg(2).
    */
-  receive(fd: number, address: number, lengthBytes: number): number {
+  receive(fd: number, address: number, lengthBytes: number, flags = 0): number {
     const view = this.#view;
     this.fdCount = 0;
     this.truncated = false;
     setWord64(view, MSGHDR_BYTES, address);
     setWord64(view, MSGHDR_BYTES + 8, lengthBytes);
     for (;;) {
-      view.setUint32(MSGHDR_CONTROLLEN, this.#controlBytes, true);
-      const count = recvmsg(fd, this.#address, MSG_CMSG_CLOEXEC);
+      view.setUint32(MSGHDR_CONTROLLEN, CONTROL_BYTES, true);
+      const count = recvmsg(fd, this.#address, MSG_CMSG_CLOEXEC | flags);
       if (count >= 0) {
         if (view.getUint32(MSGHDR_CONTROLLEN, true) !== 0) this.#takeDescriptors();
         if ((view.getUint32(MSGHDR_FLAGS, true) & MSG_CTRUNC) !== 0) this.truncated = true;
@@ -151,6 +161,30 @@ export class MessageReceiver {
       closeReceived(descriptor);
     }
   }
+}
+
+const unread = allocateBytes(UNREAD_BYTES);
+const unreadReceiver = new MessageReceiver();
+
+/** Reads once, and closes the descriptors that came. Returns the bytes read, 0 at the end, or -errno; never waits. */
+export function discardInput(fd: number): number {
+  const count = unreadReceiver.receive(fd, unread.address, UNREAD_BYTES, MSG_DONTWAIT);
+  for (const received of unreadReceiver.fds.subarray(0, unreadReceiver.fdCount)) {
+    closeReceived(received);
+  }
+  return count;
+}
+
+/**
+ * Closes a socket whose other end need not be trusted. The kernel would close descriptors in messages that nobody has
+ * read within close(2), and that may wait (`closeReceived`): so they are taken out first, after further input was shut.
+ */
+export function closeSocket(fd: number): void {
+  const count = discardInput(fd);
+  /* At its end nothing more can come. A listening socket, which fails here, may be the service manager's as well. */
+  const mayHaveMore = count > 0 || count === -Errno.EAGAIN;
+  if (mayHaveMore && shutdown(fd, SHUT_RD) === 0) while (discardInput(fd) > 0);
+  closeFd(fd);
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   acceptConnection,
   closeFd,
   closeReceived,
+  closeSocket,
   Epoll,
   EPOLLIN,
   EPOLLOUT,
@@ -278,9 +279,9 @@ export class Authority implements IntroducerContext {
       if (fd < 0) return errnoName(-fd);
       try {
         if (this.mayJoin(fd)) this.admit(fd);
-        else closeFd(fd);
+        else closeSocket(fd);
       } catch (error) {
-        closeFd(fd);
+        closeSocket(fd);
         if (error instanceof SystemError) return error.code;
         throw error;
       }

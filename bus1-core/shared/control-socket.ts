@@ -3,6 +3,7 @@ import {
   allocateBytes,
   closeFd,
   closeReceived,
+  closeSocket,
   duplicate,
   Errno,
   errnoName,
@@ -126,7 +127,7 @@ export class ControlSocket {
     this.isOpen = false;
     for (const { fds } of this.waiting.splice(0)) for (const fd of fds) closeFd(fd);
     dropReceived(this.fds.splice(0));
-    closeFd(this.fd);
+    closeSocket(this.fd);
   }
 
   private takeFrame(): ControlFrame | undefined {

@@ -1,8 +1,8 @@
 import { ChannelError } from '../errors.js';
 import {
   allocateBytes,
-  closeFd,
   closeReceived,
+  closeSocket,
   Errno,
   errnoName,
   MessageReceiver,
@@ -90,6 +90,6 @@ export class DescriptorSocket {
   }
 
   close(): void {
-    closeFd(this.fd);
+    closeSocket(this.fd);
   }
 }

@@ -1,10 +1,12 @@
 """usage: lingering.py SOCKET_PATH WHEN
 
 Sends sockets whose last close(2) waits for an hour (SO_LINGER), and closes its own first: "before authentication",
-"in half a message", or "in a message" that nobody gets. Then prints "sent", and stays until standard input ends.
+"in half a message", "in a message" that nobody gets, or "after an invalid message", which the bus does not read any
+more. Then prints "sent", and stays until standard input ends.
 """
 import array
 import os
+import signal
 import socket
 import struct
 import sys
@@ -42,6 +44,12 @@ def call(serial, destination, path, member, fds=0):
     return struct.pack("<4BIII", ord("l"), 1, 0, 1, 0, serial, len(fields)) + fields
 
 
+def is_stopped(pid):
+    """Whether all threads have stopped: a signal takes a moment to reach those on other processors."""
+    folder = f"/proc/{pid}/task"
+    return all(open(f"{folder}/{task}/stat").read().rsplit(")", 1)[1].split()[0] == "T" for task in os.listdir(folder))
+
+
 bus = socket.socket(socket.AF_UNIX)
 bus.connect(PATH)
 message = b"\0"
@@ -52,11 +60,21 @@ if WHEN != "before authentication":
     message = call(2, b"org.bus1.Absent", b"/", b"Take", 1)
 near, far = lingering()
 rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [near.fileno()]))
+pid = struct.unpack("3i", bus.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+if WHEN == "after an invalid message":
+    os.kill(pid, signal.SIGSTOP)
+    while not is_stopped(pid):
+        os.sched_yield()
+    # a read ends behind a descriptor: unix(7), "Ancillary messages"
+    with open(os.devnull) as file:
+        bus.sendmsg([bytes(16)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file.fileno()]))])
 bus.sendmsg([message[:1]], [rights])
 near.close()
+if WHEN == "after an invalid message":
+    os.kill(pid, signal.SIGCONT)
 if WHEN == "in a message":
     bus.sendall(message[1:])
-else:
+elif WHEN != "after an invalid message":
     bus.close()
 print("sent", flush=True)
 sys.stdin.read()

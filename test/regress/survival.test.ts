@@ -181,23 +181,25 @@ describeWith(
 );
 
 describeWith([needs(PYTHON, 'python3')], 'a socket whose last close waits (SO_LINGER)', () => {
-  test.each(['before authentication', 'in half a message', 'in a message'])(
-    'delays nobody else: sent %s',
-    async (when) => {
-      bus = await WatchedBus.start();
-      const other = open();
-      const before = bus.openDescriptors();
-      const path = /^unix:path=([^,]*)/.exec(bus.address)![1];
-      const script = join(ROOT, 'test/regress/lingering.py');
-      const program = start(PYTHON, [script, path, when], { env: bus.bus.env });
-      try {
-        await program.waitForLine(/sent/);
-        await bus.descriptorsAtMost(before + 1);
-        expect(other.callBus('GetId')).toHaveLength(1);
-      } finally {
-        program.end();
-        await program.ended;
-      }
-    },
-  );
+  test.each([
+    'before authentication',
+    'in half a message',
+    'in a message',
+    'after an invalid message',
+  ])('delays nobody else: sent %s', async (when) => {
+    bus = await WatchedBus.start();
+    const other = open();
+    const before = bus.openDescriptors();
+    const path = /^unix:path=([^,]*)/.exec(bus.address)![1];
+    const script = join(ROOT, 'test/regress/lingering.py');
+    const program = start(PYTHON, [script, path, when], { env: bus.bus.env });
+    try {
+      await program.waitForLine(/sent/);
+      await bus.descriptorsAtMost(before + 1);
+      expect(other.callBus('GetId')).toHaveLength(1);
+    } finally {
+      program.end();
+      await program.ended;
+    }
+  });
 });
