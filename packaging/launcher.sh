@@ -38,13 +38,11 @@ if [ "$limit" != unlimited ] && [ -z "$MALLOC_ARENA_MAX" ]; then
   MALLOC_ARENA_MAX=1 BUS1_OWN_VARIABLES=MALLOC_ARENA_MAX
   export MALLOC_ARENA_MAX BUS1_OWN_VARIABLES
 fi
-if [ "$limit" != unlimited ] && ! "$node" -e 0 2>/dev/null; then
-  echo "${self##*/}: Node.js does not start under a limit of $limit KiB of address space (ulimit -v, LimitAS=); raise it" >&2
-  exit 1
-fi
 data=$(ulimit -d)
-if [ "$data" != unlimited ] && ! "$node" -e 0 2>/dev/null; then
-  echo "${self##*/}: Node.js does not start under a limit of $data KiB of data (ulimit -d, LimitDATA=); raise it" >&2
+if [ "$limit$data" != unlimitedunlimited ] && ! "$node" -e 0 2>/dev/null; then
+  limits="$limit KiB of address space (ulimit -v, LimitAS=)"
+  if [ "$limit" = unlimited ]; then limits="$data KiB of data (ulimit -d, LimitDATA=)"; fi
+  echo "${self##*/}: Node.js does not start under a limit of $limits; raise it" >&2
   exit 1
 fi
 trap '' USR1
