@@ -48,6 +48,11 @@ const CONTROL_BYTES = CMSGHDR_BYTES + ((SCM_MAX_FD * 4 + 7) & ~7) + OTHER_CMSGS_
 const SHUT_RD = 0;
 /** Read at once from a socket that is being closed. */
 const UNREAD_BYTES = 4096;
+/**
+ * How often, at most. A socket's buffer (wmem_default, socket(7)) holds some 270 messages with descriptors; a TCP
+ * connection, which has none, may go on to receive.
+ */
+const UNREAD_READS_MAX = 1024;
 
 const TWO_POW_32 = 2 ** 32;
 
@@ -169,10 +174,12 @@ const unreadReceiver = new MessageReceiver();
 /** Reads once, and closes the descriptors that came. Returns the bytes read, 0 at the end, or -errno; never waits. */
 export function discardInput(fd: number): number {
   const count = unreadReceiver.receive(fd, unread.address, UNREAD_BYTES, MSG_DONTWAIT);
-  for (const received of unreadReceiver.fds.subarray(0, unreadReceiver.fdCount)) {
-    closeReceived(received);
-  }
+  if (unreadReceiver.fdCount > 0) closeTaken(unreadReceiver);
   return count;
+}
+
+function closeTaken({ fds, fdCount }: MessageReceiver): void {
+  for (const fd of fds.subarray(0, fdCount)) closeReceived(fd);
 }
 
 /**
@@ -183,7 +190,9 @@ export function closeSocket(fd: number): void {
   const count = discardInput(fd);
   /* At its end nothing more can come. A listening socket, which fails here, may be the service manager's as well. */
   const mayHaveMore = count > 0 || count === -Errno.EAGAIN;
-  if (mayHaveMore && shutdown(fd, SHUT_RD) === 0) while (discardInput(fd) > 0);
+  if (mayHaveMore && shutdown(fd, SHUT_RD) === 0) {
+    for (let reads = 0; reads < UNREAD_READS_MAX && discardInput(fd) > 0; reads++);
+  }
   closeFd(fd);
 }
 
