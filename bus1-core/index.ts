@@ -33,3 +33,4 @@ export {
   isWithinShare,
 } from './quota.js';
 export type { Sink } from './sink.js';
+export { emptyList, WIDE_ZERO } from './stable-shape.js';

@@ -1,6 +1,7 @@
 import type { DescriptorSet } from './descriptors.js';
 import type { Handle } from './handle.js';
 import type { Node } from './node.js';
+import { emptyList } from './stable-shape.js';
 
 /** Whether `send` makes a node of the sender whose handle travels with the message. */
 export const NewNode = {
@@ -30,7 +31,7 @@ export class Message<Note = unknown, NodeContext = unknown, HandleContext = unkn
   static readonly MAX_PIECES = 8;
 
   /** data vectors: `lengths[i]` bytes at `offsets[i]` of `pieces[i]` */
-  readonly pieces: Uint8Array[] = [];
+  readonly pieces = emptyList<Uint8Array>();
   readonly offsets: number[] = [];
   readonly lengths: number[] = [];
   pieceCount = 0;
@@ -40,7 +41,7 @@ export class Message<Note = unknown, NodeContext = unknown, HandleContext = unkn
   lengthBytes = 0;
 
   /** handles of the sender that are copied to each receiver */
-  readonly transfers: Handle[] = [];
+  readonly transfers = emptyList<Handle>();
   transferCount = 0;
 
   newNode: NewNode = NewNode.None;
@@ -64,7 +65,7 @@ export class Message<Note = unknown, NodeContext = unknown, HandleContext = unkn
   isOwned = false;
 
   /** at the receiver: the handles that arrived, copies first, that of the new node last */
-  readonly received: Handle<HandleContext>[] = [];
+  readonly received = emptyList<Handle<HandleContext>>();
   receivedCount = 0;
   /** at the receiver: from this one on, the handles lead to nodes of the process that sent them; 0: all of them do */
   ownFrom = 0;

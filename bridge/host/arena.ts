@@ -1,3 +1,4 @@
+import { WIDE_ZERO } from '#core/index.js';
 import { NativeMemory, spareAddressSpace, spareData } from '#core/linux/index.js';
 
 /**
@@ -32,7 +33,7 @@ export class Arena {
   /** bytes in blocks that are handed out */
   usedBytes = 0;
   /** bytes in blocks that were given back, since the start */
-  freedBytes = 0;
+  freedBytes = WIDE_ZERO;
 
   constructor(lengthBytes = arenaBytes()) {
     this.memory = NativeMemory.map(lengthBytes);

@@ -1,4 +1,4 @@
-import type { Handle, Node } from '#core/index.js';
+import { type Handle, type Node, emptyList } from '#core/index.js';
 import {
   arrivalOf,
   Control,
@@ -47,10 +47,10 @@ const UNOWNED = { resolution: Resolution.Unowned, owner: -1 };
  */
 export class ControlInbox {
   private readonly host: Host;
-  private arrivals: Arrival[] = [];
-  private admissions: Admission[] = [];
-  private rejected: Rejected[] = [];
-  private unanswered: { readonly shim: Shim; readonly serial: number }[] = [];
+  private arrivals = emptyList<Arrival>();
+  private admissions = emptyList<Admission>();
+  private rejected = emptyList<Rejected>();
+  private unanswered = emptyList<{ readonly shim: Shim; readonly serial: number }>();
 
   constructor(host: Host) {
     this.host = host;
@@ -89,7 +89,7 @@ export class ControlInbox {
   tellUnanswered(): void {
     const { unanswered } = this;
     if (unanswered.length === 0) return;
-    this.unanswered = [];
+    this.unanswered = emptyList();
     this.host.registry.whenTold(() => {
       for (const { shim, serial } of unanswered) if (shim.live) noReply(shim, serial);
     });
@@ -101,14 +101,14 @@ export class ControlInbox {
     }
     while (this.arrivals.length > 0) {
       const arrivals = this.arrivals;
-      this.arrivals = [];
+      this.arrivals = emptyList();
       for (const arrival of arrivals) {
         if (arrival.shim.live) this.attempt(arrival.shim, 0, () => this.carryOut(arrival));
       }
     }
     const { rejected } = this;
     if (rejected.length === 0) return;
-    this.rejected = [];
+    this.rejected = emptyList();
     for (const each of rejected) {
       if (each.shim.live) this.attempt(each.shim, each.origin, () => this.turnAway(each));
     }

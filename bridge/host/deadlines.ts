@@ -1,3 +1,5 @@
+import { emptyList } from '#core/index.js';
+
 /** An action to run at a time of the monotonic clock, unless it is cancelled before. */
 export interface Deadline {
   readonly atMs: number;
@@ -6,7 +8,7 @@ export interface Deadline {
 
 /** The timers of a thread that blocks in epoll_wait: few, so a sorted list will do. */
 export class Deadlines {
-  private readonly sorted: Deadline[] = [];
+  private readonly sorted = emptyList<Deadline>();
 
   add(atMs: number, action: () => void): Deadline {
     const deadline = { atMs, action };

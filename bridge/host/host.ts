@@ -1,3 +1,4 @@
+import { emptyList } from '#core/index.js';
 import {
   LocalDomain,
   Message,
@@ -5,8 +6,7 @@ import {
   type ResourceUser,
   type Trace,
 } from '#core/index.js';
-import { EventFd, MessageSender, yieldProcessor } from '#core/linux/index.js';
-import { Patience } from '#core/shared/index.js';
+import { EventFd, MessageSender } from '#core/linux/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { Witness } from '#bridge/driver/witness.js';
@@ -42,6 +42,7 @@ import { ReplyDeadlines } from './reply-deadlines.js';
 import { ReceiveWindow } from './receive-window.js';
 import type { RegistryAccess } from './registry-access.js';
 import { ReloadRequests } from './bus-settings.js';
+import { Rest } from './rest.js';
 import { Shim } from './shim.js';
 import { Spreader } from './spreader.js';
 import type { HostRequest } from './thread-messages.js';
@@ -79,7 +80,7 @@ export class Host {
   readonly deadlines = new Deadlines();
   readonly effort = new Effort();
   readonly memoryReturn = new MemoryReturn(() => this.outboxes, this.deadlines);
-  private readonly patience: Patience;
+  private readonly rest: Rest;
   readonly entrance: Entrance;
   private readonly replyDeadlines = new ReplyDeadlines(this.deadlines);
   limits: HostOptions['limits'];
@@ -104,7 +105,7 @@ export class Host {
   readonly poller: Poller = new Poller((endpoint, error) => this.failed(endpoint, error));
   private readonly wakeup = new EventFd();
   private readonly controlInbox = new ControlInbox(this);
-  private readonly dirty: Flushable[] = [];
+  private readonly dirty = emptyList<Flushable>();
   private dirtyCount = 0;
   private readonly shims = new Set<Shim>();
   readonly waking = new Waking();
@@ -123,7 +124,7 @@ export class Host {
       this.deadlines,
     );
     this.limits = options.limits;
-    this.patience = new Patience(options.lookUs);
+    this.rest = new Rest(this.poller, this.memoryReturn, options.lookUs);
     this.entrance = new Entrance(this);
     this.arena = new Arena(options.arenaBytes);
     this.message = new Message(gatherArea(this.arena));
@@ -198,8 +199,8 @@ export class Host {
   private turn(): void {
     const { deadlines, waking } = this;
     this.effort.beginTurn();
-    if (this.hasWork) this.poller.turn(0);
-    else if (!this.look()) this.sleep();
+    if (this.hasWork) this.poller.serve(this.poller.wait(0));
+    else this.rest.run(this.peers);
     this.poller.resume(this.effort);
     if (!deadlines.isEmpty) deadlines.runDue(performance.now());
     if (this.isUnsettled) this.settle();
@@ -213,7 +214,7 @@ export class Host {
   /** Clients may act at once on what is flushed next: clears stale readiness first, so that input is read in order. */
   private readInOrder(): void {
     for (let i = 0; i < PASSES_MAX && this.poller.isStale; i++) {
-      this.poller.turn(0);
+      this.poller.serve(this.poller.wait(0));
       if (this.isUnsettled) this.settle();
       while (!this.waking.isEmpty) this.waking.run();
     }
@@ -221,33 +222,6 @@ export class Host {
 
   private get hasWork(): boolean {
     return this.isUnsettled || !this.waking.isEmpty || this.poller.hasUnfinished;
-  }
-
-  /** Spins before a sleep, for as long as that pays; returns whether anything arrived. */
-  // hot
-  private look(): boolean {
-    const { patience, peers, poller } = this;
-    const startMs = patience.lookNs === 0 ? 0 : performance.now();
-    const endMs = startMs + patience.lookNs / 1e6;
-    let nowMs = startMs;
-    for (; nowMs < endMs; nowMs = performance.now()) {
-      let found = poller.turn(0);
-      if (peers !== null) found += peers.shared.catchUp();
-      if (found > 0) {
-        patience.rewarded((nowMs - startMs) * 1e6);
-        peers?.shared.flush(true);
-        return true;
-      }
-      yieldProcessor();
-    }
-    patience.sleeping((nowMs - startMs) * 1e6);
-    return false;
-  }
-
-  // hot
-  private sleep(): void {
-    const sleepMs = this.memoryReturn.sleepMs();
-    this.poller.turn(this.hasWork ? 0 : (this.peers?.sleepMs(sleepMs) ?? sleepMs));
   }
 
   /** Lets driver, registry and shims process what has arrived for them, until nothing is left. */

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { WIDE_ZERO } from '#core/index.js';
 import { keepFreedMemory, returnFreedMemory, returnWhenFreed } from '#core/linux/index.js';
 import type { Arena } from './arena.js';
 import type { Deadlines } from './deadlines.js';
@@ -25,9 +26,9 @@ interface MessageMemory {
 export class MemoryReturn {
   private readonly memory: () => MessageMemory;
   private readonly deadlines: Deadlines;
-  private sleeps = 0;
-  private seenSleeps = 0;
-  private seenBytes = 0;
+  private sleeps = WIDE_ZERO;
+  private seenSleeps = WIDE_ZERO;
+  private seenBytes = WIDE_ZERO;
   private isNoted = false;
   private isWaiting = false;
 

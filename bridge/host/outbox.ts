@@ -1,4 +1,11 @@
-import type { DescriptorSet, GatherArea, Message, Trace } from '#core/index.js';
+import {
+  type DescriptorSet,
+  type GatherArea,
+  type Message,
+  type Trace,
+  emptyList,
+  WIDE_ZERO,
+} from '#core/index.js';
 import { allocateBytes, Errno, MessageSender, sendBytes } from '#core/linux/index.js';
 
 import type { LargeBuffers } from './large-buffers.js';
@@ -81,9 +88,9 @@ export class Outbox {
   private readonly shared: OutboxShared;
   private readonly arena: Arena;
 
-  private readonly segments: Segment[] = [];
-  private readonly charges: Charge[] = [];
-  private readonly attachments: Attachment[] = [];
+  private readonly segments = emptyList<Segment>();
+  private readonly charges = emptyList<Charge>();
+  private readonly attachments = emptyList<Attachment>();
   /** descriptors that wait */
   pendingDescriptors = 0;
   private chargeHead = 0;
@@ -105,7 +112,7 @@ export class Outbox {
   private sent = 0;
 
   /** bytes that have left since the connection began */
-  private leftBytes = 0;
+  private leftBytes = WIDE_ZERO;
   /** null: everything goes through the socket */
   shortcut: Shortcut | null = null;
 

@@ -1,3 +1,4 @@
+import { emptyList } from '#core/index.js';
 import {
   closeSocket,
   Epoll,
@@ -42,14 +43,14 @@ export class Poller {
   private readonly interests: (number | undefined)[] = [];
   private readonly graveyard: number[] = [];
   /** endpoints that may have input left to be read */
-  private unfinished: Endpoint[] = [];
+  private unfinished = emptyList<Endpoint>();
   /** those that were accepted in this turn */
-  private newcomers: Endpoint[] = [];
+  private newcomers = emptyList<Endpoint>();
   /** those that have had their share of a turn, first those that have waited longest */
-  private readonly heavy: Endpoint[] = [];
+  private readonly heavy = emptyList<Endpoint>();
   /**
    * The ready list may have a descriptor whose data has been read already. Before a message is delivered to a
-   * client that may act on it, `turn` has to be called once more.
+   * client that may act on it, `wait` and `serve` have to be called once more.
    */
   isStale = false;
   /** called with an error that `endpoint` has thrown; must handle it or rethrow it */
@@ -59,16 +60,18 @@ export class Poller {
     this.onFault = onFault;
   }
 
-  /**
-   * Sleeps until something is ready, -1: for ever, and lets each endpoint that is ready have one turn. Returns how many
-   * there were.
-   */
+  /** Sleeps until something is ready, -1: for ever. Returns how many endpoints `serve` has to give their turn. */
   // hot
-  turn(sleepMs: number): number {
-    const { epoll, endpoints, unfinished } = this;
+  wait(sleepMs: number): number {
     this.isStale = false;
-    const count = epoll.wait(this.hasUnfinished ? 0 : sleepMs);
-    if (unfinished.length > 0) this.finish();
+    return this.epoll.wait(this.hasUnfinished ? 0 : sleepMs);
+  }
+
+  /** Lets the endpoints that are ready after `wait`, and those that have left something unread, have one turn each. */
+  // hot
+  serve(count: number): void {
+    const { epoll, endpoints } = this;
+    if (this.unfinished.length > 0) this.finish();
     for (let i = 0; i < count; i++) {
       const endpoint = endpoints[epoll.fdAt(i)];
       if (endpoint === null || endpoint === undefined) continue;
@@ -82,7 +85,6 @@ export class Poller {
       }
     }
     if (this.newcomers.length > 0) this.receive();
-    return count;
   }
 
   /**
@@ -97,7 +99,7 @@ export class Poller {
 
   private receive(): void {
     const { newcomers } = this;
-    this.newcomers = [];
+    this.newcomers = emptyList();
     for (const endpoint of newcomers) {
       const { fd } = endpoint;
       if (this.endpoints[fd] !== endpoint) continue;
@@ -141,7 +143,7 @@ export class Poller {
 
   private finish(): void {
     const { unfinished } = this;
-    this.unfinished = [];
+    this.unfinished = emptyList();
     for (const endpoint of unfinished) {
       if (this.endpoints[endpoint.fd] !== endpoint) continue;
       try {

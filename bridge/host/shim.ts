@@ -1,4 +1,4 @@
-import { NewNode, SendStatus, type Trace } from '#core/index.js';
+import { NewNode, SendStatus, type Trace, WIDE_ZERO } from '#core/index.js';
 import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -98,10 +98,10 @@ export class Shim
   /** the message that is routed when the wait is over, before all others */
   private held: { readonly parcel: Parcel; readonly lookup: Lookup } | null = null;
 
-  incomingMessages = 0;
-  incomingBytes = 0;
-  outgoingMessages = 0;
-  outgoingBytes = 0;
+  incomingMessages = WIDE_ZERO;
+  incomingBytes = WIDE_ZERO;
+  outgoingMessages = WIDE_ZERO;
+  outgoingBytes = WIDE_ZERO;
   /** messages that this shim answered with an error */
   refusals = 0;
   /** method calls of this connection that wait for their reply */

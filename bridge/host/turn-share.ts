@@ -1,3 +1,6 @@
+/** Numbers of turns stay small integers, which V8 does not allocate. */
+const TURN_MASK = 2 ** 30 - 1;
+
 /**
  * What a host has done for its clients, in units of about one message that is passed on. It is counted and not timed,
  * so that what a client is allowed does not depend on what else the machine does.
@@ -5,12 +8,12 @@
 export class Effort {
   /** in this turn: messages from clients, deliveries to them, and what `EffortOf` says */
   spent = 0;
-  /** number of the host's turn */
+  /** number of the host's turn; starts anew after `TURN_MASK` */
   turn = 0;
 
   // hot
   beginTurn(): void {
-    this.turn++;
+    this.turn = (this.turn + 1) & TURN_MASK;
     this.spent = 0;
   }
 

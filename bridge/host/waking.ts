@@ -1,8 +1,10 @@
+import { emptyList } from '#core/index.js';
+
 import type { Shim } from './shim.js';
 
 /** Connections that had to wait and may be able to go on, which they then do before the turn is over. */
 export class Waking {
-  private woken: Shim[] = [];
+  private woken = emptyList<Shim>();
   private unreadCount = 0;
 
   // hot
@@ -24,7 +26,7 @@ export class Waking {
   /** Processes what was read before first; then what has arrived meanwhile, in the order of arrival. */
   run(): void {
     const { woken } = this;
-    this.woken = [];
+    this.woken = emptyList();
     for (const shim of woken) if (shim.live) shim.goOn();
     woken.sort((one, other) => one.unreadAt - other.unreadAt);
     for (const shim of woken) {

@@ -1,4 +1,4 @@
-import { SendStatus, type Handle, type Message, type Peer } from '#core/index.js';
+import { SendStatus, type Handle, type Message, type Peer, emptyList } from '#core/index.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import type { Facet } from '#policy/index.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';
@@ -60,8 +60,8 @@ export abstract class Directory {
 
   private readonly directoryEvents: DirectoryEvents;
   private readonly driverIds: number[];
-  private readonly subscribers: Connection[] = [];
-  private readonly inboxes: Handle[] = [];
+  private readonly subscribers = emptyList<Connection>();
+  private readonly inboxes = emptyList<Handle>();
   private readonly subject = {
     header: new MessageHeader(),
     senderIds: [] as readonly number[],

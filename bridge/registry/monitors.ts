@@ -1,4 +1,4 @@
-import type { Handle, Message, Peer } from '#core/index.js';
+import { type Handle, type Message, type Peer, emptyList } from '#core/index.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
 import type { Connection } from './connection.js';
@@ -24,7 +24,7 @@ export class Monitor {
 export class Monitors {
   private readonly peer: Peer;
   private readonly index: MatchIndex<Monitor>;
-  private readonly matched: Monitor[] = [];
+  private readonly matched = emptyList<Monitor>();
   private readonly all = new Set<Monitor>();
 
   /** `peer` holds the handles; ids are those of the subscriptions' interner. */

@@ -2,6 +2,7 @@ import { check, Errno, SystemError } from './errno.js';
 import { closeFd } from './fd.js';
 import { epollCreate1, epollCtl, epollWait, lastErrno } from './libc.js';
 import { allocateBytes } from './native-memory.js';
+import type { Boxed } from '../stable-shape.js';
 
 // sys/epoll.h; see epoll_ctl(2).
 export const EPOLLIN = 1;
@@ -28,7 +29,7 @@ export class Epoll {
   /** the most events that one wait returns */
   readonly maxEvents: number;
   readonly #view: DataView;
-  readonly #address: number;
+  readonly #address: Boxed = null;
 
   constructor(maxEvents = 64) {
     // One slot more than events, for the argument of epoll_ctl: changes must not spoil a result
@@ -57,7 +58,7 @@ export class Epoll {
    * EINTR. Throws SystemError otherwise. Allocates nothing.
    */
   wait(timeoutMs: number): number {
-    const count = epollWait(this.fd, this.#address, this.maxEvents, timeoutMs);
+    const count = epollWait(this.fd, this.#address!, this.maxEvents, timeoutMs);
     if (count >= 0) return count;
     const errno = lastErrno();
     if (errno === Errno.EINTR) return 0;
@@ -83,7 +84,7 @@ export class Epoll {
     this.#view.setInt32(slot, events, true);
     this.#view.setInt32(slot + DATA_OFFSET, fd, true);
     this.#view.setInt32(slot + DATA_OFFSET + 4, 0, true);
-    const result = epollCtl(this.fd, operation, fd, this.#address + slot);
+    const result = epollCtl(this.fd, operation, fd, this.#address! + slot);
     check(result, 'epoll_ctl', `descriptor ${fd}`);
   }
 }

@@ -2,6 +2,7 @@ import { Errno } from './errno.js';
 import { closeFd, closeReceived } from './fd.js';
 import { close, lastErrno, recv, recvmsg, send, sendmsg, shutdown } from './libc.js';
 import { allocateBytes } from './native-memory.js';
+import type { Boxed } from '../stable-shape.js';
 
 // asm-generic/socket.h and linux/socket.h; see recvmsg(2), sendmsg(2).
 const MSG_CTRUNC = 0x8;
@@ -98,7 +99,7 @@ export class MessageReceiver {
    */
   truncated = false;
   readonly #view: DataView;
-  readonly #address: number;
+  readonly #address: Boxed = null;
   readonly #control = MSGHDR_BYTES + IOVEC_BYTES;
 
   constructor(capacity: number = SCM_MAX_FD) {
@@ -122,7 +123,7 @@ export class MessageReceiver {
     setWord64(view, MSGHDR_BYTES + 8, lengthBytes);
     for (;;) {
       view.setUint32(MSGHDR_CONTROLLEN, CONTROL_BYTES, true);
-      const count = recvmsg(fd, this.#address, MSG_CMSG_CLOEXEC | flags);
+      const count = recvmsg(fd, this.#address!, MSG_CMSG_CLOEXEC | flags);
       if (count >= 0) {
         if (view.getUint32(MSGHDR_CONTROLLEN, true) !== 0) this.#takeDescriptors();
         if ((view.getUint32(MSGHDR_FLAGS, true) & MSG_CTRUNC) !== 0) this.truncated = true;
@@ -204,7 +205,7 @@ export class MessageSender {
   #pieces = 0;
   #fdCount = 0;
   readonly #view: DataView;
-  readonly #address: number;
+  readonly #address: Boxed = null;
   readonly #control = MSGHDR_BYTES + SEND_PIECES_MAX * IOVEC_BYTES;
 
   constructor() {
@@ -250,12 +251,12 @@ export class MessageSender {
     const view = this.#view;
     const fdBytes = this.#fdCount * 4;
     view.setUint32(MSGHDR_IOVLEN, this.#pieces, true);
-    setWord64(view, MSGHDR_CONTROL, fdBytes === 0 ? 0 : this.#address + this.#control);
+    setWord64(view, MSGHDR_CONTROL, fdBytes === 0 ? 0 : this.#address! + this.#control);
     const controlBytes = fdBytes === 0 ? 0 : CMSGHDR_BYTES + ((fdBytes + 7) & ~7);
     view.setUint32(MSGHDR_CONTROLLEN, controlBytes, true);
     view.setUint32(this.#control, CMSGHDR_BYTES + fdBytes, true);
     for (;;) {
-      const count = sendmsg(fd, this.#address, MSG_NOSIGNAL);
+      const count = sendmsg(fd, this.#address!, MSG_NOSIGNAL);
       if (count >= 0) return count;
       const errno = lastErrno();
       if (errno !== Errno.EINTR) return -errno;

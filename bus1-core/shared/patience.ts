@@ -57,7 +57,7 @@ export class Patience {
   /** Nothing came in a spin of `lookedNs`, or there was none: now the process sleeps. */
   sleeping(lookedNs: number): void {
     if (!this.adapts || this.isInterrupted(lookedNs)) return;
-    if (this.lookNs > LOOK_MIN_NS) this.lookNs /= 2;
+    if (this.lookNs > LOOK_MIN_NS) this.lookNs >>= 1;
     else if (this.lookNs > 0) this.lookNs = 0;
     else if (++this.sleeps >= this.sleepsPerTrial) {
       this.sleeps = 0;

@@ -32,7 +32,7 @@ const endpoint = () => ({
 /** What the endpoint is told of in one turn. */
 function turn(): string[] {
   told = [];
-  poller.turn(0);
+  poller.serve(poller.wait(0));
   return told.toSorted();
 }
 
@@ -91,7 +91,7 @@ test('one that was accepted is read once, after those that were ready before it,
   poller.watch({ fd: other, isEdgeTriggered: true, readable: () => void told.push('other') });
   writeSync(visitor, 'x');
   writeSync(writer, 'x');
-  poller.turn(0);
+  poller.serve(poller.wait(0));
   expect(told).toEqual(['door', 'other', 'readable']);
   expect(turn()).toEqual([]);
   writeSync(far, 'x');
