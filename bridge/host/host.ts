@@ -420,7 +420,7 @@ export class Host {
     this.entrance.lobby.leave(shim.fd);
     shim.close();
     this.registry.left(shim);
-    this.poller.close(shim.fd);
+    this.poller.close(shim.fd, shim.inflow.hasEnded);
     shim.credentials.close();
   }
 

@@ -57,6 +57,8 @@ export class Inflow {
   hasLostDescriptors = false;
   /** nothing was left in the socket after the last read */
   isDrained = true;
+  /** the other side has closed, and everything that it sent was read */
+  hasEnded = false;
   /** errno of the last read when it was `Broken` */
   errno = 0;
 
@@ -166,6 +168,7 @@ export class Inflow {
   }
 
   private nothingRead(count: number): number {
+    this.hasEnded = count === 0;
     if (count === 0) return ReadStatus.Closed;
     if (count === -Errno.EAGAIN) return ReadStatus.Ok;
     this.errno = -count;

@@ -1,5 +1,6 @@
 import { emptyList } from '#core/index.js';
 import {
+  closeFd,
   closeSocket,
   Epoll,
   EPOLLERR,
@@ -42,6 +43,8 @@ export class Poller {
   /** the events that epoll watches for each descriptor */
   private readonly interests: (number | undefined)[] = [];
   private readonly graveyard: number[] = [];
+  /** those with nothing left in them that the kernel could close */
+  private readonly ended: number[] = [];
   /** endpoints that may have input left to be read */
   private unfinished = emptyList<Endpoint>();
   /** those that were accepted in this turn */
@@ -178,11 +181,12 @@ export class Poller {
    * Closes a descriptor; its number is not reused before all events of this turn are processed. It is removed from
    * epoll's list first: close(2) does so only with the last descriptor for the same socket (epoll(7), "Questions and
    * answers"), and a child process that is between fork and exec has one. Otherwise its hang-up would be reported to
-   * the connection that has the number by then.
+   * the connection that has the number by then. `hasEnded`: it was read to the end of its stream.
    */
-  close(fd: number): void {
+  close(fd: number, hasEnded = false): void {
     this.ignore(fd);
-    this.graveyard.push(fd);
+    if (hasEnded) this.ended.push(fd);
+    else this.graveyard.push(fd);
   }
 
   /** Whether the endpoint is notified of input. If not, it is notified of a hang-up only, repeatedly. */
@@ -204,9 +208,10 @@ export class Poller {
 
   /** Closes the descriptors that were given up in this turn; returns whether there were any. */
   bury(): boolean {
-    if (this.graveyard.length === 0) return false;
+    if (this.graveyard.length === 0 && this.ended.length === 0) return false;
     for (const fd of this.graveyard) closeSocket(fd);
-    this.graveyard.length = 0;
+    for (const fd of this.ended) closeFd(fd);
+    this.graveyard.length = this.ended.length = 0;
     return true;
   }
 

@@ -15,6 +15,7 @@ export const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
+const SO_OOBINLINE = 10;
 const SOL_TCP = 6;
 const TCP_NODELAY = 1;
 const SHUT_RDWR = 2;
@@ -87,6 +88,7 @@ export function connectUnix(path: string): number {
 
 function connectSocket(fd: number, address: Uint8Array, detail: string): number {
   return closingOnFailure(fd, () => {
+    keepUrgentData(fd);
     let errno = libc.connect(fd, address, address.length) === 0 ? 0 : libc.lastErrno();
     while (errno === Errno.EINTR) {
       errno = libc.connect(fd, address, address.length) === 0 ? 0 : libc.lastErrno();
@@ -150,7 +152,20 @@ export function socketPair(): [number, number] {
   const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
   check(libc.socketpair(AF_UNIX, type, 0, fds), 'socketpair');
   const [one = -1, other = -1] = fds;
+  keepUrgentData(one);
+  keepUrgentData(other);
   return [one, other];
+}
+
+const ON = new Int32Array([1]);
+
+/**
+ * Keeps urgent data (MSG_OOB) where they are in the stream. Otherwise the kernel drops them while we read what is
+ * next (`manage_oob`, net/unix/af_unix.c), and closes the descriptors that came with them: that may wait for as long
+ * as their sender likes (`closeReceived`).
+ */
+function keepUrgentData(fd: number): void {
+  check(libc.setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, ON, 4), 'setsockopt(SO_OOBINLINE)');
 }
 
 export interface TcpListenOptions {
@@ -168,8 +183,7 @@ export function listenTcp(options: TcpListenOptions): { fd: number; port: number
   const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
   const fd = check(libc.socket(familyOf(address), type, 0), 'socket');
   return closingOnFailure(fd, () => {
-    const on = new Int32Array([1]);
-    check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, 4), 'setsockopt(SO_REUSEADDR)');
+    check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ON, 4), 'setsockopt(SO_REUSEADDR)');
     check(libc.bindSocket(fd, address, address.length), 'bind', `${host} port ${port}`);
     check(libc.listen(fd, BACKLOG_DEFAULT), 'listen', `${host} port ${port}`);
     const { buffer } = socketName(fd);
@@ -190,15 +204,17 @@ export function connectTcp(host: string, port: number, family?: 'ipv4' | 'ipv6')
 
 /** Switches Nagle's algorithm off: a bus carries small messages that a receiver waits for. */
 export function setNoDelay(fd: number): void {
-  const on = new Int32Array([1]);
-  check(libc.setsockopt(fd, SOL_TCP, TCP_NODELAY, on, 4), 'setsockopt(TCP_NODELAY)');
+  check(libc.setsockopt(fd, SOL_TCP, TCP_NODELAY, ON, 4), 'setsockopt(TCP_NODELAY)');
 }
 
 /** A new connection, non-blocking and close-on-exec; or -errno: EAGAIN, ECONNABORTED, EMFILE, … */
 export function acceptConnection(listenFd: number): number {
   for (;;) {
     const fd = libc.accept4(listenFd, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) return fd;
+    if (fd >= 0) {
+      keepUrgentData(fd);
+      return fd;
+    }
     const errno = libc.lastErrno();
     if (errno !== Errno.EINTR) return -errno;
   }

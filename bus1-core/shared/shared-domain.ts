@@ -164,7 +164,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
       const isBrief = this.sleeper.isBrief(nowNs);
       this.flushAll(isBrief);
       if (nowNs >= deadlineNs) return 0;
-      if (isBrief && this.sleeper.look(nowNs)) continue;
+      if (isBrief && this.sleeper.look()) continue;
       this.handleEvents(this.sleep(nowNs, deadlineNs, isBrief));
     }
     return 0;

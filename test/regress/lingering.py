@@ -1,8 +1,8 @@
 """usage: lingering.py SOCKET_PATH WHEN
 
 Sends sockets whose last close(2) waits for an hour (SO_LINGER), and closes its own first: "before authentication",
-"in half a message", "in a message" that nobody gets, or "after an invalid message", which the bus does not read any
-more. Then prints "sent", and stays until standard input ends.
+"in half a message", "in a message" that nobody gets, "after an invalid message", which the bus does not read any
+more, or "as urgent data". Then prints "sent", and stays until standard input ends.
 """
 import array
 import os
@@ -61,16 +61,19 @@ if WHEN != "before authentication":
 near, far = lingering()
 rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [near.fileno()]))
 pid = struct.unpack("3i", bus.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
-if WHEN == "after an invalid message":
+# what the bus is to find all at once, or after the last copy but its own was closed
+is_waiting = WHEN in ("after an invalid message", "as urgent data")
+if is_waiting:
     os.kill(pid, signal.SIGSTOP)
     while not is_stopped(pid):
         os.sched_yield()
+if WHEN == "after an invalid message":
     # a read ends behind a descriptor: unix(7), "Ancillary messages"
     with open(os.devnull) as file:
         bus.sendmsg([bytes(16)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file.fileno()]))])
-bus.sendmsg([message[:1]], [rights])
+bus.sendmsg([message[:1]], [rights], socket.MSG_OOB if WHEN == "as urgent data" else 0)
 near.close()
-if WHEN == "after an invalid message":
+if is_waiting:
     os.kill(pid, signal.SIGCONT)
 if WHEN == "in a message":
     bus.sendall(message[1:])

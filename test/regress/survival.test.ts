@@ -186,6 +186,7 @@ describeWith([needs(PYTHON, 'python3')], 'a socket whose last close waits (SO_LI
     'in half a message',
     'in a message',
     'after an invalid message',
+    'as urgent data',
   ])('delays nobody else: sent %s', async (when) => {
     bus = await WatchedBus.start();
     const other = open();
