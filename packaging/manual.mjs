@@ -74,6 +74,20 @@ const SEE_ALSO = [
   '.BR dbus\\-daemon (1)',
 ];
 
+const EXIT_STATUS = [
+  '.SH EXIT STATUS',
+  ...[
+    ['0', 'The command did what it was asked to do.'],
+    ['1', 'Something failed, or what was asked about is wrong or forbidden.'],
+    ['2', 'The command line is wrong.'],
+  ].flatMap(([status, meaning]) => ['.TP', `.B ${status}`, meaning]),
+  '.PP',
+  escaped(
+    'What failed is one line on standard error, also with --json: ' +
+      'standard output then has whole results in JSON, or nothing.',
+  ),
+];
+
 function commandParts(path, command) {
   const list = [...argumentsOf(command), ...optionsOf(command)];
   return [...synopsis(path, command), '.SH OPTIONS', ...optionList(list)];
@@ -119,6 +133,7 @@ function mainPage() {
     ]),
     '.SH OPTIONS',
     ...optionList(optionsOf(program)),
+    ...EXIT_STATUS,
     ...SEE_ALSO,
   ];
   return ['man/man1/bus1-bridge.1', page('bus1-bridge', 1, parts)];

@@ -151,7 +151,7 @@ class BusconfigParser {
 
   #close(): void {
     const element = this.#stack.pop()!;
-    if (WITH_TEXT.has(element.name)) return this.#closeText(element, element.text.trim());
+    if (WITH_TEXT.has(element.name)) return this.#closeText(element);
     const flag = FLAG_ELEMENTS.find((name) => name === element.name);
     if (flag !== undefined) {
       this.#builder.setFlag(flag);
@@ -164,14 +164,13 @@ class BusconfigParser {
     }
   }
 
-  #closeText(element: OpenElement, text: string): void {
-    const { name, at } = element;
-    if (text === '') {
-      const message = `<${name}> is empty`;
-      // dbus-daemon accepts blanks as text, to no effect.
-      const isBlank = element.text !== '' && name !== 'include' && name !== 'limit';
-      if (isBlank) return this.#builder.warn('missing-text', at, `${message}; it is ignored`);
-      throw new ConfigSyntaxError('missing-text', at, message);
+  /** Blanks and line breaks are part of the text, as in dbus-daemon: only numbers may stand between them. */
+  #closeText(element: OpenElement): void {
+    const { name, at, text } = element;
+    if (text === '') throw new ConfigSyntaxError('missing-text', at, `<${name}> is empty`);
+    if (name !== 'limit' && text !== text.trim()) {
+      const message = `the text of <${name}> begins or ends with blanks, which belong to it`;
+      this.#builder.warn('blanks-in-text', at, message);
     }
     if (name === 'include') {
       const ignoreMissing = this.#yesNo(element, 'ignore_missing');

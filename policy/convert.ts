@@ -88,7 +88,8 @@ function setting(name: string, elements: readonly Element[]): string[] {
 }
 
 function limitLines({ comments, attributes, text }: Element, indent: string): string[] {
-  const value = /^\d{1,15}$/u.test(text) ? text : scalar(text);
+  const number = text.trim();
+  const value = /^\d{1,15}$/u.test(number) ? number : scalar(number);
   return [...commentLines(comments, indent), `${indent}${attributes['name']}: ${value}`];
 }
 
@@ -174,7 +175,6 @@ function parse(xml: string): Element {
   parser.on('cdata', addText);
   parser.on('closetag', () => {
     const element = stack.pop()!;
-    element.text = element.text.trim();
     element.lastComments = comments;
     comments = [];
   });

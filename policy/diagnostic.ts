@@ -12,6 +12,7 @@ export type DiagnosticCode =
   | 'unexpected-element'
   | 'unexpected-text'
   | 'missing-text'
+  | 'blanks-in-text'
   | 'bad-attribute'
   | 'bad-policy'
   | 'bad-rule'

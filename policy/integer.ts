@@ -5,7 +5,7 @@ export interface LeadingInteger {
   readonly rest: string;
 }
 
-const LEADING_INTEGER = /^\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)/;
+const LEADING_INTEGER = /^[\t-\r ]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)/;
 
 /** Decimal, hexadecimal behind 0x, octal behind 0. Undefined where no number begins. */
 export function leadingInteger(text: string): LeadingInteger | undefined {

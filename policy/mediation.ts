@@ -2,8 +2,8 @@ import type { BusConfig } from './config.js';
 import { diagnosticAt, type Diagnostic } from './diagnostic.js';
 
 /**
- * Diagnostics about settings for AppArmor and SELinux, which this bus does not consult. Required mediation is an error,
- * as in a dbus-daemon on a kernel without AppArmor; all else is a warning.
+ * Diagnostics about settings for AppArmor and SELinux, which this bus does not consult. Required mediation is an error
+ * that keeps a bus from starting, as in a dbus-daemon on a kernel without AppArmor; all else is a warning.
  */
 export function mediationDiagnostics(config: BusConfig): Diagnostic[] {
   const { appArmorMode, selinuxAssociations, files } = config;

@@ -113,8 +113,8 @@ function setConfig(result: Mutable, config: ConfigChoice): void {
   result.config = config;
 }
 
+/** The last one counts. */
 function setFork(result: Mutable, fork: boolean): void {
-  if (result.fork === !fork) throw new UsageError('give only one of --fork and --nofork');
   result.fork = fork;
 }
 

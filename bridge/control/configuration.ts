@@ -44,19 +44,24 @@ export function readConfiguration(path: string): ConfigResult {
   return readConfig(path, { ...io, readFile });
 }
 
-/** Reads a configuration; StartupError when there is a mistake in the main file. */
+/** Reads the configuration of a bus that starts; StartupError, too, when it requires what this bus does not have. */
 export function loadConfiguration(file: string): Configuration {
+  const configuration = reloadConfiguration(file);
+  const missing = configuration.diagnostics.find(
+    ({ severity, code }) => severity === 'error' && code === 'no-mediation',
+  );
+  if (missing === undefined) return configuration;
+  throw new StartupError('bad-configuration', formatDiagnostic(missing));
+}
+
+/** Reads a configuration; StartupError when there is a mistake in the main file. */
+export function reloadConfiguration(file: string): Configuration {
   // A bus in the background has another working directory when it reads the file again.
   const path = file === BUILT_IN ? file : resolve(file);
   const result = readConfiguration(path);
   if (result.ok) {
     const { config } = result;
-    const diagnostics = [...result.diagnostics, ...mediationDiagnostics(config)];
-    const missing = diagnostics.find(
-      ({ severity, code }) => severity === 'error' && code === 'no-mediation',
-    );
-    if (missing === undefined) return { path, config, diagnostics };
-    throw new StartupError('bad-configuration', formatDiagnostic(missing));
+    return { path, config, diagnostics: [...result.diagnostics, ...mediationDiagnostics(config)] };
   }
   const { error } = result;
   // A main file that cannot be read has no line to point to.

@@ -124,7 +124,7 @@ export class CookieKeyring implements CookieIssuer, CookieReader {
 
   #checkDirectory(): void {
     const { directory, uid } = this.#options;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     const stat = statSync(directory);
     if (stat.uid === uid && (stat.mode & 0o077) === 0) return;
     throw new CookieKeyringError(
@@ -217,15 +217,28 @@ function parseCookie(line: string): StoredCookie | undefined {
   return { id, createdSeconds: Number(created), secret: secret.toLowerCase() };
 }
 
+/** The home must exist, as for libdbus. Not with `recursive`: in /proc, Node.js would try for ever. */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!isPresent(error) || !statSync(path).isDirectory()) throw error;
+  }
+}
+
 /** False if the file exists: O_EXCL is what makes it a lock. */
 function tryCreate(path: string): boolean {
   try {
     closeSync(openSync(path, 'wx', 0o600));
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (isPresent(error)) return false;
     throw error;
   }
+}
+
+function isPresent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EEXIST';
 }
 
 function sleep(durationMs: number): void {

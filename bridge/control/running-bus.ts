@@ -14,8 +14,8 @@ import { BusResources } from './bus-resources.js';
 import { configChanges } from './config-watch.js';
 import {
   BUILT_IN,
-  loadConfiguration,
   logDiagnostics,
+  reloadConfiguration,
   reloadErrorName,
   type Configuration,
 } from './configuration.js';
@@ -172,7 +172,7 @@ export class RunningBus {
     serviceManager.reloading();
     let failure: ReloadFailure | undefined;
     try {
-      const next = loadConfiguration(this.#configPath);
+      const next = reloadConfiguration(this.#configPath);
       logDiagnostics(next, logger);
       const { config } = next;
       this.#config = config;

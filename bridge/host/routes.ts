@@ -8,6 +8,7 @@ import type { MessageHeader } from '#bridge/wire/header.js';
 import { headerText } from '#bridge/wire/header-text.js';
 import { encodeMessage } from '#bridge/wire/message.js';
 import { MessageFlag, MessageType, wantsReply } from '#bridge/wire/types.js';
+import type { Facet } from '#policy/index.js';
 
 import { Destination } from './destinations.js';
 import { CAPTURE, NAME_NODE, type Lookup, type ShimMessage } from './node-contexts.js';
@@ -22,10 +23,10 @@ import { INTROSPECTABLE, PEER } from '#bridge/wire/standard-names.js';
 /** A message to org.freedesktop.DBus. */
 export function sendToDriver(shim: Shim, header: MessageHeader): void {
   shim.share.charge(EffortOf.DriverMessage);
-  const { facet } = driverDestination(shim);
   if (shim.isMonitor) return speaksOutOfTurn(shim);
   if (header.type > MessageType.Signal) return unknownType(shim, header);
-  if (facet !== null && shim.connection.isActive && !shim.host.permits(facet, header)) {
+  const facet = facetToDriver(shim, header);
+  if (facet !== null && !shim.host.permits(facet, header)) {
     return denied(shim, header, facet);
   }
   const message = shim.compose(header);
@@ -62,10 +63,13 @@ function attachedContext(member: string): typeof NAME_NODE | typeof CAPTURE | un
 }
 
 /** The facet for messages to the driver is decided once the connection has said Hello. */
-function driverDestination({ driver, connection, host }: Shim): Destination {
-  if (connection.isActive && !driver.isDecidedFor(connection))
-    driver.decide(connection, host.grants);
-  return driver;
+function facetToDriver({ driver, connection, host }: Shim, { type }: MessageHeader): Facet | null {
+  if (!connection.isActive) return null;
+  if (type === MessageType.MethodReturn || type === MessageType.Error) {
+    return host.grants.replyToDriver(connection);
+  }
+  if (!driver.isDecidedFor(connection)) driver.decide(connection, host.grants);
+  return driver.facet;
 }
 
 export function newDriverDestination(shim: Shim, handle: Destination['handle']): Destination {

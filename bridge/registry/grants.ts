@@ -124,6 +124,11 @@ export class Grants {
     return this.directed(sender.standing, this.driver);
   }
 
+  /** The facet for returns and errors to the driver, which never awaits one. */
+  replyToDriver(sender: Subject): Facet | null {
+    return this.facet(sender.standing, this.driver, Flow.UnrequestedReply);
+  }
+
   /** The facets for what the driver sends to a connection: signals and replies. */
   fromDriver(receiver: Subject): Grant {
     const { driver } = this;

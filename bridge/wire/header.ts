@@ -36,7 +36,7 @@ export function frameLength(bytes: Uint8Array, view: DataView, start: number, en
 const PROLOGUES = fieldPrologues();
 
 function fieldPrologues(): Int32Array {
-  const prologues = new Int32Array(FieldCode.UnixFds + 1);
+  const prologues = new Int32Array(FieldCode.ContainerInstance + 1);
   const types: readonly [number, number][] = [
     [FieldCode.Path, TypeCode.ObjectPath],
     [FieldCode.Interface, TypeCode.String],
@@ -47,6 +47,7 @@ function fieldPrologues(): Int32Array {
     [FieldCode.Sender, TypeCode.String],
     [FieldCode.Signature, TypeCode.Signature],
     [FieldCode.UnixFds, TypeCode.UInt32],
+    [FieldCode.ContainerInstance, TypeCode.ObjectPath],
   ];
   for (const [code, type] of types) prologues[code] = code | (1 << 8) | (type << 16);
   return prologues;
@@ -249,7 +250,7 @@ export class MessageHeader {
       if (fieldsEnd - field < FIELD_MIN_BYTES) return WireFault.OutOfBounds;
       const code = bytes[field];
       let next: number;
-      if (code > FieldCode.UnixFds) {
+      if (code > FieldCode.ContainerInstance) {
         next = this.scanUnknownField(field);
       } else {
         if (view.getInt32(field, true) !== PROLOGUES[code]) {
@@ -257,7 +258,8 @@ export class MessageHeader {
         }
         if ((seen & (1 << code)) !== 0) return WireFault.FieldDuplicate;
         seen |= 1 << code;
-        next = this.scanField(code, field + 4);
+        next =
+          code > FieldCode.UnixFds ? this.scanUnknownField(field) : this.scanField(code, field + 4);
       }
       if (next < 0) return -next;
       if (next === fieldsEnd) break;

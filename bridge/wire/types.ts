@@ -29,7 +29,7 @@ export function wantsReply({
   return type === MessageType.MethodCall && (flags & MessageFlag.NoReplyExpected) === 0;
 }
 
-/** "Header Fields". 0 is never valid; fields with a code above 9 are skipped. */
+/** "Header Fields". 0 is never valid; fields with a code above 10 are skipped, and 10 once it has been checked. */
 export const FieldCode = {
   Path: 1,
   Interface: 2,
@@ -40,6 +40,8 @@ export const FieldCode = {
   Sender: 7,
   Signature: 8,
   UnixFds: 9,
+  /** Of the reference implementation: not in the specification. */
+  ContainerInstance: 10,
 } as const;
 
 export type FieldCode = (typeof FieldCode)[keyof typeof FieldCode];

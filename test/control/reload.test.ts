@@ -104,3 +104,11 @@ test('a limit counts from the reload on', async () => {
   expect(await tryToOwn(bus)).toBe('org.freedesktop.DBus.Error.LimitsExceeded');
   expect(existsSync(file)).toBe(true);
 });
+
+test('mediation that only a start can refuse is reported, and the rest applies', async () => {
+  const { file, program, bus } = await scene(config('deny'));
+  replace(file, config('allow', '<apparmor mode="required"/>'));
+  await program.waitForLine(/AppArmor mediation is required/, 'stderr');
+  await program.waitForLine(RELOADED, 'stderr');
+  expect(await tryToOwn(bus)).toBe('allowed');
+});

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatDiagnostic, readConfig } from '#policy/index.js';
+import { formatDiagnostic, readConfig, type BusConfig } from '#policy/index.js';
 import {
   MAIN,
   memoryIo,
@@ -23,7 +23,7 @@ describe('busconfig elements', () => {
   <fork/> <keep_umask/> <syslog/> <allow_anonymous/>
   <pidfile>/run/bus.pid</pidfile>
   <listen>unix:path=/run/a</listen>
-  <listen> unix:abstract=b </listen>
+  <listen>unix:abstract=b</listen>
   <auth>EXTERNAL</auth> <auth>ANONYMOUS</auth>
   <servicedir>services</servicedir>
   <standard_session_servicedirs/> <standard_system_servicedirs/>
@@ -303,7 +303,11 @@ describe('what is odd gets a warning', () => {
       '<policy group="evil"><allow own="*"/></policy>',
       'there is no group "evil"; its policy is ignored',
     ],
-    ['blanks', '<servicedir> </servicedir>', '<servicedir> is empty; it is ignored'],
+    [
+      'a line break that belongs to a directory',
+      '<servicedir>/srv\n</servicedir>',
+      'the text of <servicedir> begins or ends with blanks, which belong to it',
+    ],
     [
       'a limit with a unit',
       '<limit name="auth_timeout">30s</limit>',
@@ -321,6 +325,38 @@ describe('what is odd gets a warning', () => {
     expect(diagnostics[0]).toMatch(/^\/etc\/bus.conf:1:\d+: /);
     expect(diagnostics[0]).toContain(message);
     expect(config.policy.byUser.size + config.policy.byGroup.size).toBe(0);
+  });
+});
+
+describe('blanks around a text belong to it, as in dbus-daemon', () => {
+  const text = ' \n/x\t';
+  const cases: readonly [string, (config: BusConfig) => unknown, unknown][] = [
+    ['listen', ({ listen }) => listen, [text]],
+    ['auth', ({ auth }) => auth, [text]],
+    ['user', ({ user }) => user, text],
+    ['type', ({ busType }) => busType, text],
+    ['pidfile', ({ pidFile }) => pidFile, text],
+    ['servicehelper', ({ serviceHelper }) => serviceHelper, `/etc/${text}`],
+    [
+      'servicedir',
+      ({ serviceDirectories }) => serviceDirectories,
+      [{ kind: 'directory', path: `/etc/${text}` }],
+    ],
+  ];
+  it.each(cases)('%s', (element, setting, expected) => {
+    const { config } = readMemoryConfig(wrap(`<${element}>${text}</${element}>`));
+    expect(setting(config)).toEqual(expected);
+  });
+
+  it('but not to that of a limit', () => {
+    const { config } = readMemoryConfig(wrap('<limit name="auth_timeout">\n 30\n</limit>'));
+    expect(config.limits.authTimeoutMs).toBe(30);
+  });
+
+  it('a no-break space is no blank of a number', () => {
+    const limit = wrap('<limit name="auth_timeout">\u00A030</limit>');
+    const result = readMemoryFiles({ [MAIN]: limit });
+    expect(result.ok ? '' : result.error.message).toContain('limit "auth_timeout"');
   });
 });
 

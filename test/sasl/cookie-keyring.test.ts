@@ -131,6 +131,12 @@ describe('the keyring', () => {
     expect(keyring(UID + 1).issue()).toMatchObject({ code: 'keyring-not-private' });
   });
 
+  test('makes no home, as libdbus makes none', () => {
+    rmSync(home, { recursive: true });
+    expect(keyring().issue()).toMatchObject({ code: 'keyring-io' });
+    expect(existsSync(home)).toBe(false);
+  });
+
   test('waits for no lock for long, and takes an abandoned one away', () => {
     writeRing();
     const lock = `${file}.lock`;

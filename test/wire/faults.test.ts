@@ -62,6 +62,17 @@ const MESSAGES: readonly [keyof typeof WireFault, string, string][] = [
     `6c010001 00000000 01000000 1a000000 ${PATH} 03000000 00000000 00000000 00000000`,
   ],
   [
+    'FieldType',
+    'field 10, CONTAINER_INSTANCE of the reference implementation, as a byte',
+    `6c010001 00000000 01000000 25000000 ${PATH} ${MEMBER} 0a017900 07000000`,
+  ],
+  [
+    'FieldDuplicate',
+    'field 10 twice',
+    `6c010001 00000000 01000000 3a000000 ${PATH} ${MEMBER} 0a016f00 02000000 2f610000 00000000
+     0a016f00 02000000 2f610000 00000000`,
+  ],
+  [
     'FieldDuplicate',
     'MEMBER twice',
     `6c010001 00000000 01000000 2a000000 ${PATH} ${MEMBER} ${MEMBER}`,

@@ -240,7 +240,8 @@ describe('what is unknown', () => {
   });
 
   test.each([
-    ['a byte', '0a017900 2a', '35'],
+    ['a byte', '0b017900 2a', '35'],
+    ['the object path that belongs to field 10', '0a016f00 02000000 2f6100', '3b'],
     ['a string', `80017300 05000000 ${ascii('hello')} 00`, '3e'],
     ['an array of structs', 'ff046128 79290000 01000000 00000000 2a', '41'],
   ])('header fields are skipped and told of: %s', (_title, field, fieldsLength) => {
