@@ -159,6 +159,12 @@ export function notSent(
   undelivered(shim, header, status, handle, message.lengthBytes);
 }
 
+/** The driver has ended. The error must not be one that says that a name has no owner: that is not known. */
+export function driverGone(shim: Shim, header: MessageHeader, message: Message): void {
+  if (message.newNode !== 0) shim.pendingCalls--;
+  sendError(shim, header, ErrorName.Disconnected, 'The driver of the bus has ended');
+}
+
 /** Here the limit that is reached is known, and named. */
 function undelivered(
   shim: Shim,

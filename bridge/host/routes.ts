@@ -13,7 +13,7 @@ import type { Facet } from '#policy/index.js';
 import { Destination } from './destinations.js';
 import { CAPTURE, NAME_NODE, type Lookup, type ShimMessage } from './node-contexts.js';
 import { adopt } from './resolving.js';
-import { denied, notSent, speaksOutOfTurn, unknownType } from './refusals.js';
+import { denied, driverGone, notSent, speaksOutOfTurn, unknownType } from './refusals.js';
 import type { Shim } from './shim.js';
 import { EffortOf } from './turn-share.js';
 import { INTROSPECTABLE, PEER } from '#bridge/wire/standard-names.js';
@@ -52,8 +52,9 @@ export function sendToDriver(shim: Shim, header: MessageHeader): void {
 function deliver(shim: Shim, header: MessageHeader, message: ShimMessage): void {
   const { handle } = shim.driver;
   const status = shim.peer.send(handle, message);
-  if (status !== SendStatus.Sent) notSent(shim, header, message, status, handle);
-  else shim.host.registry.sentToDriver(shim);
+  if (status === SendStatus.Sent) shim.host.registry.sentToDriver(shim);
+  else if (status === SendStatus.BadHandle) driverGone(shim, header, message);
+  else notSent(shim, header, message, status, handle);
 }
 
 /** Some methods give the driver a node: the one that a name will lead to, or the one that gets a monitor's copies. */

@@ -27,11 +27,12 @@ export class Waking {
   run(): void {
     const { woken } = this;
     this.woken = emptyList();
-    for (const shim of woken) if (shim.live) shim.goOn();
-    woken.sort((one, other) => one.unreadAt - other.unreadAt);
     for (const shim of woken) {
+      /* before it goes on: what it waits for next may arrive while the others of this run are served */
       shim.isWoken = false;
-      if (shim.live && shim.unreadAt > 0) shim.readable(false);
+      if (shim.live) shim.goOn();
     }
+    woken.sort((one, other) => one.unreadAt - other.unreadAt);
+    for (const shim of woken) if (shim.live && shim.unreadAt > 0) shim.readable(false);
   }
 }

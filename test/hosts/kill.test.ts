@@ -184,6 +184,10 @@ describe('when a process is killed', () => {
         said: expect.stringMatching(/Disconnected|BusClosed|gone|ended/),
       });
     }
+    const legacy = pairs.filter(([what]) => what.startsWith('legacy'));
+    for (const [, caller] of legacy) {
+      expect(await caller.resolve('org.freedesktop.DBus')).toMatch(/Disconnected/);
+    }
     expect(await pairs[0][1].closed).toMatch(/process of the bridge has ended/);
     for (const peer of peers) await peer.kill();
     monitor.kill('SIGKILL');
