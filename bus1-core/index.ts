@@ -8,6 +8,7 @@ export type { Handle } from './handle.js';
 export { LocalDomain, type DomainCounters, type RemoteParticipant } from './local/domain.js';
 export { Message, NewNode, type GatherArea } from './message.js';
 export type { Node } from './node.js';
+export { NotedHandles } from './noted-handles.js';
 export { SendStatus, type NewChannel, type Peer, type PeerOptions } from './peer.js';
 export {
   INVALID_ID,

@@ -1,7 +1,8 @@
+import { NotedHandles } from '#core/index.js';
 import { closeReceived, duplicate } from '#core/linux/index.js';
 import type { MessageReferences } from './body-reader.js';
 import { Capability } from './capability.js';
-import type { Arrival, ArrivedMessage, OwnHandle } from './contexts.js';
+import type { Arrival, ArrivedMessage, HandleContext, OwnHandle } from './contexts.js';
 import { HeldHandle } from './held-handle.js';
 import type { Member } from './member.js';
 
@@ -10,6 +11,7 @@ export class ReceivedReferences implements MessageReferences, Arrival {
   readonly isReply = false;
   private readonly member: Member;
   private readonly handles: readonly OwnHandle[];
+  private readonly noted: NotedHandles<HandleContext>;
   private readonly fds: readonly number[];
   private readonly capabilities: Capability[] = [];
   private readonly duplicates: number[] = [];
@@ -18,6 +20,7 @@ export class ReceivedReferences implements MessageReferences, Arrival {
   constructor(member: Member, message: ArrivedMessage, handleCount: number) {
     this.member = member;
     this.handles = message.received.slice(0, handleCount);
+    this.noted = new NotedHandles(this.handles);
     this.fds = message.descriptors?.fds ?? [];
     if (handleCount > 0) member.arrivals.push(this);
   }
@@ -44,8 +47,7 @@ export class ReceivedReferences implements MessageReferences, Arrival {
   }
 
   deal(): void {
-    const { member, handles, capabilities } = this;
-    const unnamed = handles.filter((handle, i) => capabilities[i] === undefined && handle.live);
-    if (unnamed.length > 0 && member.isOpen) member.peer.release(...unnamed);
+    const { member, noted, capabilities } = this;
+    if (member.isOpen) noted.releaseFrom(member.peer, (i) => capabilities[i] !== undefined);
   }
 }

@@ -1,4 +1,4 @@
-import type { Handle, Trace } from '#core/index.js';
+import { NotedHandles, type Handle, type Trace } from '#core/index.js';
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Denial } from '#bridge/registry/denial.js';
 import type { ArrivedMessage, NodeContext } from './contexts.js';
@@ -70,9 +70,9 @@ export class ReceivingNode implements NodeContext {
   private releaseLater(handles: readonly Handle[]): void {
     if (handles.length === 0) return;
     const { member } = this;
+    const noted = new NotedHandles(handles);
     const deal = (): void => {
-      const live = handles.filter((handle) => handle.live && handle.owner === member.peer);
-      if (live.length > 0 && member.isOpen) member.peer.release(...live);
+      if (member.isOpen) noted.releaseFrom(member.peer);
     };
     member.arrivals.push({ isReply: false, deal });
   }

@@ -2,6 +2,7 @@ import {
   DescriptorSet,
   Message,
   NewNode,
+  NotedHandles,
   SendStatus,
   type Handle,
   type Node,
@@ -301,8 +302,9 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
       'a capability cannot be sent over a socket, only between members of a domain; ' +
       'join a bus that has a domain';
     const { member } = decodeMessage(message.copyBytes());
+    const noted = new NotedHandles(others);
     this.later(() => {
-      this.release(others);
+      noted.releaseFrom(this.peer);
       if (caller !== undefined) this.sendError(caller, ErrorName.NotSupported, why);
       else if (replyTo !== null) this.fail(replyTo, ErrorName.NotSupported, why);
       else this.options.onDiagnostic(`${member ?? 'a message'} was dropped: ${why}`);
@@ -310,8 +312,8 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
   }
 
   private drop(message: Outgoing): void {
-    const handles = message.received.slice(0, message.receivedCount);
-    this.later(() => this.release(handles));
+    const noted = new NotedHandles(message.received.slice(0, message.receivedCount));
+    this.later(() => noted.releaseFrom(this.peer));
   }
 
   private release(handles: readonly Handle[]): void {

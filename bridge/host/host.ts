@@ -6,7 +6,7 @@ import {
   type ResourceUser,
   type Trace,
 } from '#core/index.js';
-import { EventFd, MessageSender } from '#core/linux/index.js';
+import { EventFd, MessageSender, setRunLater } from '#core/linux/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { Witness } from '#bridge/driver/witness.js';
@@ -123,6 +123,7 @@ export class Host {
       (level, message, fields) => output.log(level, message, fields),
       this.deadlines,
     );
+    setRunLater((delayMs, action) => this.deadlines.add(performance.now() + delayMs, action));
     this.limits = options.limits;
     this.rest = new Rest(this.poller, this.memoryReturn, options.lookUs);
     this.entrance = new Entrance(this);

@@ -1,5 +1,5 @@
 import { check, Errno, SystemError } from './errno.js';
-import { close, closeRange, fcntl, getsockopt, lastErrno, setsockopt } from './libc.js';
+import { close, closeRange, fcntl, getsockopt, lastErrno } from './libc.js';
 
 // fcntl(2), asm-generic/fcntl.h and linux/fcntl.h.
 const F_GETFD = 1;
@@ -12,7 +12,6 @@ const O_NONBLOCK = 0o4000;
 
 // socket(7), asm-generic/socket.h.
 const SOL_SOCKET = 1;
-const SO_LINGER = 13;
 const SO_ACCEPTCONN = 30;
 const SO_DOMAIN = 39;
 
@@ -25,19 +24,6 @@ export function closeFd(fd: number): void {
   const errno = lastErrno();
   if (errno === Errno.EBADF) throw new SystemError('close', errno, `descriptor ${fd}`);
   // close(2): after any other error Linux has released the descriptor all the same.
-}
-
-/** struct linger, off */
-const NO_LINGER = new Int32Array([0, 0]);
-
-/**
- * Closes a descriptor that another process has sent, which need not be trusted. The last close(2) of a socket waits
- * until the other end has taken what was written, for as long as whoever made it has set with SO_LINGER (socket(7)):
- * so that is switched off first. Others that hold the socket lose the option as well.
- */
-export function closeReceived(fd: number): void {
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, NO_LINGER, NO_LINGER.byteLength);
-  closeFd(fd);
 }
 
 /** A second descriptor for the same open file, close-on-exec. */

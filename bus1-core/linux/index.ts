@@ -12,9 +12,9 @@ export { setNoDelay, shutdownBoth, socketError, socketPair, unixSocketPath } fro
 export { AF_INET, AF_INET6, AF_UNIX } from './socket.js';
 export type { ListenOptions, TcpListenOptions } from './socket.js';
 export { ResolveError } from './tcp-address.js';
+export { setRunLater } from './close-in-child.js';
 export {
   closeFd,
-  closeReceived,
   duplicate,
   isListening,
   isSocket,
@@ -52,6 +52,7 @@ export { watchReadable, type LoopWatch } from './node-loop.js';
 export { SpareDescriptor } from './spare-descriptor.js';
 export { sdNotify } from './notify.js';
 export { randomBytes } from './random.js';
+export { closeReceived } from './received-descriptor.js';
 export { waitReadable, waitWritable } from './poll.js';
 export { geteuid, getOpenFilesLimit, getOpenFilesLimitOf, getuid, killProcess } from './process.js';
 export { nameThread, prctl, PrctlOption, replaceProcess, setgid, setgroups } from './process.js';

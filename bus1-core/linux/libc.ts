@@ -33,6 +33,30 @@ export const execve: (
   environment: readonly (string | null)[],
 ) => number = library.func('int execve(const char *, const char **, const char **)');
 
+export const waitpid: (pid: number, status: Out, options: number) => number = library.func(
+  'int waitpid(int, void *, int)',
+);
+
+// posix_spawn(3); they return an error number.
+export const spawnActionsInit: (actions: Out) => number = library.func(
+  'int posix_spawn_file_actions_init(void *)',
+);
+export const spawnActionsDestroy: (actions: Out) => number = library.func(
+  'int posix_spawn_file_actions_destroy(void *)',
+);
+export const spawnActionsAddDup2: (actions: Out, fd: number, target: number) => number =
+  library.func('int posix_spawn_file_actions_adddup2(void *, int, int)');
+export const posixSpawn: (
+  pid: Out,
+  path: string,
+  actions: Out,
+  attributes: Out,
+  argv: readonly (string | null)[],
+  environment: readonly (string | null)[],
+) => number = library.func(
+  'int posix_spawn(void *, const char *, void *, void *, const char **, const char **)',
+);
+
 export const strerror: (errno: number) => string = library.func('const char *strerror(int)');
 
 // Hot calls.

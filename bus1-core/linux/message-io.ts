@@ -1,7 +1,8 @@
 import { Errno } from './errno.js';
-import { closeFd, closeReceived } from './fd.js';
+import { closeFd } from './fd.js';
 import { close, lastErrno, recv, recvmsg, send, sendmsg, shutdown } from './libc.js';
 import { allocateBytes } from './native-memory.js';
+import { closeReceived } from './received-descriptor.js';
 import type { Boxed } from '../stable-shape.js';
 
 // asm-generic/socket.h and linux/socket.h; see recvmsg(2), sendmsg(2).

@@ -56,7 +56,8 @@ export class Scene {
   readonly hosts: number;
   /** what one of the bystanders has seen */
   trouble: string | undefined;
-  answered = 0;
+  /** calls of each bystander */
+  private readonly answeredBy = [0, 0];
   /** ms that each round of a bystander took, since it was emptied */
   roundsMs: number[] = [];
   private bus!: ChildProcess;
@@ -100,6 +101,11 @@ export class Scene {
   /** pid of the native service */
   get nativePid(): number {
     return this.services[1].pid;
+  }
+
+  /** calls of the bystanders */
+  get answered(): number {
+    return this.answeredBy.reduce((sum, answered) => sum + answered, 0);
   }
 
   get stderr(): string {
@@ -284,7 +290,7 @@ export class Scene {
     });
     const called = caller.call(CALLS).then(
       ({ made, lost, error, ns }) => {
-        this.answered += made - lost;
+        this.answeredBy[index] += made - lost;
         this.roundsMs.push(ns / 1e6);
         return lost === 0 ? undefined : `${who} lost ${lost} calls of ${made}: ${error}`;
       },
@@ -295,10 +301,15 @@ export class Scene {
     return result;
   }
 
-  /** Waits until the bystanders have made so many rounds of calls more; what went wrong, if anything did. */
+  /**
+   * Waits until the bystanders have made so many rounds of calls more, half of them each: what one of them calls may
+   * stand still while the other goes on. Returns what went wrong, if anything did.
+   */
   async rounds(count: number): Promise<string | undefined> {
-    const target = this.answered + count * CALLS;
-    while (this.answered < target && this.trouble === undefined) {
+    const targets = this.answeredBy.map((answered) => answered + Math.ceil(count / 2) * CALLS);
+    const isWaiting = (): boolean =>
+      targets.some((target, index) => this.answeredBy[index] < target);
+    while (isWaiting() && this.trouble === undefined) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     return this.death() ?? this.trouble;

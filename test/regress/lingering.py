@@ -2,7 +2,9 @@
 
 Sends sockets whose last close(2) waits for an hour (SO_LINGER), and closes its own first: "before authentication",
 "in half a message", "in a message" that nobody gets, "after an invalid message", which the bus does not read any
-more, or "as urgent data". Then prints "sent", and stays until standard input ends.
+more, or "as urgent data". Or it sends a unix socket in a message that nobody gets, and they are in a message to that:
+"to a socket in a message"; or in one on a connection that it has not accepted: "to a listening socket in a message".
+Then prints "sent", and stays until standard input ends.
 """
 import array
 import os
@@ -27,6 +29,20 @@ def lingering():
     except BlockingIOError:
         near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, HOUR)
         return near, far
+
+
+def listening():
+    """A listening socket, and a connection that it has not accepted."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind("")
+    server.listen()
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(server.getsockname())
+    return server, client
+
+
+def rights(held):
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [held.fileno()]))]
 
 
 def field(code, signature, value):
@@ -59,7 +75,12 @@ if WHEN != "before authentication":
     bus.sendall(call(1, b"org.freedesktop.DBus", b"/org/freedesktop/DBus", b"Hello"))
     message = call(2, b"org.bus1.Absent", b"/", b"Take", 1)
 near, far = lingering()
-rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [near.fileno()]))
+if WHEN.startswith("to a "):
+    receiver, sender = listening() if "listening" in WHEN else socket.socketpair()
+    sender.sendmsg([b"x"], rights(near))
+    near.close()
+    sender.close()
+    near = receiver
 pid = struct.unpack("3i", bus.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
 # what the bus is to find all at once, or after the last copy but its own was closed
 is_waiting = WHEN in ("after an invalid message", "as urgent data")
@@ -70,12 +91,12 @@ if is_waiting:
 if WHEN == "after an invalid message":
     # a read ends behind a descriptor: unix(7), "Ancillary messages"
     with open(os.devnull) as file:
-        bus.sendmsg([bytes(16)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file.fileno()]))])
-bus.sendmsg([message[:1]], [rights], socket.MSG_OOB if WHEN == "as urgent data" else 0)
+        bus.sendmsg([bytes(16)], rights(file))
+bus.sendmsg([message[:1]], rights(near), socket.MSG_OOB if WHEN == "as urgent data" else 0)
 near.close()
 if is_waiting:
     os.kill(pid, signal.SIGCONT)
-if WHEN == "in a message":
+if WHEN.endswith("in a message"):
     bus.sendall(message[1:])
 elif WHEN != "after an invalid message":
     bus.close()

@@ -187,6 +187,8 @@ describeWith([needs(PYTHON, 'python3')], 'a socket whose last close waits (SO_LI
     'in a message',
     'after an invalid message',
     'as urgent data',
+    'to a socket in a message',
+    'to a listening socket in a message',
   ])('delays nobody else: sent %s', async (when) => {
     bus = await WatchedBus.start();
     const other = open();

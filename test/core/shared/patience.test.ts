@@ -18,7 +18,7 @@ describe('patience', () => {
   it('comes back at once when a look was rewarded, and goes when looks are in vain', () => {
     const patience = new Patience();
     patience.rewarded(1000);
-    expect(looksInVain(patience, 8)).toEqual([50, 25, 12.5, 6.25, 3.125, 1.5625, 0, 0]);
+    expect(looksInVain(patience, 8)).toEqual([50, 25, 12.5, 6.25, 3.125, 1.562, 0, 0]);
     patience.rewarded(1000);
     expect(patience.lookNs).toBe(50_000);
   });
