@@ -8,7 +8,6 @@ export type { Handle } from './handle.js';
 export { LocalDomain, type DomainCounters, type RemoteParticipant } from './local/domain.js';
 export { Message, NewNode, type GatherArea } from './message.js';
 export type { Node } from './node.js';
-export { NotedHandles } from './noted-handles.js';
 export { SendStatus, type NewChannel, type Peer, type PeerOptions } from './peer.js';
 export {
   INVALID_ID,
@@ -34,4 +33,3 @@ export {
   isWithinShare,
 } from './quota.js';
 export type { Sink } from './sink.js';
-export { emptyList, WIDE_ZERO } from './stable-shape.js';

@@ -1,5 +1,5 @@
-import { NotedHandles } from '#core/index.js';
 import { closeReceived, duplicate } from '#core/linux/index.js';
+import { NotedHandles } from './noted-handles.js';
 import type { MessageReferences } from './body-reader.js';
 import { Capability } from './capability.js';
 import type { Arrival, ArrivedMessage, HandleContext, OwnHandle } from './contexts.js';

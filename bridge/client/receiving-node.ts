@@ -1,4 +1,5 @@
-import { NotedHandles, type Handle, type Trace } from '#core/index.js';
+import type { Handle, Trace } from '#core/index.js';
+import { NotedHandles } from './noted-handles.js';
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Denial } from '#bridge/registry/denial.js';
 import type { ArrivedMessage, NodeContext } from './contexts.js';

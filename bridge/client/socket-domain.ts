@@ -2,7 +2,6 @@ import {
   DescriptorSet,
   Message,
   NewNode,
-  NotedHandles,
   SendStatus,
   type Handle,
   type Node,
@@ -18,6 +17,7 @@ import {
   readControl,
   Resolution,
 } from '#bridge/registry/control-message.js';
+import { NotedHandles } from './noted-handles.js';
 import { SocketClient } from '#bridge/socket/client.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
 import type { MessageHeader } from '#bridge/wire/header.js';

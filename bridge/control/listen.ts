@@ -7,8 +7,7 @@ import { StartupError } from './startup-error.js';
 
 /**
  * Opens the sockets for `addresses`. Each is a list of alternatives, as in dbus-daemon, of which the first one that
- * works is taken. As there, the sockets of the last one come first, and are what clients try first. Throws
- * StartupError, with nothing left open, if none works.
+ * works is taken. Throws StartupError, with nothing left open, if none works.
  */
 export function listenOnAll(
   addresses: readonly string[],
@@ -20,7 +19,7 @@ export function listenOnAll(
   }
   const sockets: ListeningSocket[] = [];
   try {
-    for (const text of addresses) sockets.unshift(...listenOnFirst(text, environment));
+    for (const text of addresses) sockets.push(...listenOnFirst(text, environment));
     return sockets;
   } catch (error) {
     for (const socket of sockets) socket.remove();

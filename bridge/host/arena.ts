@@ -1,4 +1,4 @@
-import { WIDE_ZERO } from '#core/index.js';
+import { WIDE_ZERO } from '#core/stable-shape.js';
 import { NativeMemory, spareAddressSpace, spareData } from '#core/linux/index.js';
 
 /**

@@ -1,4 +1,5 @@
-import { type Handle, type Node, emptyList } from '#core/index.js';
+import type { Handle, Node } from '#core/index.js';
+import { emptyList } from '#core/stable-shape.js';
 import {
   arrivalOf,
   Control,

@@ -1,4 +1,4 @@
-import { emptyList } from '#core/index.js';
+import { emptyList } from '#core/stable-shape.js';
 
 /** An action to run at a time of the monotonic clock, unless it is cancelled before. */
 export interface Deadline {

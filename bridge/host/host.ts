@@ -1,4 +1,4 @@
-import { emptyList } from '#core/index.js';
+import { emptyList } from '#core/stable-shape.js';
 import {
   LocalDomain,
   Message,

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { WIDE_ZERO } from '#core/index.js';
+import { WIDE_ZERO } from '#core/stable-shape.js';
 import { keepFreedMemory, returnFreedMemory, returnWhenFreed } from '#core/linux/index.js';
 import type { Arena } from './arena.js';
 import type { Deadlines } from './deadlines.js';

@@ -1,11 +1,5 @@
-import {
-  type DescriptorSet,
-  type GatherArea,
-  type Message,
-  type Trace,
-  emptyList,
-  WIDE_ZERO,
-} from '#core/index.js';
+import type { DescriptorSet, GatherArea, Message, Trace } from '#core/index.js';
+import { emptyList, WIDE_ZERO } from '#core/stable-shape.js';
 import { allocateBytes, Errno, MessageSender, sendBytes } from '#core/linux/index.js';
 
 import type { LargeBuffers } from './large-buffers.js';

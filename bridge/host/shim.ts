@@ -1,4 +1,5 @@
-import { NewNode, SendStatus, type Trace, WIDE_ZERO } from '#core/index.js';
+import { NewNode, SendStatus, type Trace } from '#core/index.js';
+import { WIDE_ZERO } from '#core/stable-shape.js';
 import { validateBody } from '#bridge/wire/body.js';
 import { WireFault } from '#bridge/wire/faults.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -343,10 +344,7 @@ export class Shim
   /** Sink: a call of ours, or a request to the registry, can no longer be answered; other nodes need no action. */
   handleReleased(node: ShimNode): void {
     const { context } = node;
-    if (typeof context !== 'number') {
-      this.host.lostRegistry(this, node);
-      return;
-    }
+    if (typeof context !== 'number') return this.host.lostRegistry(this, node);
     this.pendingCalls--;
     if (this.live) this.host.noReply(this, context);
   }

@@ -1,4 +1,5 @@
-import { SendStatus, type Handle, type Message, type Peer, emptyList } from '#core/index.js';
+import { SendStatus, type Handle, type Message, type Peer } from '#core/index.js';
+import { emptyList } from '#core/stable-shape.js';
 import { MessageHeader } from '#bridge/wire/header.js';
 import type { Facet } from '#policy/index.js';
 import { DRIVER_NAME, DRIVER_PATH } from '#bridge/wire/standard-names.js';

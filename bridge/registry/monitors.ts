@@ -1,4 +1,5 @@
-import { type Handle, type Message, type Peer, emptyList } from '#core/index.js';
+import type { Handle, Message, Peer } from '#core/index.js';
+import { emptyList } from '#core/stable-shape.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
 
 import type { Connection } from './connection.js';

@@ -1,5 +1,4 @@
-import type { Handle } from './handle.js';
-import type { Peer } from './peer.js';
+import type { Handle, Peer } from '#core/index.js';
 
 /**
  * Handles of one peer that are to be released later. Until then they may end, and their objects be used again for
