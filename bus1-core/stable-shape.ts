@@ -4,7 +4,10 @@
  * old shape is thrown away then, in the middle of the work. What is here has its final shape from the start.
  */
 
-/** Zero, for a counter that may pass 2^31: V8 stores -0, and whatever is added to it, as a floating-point number. */
+/**
+ * Zero, for a counter of bytes, which soon passes 2^31: V8 stores -0, and whatever is added to it, as a floating-point
+ * number. A counter of messages takes an hour for that, and code that is not optimised yet allocates such numbers.
+ */
 export const WIDE_ZERO = -0;
 
 /**

@@ -26,8 +26,8 @@ interface MessageMemory {
 export class MemoryReturn {
   private readonly memory: () => MessageMemory;
   private readonly deadlines: Deadlines;
-  private sleeps = WIDE_ZERO;
-  private seenSleeps = WIDE_ZERO;
+  private sleeps = 0;
+  private seenSleeps = 0;
   private seenBytes = WIDE_ZERO;
   private isNoted = false;
   private isWaiting = false;

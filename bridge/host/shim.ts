@@ -99,9 +99,9 @@ export class Shim
   /** the message that is routed when the wait is over, before all others */
   private held: { readonly parcel: Parcel; readonly lookup: Lookup } | null = null;
 
-  incomingMessages = WIDE_ZERO;
+  incomingMessages = 0;
   incomingBytes = WIDE_ZERO;
-  outgoingMessages = WIDE_ZERO;
+  outgoingMessages = 0;
   outgoingBytes = WIDE_ZERO;
   /** messages that this shim answered with an error */
   refusals = 0;

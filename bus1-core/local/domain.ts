@@ -4,7 +4,7 @@ import { Node } from '../node.js';
 import { Peer, type PeerOptions } from '../peer.js';
 import { ReceivedType, type Received } from '../queue.js';
 import { Slot, type ResourceUser, type Trace } from '../quota.js';
-import { emptyList, WIDE_ZERO } from '../stable-shape.js';
+import { emptyList } from '../stable-shape.js';
 
 /** Event counts of a domain (first group) and current totals, which return to zero when all peers have left. */
 export interface DomainCounters {
@@ -28,25 +28,6 @@ export interface RemoteParticipant {
   abandon(): void;
 }
 
-/** All zero, in fields that may pass 2^31 (`WIDE_ZERO`). */
-function newCounters(): DomainCounters {
-  const counters = {
-    transactions: WIDE_ZERO,
-    messages: WIDE_ZERO,
-    nodeReleases: WIDE_ZERO,
-    handleReleases: WIDE_ZERO,
-    oneShotsMade: WIDE_ZERO,
-    oneShotsConsumed: WIDE_ZERO,
-    peers: 0,
-    nodes: 0,
-    handles: 0,
-  };
-  counters.transactions = counters.messages = 0;
-  counters.nodeReleases = counters.handleReleases = 0;
-  counters.oneShotsMade = counters.oneShotsConsumed = 0;
-  return counters;
-}
-
 /** Nodes and handles kept for the next message: at most this many of each. */
 const SPARE_MAX = 4096;
 
@@ -56,7 +37,17 @@ const SPARE_MAX = 4096;
  * D-Bus bus has always had.
  */
 export class LocalDomain {
-  readonly counters = newCounters();
+  readonly counters: DomainCounters = {
+    transactions: 0,
+    messages: 0,
+    nodeReleases: 0,
+    handleReleases: 0,
+    oneShotsMade: 0,
+    oneShotsConsumed: 0,
+    peers: 0,
+    nodes: 0,
+    handles: 0,
+  };
 
   remote: RemoteParticipant | null = null;
   /** set by a sink that took something for another process in this transaction */
