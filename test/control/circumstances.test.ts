@@ -8,7 +8,7 @@ import { cleanEnvironment, sessionConfig } from '../support/bus.js';
 import { start } from '../support/process.js';
 import { describeWith, needs } from '../support/software.js';
 import { waitForSocket } from '../uplink/wait-for-socket.js';
-import { RawClient } from '../support/raw-client.js';
+import { ErrorReply, RawClient } from '../support/raw-client.js';
 
 /** `$BUS` is the program with its options, `$CONFIG` its configuration; what the text does not set is as usual. */
 const ROWS: readonly (readonly [title: string, text: string])[] = [
@@ -86,6 +86,7 @@ async function outcome(command: readonly string[], text: string): Promise<string
   try {
     const client = new RawClient(`unix:path=${socket}`).authenticate();
     client.callBus('Hello');
+    reload(client);
     client.close();
   } catch {
     /* some find out only when they listen already */
@@ -94,6 +95,15 @@ async function outcome(command: readonly string[], text: string): Promise<string
   }
   const { code } = await program.stop();
   return `answers, ends with ${code}`;
+}
+
+/** Asks what is answered, with success or not, once the start is over: what is printed last may end the bus. */
+function reload(client: RawClient): void {
+  try {
+    client.callBus('ReloadConfig');
+  } catch (error) {
+    if (!(error instanceof ErrorReply)) throw error;
+  }
 }
 
 describeWith([needs('dbus-daemon', 'dbus-daemon')], 'as dbus-daemon does, ours starts with', () => {
