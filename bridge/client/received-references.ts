@@ -1,10 +1,10 @@
 import { closeReceived, duplicate } from '#core/linux/index.js';
-import { NotedHandles } from './noted-handles.js';
 import type { MessageReferences } from './body-reader.js';
 import { Capability } from './capability.js';
 import type { Arrival, ArrivedMessage, HandleContext, OwnHandle } from './contexts.js';
 import { HeldHandle } from './held-handle.js';
 import type { Member } from './member.js';
+import { NotedHandles } from './noted-handles.js';
 
 /** Handles and descriptors that came with a message. Those that its body does not refer to are given back. */
 export class ReceivedReferences implements MessageReferences, Arrival {

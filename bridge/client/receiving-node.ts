@@ -1,8 +1,8 @@
 import type { Handle, Trace } from '#core/index.js';
-import { NotedHandles } from './noted-handles.js';
 import { EndianMark, MessageFlag, MessageType } from '#bridge/wire/types.js';
 import type { Denial } from '#bridge/registry/denial.js';
 import type { ArrivedMessage, NodeContext } from './contexts.js';
+import { NotedHandles } from './noted-handles.js';
 import { DBusError, ErrorName } from './errors.js';
 import { IncomingCall, type CallTaker } from './incoming-call.js';
 import type { Member } from './member.js';

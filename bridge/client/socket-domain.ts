@@ -17,7 +17,6 @@ import {
   readControl,
   Resolution,
 } from '#bridge/registry/control-message.js';
-import { NotedHandles } from './noted-handles.js';
 import { SocketClient } from '#bridge/socket/client.js';
 import type { BusSocket } from '#bridge/socket/connect.js';
 import type { MessageHeader } from '#bridge/wire/header.js';
@@ -41,6 +40,7 @@ import {
 } from './socket-messages.js';
 import { ownerRule } from './socket-names.js';
 import type { SenderProcess, Transport, TransportOptions } from './transport.js';
+import { NotedHandles } from './noted-handles.js';
 
 /** The process number under which messages of the bus arrive. */
 const BUS_PROCESS = 1;

@@ -11,9 +11,6 @@ import type { Patience } from './patience.js';
  */
 const BRIEF_NS = 10e6;
 
-/** A spin asks for the time with every so many polls: V8 allocates each answer. */
-const POLLS_PER_CLOCK = 8;
-
 /** Puts the thread to sleep, after announcing to other processes how to wake it. */
 export class Sleeper {
   private readonly page: OwnPage;
@@ -51,7 +48,7 @@ export class Sleeper {
         return true;
       }
       yieldProcessor();
-      if (polls % POLLS_PER_CLOCK === 0) nowMs = performance.now();
+      if (patience.asksForTime(polls)) nowMs = performance.now();
     }
     patience.sleeping((nowMs - startMs) * 1e6);
     return false;
