@@ -11,6 +11,12 @@ const SLEEPS_PER_TRIAL_MAX = 64 * 64;
  * slice (sched(7)). A message that came meanwhile would have woken a sleeping process, and sooner.
  */
 const LATE_NS = 200e3;
+/**
+ * A rewarded spin saves a sleep and a wake-up, LOOK_MAX_NS. Spins go on until preempted ones have cost as much, since
+ * the odd one, by a thread that compiles, say, is no sign of a busy machine. The most that is saved up is also what a
+ * process begins with, when V8 compiles most: some time slices.
+ */
+const CREDIT_MAX_NS = 20e6;
 
 /** A spin asks for the time with every so many polls: V8 allocates each answer. */
 const POLLS_PER_CLOCK = 8;
@@ -34,8 +40,8 @@ export function parseLookUs(text: string | undefined): number | undefined {
  * For how long a process spins, that is, polls for input, before it sleeps. Sleeping and being woken costs both
  * sides more than a call does; so where messages come in quick succession spinning is cheaper. After a spin without
  * a result the next one is half as long, and soon there is none. On a machine with more to do than it has cores,
- * spinning takes the processor from others: after the first preempted spin there is none, and trials become ever
- * rarer.
+ * spinning takes the processor from others: as soon as preempted spins have cost what the rewarded ones have saved,
+ * there is none, and trials become ever rarer.
  */
 export class Patience {
   /** length of the spin before the next sleep; 0 for none */
@@ -43,6 +49,8 @@ export class Patience {
   private readonly adapts: boolean;
   private sleeps = 0;
   private sleepsPerTrial = SLEEPS_PER_TRIAL;
+  /** what rewarded spins have saved, less what preempted ones have cost */
+  private creditNs = CREDIT_MAX_NS;
 
   /** @param lookUs length of every spin; undefined: adapts to experience */
   constructor(lookUs?: number) {
@@ -60,6 +68,7 @@ export class Patience {
     if (!this.adapts || this.isInterrupted(lookedNs)) return;
     this.lookNs = LOOK_MAX_NS;
     this.sleepsPerTrial = SLEEPS_PER_TRIAL;
+    if (this.creditNs < CREDIT_MAX_NS) this.creditNs += LOOK_MAX_NS;
   }
 
   /** Nothing came in a spin of `lookedNs`, or there was none: now the process sleeps. */
@@ -75,6 +84,11 @@ export class Patience {
 
   private isInterrupted(lookedNs: number): boolean {
     if (lookedNs <= this.lookNs + LATE_NS) return false;
+    if (lookedNs <= this.creditNs) {
+      this.creditNs -= Math.trunc(lookedNs);
+      return true;
+    }
+    this.creditNs = 0;
     this.lookNs = 0;
     this.sleeps = 0;
     this.sleepsPerTrial = Math.min(this.sleepsPerTrial * 4, SLEEPS_PER_TRIAL_MAX);

@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { bootstrap, median } from '../../build/bridge/bench/statistics.js';
+import { bootstrap, median } from '#bridge/bench/statistics.js';
 
 const USAGE =
   'usage: npm run bench:compare -- DIR_A DIR_B [--turns N] [--tables LIST] [--columns LIST] ' +

@@ -30,11 +30,35 @@ describe('patience', () => {
     expect(sum / looks.length).toBeLessThan(2);
   });
 
-  it('ends with the first look that was interrupted, rewarded or not, and is tried ever more rarely', () => {
+  it('outlasts interrupted looks that cost no more than 20 ms', () => {
     const patience = new Patience();
     patience.rewarded(1000);
+    for (let i = 0; i < 6; i++) patience.rewarded(3e6);
+    expect(patience.lookNs).toBe(50_000);
     patience.rewarded(3e6);
     expect(patience.lookNs).toBe(0);
+  });
+
+  it('outlasts interrupted looks that cost no more than the rewarded ones save, 50 us each', () => {
+    const patience = new Patience();
+    for (let i = 0; i < 1000; i++) {
+      for (let saved = 0; saved < 60; saved++) patience.rewarded(1000);
+      patience.rewarded(3e6);
+    }
+    expect(patience.lookNs).toBe(50_000);
+  });
+
+  it('saves up no more than 20 ms', () => {
+    const patience = new Patience();
+    for (let i = 0; i < 1e6; i++) patience.rewarded(1000);
+    patience.rewarded(21e6);
+    expect(patience.lookNs).toBe(0);
+  });
+
+  it('is tried ever more rarely when trials are interrupted', () => {
+    const patience = new Patience();
+    patience.rewarded(1000);
+    patience.rewarded(21e6);
     for (const sleeps of [256, 1024, 4096, 4096]) {
       expect(looksInVain(patience, sleeps)).toEqual(Array.from({ length: sleeps }, () => 0));
       expect(patience.lookNs).toBe(50_000);
