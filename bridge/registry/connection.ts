@@ -12,6 +12,7 @@ import { Serials } from '#bridge/wire/serials.js';
 import type { DirectoryHandle } from './directory.js';
 import { bool, bytes, list, optional, record, text, u32, type FieldType } from './field-types.js';
 import type { Grant } from './grants.js';
+import { MatchIds } from './match-ids.js';
 
 /** The process at the other end, as the kernel noted it when the socket was connected (SO_PEERCRED and relatives). */
 export interface Credentials {
@@ -177,7 +178,7 @@ export class Connection implements Subject {
   /** the registry's handles to the name nodes, of names held and of names waited for */
   readonly nameHandles = new Map<string, DirectoryHandle>();
   /** ids in the match index: of the unique name and of each name held */
-  readonly matchIds: number[] = [];
+  readonly matchIds = new MatchIds();
   matchRuleCount = 0;
   peakMatchRuleCount = 0;
   peakNameCount = 0;

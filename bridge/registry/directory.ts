@@ -94,7 +94,7 @@ export abstract class Directory {
     if (connection.isNative) this.nativeCount++;
     connection.names.add(connection.uniqueName);
     this.grants.nameMoved(connection.uniqueName, connection);
-    connection.matchIds.push(this.subscriptions.interner.retain(connection.uniqueName));
+    connection.matchIds.add(this.subscriptions.interner.retain(connection.uniqueName));
     this.onAppearance?.(connection);
   }
 
@@ -110,7 +110,7 @@ export abstract class Directory {
     this.numbered.delete(connection.number);
     if (connection.isNative) this.nativeCount--;
     if (dropsRulesNaming) this.dropRulesNaming(connection);
-    for (const id of connection.matchIds) this.subscriptions.interner.release(id);
+    for (const id of connection.matchIds.list) this.subscriptions.interner.release(id);
     this.onChange?.({ kind: 'gone', number: connection.number, dropsRulesNaming });
   }
 
@@ -130,10 +130,10 @@ export abstract class Directory {
   /** Updates the ids of both owners in the match index after a change of ownership. */
   noteOwnership({ name, oldOwner, newOwner }: NameChange<Connection>): void {
     const { interner } = this.subscriptions;
-    if (newOwner !== undefined) newOwner.matchIds.push(interner.retain(name));
+    if (newOwner !== undefined) newOwner.matchIds.add(interner.retain(name));
     if (oldOwner !== undefined) {
       const id = interner.retain(name);
-      oldOwner.matchIds.splice(oldOwner.matchIds.indexOf(id), 1);
+      oldOwner.matchIds.remove(id);
       interner.release(id);
       interner.release(id);
     }
@@ -242,7 +242,7 @@ export abstract class Directory {
   private describe(envelope: Envelope, sender: Connection | undefined): typeof this.subject {
     const { subject } = this;
     subject.header = envelope.header;
-    subject.senderIds = sender === undefined ? this.driverIds : sender.matchIds;
+    subject.senderIds = sender === undefined ? this.driverIds : sender.matchIds.list;
     subject.senderIdCount = subject.senderIds.length;
     subject.destinationIdCount = 0;
     if (envelope.header.destinationLength > 0 && this.isObserved) this.describeDestination(subject);
@@ -257,7 +257,8 @@ export abstract class Directory {
     const unowned = (): number[] => [
       this.subscriptions.interner.find(bytes, destinationOffset, destinationLength),
     ];
-    subject.destinationIds = name === DRIVER_NAME ? this.driverIds : (owner?.matchIds ?? unowned());
+    subject.destinationIds =
+      name === DRIVER_NAME ? this.driverIds : (owner?.matchIds.list ?? unowned());
     subject.destinationIdCount = subject.destinationIds.length;
   }
 
