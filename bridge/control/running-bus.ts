@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Subscription } from 'rxjs';
-import { getuid, randomBytes, returnFreedMemory } from '#core/linux/index.js';
+import { forgetProgramPages, getuid, randomBytes, returnFreedMemory } from '#core/linux/index.js';
 import type { ReloadFailure } from '#bridge/driver/bus-settings.js';
 import { collectGarbage } from '#bridge/host/memory-return.js';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
@@ -203,6 +203,7 @@ export class RunningBus {
     this.#quiet = setTimeout(() => {
       collectGarbage();
       returnFreedMemory();
+      forgetProgramPages();
     }, QUIET_MS).unref();
   }
 

@@ -1,7 +1,12 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { WIDE_ZERO } from '#core/stable-shape.js';
-import { keepFreedMemory, returnFreedMemory, returnWhenFreed } from '#core/linux/index.js';
+import {
+  forgetProgramPages,
+  keepFreedMemory,
+  returnFreedMemory,
+  returnWhenFreed,
+} from '#core/linux/index.js';
 import type { Arena } from './arena.js';
 import type { Deadlines } from './deadlines.js';
 import type { LargeBuffers } from './large-buffers.js';
@@ -86,6 +91,7 @@ export class MemoryReturn {
     this.deadlines.add(performance.now() + SWEEP_MS, () => {
       returnFreedMemory();
       keepFreedMemory();
+      forgetProgramPages();
     });
   }
 

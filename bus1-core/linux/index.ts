@@ -43,6 +43,7 @@ export {
   returnWhenFreed,
   shareMallocArenas,
 } from './malloc.js';
+export { forgetProgramPages } from './program-pages.js';
 export { SharedMapping } from './mapping.js';
 export { createMemfd, memfdBytes, memfdSeals, resizeMemfd, Seal, sealMemfd } from './memfd.js';
 export { closeSocket, MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';

@@ -7,7 +7,7 @@ export const PROT_WRITE = 2;
 const MAP_PRIVATE = 0x02;
 const MAP_ANONYMOUS = 0x20;
 /** madvise(2): the pages are gone, and read as zeros until they are written again. */
-const MADV_DONTNEED = 4;
+export const MADV_DONTNEED = 4;
 const MAP_NORESERVE = process.arch === 'ppc64' ? 0x40 : 0x4000;
 
 // mmap(2) reports failure as MAP_FAILED, (void *) -1. No address of user space is as high as this.
