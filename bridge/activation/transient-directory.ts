@@ -19,12 +19,8 @@ export function ensureTransientDirectory(path: string, uid: number): Diagnostic 
     message: `no transient services: ${message}`,
   });
   try {
-    mkdirSync(dirname(path), { mode: 0o700, recursive: false });
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') return refuse(path, errorMessage(error));
-  }
-  try {
-    mkdirSync(path, { mode: 0o700, recursive: true });
+    makeDirectory(dirname(path));
+    makeDirectory(path);
     for (const directory of [dirname(dirname(path)), dirname(path), path]) {
       const status = statSync(directory);
       if (!status.isDirectory()) return refuse(directory, 'not a directory');
@@ -36,6 +32,15 @@ export function ensureTransientDirectory(path: string, uid: number): Diagnostic 
     return undefined;
   } catch (error) {
     return refuse(path, errorMessage(error));
+  }
+}
+
+/** Not with `recursive`, which tries for ever in /proc; the directory above has to exist anyway. */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
   }
 }
 

@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readFileText } from '#bridge/control/file-text.js';
 import { errnoOf } from '#bridge/control/startup-error.js';
 import { checkAdoption, type AdoptionFinding } from './adopt-check.js';
 import { daemonCommand, execStart } from './adopt-command.js';
 import { userUnits } from './adopt-units.js';
+import { makeDirectories } from './make-directories.js';
 import { UsageError } from './usage-error.js';
 
 export interface AdoptOptions {
@@ -129,7 +130,7 @@ function put({ place, path, text }: DropIn, say: (text: string) => void): FileRe
     throw new UsageError(`${path} was not written by bus1-bridge: remove it first`);
   }
   say(`${path}:\n${text.replace(/^(?=.)/gm, '    ')}`);
-  mkdirSync(dirname(path), { recursive: true });
+  makeDirectories(dirname(path));
   // Written as a whole or not at all, even if interrupted: systemd ignores files with another ending.
   const temporary = `${path}.new`;
   writeFileSync(temporary, text, { mode: 0o644, flush: true });

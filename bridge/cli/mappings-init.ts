@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { textOf } from '#bridge/control/startup-error.js';
+import { makeDirectories } from './make-directories.js';
 import { OldBus } from './mappings-bus.js';
 import { draftMapping } from './mappings-draft.js';
 import { survey } from './mappings-survey.js';
@@ -19,7 +20,7 @@ export async function initMappings(
   names: readonly string[],
   { bus: which, output, all }: InitOptions,
 ): Promise<number> {
-  if (output !== undefined) mkdirSync(output, { recursive: true });
+  if (output !== undefined) makeDirectories(output);
   const bus = await OldBus.connect(which);
   let status = 0;
   try {

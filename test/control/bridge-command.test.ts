@@ -21,6 +21,11 @@ const MISTAKES: readonly [string, number, RegExp][] = [
   ['runn', 2, /did you mean run/],
   ['mappings plan a', 2, /Expected 0 arguments but got 1; see mappings plan --help$/m],
   ['mappings chek', 2, /did you mean check\?; see mappings --help$/m],
+  [
+    'mappings init --output /proc/x/y',
+    1,
+    /cannot mkdir "\/proc\/x": ENOENT \(no such file or directory\)$/m,
+  ],
   ['run -- ', 2, /the name of the command is empty/],
   ['generate /', 1, /cannot read "\/": EISDIR \(.*\)$/m],
   ['generate /nope', 1, /cannot read "\/nope": ENOENT \(no such file or directory\)$/m],

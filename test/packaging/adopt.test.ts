@@ -14,6 +14,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { adopt, type AdoptOptions } from '#bridge/cli/adopt.js';
 import { execStart } from '#bridge/cli/adopt-command.js';
+import { BRIDGE } from '../control/daemon.js';
+import { run } from '../support/process.js';
 
 const SYSTEM = 'etc/systemd/system/dbus.service.d/50-bus1-bridge.conf';
 const USER = 'etc/systemd/user/dbus.service.d/50-bus1-bridge.conf';
@@ -50,6 +52,13 @@ test('only ExecStart is changed, and it says so before, and when it takes effect
   );
   expect(read(USER)).toContain(' --session --address=systemd: ');
   expect(said.join('\n')).toMatch(/50-bus1-bridge\.conf:\n {4}#[^]*written; .* next boot/);
+});
+
+test('a root in which no directories can be made is an error, not a wait without end', async () => {
+  const args = ['adopt', '--system', '--force', '--root', '/proc'];
+  const { code, stderr } = await run(process.execPath, [BRIDGE, ...args]);
+  expect(code).toBe(1);
+  expect(stderr).toContain('cannot mkdir "/proc/etc": ENOENT (no such file or directory)');
 });
 
 test('once more changes nothing; back takes away what it wrote, also once more', () => {
