@@ -70,8 +70,11 @@ export function isListening(fd: number): boolean {
   return socketOption(fd, SO_ACCEPTCONN) === 1;
 }
 
+const optionValue = new Int32Array(1);
+/** getsockopt(2) sets it to the length of the value, which is the same for all of these options. */
+const optionLength = new Uint32Array([4]);
+
 function socketOption(fd: number, option: number): number | undefined {
-  const value = new Int32Array(1);
-  const failed = getsockopt(fd, SOL_SOCKET, option, value, new Uint32Array([4])) !== 0;
-  return failed ? undefined : value[0];
+  const failed = getsockopt(fd, SOL_SOCKET, option, optionValue, optionLength) !== 0;
+  return failed ? undefined : optionValue[0];
 }

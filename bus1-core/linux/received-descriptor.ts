@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { closeInChild, isChildDue } from './close-in-child.js';
 import { closeFd, socketDomain } from './fd.js';
 import { setsockopt } from './libc.js';
@@ -32,9 +32,22 @@ function holdsDescriptors(fd: number): boolean {
   if (!waitReadable(fd, 0)) return false;
   if (isChildDue()) return true; // to ask would cost more
   try {
-    return !/^scm_fds:\s*0$/m.test(readFileSync(`/proc/thread-self/fdinfo/${fd}`, 'latin1'));
+    return !/^scm_fds:\s*0$/m.test(readInformation(fd));
   } catch (error) {
     /* without /proc nobody can tell; with too many open files it may well be */
     return !(error instanceof Error && 'code' in error && error.code === 'ENOENT');
+  }
+}
+
+/** Longer than what the kernel tells of a socket: five short lines. */
+const information = Buffer.alloc(512);
+
+/** What the kernel tells of a descriptor; in three system calls, as a client may send very many. */
+function readInformation(fd: number): string {
+  const file = openSync(`/proc/thread-self/fdinfo/${fd}`, 'r');
+  try {
+    return information.toString('latin1', 0, readSync(file, information));
+  } finally {
+    closeSync(file);
   }
 }
