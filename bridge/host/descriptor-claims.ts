@@ -4,6 +4,7 @@ import { UNIX_FDS_MAX } from '#bridge/wire/limits.js';
 
 import type { Deadline } from './deadlines.js';
 import type { Shim } from './shim.js';
+import { EffortOf } from './turn-share.js';
 
 /** The descriptors that a client has sent: each message claims its own, and none may wait for ever. */
 export class DescriptorClaims {
@@ -24,6 +25,7 @@ export class DescriptorClaims {
       return false;
     }
     this.cancel();
+    this.shim.share.charge(EffortOf.Descriptor * count);
     host.descriptors = new DescriptorSet(fds, closeReceived);
     return true;
   }

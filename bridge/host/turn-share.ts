@@ -23,8 +23,17 @@ export class Effort {
   }
 }
 
-/** What a message costs that takes more than the hot path does: the driver, the registry and errors are dear. */
-export const EffortOf = { DriverMessage: 64, Lookup: 24, Error: 24, Filtered: 8 } as const;
+/**
+ * What a message costs that takes more than the hot path does: the driver, the registry and errors are dear, and so is
+ * each descriptor, which takes several system calls to be closed (`closeReceived`).
+ */
+export const EffortOf = {
+  DriverMessage: 64,
+  Lookup: 24,
+  Error: 24,
+  Filtered: 8,
+  Descriptor: 64,
+} as const;
 
 /** Such messages cost so many times as much when the client has not paused: others are not to wait for them. */
 const WITHOUT_PAUSE = 4;
