@@ -23,6 +23,9 @@ type Stream = 'stdout' | 'stderr';
 
 const DEFAULT_TIMEOUT_MS = 50_000;
 
+/** A test has 120 s: one that waits for what never comes shows what has come instead. */
+const WAIT_MAX_MS = 100_000;
+
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -150,15 +153,16 @@ export class Program {
 
   /** One wait at a time: a second one would take the wake-up from the first. */
   async #waitFor(pattern: RegExp, find: () => string | undefined): Promise<string> {
+    const endMs = performance.now() + WAIT_MAX_MS;
     for (;;) {
       const found = find();
       if (found !== undefined) return found;
       if (this.#finished) {
         throw new Error(`${this.title} ended without ${pattern}\n${this.#everything()}`);
       }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      if (!(await this.#woken(endMs - performance.now()))) {
+        throw new Error(`${this.title} is still without ${pattern}\n${this.#everything()}`);
+      }
     }
   }
 
@@ -172,6 +176,17 @@ export class Program {
       const line = text.slice(from, to);
       if (pattern.test(line)) return line;
     }
+  }
+
+  /** Whether more output, or the end, has come within this time. */
+  #woken(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
   }
 
   #everything(): string {
