@@ -75,9 +75,12 @@ function checkPackagedUnit(manager: string, root: string): AdoptionFinding[] {
   const isThere = ['usr/lib', 'lib'].some((folder) =>
     existsSync(join(root, folder, 'systemd', manager, UNIT)),
   );
+  // Debian has the unit of users in a package of its own.
+  const packages =
+    manager === 'user' ? 'the package dbus, on Debian dbus-user-session' : 'the package dbus';
   return isThere
     ? []
-    : [error(`there is no dbus.service for ${manager} units: install the package dbus`)];
+    : [error(`there is no dbus.service for ${manager} units: install ${packages}`)];
 }
 
 /** Whether the folder has a file or a link of this name, wherever that leads. */
