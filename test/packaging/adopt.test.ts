@@ -61,6 +61,15 @@ test('a root in which no directories can be made is an error, not a wait without
   expect(stderr).toContain('cannot mkdir "/proc/etc": ENOENT (no such file or directory)');
 });
 
+test.each([
+  ['system', /install the package dbus$/m],
+  ['user', /install the package dbus, on Debian dbus-user-session$/m],
+])('a missing dbus.service of the %s manager names the package that has it', (manager, text) => {
+  rmSync(join(root, 'usr/lib/systemd', manager, 'dbus.service'));
+  expect(carryOut({ [manager]: true })).toBe(1);
+  expect(said.join('\n')).toMatch(text);
+});
+
 test('once more changes nothing; back takes away what it wrote, also once more', () => {
   carryOut({ system: true });
   const text = read(SYSTEM);
