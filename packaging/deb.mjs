@@ -121,6 +121,12 @@ function units() {
   }
 }
 
+/** What a system bus lets the superuser ask the bus itself. */
+function policy() {
+  const name = 'bus1-bridge.conf';
+  put(`usr/share/dbus-1/system.d/${name}`, readFileSync(join(ROOT, 'packaging/policy', name)));
+}
+
 function control() {
   const size = execFileSync('du', ['-sk', '--exclude=DEBIAN', STAGE], { encoding: 'utf8' });
   put(
@@ -178,6 +184,7 @@ rmSync(STAGE, { recursive: true, force: true });
 library();
 documentation();
 units();
+policy();
 control();
 codeCache();
 openModes(STAGE);
