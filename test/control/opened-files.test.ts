@@ -59,6 +59,7 @@ describeWith([needs('strace', 'strace')], 'the files of a bus', () => {
     /* the C library counts the processors there, when many threads allocate memory at once */
     const own = without(files, opened()).filter((file) => !file.startsWith('/sys/'));
     expect(own).toContain(PROGRAM);
-    expect(own.slice(FILES_MAX)).toEqual([]);
+    /* all of them, to tell which are too many */
+    expect(own.length > FILES_MAX ? own : []).toEqual([]);
   });
 });
