@@ -254,6 +254,22 @@ function withoutOwn(value: unknown): unknown {
 }
 
 /** In this order; each sees what the ones before it have left. */
+const namespaceNotCompared: KnownDifference = {
+  title: 'RemoveMatch of a rule with `path_namespace=`',
+  adjust(step) {
+    const sent = sentIn(step);
+    if (sent === undefined || !callsDriver(sent.message, 'RemoveMatch')) return undefined;
+    if (!String(sent.message.body?.[0]).includes('path_namespace=')) return undefined;
+    const isAnswer = ({ sender, destination, replySerial }: NormalMessage): boolean =>
+      sender === DRIVER && destination === `#${sent.client}` && replySerial === sent.message.serial;
+    return {
+      reference: without(step.reference, isAnswer),
+      ours: without(step.ours, isAnswer),
+      isEnd: true,
+    };
+  },
+};
+
 export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   byteOrder,
   ownInterfaces,
@@ -265,4 +281,5 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   nameInMotion,
   servicesChanged,
   overheardLater,
+  namespaceNotCompared,
 ];
