@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
+import { makeDirectories } from '#bridge/control/make-directory.js';
 import { advantageOf } from './comparison.js';
 import type { ContenderId } from './contenders.js';
 import type { Row } from './figures.js';
@@ -86,7 +87,7 @@ if (flag === '--write') {
       { advantage: Number(estimate?.value.toFixed(2)), noise: NOISE },
     ]),
   );
-  mkdirSync(dirname(file), { recursive: true });
+  makeDirectories(dirname(file));
   writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
 }
 /* written by this program with --write */

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import {
   bindDatagram,
   closeFd,
@@ -6,6 +6,7 @@ import {
   NativeMemory,
   recvBytes,
 } from '#core/linux/index.js';
+import { makeDirectories } from '#bridge/control/make-directory.js';
 
 const JOURNAL_DIRECTORY = '/run/systemd/journal';
 const DRAIN_INTERVAL_MS = 20;
@@ -56,7 +57,7 @@ export class Journal {
   #attend(): void {
     if (this.#fd < 0 && !hasDatagramReceiver(this.#socket)) {
       rmSync(this.#socket, { force: true });
-      this.#made = mkdirSync(this.#directory, { recursive: true });
+      this.#made = makeDirectories(this.#directory);
       this.#fd = bindDatagram(this.#socket);
       this.#inode = inodeOf(this.#socket);
     }

@@ -1,11 +1,11 @@
 import { readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeDirectories } from '#bridge/control/make-directory.js';
 import { readFileText } from '#bridge/control/file-text.js';
 import { errnoOf } from '#bridge/control/startup-error.js';
 import { checkAdoption, type AdoptionFinding } from './adopt-check.js';
 import { daemonCommand, execStart } from './adopt-command.js';
 import { userUnits } from './adopt-units.js';
-import { makeDirectories } from './make-directories.js';
 import { UsageError } from './usage-error.js';
 
 export interface AdoptOptions {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from '#bridge/control/make-directory.js';
 import { textOf } from '#bridge/control/startup-error.js';
-import { makeDirectories } from './make-directories.js';
 import { OldBus } from './mappings-bus.js';
 import { draftMapping } from './mappings-draft.js';
 import { survey } from './mappings-survey.js';

@@ -6,7 +6,6 @@
 import {
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -18,6 +17,7 @@ import { join } from 'node:path';
 import { getuid, lookupUser } from '#core/linux/index.js';
 import type { Cookie, CookieIssuer, CookieReader } from '#bridge/sasl/cookie.js';
 import { isCookieContext } from '#bridge/sasl/cookie.js';
+import { makeDirectory } from './make-directory.js';
 
 /** A cookie is handed out for five minutes, and valid for two more so that clients can answer. */
 const ISSUE_SECONDS = 5 * 60;
@@ -124,7 +124,7 @@ export class CookieKeyring implements CookieIssuer, CookieReader {
 
   #checkDirectory(): void {
     const { directory, uid } = this.#options;
-    makeDirectory(directory);
+    makeDirectory(directory, 0o700); // the home must exist, as for libdbus
     const stat = statSync(directory);
     if (stat.uid === uid && (stat.mode & 0o077) === 0) return;
     throw new CookieKeyringError(
@@ -215,15 +215,6 @@ function parseCookie(line: string): StoredCookie | undefined {
   const id = Number(number);
   if (secret === undefined || id > 0x7fffffff) return undefined;
   return { id, createdSeconds: Number(created), secret: secret.toLowerCase() };
-}
-
-/** The home must exist, as for libdbus. Not with `recursive`: in /proc, Node.js would try for ever. */
-function makeDirectory(path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if (!isPresent(error) || !statSync(path).isDirectory()) throw error;
-  }
 }
 
 /** False if the file exists: O_EXCL is what makes it a lock. */

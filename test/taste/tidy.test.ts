@@ -77,6 +77,11 @@ const SOURCE_RULES: Rule[] = [
     rule: 'no Buffer.readUInt32LE: it is 3 to 5 times slower',
     instead: 'use a long-lived DataView with an endian variable',
   },
+  {
+    pattern: /\bmkdirSync\(.*\brecursive\b/,
+    rule: 'no recursive mkdirSync: below /proc it never returns',
+    instead: 'use makeDirectories',
+  },
 ];
 
 const TYPESCRIPT_RULES: Rule[] = [
