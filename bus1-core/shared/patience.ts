@@ -18,9 +18,6 @@ const LATE_NS = 200e3;
  */
 const CREDIT_MAX_NS = 20e6;
 
-/** A spin asks for the time with every so many polls: V8 allocates each answer. */
-const POLLS_PER_CLOCK = 8;
-
 /** A spin longer than a second is a mistake. */
 const GIVEN_MAX_US = 1e6;
 
@@ -56,11 +53,6 @@ export class Patience {
   constructor(lookUs?: number) {
     this.adapts = lookUs === undefined;
     if (lookUs !== undefined) this.lookNs = lookUs * 1e3;
-  }
-
-  /** Whether a spin asks for the time after so many polls. */
-  asksForTime(polls: number): boolean {
-    return polls % POLLS_PER_CLOCK === 0;
   }
 
   /** Something came during a spin of `lookedNs`. */
