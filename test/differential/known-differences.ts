@@ -253,7 +253,6 @@ function withoutOwn(value: unknown): unknown {
   return value;
 }
 
-/** In this order; each sees what the ones before it have left. */
 const namespaceNotCompared: KnownDifference = {
   title: 'RemoveMatch of a rule with `path_namespace=`',
   adjust(step) {
@@ -262,14 +261,19 @@ const namespaceNotCompared: KnownDifference = {
     if (!String(sent.message.body?.[0]).includes('path_namespace=')) return undefined;
     const isAnswer = ({ sender, destination, replySerial }: NormalMessage): boolean =>
       sender === DRIVER && destination === `#${sent.client}` && replySerial === sent.message.serial;
+    const isUnknownRule = (seen: NormalMessage): boolean =>
+      isAnswer(seen) && seen.errorName === 'org.freedesktop.DBus.Error.MatchRuleNotFound';
+    const isAccepted = (seen: NormalMessage): boolean =>
+      isAnswer(seen) && seen.type === MessageType.MethodReturn;
     return {
-      reference: without(step.reference, isAnswer),
-      ours: without(step.ours, isAnswer),
+      reference: without(step.reference, isAccepted),
+      ours: without(step.ours, isUnknownRule),
       isEnd: true,
     };
   },
 };
 
+/** In this order; each sees what the ones before it have left. */
 export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   byteOrder,
   ownInterfaces,
