@@ -2,14 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
-  copyFileSync,
-  cpSync,
   mkdirSync,
   readFileSync,
   readdirSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -18,7 +15,6 @@ import { manual } from './manual.mjs';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const STAGE = join(ROOT, 'build/deb');
-const LIB = join(STAGE, 'usr/lib/bus1-bridge');
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 /** Debian's name for what Node calls this machine. */
 const ARCHITECTURE = { x64: 'amd64', arm64: 'arm64', riscv64: 'riscv64', loong64: 'loong64' }[
@@ -37,37 +33,9 @@ function put(path, text, mode = 0o644) {
 
 const compressed = (text) => gzipSync(text, { level: 9 });
 
-function library() {
-  // The sources are in the maps' package, which is that of npm.
-  const isShipped = (path) => !/\.(?:map|d\.ts)$/.test(path);
-  cpSync(join(ROOT, 'dist'), join(LIB, 'dist'), { recursive: true, filter: isShipped });
-  for (const name of readdirSync(join(ROOT, 'mappings')).filter((one) => one.endsWith('.yaml'))) {
-    put(`usr/lib/bus1-bridge/mappings/${name}`, readFileSync(join(ROOT, 'mappings', name)));
-  }
-  copyFileSync(join(ROOT, 'package.json'), join(LIB, 'package.json'));
-  const native = `@koromix/koffi-linux-${process.arch}`;
-  for (const path of [
-    'koffi/package.json',
-    'koffi/index.js',
-    'koffi/index.cjs',
-    'koffi/src/koffi',
-    'koffi/src/static.js',
-    `${native}/package.json`,
-    `${native}/index.js`,
-    `${native}/linux_${process.arch}`,
-  ]) {
-    const from = join(ROOT, 'node_modules', path);
-    if (statSync(from, { throwIfNoEntry: false }))
-      cpSync(from, join(LIB, 'node_modules', path), { recursive: true });
-  }
-  for (const program of ['bus1-bridge', 'bus1-dbus-daemon']) {
-    const file = join(LIB, `dist/bridge/cli/${program}.js`);
-    const text = readFileSync(file, 'utf8').replace(/^#!.*\n/, '#!/usr/bin/node\n');
-    writeFileSync(file, text, { mode: 0o755 });
-    mkdirSync(join(STAGE, 'usr/bin'), { recursive: true });
-    // The launcher: NODE_OPTIONS and a limit of address space would otherwise end Node before its first line.
-    symlinkSync(`../lib/bus1-bridge/dist/bridge/cli/${program}`, join(STAGE, 'usr/bin', program));
-  }
+function programs() {
+  const script = join(ROOT, 'packaging/install.sh');
+  execFileSync('sh', [script, ROOT, join(ROOT, 'node_modules'), STAGE], { stdio: 'inherit' });
 }
 
 function documentation() {
@@ -115,16 +83,13 @@ const withoutApache = (text) =>
     'Apache License 2.0, see above.\n',
   );
 
-function units() {
-  for (const name of readdirSync(join(ROOT, 'packaging/units'))) {
-    put(`usr/lib/systemd/user/${name}`, readFileSync(join(ROOT, 'packaging/units', name)));
-  }
-}
-
-/** What a system bus lets the superuser ask the bus itself. */
-function policy() {
-  const name = 'bus1-bridge.conf';
-  put(`usr/share/dbus-1/system.d/${name}`, readFileSync(join(ROOT, 'packaging/policy', name)));
+/** Before its program goes, the adoption does: the next boot has dbus-daemon again. */
+function takeBack() {
+  const removal = `#!/bin/sh
+set -e
+if [ "$1" = remove ]; then /usr/lib/bus1-bridge/take-back; fi
+`;
+  put('DEBIAN/prerm', removal, 0o755);
 }
 
 function control() {
@@ -181,10 +146,9 @@ function openModes(folder) {
 }
 
 rmSync(STAGE, { recursive: true, force: true });
-library();
+programs();
 documentation();
-units();
-policy();
+takeBack();
 control();
 codeCache();
 openModes(STAGE);
