@@ -5,9 +5,10 @@ import { textOf } from '#bridge/control/startup-error.js';
 import { formatDiagnostic } from '#policy/index.js';
 import type { Place } from './adopt.js';
 import { daemonCommand } from './adopt-command.js';
-import { unitFolders, type UnitFolder } from './adopt-units.js';
+import { unitFolders } from './adopt-units.js';
 
 const UNIT = 'dbus.service';
+const ATTACH_UNIT = 'bus1-bridge-attach.service';
 
 export interface AdoptionFinding {
   readonly severity: 'error' | 'warning';
@@ -24,6 +25,7 @@ export function checkAdoption(places: readonly Place[], root: string): AdoptionF
     ...checkNode(),
     ...(places.includes('system') ? checkHome(root) : []),
     ...replaced.flatMap((place) => checkUnit(place, root)),
+    ...(places.includes('attach') ? checkAttachUnit(root) : []),
     ...(replaced.length > 0 ? checkMediation(root) : []),
     ...replaced.flatMap((place) => checkConfiguration(place, root)),
   ];
@@ -54,37 +56,60 @@ function isInHome(path: string): boolean {
 /** A drop-in for dbus.service has no effect, or an unintended one, if that unit is masked or is an alias. */
 function checkUnit(place: Place, root: string): AdoptionFinding[] {
   const manager = place === 'system' ? 'system' : 'user';
-  const changed = unitFolders(manager, root).find((folder) => hasUnit(folder));
+  const changed = unitFolders(manager, root).find(({ path }) => hasUnit(path));
   if (changed === undefined) return checkPackagedUnit(manager, root);
   const { path, control } = changed;
   const link = join(path, UNIT);
-  const target = linkTarget(link);
-  if (target === '/dev/null') {
+  if (linkTarget(link) === '/dev/null') {
     return [error(`${link} is masked: no bus would start; run ${control} unmask dbus.service`)];
   }
-  if (target !== undefined && basename(target) !== 'dbus.service') {
-    const unit = basename(target);
-    return [
-      error(`${link} is an alias for ${unit}, another bus; run ${control} disable ${unit} first`),
-    ];
-  }
-  return [];
+  const unit = otherBus(link);
+  if (unit === undefined) return [];
+  return [
+    error(`${link} is an alias for ${unit}, another bus; run ${control} disable ${unit} first`),
+  ];
+}
+
+/** systemd.unit(5), "Unit File Load Path": where packages have their units. */
+function packagedFolders(manager: string, root: string): string[] {
+  return ['usr/local/lib', 'usr/lib', 'lib'].map((folder) =>
+    join(root, folder, 'systemd', manager),
+  );
+}
+
+/** npm installs no units. */
+function checkAttachUnit(root: string): AdoptionFinding[] {
+  const own = unitFolders('user', root).map(({ path }) => path);
+  const folders = [...own, ...packagedFolders('user', root)];
+  if (folders.some((folder) => existsSync(join(folder, ATTACH_UNIT)))) return [];
+  const from = join(import.meta.dirname, '../../../packaging/units');
+  return [error(`there is no ${ATTACH_UNIT} for user units: copy those in ${from} to ${own[0]}`)];
 }
 
 function checkPackagedUnit(manager: string, root: string): AdoptionFinding[] {
-  const isThere = ['usr/lib', 'lib'].some((folder) =>
-    existsSync(join(root, folder, 'systemd', manager, UNIT)),
-  );
-  // Debian has the unit of users in a package of its own.
-  const packages =
-    manager === 'user' ? 'the package dbus, on Debian dbus-user-session' : 'the package dbus';
-  return isThere
-    ? []
-    : [error(`there is no dbus.service for ${manager} units: install ${packages}`)];
+  const packaged = packagedFolders(manager, root).find((folder) => hasUnit(folder));
+  if (packaged === undefined) {
+    // Debian has the unit of users in a package of its own.
+    const packages =
+      manager === 'user' ? 'the package dbus, on Debian dbus-user-session' : 'the package dbus';
+    return [error(`there is no dbus.service for ${manager} units: install ${packages}`)];
+  }
+  const link = join(packaged, UNIT);
+  const unit = otherBus(link);
+  if (unit === undefined) return [];
+  const what = `${link} is an alias for ${unit}, another bus`;
+  return [error(`${what}; install the package that makes dbus-daemon dbus.service instead`)];
+}
+
+/** The unit that a link leads to, if it is not dbus-daemon's: some distributions call that one dbus-daemon.service. */
+function otherBus(link: string): string | undefined {
+  const target = linkTarget(link);
+  const unit = target === undefined ? UNIT : basename(target);
+  return unit === UNIT || unit === 'dbus-daemon.service' ? undefined : unit;
 }
 
 /** Whether the folder has a file or a link of this name, wherever that leads. */
-function hasUnit({ path }: UnitFolder): boolean {
+function hasUnit(path: string): boolean {
   try {
     return readdirSync(path).includes(UNIT);
   } catch {

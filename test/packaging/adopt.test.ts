@@ -20,6 +20,7 @@ import { run } from '../support/process.js';
 const SYSTEM = 'etc/systemd/system/dbus.service.d/50-bus1-bridge.conf';
 const USER = 'etc/systemd/user/dbus.service.d/50-bus1-bridge.conf';
 const ATTACH = 'etc/systemd/user/bus1-bridge-attach.service.d/50-bus1-bridge.conf';
+const ATTACH_UNIT = 'usr/lib/systemd/user/bus1-bridge-attach.service';
 
 let root: string;
 let said: string[];
@@ -32,6 +33,7 @@ beforeEach(() => {
     mkdirSync(join(root, 'etc/systemd', manager), { recursive: true });
     writeFileSync(join(root, 'usr/lib/systemd', manager, 'dbus.service'), '');
   }
+  writeFileSync(join(root, ATTACH_UNIT), '');
 });
 
 afterEach(() => {
@@ -95,6 +97,14 @@ test('names to import are options of the attached bus; others are refused', () =
   expect(() => carryOut({ attach: ['a.b" --export *'] })).toThrow(/is neither a bus name/);
 });
 
+test('without the unit of the attached bus, it says where npm has put it', () => {
+  rmSync(join(root, ATTACH_UNIT));
+  expect(carryOut({ attach: ['org.example.A'] })).toBe(1);
+  const [, from] = /copy those in (\S*) to \S*etc\/systemd\/user$/m.exec(said[0] ?? '') ?? [];
+  expect(from).toMatch(/\/packaging\/units$/);
+  expect(existsSync(join(root, ATTACH))).toBe(false);
+});
+
 test('somebody else’s file stays', () => {
   mkdirSync(join(root, 'etc/systemd/system/dbus.service.d'));
   writeFileSync(join(root, SYSTEM), '[Service]\n');
@@ -137,6 +147,22 @@ test.each([
   expect(existsSync(join(root, SYSTEM))).toBe(false);
   expect(carryOut({ system: true, force: true })).toBe(0);
   expect(existsSync(join(root, SYSTEM))).toBe(true);
+});
+
+test.each(['system', 'user'])('another bus by the links of a package: %s', (manager) => {
+  const link = join(root, 'usr/lib/systemd', manager, 'dbus.service');
+  rmSync(link);
+  symlinkSync('dbus-broker.service', link);
+  expect(carryOut({ [manager]: true })).toBe(1);
+  expect(said.join('\n')).toContain(`${link} is an alias for dbus-broker.service, another bus`);
+});
+
+test.each(['etc', 'usr/lib'])('dbus-daemon under its other name is adopted: %s', (folder) => {
+  const link = join(root, folder, 'systemd/system/dbus.service');
+  rmSync(link, { force: true });
+  symlinkSync('/usr/lib/systemd/system/dbus-daemon.service', link);
+  expect(carryOut({ system: true })).toBe(0);
+  expect(said[0]).toContain(SYSTEM);
 });
 
 test.each([
