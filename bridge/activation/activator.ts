@@ -193,6 +193,14 @@ export class Activator implements ServiceStarter {
     if (waited.length > 0) this.setAlarm();
   }
 
+  /** Nobody needs a service that is being started any more: its process ends, unless others wait for the name. */
+  abandon(name: string, failure: ActivationFailure): void {
+    const activation = this.pending.get(name);
+    if (activation === undefined || activation.parked.length > 1) return;
+    this.host.ask({ type: 'kill-service', name });
+    this.conclude(this.pending.fail(name, failure));
+  }
+
   connectionGone(connection: Connection): void {
     if (this.looks.length > 0) this.looks = this.looks.filter(({ asker }) => asker !== connection);
     if (this.pending.parkedCount === 0) return;

@@ -175,7 +175,10 @@ class Run {
     const env = { ...callerEnvironment(process.env), DBUS_SESSION_BUS_ADDRESS: address };
     const child = spawn(program, args, { env, detached: true, stdio: 'ignore' });
     this.#child = child;
-    child.once('error', fail);
+    child.once('error', (error) => {
+      const why = `cannot run ${program}: ${errnoOf(error) ?? error.message}`;
+      fail(new CommandEnded(`${this.#names.join(', ')} was not moved: ${why}`));
+    });
     child.once('exit', (code, signal) => {
       const how = signal === null ? `status ${code}` : signal;
       const ended = new CommandEnded(

@@ -120,8 +120,8 @@ export abstract class Migration {
   /** A client of the bridge has left. */
   abstract connectionGone(connection: Connection): void;
 
-  /** What is still missing, for the error message. */
-  protected abstract get missing(): string;
+  /** What has not happened within the limit, for the error message. */
+  protected abstract missing(limit: string): string;
 
   /** Puts everything back. */
   protected abstract undo(error: DriverError): void;
@@ -196,7 +196,7 @@ export abstract class Migration {
 
   private timedOut(): void {
     const seconds = this.request.timeoutMs / 1000;
-    if (!this.isTurning) this.fail(`${this.missing} within ${seconds} s`);
+    if (!this.isTurning) this.fail(this.missing(`within ${seconds} s`));
   }
 
   private end(): void {

@@ -74,9 +74,10 @@ export class MoveBack extends Migration {
     else if (connection === this.owner) this.fail('its owner on the bridge has disconnected');
   }
 
-  protected get missing(): string {
-    if (this.candidate === undefined) return 'no program has requested it on the other bus';
-    return `${partyText(this.candidate)} has not become its owner`;
+  protected missing(limit: string): string {
+    if (this.candidate === undefined)
+      return `no program has requested it on the other bus ${limit}`;
+    return `${partyText(this.candidate)} has not become its owner ${limit}`;
   }
 
   protected undo(): void {

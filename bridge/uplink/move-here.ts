@@ -34,6 +34,7 @@ export class MoveHere extends Migration {
   private candidate: Candidate | undefined;
   private hold: Hold | undefined;
   private answers = false;
+  private startsHere = false;
 
   start(): void {
     const { attachment, name } = this;
@@ -93,10 +94,12 @@ export class MoveHere extends Migration {
     else if (connection === this.candidate?.connection) this.fail('the new owner has disconnected');
   }
 
-  protected get missing(): string {
-    if (this.candidate === undefined) return 'no program has requested it on the bridge';
-    if (!this.answers) return `${partyText(partyHere(this.candidate.connection))} has not answered`;
-    return `${partyText(this.old)} has not released it, and does not allow replacement`;
+  protected missing(limit: string): string {
+    if (this.candidate === undefined) return `no program has requested it on the bridge ${limit}`;
+    if (!this.answers) {
+      return `${partyText(partyHere(this.candidate.connection))} has not answered ${limit}`;
+    }
+    return `${partyText(this.old)} does not allow replacement, and has not released it ${limit}`;
   }
 
   protected undo(error: DriverError): void {
@@ -104,8 +107,13 @@ export class MoveHere extends Migration {
     /* messages to an owner that has just left would be lost: first wait until the other bus has noticed */
     if (hold !== undefined) this.ownerThere(() => hold.sendOn());
     const { candidate } = this;
-    if (candidate === undefined) return;
-    const { uplink, claim } = candidate;
+    if (candidate !== undefined) this.withdraw(candidate, error);
+    /* otherwise another attempt would wait for a program that will not ask again */
+    const { errorName, message } = error;
+    if (this.startsHere) this.attachment.host.activator.abandon(this.name, { errorName, message });
+  }
+
+  private withdraw({ uplink, claim }: Candidate, error: DriverError): void {
     uplink.claims.delete(this.name);
     if (uplink.link?.isReady === true) uplink.link.call('ReleaseName', 's', [this.name], () => {});
     uplink.inbound.arrived(this.name);
@@ -117,6 +125,7 @@ export class MoveHere extends Migration {
   private startService(): void {
     const { activator } = this.attachment.host;
     if (this.isOver || !this.request.startsService || !activator.isActivatable(this.name)) return;
+    this.startsHere = true;
     activator.request(this.name, {
       waiter: undefined,
       deliver: () => {},

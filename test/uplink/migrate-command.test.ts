@@ -85,6 +85,13 @@ describeWith(
       expect(await ownerOf(NAME, old.env)).toBe(stubborn.pid);
     });
 
+    test('leaves a name where it is when the command cannot be run', async () => {
+      const { result, code } = await migrate(bridge, NAME, '--', '/no/such/program');
+      const reason = `${NAME} was not moved: cannot run /no/such/program: ENOENT`;
+      expect(result).toEqual({ name: NAME, moved: false, reason });
+      expect(code).toBe(1);
+    });
+
     test('leaves a name where it is when nobody asks for it, and ends the command', async () => {
       const pidFile = join(old.folder, 'pid');
       const waiting = ['sh', '-c', `echo $$ > ${pidFile}; exec sleep 1000`];
@@ -104,6 +111,18 @@ describeWith(
       expect(steps).toEqual(['waiting', 'candidate', 'queued', 'switched']);
       expect((await stubborn.ended).signal).toBe('SIGTERM');
       expect(await ownerOf(NAME, bridge.env)).toBe(result.to.pid);
+    });
+
+    test('a service that was started for a name that stays is ended', async () => {
+      const service = await startPythonService('service_libdbus.py', STARTED, old.env);
+      const words = [COMMAND, 'migrate', STARTED, '--json'];
+      const command = start(process.execPath, words, { env: bridge.env });
+      const { pid } = JSON.parse(await command.waitForLine(/"step":"candidate"/));
+      await command.waitForLine(/"step":"queued"/);
+      await command.stop();
+      await expect(output('tail', ['--pid', `${pid}`, '-f', '/dev/null'])).resolves.toBe('');
+      expect(await ownerOf(STARTED, old.env)).toBe(service.pid);
+      await service.stop();
     });
 
     test('starts the service that has a .service file on the bridge', async () => {

@@ -245,7 +245,9 @@ describe.each(OLD_BUSES)('beside %s', (kind) => {
         answerPing(service);
         answerPing(old);
         move.reached('queued');
-        expect(move.failure().text).toMatch(/has not released it, and does not allow replacement/);
+        expect(move.failure().text).toMatch(
+          /does not allow replacement, and has not released it within 0\.5 s/,
+        );
         callAndAnswer(client, OLD_NAME, old);
         service.callBus('GetId');
         expect(old.callBus('ListQueuedOwners', 's', [OLD_NAME])).toEqual([[old.uniqueName]]);
