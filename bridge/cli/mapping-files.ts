@@ -1,9 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readFileText } from '#bridge/control/file-text.js';
-import { textOf } from '#bridge/control/startup-error.js';
 import { formatDiagnostic, parseMapping, type Mapping } from '#mappings/index.js';
-import { UsageError } from './usage-error.js';
 
 /** Which mappings a bus is started with. */
 export interface MappingOptions {
@@ -22,23 +20,15 @@ export function shippedMappings(): string[] {
   return names.toSorted().map((name) => join(SHIPPED, name));
 }
 
-/** The mappings that the command line asks for. @throws UsageError */
+/** The mappings that the command line asks for. */
 export function mappingsOf({ mapping = [], mappings = false }: MappingOptions): Mapping[] {
   return [...mapping, ...(mappings ? shippedMappings() : [])].map((file) => readMapping(file));
 }
 
-/** @throws UsageError: half of a mapping would move half of a service */
+/** @throws Error for any fault: half of a mapping would move half of a service */
 export function readMapping(file: string): Mapping {
-  const result = parseMapping(readText(file), file);
+  const result = parseMapping(readFileText(file), file);
   if ('mapping' in result) return result.mapping;
   const why = result.diagnostics.map(formatDiagnostic).join('\n');
-  throw new UsageError(`cannot use the mapping:\n${why}`);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileText(file);
-  } catch (error) {
-    throw new UsageError(textOf(error));
-  }
+  throw new Error(`cannot use the mapping:\n${why}`);
 }

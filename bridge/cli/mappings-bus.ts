@@ -1,10 +1,12 @@
-import type { BusConnection, CallFields } from '#bridge/socket/connection.js';
-import { textOf } from '#bridge/control/startup-error.js';
+import type { BusConnection } from '#bridge/socket/connection.js';
 import { typedBody } from '#bridge/wire/typed-body.js';
 import { busAddress } from '#bridge/wire/bus-address.js';
 import { parseIntrospection } from '#bridge/introspection/introspection.js';
 import type { IntrospectedNode } from '#bridge/introspection/introspection.js';
 import { reach } from './ask-bus.js';
+
+/** Names that begin with this are those of bridges, which do not move. */
+export const OWN_PREFIX = 'org.bus1.';
 
 /** An existing bus, and what these commands ask it and its services. */
 export class OldBus {
@@ -19,7 +21,10 @@ export class OldBus {
     return new OldBus(await reach('bus', busAddress(which, process.env).text));
   }
 
-  /** All well-known names that have an owner, and those whose service can be started if that is `all`, sorted. */
+  /**
+   * All well-known names that have an owner, and those whose service can be started if that is `all`, sorted. Those
+   * of the bus and of bridges are no services'.
+   */
   async names(all: boolean): Promise<string[]> {
     const list = async (member: string): Promise<readonly string[]> =>
       typedBody(await this.#bus.call({ member }), 'as')[0];
@@ -27,12 +32,14 @@ export class OldBus {
     const activatable = all ? await list('ListActivatableNames') : [];
     for (const name of activatable) names.add(name);
     names.delete('org.freedesktop.DBus');
-    return [...names].filter((name) => !name.startsWith(':')).toSorted();
+    return [...names]
+      .filter((name) => !name.startsWith(':') && !name.startsWith(OWN_PREFIX))
+      .toSorted();
   }
 
   /** The introspection data of an object. */
   async introspect(destination: string, path: string): Promise<IntrospectedNode> {
-    const [xml] = await this.#call({
+    const [xml] = await this.#bus.call({
       destination,
       path,
       interface: 'org.freedesktop.DBus.Introspectable',
@@ -43,7 +50,7 @@ export class OldBus {
 
   /** The paths of the objects that an object manager reports. */
   async managedObjects(destination: string, path: string): Promise<string[]> {
-    const reply = await this.#call({
+    const reply = await this.#bus.call({
       destination,
       path,
       interface: 'org.freedesktop.DBus.ObjectManager',
@@ -55,14 +62,5 @@ export class OldBus {
 
   close(): void {
     this.#bus.close();
-  }
-
-  async #call(fields: CallFields): Promise<readonly unknown[]> {
-    try {
-      return await this.#bus.call(fields);
-    } catch (error) {
-      const { destination, path } = fields;
-      throw new Error(`${destination} ${path}: ${textOf(error)}`, { cause: error });
-    }
   }
 }

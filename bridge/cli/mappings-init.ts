@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectories } from '#bridge/control/make-directory.js';
-import { textOf } from '#bridge/control/startup-error.js';
+import { textOfUnforeseen } from '#bridge/control/file-text.js';
+import { errnoOf } from '#bridge/control/startup-error.js';
 import { OldBus } from './mappings-bus.js';
 import { draftMapping } from './mappings-draft.js';
 import { survey } from './mappings-survey.js';
@@ -34,7 +35,7 @@ export async function initMappings(
         else writeNew(join(output, `${name}.yaml`), text);
         separator = '---\n';
       } catch (error) {
-        warn(textOf(error).trimEnd());
+        warn(textOfUnforeseen(error).trimEnd());
         status = 1;
       }
     }
@@ -46,7 +47,12 @@ export async function initMappings(
 
 /** Refuses to overwrite: the existing file may contain edits. */
 function writeNew(path: string, text: string): void {
-  writeFileSync(path, text, { flag: 'wx' });
+  try {
+    writeFileSync(path, text, { flag: 'wx' });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    throw new Error(`${path} exists, and is left as it is`, { cause: error });
+  }
   process.stdout.write(`${path}\n`);
 }
 

@@ -1,4 +1,5 @@
 import { MatchRuleFault, parseMatchRule } from '#bridge/registry/match-rule.js';
+import { OWN_PREFIX } from './mappings-bus.js';
 
 /** The traffic from one connection to one destination. */
 export interface Dealings {
@@ -13,9 +14,6 @@ export interface Dealings {
 
 /** `:1.9` comes before `:1.10`. */
 const byNumber = new Intl.Collator('en', { numeric: true });
-
-/** Names that begin with this are those of bridges, which do not move. */
-const OWN_PREFIX = 'org.bus1.';
 
 interface Count {
   calls: number;

@@ -27,6 +27,12 @@ const MISTAKES: readonly [string, number, RegExp][] = [
     /cannot mkdir "\/proc\/x": ENOENT \(no such file or directory\)$/m,
   ],
   ['run -- ', 2, /the name of the command is empty/],
+  ['generate --mapping /nope', 1, /cannot read "\/nope": ENOENT \(no such file or directory\)$/m],
+  [
+    'run --mapping /nope -- true',
+    1,
+    /cannot read "\/nope": ENOENT \(no such file or directory\)$/m,
+  ],
   ['generate /', 1, /cannot read "\/": EISDIR \(.*\)$/m],
   ['generate /nope', 1, /cannot read "\/nope": ENOENT \(no such file or directory\)$/m],
 ];

@@ -206,7 +206,23 @@ interfaces:
         expect(mappingOf(text).objects.size).toBe(2);
 
         const again = await init();
-        expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('EEXIST')]);
+        const left = names.map(
+          (name) => `bus1-bridge: ${directory}/${name}.yaml exists, and is left as it is\n`,
+        );
+        expect(again).toMatchObject({ code: 1, stderr: left.join('') });
+        bus.disconnect();
+      });
+    });
+
+    test('are those of services, not of bridges; what one refuses is told once', async () => {
+      await withService(['playerctld'], PLAYER, async (watcher, address) => {
+        await awaitObject(watcher, PLAYER, '/org/mpris/MediaPlayer2');
+        const bus = await connect(address);
+        await bus.requestName('org.bus1.Uplink.b0', 0);
+        const all = await mappings('init', '--bus', address, '--running');
+        expect(all).toMatchObject({ code: 0, stderr: '' });
+        const { stderr } = await mappings('init', '--bus', address, 'org.example.None');
+        expect(stderr).toMatch(/^bus1-bridge: org\.example\.None \/: The name .*\n$/);
         bus.disconnect();
       });
     });
