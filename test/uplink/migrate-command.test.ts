@@ -113,24 +113,19 @@ describeWith(
       expect(await ownerOf(NAME, bridge.env)).toBe(result.to.pid);
     });
 
-    test('a service that was started for a name that stays is ended', async () => {
+    test('starts the service that has a .service file on the bridge, and another after a failure', async () => {
       const service = await startPythonService('service_libdbus.py', STARTED, old.env);
       const words = [COMMAND, 'migrate', STARTED, '--json'];
       const command = start(process.execPath, words, { env: bridge.env });
       const { pid } = JSON.parse(await command.waitForLine(/"step":"candidate"/));
       await command.waitForLine(/"step":"queued"/);
       await command.stop();
-      await expect(output('tail', ['--pid', `${pid}`, '-f', '/dev/null'])).resolves.toBe('');
-      expect(await ownerOf(STARTED, old.env)).toBe(service.pid);
-      await service.stop();
-    });
-
-    test('starts the service that has a .service file on the bridge', async () => {
-      const service = await startPythonService('service_libdbus.py', STARTED, old.env);
       const { result } = await migrate(bridge, STARTED, '--stop-old');
       expect(result).toMatchObject({ moved: true, from: { pid: service.pid } });
       started.push(result.to.pid);
       expect(await ownerOf(STARTED, bridge.env)).toBe(result.to.pid);
+      expect(result.to.pid).not.toBe(pid);
+      await expect(output('tail', ['--pid', `${pid}`, '-f', '/dev/null'])).resolves.toBe('');
     });
 
     test.each([
