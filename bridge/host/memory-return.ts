@@ -103,7 +103,7 @@ export class MemoryReturn {
 }
 
 /** Objects that live on are moved together: a page with one of them could not be returned. */
-const GC_FLAGS = ['expose-gc', 'compact-on-every-full-gc'];
+const COMPACTS = 'compact-on-every-full-gc';
 
 /** What V8 does when it has no memory left. Since Node 22 it would keep the pages that another collection frees. */
 const LAST_RESORT = { type: 'major', execution: 'sync', flavor: 'last-resort' };
@@ -114,8 +114,10 @@ const hasLastResort = Number.parseInt(process.versions.v8, 10) >= 12;
  * stay allocated. A collection takes some tens of milliseconds.
  */
 export function collectGarbage(): void {
-  for (const flag of GC_FLAGS) setFlagsFromString(`--${flag}`);
-  const collect: unknown = runInNewContext('gc');
+  // Flags are those of all threads: taken back here, this one would be missing in another that is about to collect.
+  setFlagsFromString('--expose-gc');
+  setFlagsFromString(`--${COMPACTS}`);
+  const collect: unknown = runInNewContext('globalThis.gc');
   if (typeof collect === 'function') collect(...(hasLastResort ? [LAST_RESORT] : []));
-  for (const flag of GC_FLAGS) setFlagsFromString(`--no-${flag}`);
+  setFlagsFromString(`--no-${COMPACTS}`);
 }
