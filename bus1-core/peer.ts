@@ -55,8 +55,8 @@ export class Peer<NodeContext = unknown, HandleContext = unknown> {
   isFull = false;
   /** false: messages with descriptors are refused, instead of arriving without them */
   takesDescriptors = true;
-  /** its sink has a `reserve`, which must be called before a transaction */
-  asksForRoom = false;
+  /** It stands for another process: its nodes are proxies, and its sink has a `reserve`. */
+  isProxy = false;
 
   firstNode: Node | null = null;
   firstHandle: Handle | null = null;
@@ -227,7 +227,7 @@ export class Peer<NodeContext = unknown, HandleContext = unknown> {
   /** Whether its sink can take `message`, which carries `handles` handles. */
   // hot
   hasRoom(message: Message, handles: number): boolean {
-    return !this.asksForRoom || this.sink.reserve!(message, handles);
+    return !this.isProxy || this.sink.reserve!(message, handles);
   }
 
   /** True when `receive` would return something. */

@@ -44,7 +44,7 @@ export interface Sink<NodeContext = unknown, HandleContext = unknown, Note = unk
   takesWhenFull?(firstByte: number, trace: Trace | null, lengthBytes: number): boolean;
   /**
    * Whether there is room for what taking `message` needs besides what is charged: rows in a table, memory,
-   * descriptors. Asked before the transaction, of a peer that `asksForRoom`; without room the sender gets OverQuota.
+   * descriptors. Asked before the transaction, of a peer that `isProxy`; without room the sender gets OverQuota.
    */
   reserve?(message: Message, handles: number): boolean;
   /** A message was refused: the user of the peer that it was for has no room for it. Outside a transaction. */

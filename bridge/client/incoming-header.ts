@@ -146,10 +146,11 @@ function isSame(words: Int32Array, view: DataView, start: number, bodyStart: num
   const count = words.length;
   if (count !== 2 + (bodyStart - start) / 4) return false;
   if (words[0] !== view.getInt32(0, true) || words[1] !== view.getInt32(12, true)) return false;
-  let at = start;
-  for (let i = 2; i < count; i++) {
-    if (words[i] !== view.getInt32(at, true)) return false;
-    at += 4;
+  /* fields begin and end at multiples of eight bytes */
+  for (let i = 2, at = start; i < count; i += 2, at += 8) {
+    const isPair =
+      words[i] === view.getInt32(at, true) && words[i + 1] === view.getInt32(at + 4, true);
+    if (!isPair) return false;
   }
   return true;
 }

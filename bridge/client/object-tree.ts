@@ -1,5 +1,6 @@
 import { parseObjectPath } from '#bridge/wire/names.js';
 import { DBusError, ErrorName } from './errors.js';
+import type { IncomingHeader } from './incoming-header.js';
 import type { CallTaker, IncomingCall } from './incoming-call.js';
 import type { Variant } from '#bridge/wire/types.js';
 import { ObjectManager } from './managed-objects.js';
@@ -14,6 +15,9 @@ export class ObjectTree implements CallTaker {
   private readonly objects = new Map<string, ServedObject>();
   /** object managers, by path */
   private readonly managers = new Map<string, ServedObject>();
+  /** the kind of the last call, and the object that it was for */
+  private lastHeader: IncomingHeader | null = null;
+  private lastObject: ServedObject | undefined;
   private telling = Promise.resolve();
 
   /** @throws TypeError for a path that is not valid, or is taken */
@@ -35,12 +39,14 @@ export class ObjectTree implements CallTaker {
       close: () => {
         if (this.objects.get(path) !== object) return;
         this.objects.delete(path);
+        this.lastHeader = null;
         this.managers.delete(path);
         this.tellManagers(path, object, 'InterfacesRemoved');
         home.close();
       },
     });
     this.objects.set(path, object);
+    this.lastHeader = null;
     this.tellManagers(path, object, 'InterfacesAdded');
     return object;
   }
@@ -87,9 +93,18 @@ export class ObjectTree implements CallTaker {
 
   // hot
   take(call: IncomingCall): void {
-    const object = this.objects.get(call.header.path!);
+    const object = this.find(call.header);
     if (object !== undefined) object.take(call);
     else if (this.fallback?.(call) !== true) this.takeElsewhere(call);
+  }
+
+  // hot
+  private find(header: IncomingHeader): ServedObject | undefined {
+    if (header !== this.lastHeader) {
+      this.lastObject = this.objects.get(header.path!);
+      this.lastHeader = header;
+    }
+    return this.lastObject;
   }
 
   /** Every path can be pinged, and those above objects can be introspected. */

@@ -1,4 +1,5 @@
 import { DBusError, ErrorName } from './errors.js';
+import type { IncomingHeader } from './incoming-header.js';
 import type { IncomingCall } from './incoming-call.js';
 import type { Emitter, InterfaceDescription } from './interface-description.js';
 import type { Broadcast } from './method-call.js';
@@ -25,6 +26,9 @@ export class ServedObject {
   /** gets signals that were sent to this object alone */
   onSignal: ((signal: Signal) => void) | undefined;
   private readonly home: ObjectHome;
+  /** the kind of the last call, and the method that it was for */
+  private lastHeader: IncomingHeader | null = null;
+  private lastMethod: ServedMethod | undefined;
 
   /** @internal */
   static create(served: readonly ServedInterface[], home: ObjectHome): ServedObject {
@@ -94,7 +98,7 @@ export class ServedObject {
 
   /** @internal */
   take(call: IncomingCall): void {
-    const method = this.find(call.header.interface, call.header.member!);
+    const method = this.methodOf(call.header);
     if (method === undefined) return call.refuse(this.unknown(call));
     if (call.signature !== method.in) {
       const why = `${call.member} takes arguments of types '${method.in}', not '${call.signature}'`;
@@ -120,8 +124,16 @@ export class ServedObject {
     call.fail(error);
   }
 
-  /** A call without an interface goes to the first interface that has such a method. */
   // hot
+  private methodOf(header: IncomingHeader): ServedMethod | undefined {
+    if (header !== this.lastHeader) {
+      this.lastMethod = this.find(header.interface, header.member!);
+      this.lastHeader = header;
+    }
+    return this.lastMethod;
+  }
+
+  /** A call without an interface goes to the first interface that has such a method. */
   private find(iface: string | undefined, member: string): ServedMethod | undefined {
     if (iface !== undefined) return this.interfaces.get(iface)?.methods.get(member);
     for (const { methods } of this.interfaces.values()) {

@@ -142,7 +142,7 @@ export class MapConvention extends ReadConvention<Map<unknown, unknown>> {
 }
 
 /** Shorter arrays are copied byte by byte: that takes less time than a call of the built-in copy. */
-const BYTEWISE_MAX_BYTES = 64;
+const BYTEWISE_MAX_BYTES = 8;
 /** Longer arrays are in memory that was not filled with zeros first. */
 const ZEROED_MAX_BYTES = 4096;
 

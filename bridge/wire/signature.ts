@@ -3,7 +3,11 @@ import { SIGNATURE_MAX_LENGTH } from './limits.js';
 import { signatureFault } from './signature-syntax.js';
 import { TypeCode } from './types.js';
 
-/** One complete type. All have the same shape, so that code that walks them stays monomorphic. */
+/**
+ * One complete type. All have the same shape, so that code that walks them stays monomorphic. They are shared by
+ * everyone who knows the signature, and read-only to TypeScript alone: V8 calls into its runtime for each element of an
+ * array that is frozen.
+ */
 export class CompleteType {
   /** A {@link TypeCode}: `StructBegin` for structs, `DictEntryBegin` for dict entries. */
   readonly code: number;
@@ -20,7 +24,7 @@ export class CompleteType {
     this.text = text;
     this.alignment = ALIGNMENTS.get(code)!;
     this.fixedSize = FIXED_TYPES.includes(String.fromCharCode(code)) ? this.alignment : 0;
-    this.children = Object.freeze(children);
+    this.children = children;
     Object.freeze(this);
   }
 
@@ -53,7 +57,7 @@ export class ParsedSignature {
 
   constructor(text: string) {
     this.text = text;
-    this.types = Object.freeze(completeTypes(text, 0, text.length));
+    this.types = completeTypes(text, 0, text.length);
     Object.freeze(this);
   }
 }

@@ -91,9 +91,8 @@ export class MessageWriter {
 
   /** A node of a third process: that process is notified first, so that the node never appears unreferenced. */
   private grantIfForeign(handle: Handle): void {
-    const { node } = handle;
-    const record = node.context;
-    if (!node.live || !(record instanceof Import) || record.link === this.link) return;
+    const record = importOf(handle.node);
+    if (record === null || record.link === this.link) return;
     const nonce = record.link.nextNonce();
     writeGrant(record.link, record.id, this.link.identity.id, nonce);
     this.nonces.push(nonce);
@@ -105,8 +104,8 @@ export class MessageWriter {
     for (let i = 0; i < message.receivedCount; i++) {
       const handle = message.received[i];
       const { node } = handle;
-      const record = node.context;
-      if (node.live && record instanceof Import) {
+      const record = importOf(node);
+      if (record !== null) {
         const isHome = record.link === this.link;
         const id = isHome ? record.id : this.nonces[grant++];
         const kind = isHome ? ReferenceKind.Receiver : ReferenceKind.Third;
@@ -124,6 +123,11 @@ export class MessageWriter {
       at += length;
     }
   }
+}
+
+/** What a live node is that belongs to another process; null for the others. */
+function importOf({ live, owner, context }: Node): Import | null {
+  return live && owner.isProxy && context instanceof Import ? context : null;
 }
 
 function writeReference(

@@ -50,7 +50,7 @@ export class RemoteUsers {
     if (peer === undefined) {
       peer = this.local.openPeer({ user: this.userFor(uid), sink: this.sink });
       peer.takesDescriptors = takesDescriptors;
-      peer.asksForRoom = this.sink.reserve !== undefined;
+      peer.isProxy = true;
       this.peers.set(key, peer);
     }
     return peer;

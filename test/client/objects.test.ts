@@ -114,6 +114,21 @@ describe.each(PLACES.map((place) => [place.title, place] as const))('%s', (_titl
     object.close();
   });
 
+  test('equal calls reach the object that is at the path when they arrive', async () => {
+    const { methods } = client.proxy(Lamp, service.uniqueName, '/lamps/one');
+    const { object: first } = lamp('/lamps/one');
+    expect(await methods.Blink(1)).toBe(true);
+    first.close();
+    await expect(methods.Blink(1)).rejects.toThrow(/no object at/);
+    const dark = implement(Lamp, {
+      methods: { Blink: () => false },
+      properties: { Level: { get: () => 0, set() {} }, Label: { get: () => '' } },
+    });
+    const second = service.serve('/lamps/one', dark);
+    expect(await methods.Blink(1)).toBe(false);
+    second.close();
+  });
+
   test('a signal that is sent right after subscribing is not lost', async () => {
     const { object } = lamp('/lamps/one');
     const proxy = client.proxy(Lamp, service.uniqueName, '/lamps/one');
