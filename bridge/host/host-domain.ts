@@ -64,7 +64,9 @@ export class HostDomain {
   static join(host: Host, fd: number): HostDomain {
     const domain = new HostDomain(host, fd, {}, null);
     if (domain.shared.awaitReady(JOIN_TIMEOUT_MS)) return domain;
-    throw new Error(`the authority of the domain did not answer within ${JOIN_TIMEOUT_MS} ms`);
+    const why =
+      domain.shared.refusal ?? `its authority did not answer within ${JOIN_TIMEOUT_MS} ms`;
+    throw new Error(`this process cannot join the domain of the bus: ${why}`);
   }
 
   /** Admits a process that was started to be a host of this bus. */

@@ -136,7 +136,7 @@ export class Membership implements InputContext, AuthorityListener {
       const namer = this.authority.introductions.namerOf(message.peer);
       const isInvented = message.isInvented === true && namer !== undefined;
       if (!isInvented) this.sayNoIntroduction(message.peer, message.reason, namer);
-      this.forgo(message.peer);
+      this.forgo(message.peer, message.reason);
       if (isInvented) this.context.invented(namer.id);
     }
   }
@@ -161,7 +161,7 @@ export class Membership implements InputContext, AuthorityListener {
   /** From now on this process treats `process` as gone. */
   giveUp(process: number, reason: string): void {
     this.sayNoIntroduction(process, reason, this.authority.introductions.namerOf(process));
-    this.forgo(process);
+    this.forgo(process, reason);
   }
 
   private sayNoIntroduction(process: number, reason: string, namer: Namer | undefined): void {
@@ -170,7 +170,8 @@ export class Membership implements InputContext, AuthorityListener {
     else this.diagnostics.sayAbout(namer.uid, text);
   }
 
-  private forgo(process: number): void {
+  private forgo(process: number, reason: string): void {
+    this.root.noteRefusal(process, reason);
     this.authority.introductions.forget(process);
     this.links.refuse(this.placeholderFor(process));
     this.grants.revoke(process);

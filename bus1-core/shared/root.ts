@@ -15,6 +15,8 @@ export class Root {
   /** the process that has it, 0 for none; -1 before that is known */
   private process = -1;
   private handle: Handle | null = null;
+  /** why this process is not introduced to the one that has the root */
+  refusal: string | undefined;
 
   constructor(local: LocalDomain, holder: Peer, own: Handle | undefined) {
     this.local = local;
@@ -30,6 +32,11 @@ export class Root {
   /** True when there is no root, or this process has a handle to it. */
   get isSettled(): boolean {
     return this.process === 0 || this.handle?.live === true;
+  }
+
+  /** There is no introduction to `process`. */
+  noteRefusal(process: number, reason: string): void {
+    if (process === this.process) this.refusal = reason;
   }
 
   /** A handle held by `to`. @throws Error when there is no root, or not yet */

@@ -107,10 +107,15 @@ export class SharedDomain implements MembershipContext, MergeContext {
     return this.membership.root.copy(to);
   }
 
-  /** Waits, up to `timeoutMs`, until `isReady`; returns that. Not in the process of the authority. */
+  /** Why this process can never be ready: it is not introduced to the one that has the root. */
+  get refusal(): string | undefined {
+    return this.isReady ? undefined : this.membership.root.refusal;
+  }
+
+  /** Waits, up to `timeoutMs`, for `isReady` or a `refusal`; returns `isReady`. Not in the process of the authority. */
   awaitReady(timeoutMs: number): boolean {
     const deadline = performance.now() + timeoutMs;
-    while (!this.isReady && this.membership.authority.isOpen) {
+    while (!this.isReady && this.refusal === undefined && this.membership.authority.isOpen) {
       const leftMs = Math.ceil(deadline - performance.now());
       if (leftMs <= 0) break;
       this.handleEvents(this.epoll.wait(leftMs));

@@ -12,6 +12,7 @@ import {
   duplicate,
   getOpenFilesLimit,
   setOpenFilesLimit,
+  socketPair,
   watchReadable,
 } from '#core/linux/index.js';
 import { Authority, SharedDomain, type AuthorityOptions } from '#core/shared/index.js';
@@ -99,6 +100,24 @@ test('processes that never say hello keep nobody out, and are named a few times'
   );
   for (const client of silent) client.destroy();
   domain.close();
+  close();
+});
+
+test('a process that is not introduced to the one with the root gives up at once, and knows why', () => {
+  const { authority, path, close } = openAuthority({ channelsPerMemberMax: 0 });
+  const [ours, theirs] = socketPair();
+  authority.admit(ours, { isRoot: true });
+  const maxima = { objects: 64, bytes: 4096, descriptors: 4 };
+  const join = (way: string | number) =>
+    SharedDomain.join(way, { local: new LocalDomain(), maxima });
+  const [root, domain] = [join(theirs), join(path)];
+  for (let turn = 0; turn < 6; turn++) authority.dispatch();
+  const patienceMs = 20_000;
+  const sinceMs = performance.now();
+  expect(domain.awaitReady(patienceMs)).toBe(false);
+  expect(performance.now() - sinceMs).toBeLessThan(patienceMs);
+  expect(domain.refusal).toBe('a process may have at most 0 channels');
+  for (const member of [domain, root]) member.close();
   close();
 });
 
