@@ -96,7 +96,7 @@ export class Member {
     this.transport = typeof way === 'function' ? 'socket' : 'domain';
     const isDomain = this.transport === 'domain';
     const lookUs = isDomain ? (options.lookUs ?? parseLookUs(process.env['BUS1_LOOK_US'])) : 0;
-    this.turns = new Turns(this.turn, lookUs);
+    this.turns = new Turns(this.turn, () => this.shared.hasArrived, lookUs);
     const user = new ResourceUser(geteuid(), maxima);
     this.peer = local.openPeer({ user, sink: this.arrivals });
     const onDiagnostic = (text: string): void => this.diagnose(text);

@@ -125,6 +125,10 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
     return done + (this.client.live ? this.client.dispatch() : 0) + this.tellEnd();
   }
 
+  get hasArrived(): boolean {
+    return this.tasks.length > 0;
+  }
+
   catchUp(): number {
     return this.dispatch();
   }

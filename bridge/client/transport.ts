@@ -24,6 +24,8 @@ export interface Transport {
   awaitReady(timeoutMs: number): boolean;
   /** Takes what has arrived, without waiting; returns how much that was. */
   dispatch(): number;
+  /** Whether there is something to take, as far as memory tells. */
+  readonly hasArrived: boolean;
   /** Like `dispatch`, for a turn after one that has taken something. */
   catchUp(): number;
   /** The process is about to sleep. True when `dispatch` must be called again first. */

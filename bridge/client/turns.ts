@@ -10,6 +10,7 @@ const ROUNDS_MAX = 32;
  */
 export class Turns {
   private readonly turn: () => void;
+  private readonly hasArrived: () => boolean;
   private readonly patience: Patience;
   private isScheduled = false;
   private rounds = 0;
@@ -17,9 +18,13 @@ export class Turns {
   private lookEndMs = -1;
   private lookStartMs = 0;
 
-  /** `turn` calls `begin`, reads the input, and calls `end`. `lookUs`: see `Patience`. */
-  constructor(turn: () => void, lookUs: number | undefined) {
+  /**
+   * `turn` calls `begin`, reads the input, and calls `end`. `hasArrived`: whether there is input in memory.
+   * `lookUs`: see `Patience`.
+   */
+  constructor(turn: () => void, hasArrived: () => boolean, lookUs: number | undefined) {
     this.turn = turn;
+    this.hasArrived = hasArrived;
     this.patience = new Patience(lookUs);
   }
 
@@ -47,15 +52,22 @@ export class Turns {
     }
     this.rounds = 0;
     if (this.looksOn()) {
-      yieldProcessor();
-      this.isScheduled = true;
-      setImmediate(this.turn);
+      this.spinOn();
       return true;
     }
     const lookedNs = this.isLooking ? this.lookedNs : 0;
     this.lookEndMs = -1;
     this.patience.sleeping(lookedNs);
     return false;
+  }
+
+  /** A round of Node's loop takes some microseconds, during which an answer goes unnoticed: it has to be needed. */
+  // hot
+  private spinOn(): void {
+    yieldProcessor();
+    if (this.hasArrived()) return this.schedule();
+    this.isScheduled = true;
+    setImmediate(this.turn);
   }
 
   /** Schedules another turn, after the continuations of this turn's replies have run. */

@@ -2,6 +2,7 @@ import type { DescriptorSet } from '../descriptors.js';
 import type { Handle } from '../handle.js';
 import type { Node } from '../node.js';
 import type { Trace } from '../quota.js';
+import { copyInto } from '../stable-shape.js';
 import { writeGrant } from './control-entries.js';
 import { Import } from './imports.js';
 import {
@@ -157,8 +158,8 @@ function copyPiece(
   if (length <= BYTEWISE_MAX) {
     for (let i = 0; i < length; i++) into[at + i] = piece[offset + i];
   } else if (offset === 0 && length === piece.length) {
-    into.set(piece, at);
+    copyInto(piece, into, at);
   } else {
-    into.set(piece.subarray(offset, offset + length), at);
+    copyInto(piece.subarray(offset, offset + length), into, at);
   }
 }

@@ -62,14 +62,15 @@ export class Reports {
   }
 
   private isMuch(): boolean {
+    if (this.creditsSince === 0) return false;
     if (this.creditsSince >= BUSY_CREDITS_MIN) return true;
     const { objects, bytes, descriptors } = this.link.maxima;
-    return this.credits.some(
-      (trace) =>
-        trace.bytes > bytes * BUSY_SHARE_MIN ||
-        trace.objects > objects * BUSY_SHARE_MIN ||
-        trace.descriptors > descriptors * BUSY_SHARE_MIN,
-    );
+    for (const trace of this.credits) {
+      if (trace.bytes > bytes * BUSY_SHARE_MIN) return true;
+      if (trace.objects > objects * BUSY_SHARE_MIN) return true;
+      if (trace.descriptors > descriptors * BUSY_SHARE_MIN) return true;
+    }
+    return false;
   }
 
   /** One set of figures at a time: a process that does not read them needs no newer ones yet, or asks for them. */

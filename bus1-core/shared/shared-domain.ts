@@ -62,7 +62,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
     this.transaction = new RemoteTransaction(this.page);
     this.membership = new Membership(fd, options, this.epoll, this.connections, this);
     const patience = new Patience(options.lookUs);
-    this.sleeper = new Sleeper(this.page, this.epoll, patience, () => this.hasWork());
+    this.sleeper = new Sleeper(this.page, this.epoll, patience, () => this.hasArrived);
     this.local.remote = this.transaction;
   }
 
@@ -141,6 +141,11 @@ export class SharedDomain implements MembershipContext, MergeContext {
    */
   catchUp(): number {
     return this.isOpen ? this.drain() : 0;
+  }
+
+  /** Whether `catchUp` would deliver something. */
+  get hasArrived(): boolean {
+    return this.isOpen && !this.isHolding && this.merge.hasWork(this.connections.all);
   }
 
   /**
@@ -357,10 +362,6 @@ export class SharedDomain implements MembershipContext, MergeContext {
       return this.sleeper.sleepBriefly(this.connections.all, deadlineNs);
     const holdEndNs = timeoutMs < 0 ? Infinity : nowNs + timeoutMs * 1e6;
     return this.sleeper.sleep(Math.min(deadlineNs, holdEndNs) - nowNs);
-  }
-
-  private hasWork(): boolean {
-    return !this.isHolding && this.merge.hasWork(this.connections.all);
   }
 
   private handleEvents(count: number): void {
