@@ -230,6 +230,9 @@ async function bundle([group, entries]) {
     external: EXTERNAL[group] ?? [],
     sourcemap: group === 'library',
     minifyWhitespace: true,
+    // Nobody calls the bench's functions, or keeps a stack trace of it.
+    minifyIdentifiers: group === 'bench',
+    minifySyntax: group === 'bench',
     lineLimit: 120,
     banner: { js: REQUIRE },
     plugins: [findKoffi, dropUnused],

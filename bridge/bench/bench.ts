@@ -53,7 +53,7 @@ export function benchCommand(name: string): Command {
       'Compares this bus with others on this machine: each gets the same load in turn; results are medians.',
     )
     .addOption(
-      new Option('--tables <list>', `tables to measure: all, or some of ${TABLE_IDS.join(',')}`)
+      new Option('--tables <list>', `tables to measure: all, or some of ${TABLE_IDS.join(', ')}`)
         .argParser(choiceOf(TABLE_IDS))
         .default([...DEFAULT_TABLES], DEFAULT_TABLES.join(',')),
     )

@@ -1,6 +1,6 @@
 // Manual pages and completions say what the programs accept: they are made of the same definitions.
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,6 +45,12 @@ describe('manual pages', () => {
         expect.arrayContaining([...longOptions(help.stdout)]),
       );
     }
+  });
+
+  test('npm install -g links all of them', () => {
+    const pages = PAGES.map(([path]) => `share/${path}`);
+    const { man } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(man.toSorted()).toEqual(pages.toSorted());
   });
 
   test('bus1-dbus-daemon accepts what its page has', () => {
