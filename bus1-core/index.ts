@@ -5,7 +5,7 @@
 export { DescriptorSet } from './descriptors.js';
 export { Bus1Code, Bus1Error } from './errors.js';
 export type { Handle } from './handle.js';
-export { LocalDomain, type DomainCounters, type RemoteParticipant } from './local/domain.js';
+export { LocalDomain, type DomainCounters, type RemoteParticipant } from './local-domain.js';
 export { Message, NewNode, type GatherArea } from './message.js';
 export type { Node } from './node.js';
 export { SendStatus, type NewChannel, type Peer, type PeerOptions } from './peer.js';

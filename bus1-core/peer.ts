@@ -1,6 +1,6 @@
 import { Bus1Code, Bus1Error } from './errors.js';
 import type { Handle } from './handle.js';
-import type { LocalDomain } from './local/domain.js';
+import type { LocalDomain } from './local-domain.js';
 import { NewNode, type Message } from './message.js';
 import type { Node } from './node.js';
 import { Queue, ReceivedType, type Received } from './queue.js';

@@ -1,5 +1,5 @@
 import { ChannelError } from '../errors.js';
-import type { LocalDomain } from '../local/domain.js';
+import type { LocalDomain } from '../local-domain.js';
 import { SLOTS, type PerSlot } from '../quota.js';
 import { writeNodeRelease, writeRelease } from './control-entries.js';
 import type { Export } from './exports.js';

@@ -1,6 +1,6 @@
 import { ChannelError } from '../errors.js';
 import type { Handle } from '../handle.js';
-import type { LocalDomain } from '../local/domain.js';
+import type { LocalDomain } from '../local-domain.js';
 import type { Node } from '../node.js';
 import type { Peer } from '../peer.js';
 import { ResourceUser } from '../quota.js';

@@ -1,5 +1,5 @@
 import type { Handle } from '../handle.js';
-import type { LocalDomain } from '../local/domain.js';
+import type { LocalDomain } from '../local-domain.js';
 import type { Maxima } from '../quota.js';
 
 export interface JoinOptions {

@@ -1,7 +1,7 @@
 import type { DescriptorSet } from '../descriptors.js';
 import { ChannelError } from '../errors.js';
 import type { Handle } from '../handle.js';
-import type { LocalDomain } from '../local/domain.js';
+import type { LocalDomain } from '../local-domain.js';
 import type { Message } from '../message.js';
 import type { Node } from '../node.js';
 import type { Peer } from '../peer.js';

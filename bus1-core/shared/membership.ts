@@ -1,6 +1,6 @@
 import type { Epoll } from '../linux/index.js';
 import { EPOLLIN, SystemError } from '../linux/index.js';
-import type { LocalDomain } from '../local/domain.js';
+import type { LocalDomain } from '../local-domain.js';
 import { AuthorityClient, type AuthorityListener } from './authority-client.js';
 import { Channel } from './channel.js';
 import { LinkedChannel } from './linked-channel.js';

@@ -1,4 +1,4 @@
-import type { LocalDomain } from '../local/domain.js';
+import type { LocalDomain } from '../local-domain.js';
 import type { Peer } from '../peer.js';
 import { ResourceUser, Slot, SLOTS, type Maxima } from '../quota.js';
 import type { Sink } from '../sink.js';

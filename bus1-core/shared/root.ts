@@ -1,5 +1,5 @@
 import type { Handle } from '../handle.js';
-import type { LocalDomain } from '../local/domain.js';
+import type { LocalDomain } from '../local-domain.js';
 import type { Peer } from '../peer.js';
 import type { ChannelMessage } from './control-messages.js';
 import { ReferenceFlag, ROOT_ID } from './layout.js';

@@ -2,7 +2,7 @@ import { ChannelError } from '../errors.js';
 import type { Handle } from '../handle.js';
 import { connectUnix, Epoll, SystemError, watchReadable } from '../linux/index.js';
 import type { LoopWatch } from '../linux/index.js';
-import type { LocalDomain } from '../local/domain.js';
+import type { LocalDomain } from '../local-domain.js';
 import type { Peer } from '../peer.js';
 import type { Maxima } from '../quota.js';
 import { monotonicNs } from './clock.js';

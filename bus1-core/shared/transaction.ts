@@ -1,4 +1,4 @@
-import type { RemoteParticipant } from '../local/domain.js';
+import type { RemoteParticipant } from '../local-domain.js';
 import { monotonicNs } from './clock.js';
 import type { RingOutbox } from './ring-outbox.js';
 import type { OwnPage } from './page.js';

@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '../..');
  */
 const EXCEPTIONS = [
   // a message on its way through the core
-  'bus1-core/local/domain.ts',
+  'bus1-core/local-domain.ts',
   'bus1-core/message.ts',
   'bus1-core/peer.ts',
   'bus1-core/shared/incoming-message.ts',

@@ -27,7 +27,7 @@ const ENTRY_POINTS = [
 const HOT_FILES = [
   /^bridge\/wire\/(?:header|body)\.ts$/,
   /^bridge\/registry\/match-index\.ts$/,
-  /^bus1-core\/local\/[\w-]+\.ts$/,
+  /^bus1-core\/local-domain\.ts$/,
 ];
 
 /** In other files this comment, on the line above a function or method, says that it does. */

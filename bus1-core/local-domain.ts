@@ -1,10 +1,10 @@
-import { Handle } from '../handle.js';
-import { NewNode, type Message } from '../message.js';
-import { Node } from '../node.js';
-import { Peer, type PeerOptions } from '../peer.js';
-import { ReceivedType, type Received } from '../queue.js';
-import { Slot, type ResourceUser, type Trace } from '../quota.js';
-import { emptyList } from '../stable-shape.js';
+import { Handle } from './handle.js';
+import { NewNode, type Message } from './message.js';
+import { Node } from './node.js';
+import { Peer, type PeerOptions } from './peer.js';
+import { ReceivedType, type Received } from './queue.js';
+import { Slot, type ResourceUser, type Trace } from './quota.js';
+import { emptyList } from './stable-shape.js';
 
 /** Event counts of a domain (first group) and current totals, which return to zero when all peers have left. */
 export interface DomainCounters {
