@@ -13,7 +13,7 @@ import { Pending, type Awaited } from './pending.js';
 import { Senders } from './senders.js';
 import type { SignalRule } from './signal-rule.js';
 import { domainAt, type OpenTransport, type Transport, type TransportKind } from './transport.js';
-import { Turns } from './turns.js';
+import { LoopTurns } from './loop-turns.js';
 
 function noSignals(): never {
   throw new ClientError(
@@ -74,7 +74,7 @@ export class Member {
   private timer: NodeJS.Timeout | undefined;
   private onTurn: (() => void) | null = null;
   private readonly turn = (): void => this.takeTurn();
-  private readonly turns: Turns;
+  private readonly turns: LoopTurns;
 
   /**
    * Asks the authority at a path, or behind a socket, for admission, or opens another transport; `awaitAdmission` waits
@@ -96,7 +96,7 @@ export class Member {
     this.transport = typeof way === 'function' ? 'socket' : 'domain';
     const isDomain = this.transport === 'domain';
     const lookUs = isDomain ? (options.lookUs ?? parseLookUs(process.env['BUS1_LOOK_US'])) : 0;
-    this.turns = new Turns(this.turn, () => this.shared.hasArrived, lookUs);
+    this.turns = new LoopTurns(this.turn, () => this.shared.hasArrived, lookUs);
     const user = new ResourceUser(geteuid(), maxima);
     this.peer = local.openPeer({ user, sink: this.arrivals });
     const onDiagnostic = (text: string): void => this.diagnose(text);

@@ -8,7 +8,7 @@ const ROUNDS_MAX = 32;
  * When a process in Node's loop reads its input, and when it goes to sleep: a turn that has found something is
  * followed by another, and a sleep may be preceded by turns that only spin.
  */
-export class Turns {
+export class LoopTurns {
   private readonly turn: () => void;
   private readonly hasArrived: () => boolean;
   private readonly patience: Patience;
