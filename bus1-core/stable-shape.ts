@@ -16,11 +16,9 @@ export const WIDE_ZERO = -0;
  */
 export type Boxed = number | null;
 
-const { set } = Uint8Array.prototype;
-
-/** Copies `bytes` into `to`. V8 looks a method of a typed array up in its runtime, for every call: here, once. */
+/** Copies `bytes` into `to`. V8 looks a method of a typed array up in its runtime, for every call, but not here. */
 export function copyInto(bytes: Uint8Array, to: Uint8Array, at: number): void {
-  set.call(to, bytes, at);
+  Uint8Array.prototype.set.call(to, bytes, at);
 }
 
 /** An empty list of objects. An empty literal is a list of small integers, until something else is added. */

@@ -162,6 +162,11 @@ export const SEGMENTS_MAX = 8;
 export const TRACES_MAX = 1 << 16;
 /** Handles that one process has granted and that are not claimed yet. */
 export const GRANTS_MAX = 1 << 16;
+/**
+ * How long what a process had granted can be claimed after its end: a claimant takes the messages of a process that has
+ * ended as soon as it is run at all.
+ */
+export const GRANTS_OUTLIVE_MS = 60_000;
 /** Claims of one process for which there was no grant, and which it has not given back. */
 export const VAIN_CLAIMS_MAX = 1 << 12;
 /** Users of one other process that this process keeps records of. */

@@ -1,0 +1,69 @@
+// What a process has granted to others, and what becomes of that when it has gone.
+import { expect, test } from 'vitest';
+import { LocalDomain, ResourceUser } from '#core/index.js';
+import { GrantTable } from '#core/shared/grants.js';
+import { GRANTS_MAX, GRANTS_OUTLIVE_MS } from '#core/shared/layout.js';
+
+const UID = 1000;
+const OTHER_UID = 1001;
+const CLAIMANT = 9;
+const NONCE = 1;
+
+function openTable() {
+  const local = new LocalDomain();
+  const sink = { accept() {}, nodeReleased() {}, handleReleased() {} };
+  const user = new ResourceUser(0, { objects: 100, bytes: 100, descriptors: 1 });
+  const { node, handle } = local.openPeer({ user, sink }).createNode();
+  const table = new GrantTable(local);
+  const grant = (grantor: number, nonce = NONCE): void => table.add(grantor, nonce, CLAIMANT, node);
+  /** handles that the table holds */
+  const held = (): number => node.handleCount - 1;
+  return { table, grant, held, handle };
+}
+
+test('a grant can be claimed after its grantor has gone, by whom it was made to', () => {
+  const { table, grant, held } = openTable();
+  grant(2);
+  table.depart(2, UID, 0);
+  expect(table.claim(2, NONCE, CLAIMANT + 1)).toBeNull();
+  const handle = table.claim(2, NONCE, CLAIMANT);
+  expect(handle?.live).toBe(true);
+  table.peer.release(handle!);
+  expect(held()).toBe(0);
+});
+
+test('but not for ever: it goes when another process of the uid goes later', () => {
+  const { table, grant, held } = openTable();
+  grant(2);
+  grant(3);
+  table.depart(2, UID, 0);
+  table.depart(3, OTHER_UID, 0);
+  table.depart(4, UID, GRANTS_OUTLIVE_MS);
+  expect(held()).toBe(2);
+  table.depart(5, UID, GRANTS_OUTLIVE_MS + 1);
+  expect(table.has(2, NONCE)).toBe(false);
+  expect(table.has(3, NONCE)).toBe(true);
+  expect(held()).toBe(1);
+});
+
+test('the processes of a uid leave no more than one may have, and push out none of another uid', () => {
+  const { table, grant, held } = openTable();
+  grant(1);
+  table.depart(1, OTHER_UID, 0);
+  const half = GRANTS_MAX / 2;
+  for (const grantor of [2, 3, 4, 5]) {
+    for (let nonce = 1; nonce <= half; nonce++) grant(grantor, nonce);
+    table.depart(grantor, UID, 0);
+    expect(held()).toBeLessThanOrEqual(1 + GRANTS_MAX);
+  }
+  expect([1, 2, 3, 4, 5].filter((grantor) => table.has(grantor, NONCE))).toEqual([1, 4, 5]);
+});
+
+test('what a grantor that has come back grants is not dropped with what it had granted before', () => {
+  const { table, grant } = openTable();
+  grant(2);
+  table.depart(2, UID, 0);
+  grant(2, NONCE + 1);
+  table.depart(3, UID, GRANTS_OUTLIVE_MS + 1);
+  expect(table.has(2, NONCE + 1)).toBe(true);
+});
