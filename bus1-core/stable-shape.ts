@@ -16,7 +16,7 @@ export const WIDE_ZERO = -0;
  */
 export type Boxed = number | null;
 
-/** Copies `bytes` into `to`. V8 looks a method of a typed array up in its runtime, for every call, but not here. */
+/** Copies `bytes` into `to`. V8 looks a method of a typed array up in its runtime for every call, but not here. */
 export function copyInto(bytes: Uint8Array, to: Uint8Array, at: number): void {
   Uint8Array.prototype.set.call(to, bytes, at);
 }

@@ -16,7 +16,7 @@ interface Grant {
   handle: Handle<Grant> | null;
 }
 
-/** A grantor that is gone, while its last messages may still be on their way to those to whom it has granted something. */
+/** A grantor that is gone. Its last messages may still be on their way to those to whom it has granted something. */
 interface Departure {
   readonly grantor: number;
   readonly atMs: number;
