@@ -140,7 +140,7 @@ export class PeerById {
       if (object === undefined) throw this.unknown(id, 'node or handle');
       return object;
     });
-    this.peer.release(...objects);
+    this.peer.releaseAll(objects);
     for (const id of ids) this.objects.delete(id);
   }
 
@@ -158,7 +158,7 @@ export class PeerById {
       if (object === undefined || 'node' in object) throw this.unknown(id, 'node');
       return object;
     });
-    this.peer.drain(...nodes);
+    this.peer.drainAll(nodes);
   }
 
   /**

@@ -177,6 +177,11 @@ export class Peer<NodeContext = unknown, HandleContext = unknown> {
 
   /** Releases nodes and handles of this peer in one transaction: nodes first. Dead objects are skipped. */
   release(...objects: readonly (Node | Handle)[]): void {
+    this.releaseAll(objects);
+  }
+
+  /** The same, for a list whose length others determine: there is no room on the stack for as many arguments. */
+  releaseAll(objects: readonly (Node | Handle)[]): void {
     this.mustOwn(objects);
     this.domain.begin();
     for (const object of objects) if (!isHandle(object)) this.domain.endNode(object);
@@ -193,6 +198,11 @@ export class Peer<NodeContext = unknown, HandleContext = unknown> {
    * owner gets HANDLE_RELEASE: in one process at once.
    */
   drain(...nodes: readonly Node[]): void {
+    this.drainAll(nodes);
+  }
+
+  /** The same, for a list whose length others determine. */
+  drainAll(nodes: readonly Node[]): void {
     this.mustOwn(nodes);
     this.domain.begin();
     for (const node of nodes) this.domain.drainNode(node);

@@ -90,7 +90,7 @@ export class Parking extends Participant<ParkingSpot, HandleHolder> {
     const nodes = this.nodes.get(name);
     if (nodes === undefined) return;
     this.nodes.delete(name);
-    this.peer.drain(...nodes);
+    this.peer.drainAll([...nodes]);
   }
 
   /** The messages that have arrived since the last call, oldest first. */

@@ -146,7 +146,7 @@ export class PendingActivations<Parked> {
   withdraw(isWithdrawn: (item: Parked) => boolean): Parked[] {
     const withdrawn: Parked[] = [];
     for (const activation of this.#activations.values()) {
-      withdrawn.push(...activation.parked.filter(isWithdrawn));
+      for (const item of activation.parked) if (isWithdrawn(item)) withdrawn.push(item);
       activation.parked = activation.parked.filter((item) => !isWithdrawn(item));
     }
     this.#parkedCount -= withdrawn.length;

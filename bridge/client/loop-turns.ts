@@ -61,7 +61,7 @@ export class LoopTurns {
     return false;
   }
 
-  /** A round of Node's loop takes some microseconds, during which an answer goes unnoticed: it has to be needed. */
+  /** Looks once more before a round of Node's loop: that takes microseconds, while an answer would go unnoticed. */
   // hot
   private spinOn(): void {
     yieldProcessor();

@@ -264,7 +264,7 @@ export class Member {
     for (let handle = this.peer.firstHandle; handle !== null; handle = handle.nextOwned) {
       handles.push(handle);
     }
-    this.peer.release(...handles);
+    this.peer.releaseAll(handles);
   }
 
   // hot

@@ -19,6 +19,6 @@ export class NotedHandles<Context = unknown> {
       (handle, i) =>
         handle.live && handle.owner === peer && handle.id === this.ids[i] && isKept?.(i) !== true,
     );
-    if (left.length > 0) peer.release(...left);
+    if (left.length > 0) peer.releaseAll(left);
   }
 }

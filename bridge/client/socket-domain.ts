@@ -322,7 +322,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
 
   private release(handles: readonly Handle[]): void {
     const live = handles.filter((handle) => handle.live && handle.owner === this.peer);
-    if (live.length > 0) this.peer.release(...live);
+    if (live.length > 0) this.peer.releaseAll(live);
   }
 
   private later(task: () => void): void {
@@ -471,7 +471,7 @@ export class SocketDomain implements Transport, Sink<Context, HandleContext> {
     const waiting = [...(this.callers.get(name) ?? [])];
     this.callers.delete(name);
     if (this.watched.delete(name)) this.tell('RemoveMatch', [ownerRule(name)]);
-    if (waiting.length > 0) this.peer.release(...waiting);
+    if (waiting.length > 0) this.peer.releaseAll(waiting);
   }
 
   private ended(reason: string): void {

@@ -82,18 +82,18 @@ export class Door {
     if (message?.type === 'Sync') this.synchronise(entry);
     else if (message?.type === 'Accepting') {
       this.driver.mirrors.setAccepting(origin, message.isAccepting);
-    } else if (object === undefined || reply === undefined) this.driver.peer.release(...handles);
+    } else if (object === undefined || reply === undefined) this.driver.peer.releaseAll(handles);
     else if (message?.type === 'Admit') this.admit(entry, message, object, reply);
     else if (message?.type === 'Mirror') this.addMirror(object, reply, origin);
     else if (isAdmission(entry)) this.refuse(object, reply, undefined, MALFORMED);
-    else this.driver.peer.release(...handles);
+    else this.driver.peer.releaseAll(handles);
     entry.descriptors?.drop();
   }
 
   /** Releases the handles once everything that was due when they arrived has been sent. */
   private synchronise({ handles }: Arrival): void {
     const { peer, mirrors } = this.driver;
-    mirrors.whenSettled(() => peer.release(...handles.filter(({ live }) => live)));
+    mirrors.whenSettled(() => peer.releaseAll(handles.filter(({ live }) => live)));
   }
 
   private addMirror(object: Handle, reply: Handle, process: number): void {

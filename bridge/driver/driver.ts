@@ -354,7 +354,7 @@ export class Driver {
     } finally {
       entry.descriptors?.drop();
     }
-    this.peer.release(...entry.handles.filter(({ live }) => live));
+    this.peer.releaseAll(entry.handles.filter(({ live }) => live));
     this.disconnect(connection, `it sent the bus an invalid message: ${fault}`);
   }
 
@@ -365,7 +365,7 @@ export class Driver {
     const reply = wantsReply(message) ? others.pop() : undefined;
     /* a method of the bus takes one handle at most, and a signal none */
     const attached = isCall ? others.shift() : undefined;
-    if (others.length > 0) this.peer.release(...others.filter(({ live }) => live));
+    if (others.length > 0) this.peer.releaseAll(others.filter(({ live }) => live));
     if (!connection.isActive && !isHello(message)) {
       if (attached?.live === true) this.peer.release(attached);
       return refuseUnregistered(this, connection, message, reply);
@@ -436,7 +436,7 @@ export class Driver {
       return this.keepNameNode(message.name, connection, node);
     }
     if (message?.type === 'Denied') noteReportedDenial(this, connection, message);
-    this.peer.release(...entry.handles.filter(({ live }) => live));
+    this.peer.releaseAll(entry.handles.filter(({ live }) => live));
   }
 
   private awaitsNode(connection: Connection, name: string): boolean {

@@ -135,7 +135,7 @@ export class ControlInbox {
     const isAwaited = isStill(shim, handles.at(-1), handleIds.at(-1));
     if (rejected.wantsReply && isAwaited) refuseForeign(shim, rejected);
     /* a consumed one-shot handle may have been reused for another message since */
-    shim.peer.release(...handles.filter((handle, i) => isStill(shim, handle, handleIds[i])));
+    shim.peer.releaseAll(handles.filter((handle, i) => isStill(shim, handle, handleIds[i])));
   }
 
   private report({ shim, rejection, why, fields, sender, origin }: Rejected): void {
@@ -178,7 +178,7 @@ export class ControlInbox {
     for (let handle = peer.firstHandle; handle !== null; handle = handle.nextOwned) {
       objects.push(handle);
     }
-    peer.release(...objects);
+    peer.releaseAll(objects);
     shim.pendingCalls = 0;
     this.host.continueWith(shim);
   }

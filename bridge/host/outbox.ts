@@ -220,7 +220,7 @@ export class Outbox {
   private closeChargeGap(): void {
     if (this.chargeHead * 2 < this.chargeCount) return;
     const paid = this.charges.splice(0, this.chargeHead);
-    this.charges.push(...paid);
+    for (const charge of paid) this.charges.push(charge);
     this.chargeCount -= this.chargeHead;
     this.chargeHead = 0;
   }

@@ -206,7 +206,7 @@ export class Parcel implements HandleHolder {
   private releaseHandles(): void {
     const left = this.handles.splice(0).filter((handle) => handle !== null);
     /* the handles of a closed peer are gone already */
-    if (left.length > 0 && this.holder?.live === true) this.holder.release(...left);
+    if (left.length > 0 && this.holder?.live === true) this.holder.releaseAll(left);
   }
 
   private mustNotBeOver(): void {

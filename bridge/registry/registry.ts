@@ -203,7 +203,7 @@ export class Registry extends Directory {
     const message = sender && readControl('registry', entry, !sender.isNative);
     const [reply] = entry.handles;
     if (sender === undefined || message === undefined || reply === undefined) {
-      return this.peer.release(...entry.handles.filter(({ live }) => live));
+      return this.peer.releaseAll(entry.handles.filter(({ live }) => live));
     }
     const { name } = message;
     this.lookups++;

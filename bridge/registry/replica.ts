@@ -90,7 +90,7 @@ export class Replica extends Directory {
       if (reply !== undefined) this.peer.send(reply, answer);
     }
     descriptors?.drop();
-    this.peer.release(...handles);
+    this.peer.releaseAll(handles);
   }
 
   private apply(change: DirectoryChange, handle: DirectoryHandle | undefined): void {

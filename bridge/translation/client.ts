@@ -201,7 +201,7 @@ export class Client extends Participant<NodeContext, HandleHolder> implements Ha
       if (answer.node !== null) nodes.push(answer.node);
       this.awaited.delete(answer);
     }
-    this.peer.release(...nodes);
+    this.peer.releaseAll(nodes);
     for (const answer of unwanted) answer.giveUp();
     for (const conversation of this.all()) conversation.withdrawOffers();
     this.endIfIdle();

@@ -43,7 +43,7 @@ export class NewHandles {
    */
   release(isStale: boolean): void {
     const { objects } = this;
-    this.conversation.client.peer.release(...this.all);
+    this.conversation.client.peer.releaseAll(this.all);
     for (const object of objects) {
       const { conversation } = object;
       if (isStale || conversation.way?.owner === undefined) conversation.close(object);

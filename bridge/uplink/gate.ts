@@ -42,7 +42,7 @@ export class Gate extends StandIn {
     const nodes = this.nodes.get(name);
     if (nodes === undefined) return;
     this.nodes.delete(name);
-    this.peer.release(...nodes);
+    this.peer.releaseAll([...nodes]);
   }
 
   closeAll(): void {

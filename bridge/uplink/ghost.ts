@@ -174,7 +174,7 @@ export class Ghost extends StandIn {
     const nodes: Node[] = [];
     for (let node = this.peer.firstNode; node !== null; node = node.nextOwned) nodes.push(node);
     this.names.clear();
-    this.peer.release(...nodes);
+    this.peer.releaseAll(nodes);
     const { pidFd } = this.connection.credentials;
     if (pidFd !== undefined) closeFd(pidFd);
     if (this.owedReplies === 0) this.attachment.defer(() => this.peer.close());

@@ -18,18 +18,10 @@ interface Grant {
 
 /** A grantor that is gone. Its last messages may still be on their way to those to whom it has granted something. */
 interface Departure {
-  readonly grantor: number;
+  readonly uid: number;
   readonly atMs: number;
+  /** how many of its grants were unclaimed then */
   readonly grants: number;
-  /** it has a channel to this process again */
-  isBack: boolean;
-}
-
-/** The grantors of one uid that are gone, the oldest first. */
-interface Departures {
-  readonly list: Departure[];
-  /** sum of their grants when they went */
-  grants: number;
 }
 
 /** Handles that other processes have granted to third ones: grants are announced here, and claims checked. */
@@ -37,8 +29,10 @@ export class GrantTable implements Sink<unknown, Grant> {
   /** holds what has been granted */
   readonly peer: Peer<unknown, Grant>;
   private readonly grants = new Map<number, Map<number, Grant>>();
+  /** by grantor, the oldest first */
   private readonly departures = new Map<number, Departure>();
-  private readonly departuresOfUid = new Map<number, Departures>();
+  /** by uid, the sum of the grants in `departures` */
+  private readonly left = new Map<number, number>();
 
   constructor(local: LocalDomain) {
     const nobody = new ResourceUser(-1, { objects: 0, bytes: 0, descriptors: 0 });
@@ -60,7 +54,7 @@ export class GrantTable implements Sink<unknown, Grant> {
 
   /** @throws ChannelError for a nonce that is in use, or too many grants */
   add(grantor: number, nonce: number, to: number, node: Node | null): void {
-    this.comeBack(grantor);
+    this.forget(grantor); // it is not gone, or is back
     let ofGrantor = this.grants.get(grantor);
     if (ofGrantor === undefined) this.grants.set(grantor, (ofGrantor = new Map()));
     if (ofGrantor.has(nonce)) throw new ChannelError(`the nonce ${nonce} is in use`);
@@ -81,48 +75,45 @@ export class GrantTable implements Sink<unknown, Grant> {
    * leave no more than one that runs may have.
    */
   depart(grantor: number, uid: number, nowMs: number): void {
+    this.forget(grantor);
     const grants = this.grants.get(grantor)?.size ?? 0;
-    let ofUid = this.departuresOfUid.get(uid);
     if (grants > 0) {
-      if (ofUid === undefined) this.departuresOfUid.set(uid, (ofUid = { list: [], grants: 0 }));
-      const departure = { grantor, atMs: nowMs, grants, isBack: false };
-      this.departures.set(grantor, departure);
-      ofUid.list.push(departure);
-      ofUid.grants += grants;
+      this.departures.set(grantor, { uid, atMs: nowMs, grants });
+      this.left.set(uid, (this.left.get(uid) ?? 0) + grants);
     }
-    if (ofUid !== undefined) this.dropOldest(uid, ofUid, nowMs);
+    for (const [one, { atMs }] of this.departures) {
+      if (nowMs - atMs <= GRANTS_OUTLIVE_MS) break;
+      this.drop(one);
+    }
+    if ((this.left.get(uid) ?? 0) > GRANTS_MAX) this.dropOldestOf(uid);
   }
 
-  private comeBack(grantor: number): void {
-    const departure = this.departures.get(grantor);
-    if (departure === undefined) return;
-    departure.isBack = true;
-    this.departures.delete(grantor);
-  }
-
-  private dropOldest(uid: number, ofUid: Departures, nowMs: number): void {
-    const { list } = ofUid;
-    const isTooMuch = ({ atMs }: Departure): boolean =>
-      nowMs - atMs > GRANTS_OUTLIVE_MS || ofUid.grants > GRANTS_MAX;
-    let dropped = 0;
-    for (const departure of list) {
-      if (!isTooMuch(departure)) break;
-      ofUid.grants -= departure.grants;
-      if (!departure.isBack) this.drop(departure.grantor);
-      dropped++;
+  private dropOldestOf(uid: number): void {
+    for (const [grantor, departure] of this.departures) {
+      if (departure.uid === uid) this.drop(grantor);
+      if ((this.left.get(uid) ?? 0) <= GRANTS_MAX) return;
     }
-    if (dropped === list.length) this.departuresOfUid.delete(uid);
-    else if (dropped > 0) list.splice(0, dropped);
   }
 
   private drop(grantor: number): void {
-    this.departures.delete(grantor);
+    this.forget(grantor);
     const handles: Handle[] = [];
     for (const { handle } of this.grants.get(grantor)?.values() ?? []) {
       if (handle !== null) handles.push(handle);
     }
     this.grants.delete(grantor);
-    this.peer.release(...handles);
+    this.peer.releaseAll(handles);
+  }
+
+  /** From now on the grants of `grantor` are not those of a process that is gone. */
+  private forget(grantor: number): void {
+    const departure = this.departures.get(grantor);
+    if (departure === undefined) return;
+    const { uid, grants } = departure;
+    this.departures.delete(grantor);
+    const left = this.left.get(uid)! - grants;
+    if (left === 0) this.left.delete(uid);
+    else this.left.set(uid, left);
   }
 
   has(grantor: number, nonce: number): boolean {
@@ -159,6 +150,6 @@ export class GrantTable implements Sink<unknown, Grant> {
       }
       if (ofGrantor.size === 0) this.grants.delete(grantor);
     }
-    this.peer.release(...handles);
+    this.peer.releaseAll(handles);
   }
 }

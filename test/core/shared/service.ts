@@ -127,7 +127,7 @@ export class Service {
   private answer(handles: readonly Handle[], message: Message): void {
     const replyTo = handles.at(-1);
     if (replyTo !== undefined) this.peer.send(replyTo, message);
-    this.peer.release(...handles.filter(({ live }) => live));
+    this.peer.releaseAll(handles.filter(({ live }) => live));
   }
 
   private changed(): void {
