@@ -36,14 +36,14 @@ const { unsaved, loaded } = (realm[SHARED] ??= { unsaved: [], loaded: new Map() 
 
 /**
  * Runs one of the CommonJS files of dist/, and returns what it exports. Half of the time that a bus takes to start goes
- * into V8's compilation of its code, so the result is cached from one start to the next: see saveCode. V8's flags have
- * to be the same here as there: V8 rejects code that was cached with others.
+ * into V8's compilation of its code, so the result is cached from one start to the next: see saveCode.
  */
 export function loadProgram(file: string, require: NodeJS.Require): unknown {
-  const known = loaded.get(file);
-  if (known !== undefined) return known;
+  return loaded.get(file) ?? withInitialFlags(() => load(file, require));
+}
+
+function load(file: string, require: NodeJS.Require): unknown {
   const text = readFileSync(file, 'latin1');
-  limitYoungGeneration();
   const folder = cacheFolder();
   const name = entryName(file, text);
   const cachedData = readCached(name, folder);
@@ -59,42 +59,65 @@ export function loadProgram(file: string, require: NodeJS.Require): unknown {
 
 /** Caches what V8 has compiled so far. Call it once a program has started, and the functions it needs have run. */
 export function saveCode(): void {
-  limitYoungGeneration();
-  setInterruptBudget(DEFAULT_BUDGET_BYTES);
-  for (const { script, folder, name } of unsaved.splice(0)) {
-    const before = join(folder, `.${name}.${process.pid}`);
-    try {
-      writeFileSync(before, script.createCachedData(), { mode: modeOf(folder), flag: 'wx' });
-      renameSync(before, join(folder, name));
-      removeOlder(folder, name);
-    } catch {
-      // A full or read-only disk: the next start is as slow as this one.
-      tryRemove(before);
-    }
+  withInitialFlags(() => unsaved.splice(0).forEach(save));
+}
+
+function save({ script, folder, name }: Unsaved): void {
+  const before = join(folder, `.${name}.${process.pid}`);
+  try {
+    writeFileSync(before, script.createCachedData(), { mode: modeOf(folder), flag: 'wx' });
+    renameSync(before, join(folder, name));
+    removeOlder(folder, name);
+  } catch {
+    // A full or read-only disk: the next start is as slow as this one.
+    tryRemove(before);
   }
-  setInterruptBudget(RUNNING_BUDGET_BYTES);
 }
 
 /**
- * Keeps V8 from enlarging the memory for new objects, which never shrinks again. The flag holds for all threads, and V8
- * resets it when a thread starts: so each thread sets it.
+ * V8 rejects code that was compiled with other flags: what is cached here, and what Node contains of its own modules.
+ * A bus would start a quarter more slowly. Flags hold for all threads: another one may have set them.
  */
-function limitYoungGeneration(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
+function withInitialFlags<T>(act: () => T): T {
+  const before = cachedDataVersionTag();
+  setFlags(INITIAL_FLAGS);
+  const isRunning = cachedDataVersionTag() !== before;
+  try {
+    return act();
+  } finally {
+    if (isRunning) setRunningFlags();
+  }
 }
 
-/** What V8 11 has by default. */
-const DEFAULT_BUDGET_BYTES = 67_584;
-const RUNNING_BUDGET_BYTES = 20_000;
-
 /**
- * How much bytecode a function runs before V8 11 (Node 20) thinks of optimising it. A client that connects runs much
- * code, each part of it once: with the default it takes some thousand clients until most of it is optimised. A start
- * runs most of its code once and for all, and takes longer with less. Later versions of V8 count calls instead, and
- * have another compiler that comes before.
+ * Sets V8's flags for a program that runs for long: what it needs is loaded, and most of it has run. V8 resets some of
+ * them when a thread starts.
  */
-function setInterruptBudget(bytes: number): void {
-  if (process.versions.v8.startsWith('11.')) setFlagsFromString(`--interrupt-budget=${bytes}`);
+export function setRunningFlags(): void {
+  setFlags(RUNNING_FLAGS);
+}
+
+interface Flags {
+  /** By how much V8 enlarges the memory for new objects, which never shrinks again. */
+  readonly semiSpaceGrowthFactor: number;
+  /**
+   * How much bytecode a function runs before V8 11 (Node 20) thinks of optimising it. A client that connects runs much
+   * code, each part of it once: with the default it takes some thousand clients until most of it is optimised. A start
+   * runs most of its code once and for all, and takes longer with less. Later versions of V8 count calls instead, and
+   * have another compiler that comes before.
+   */
+  readonly interruptBudgetBytes: number;
+}
+
+/** What V8 has by default. */
+const INITIAL_FLAGS: Flags = { semiSpaceGrowthFactor: 2, interruptBudgetBytes: 67_584 };
+const RUNNING_FLAGS: Flags = { semiSpaceGrowthFactor: 1, interruptBudgetBytes: 20_000 };
+
+function setFlags({ semiSpaceGrowthFactor, interruptBudgetBytes }: Flags): void {
+  setFlagsFromString(`--semi-space-growth-factor=${semiSpaceGrowthFactor}`);
+  if (process.versions.v8.startsWith('11.')) {
+    setFlagsFromString(`--interrupt-budget=${interruptBudgetBytes}`);
+  }
 }
 
 /** Fails where this process may not write any more: a bus that was started as root becomes another user. */

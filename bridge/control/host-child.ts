@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setImmediate as eventLoop } from 'node:timers/promises';
 import { nameThread } from '#core/linux/index.js';
 import type { HostCommand, HostEvent } from '#bridge/host/thread-messages.js';
-import { saveCode } from './code-cache.js';
+import { saveCode, setRunningFlags } from './code-cache.js';
 import { carryOut, createHost, failureEvent, type HostJob } from './data-plane.js';
 import { eventLoopDescriptor } from './event-loop.js';
 import { closeAllOnExec } from './inherited-descriptors.js';
@@ -42,6 +42,7 @@ async function run(job: HostJob): Promise<void> {
   host.poller.watch({ fd: eventLoopDescriptor(CHANNEL_FD), readable: () => host.pause() });
   report({ type: 'ready', wakeupFd: host.wakeupFd });
   saveCode();
+  setRunningFlags();
   host.memoryReturn.returnStart();
   while (!host.run()) await eventLoop();
 }

@@ -2,7 +2,7 @@
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import type { Host } from '#bridge/host/host.js';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
-import { saveCode } from './code-cache.js';
+import { saveCode, setRunningFlags } from './code-cache.js';
 import type { HostJob } from './data-plane.js';
 
 /** What the thread is started with. */
@@ -24,6 +24,7 @@ async function run({ port, job }: HostThreadData): Promise<void> {
     /* carries out what was posted before the host could be woken */
     fetch(host);
     saveCode();
+    setRunningFlags();
     host.run();
     post({ type: 'stopped' });
   } catch (error) {

@@ -1,7 +1,7 @@
 import { endianness } from 'node:os';
 import { LISTEN_FDS_START, inheritedSockets } from './inherited-sockets.js';
 import { CALLER_ENVIRONMENT, encodeEntries, steersNode } from './caller-environment.js';
-import { saveCode } from './code-cache.js';
+import { saveCode, setRunningFlags } from './code-cache.js';
 import { textOfUnforeseen } from './file-text.js';
 import { versionLine } from './version.js';
 
@@ -23,7 +23,7 @@ export async function runOwn(program: string, load: Main): Promise<void> {
   process.on('SIGUSR1', ignore);
   process.stdout.on('error', (error) => stdoutFailed(program, error));
   process.once('exit', saveCode);
-  setTimeout(saveCode, STARTED_MS).unref();
+  setTimeout(hasStarted, STARTED_MS).unref();
   try {
     refuseMachine();
     if (asksForVersion()) {
@@ -45,6 +45,11 @@ const STATUS_USAGE = 2;
 
 /** By then a bus listens. */
 const STARTED_MS = 1000;
+
+function hasStarted(): void {
+  saveCode();
+  setRunningFlags();
+}
 
 /** The version is printed before anything is loaded, because scripts ask for it again and again. */
 function asksForVersion(): boolean {

@@ -76,6 +76,12 @@ function inodes(cache: string): [string, number][] {
   return names(cache).map((name) => [name, statSync(join(cache, 'bus1-bridge', name)).ino]);
 }
 
+/** V8's tag of its version and flags, in a Node that was started with these. */
+function tagOfNode(...flags: string[]): string {
+  const print = "require('node:v8').cachedDataVersionTag().toString(16)";
+  return spawnSync(process.execPath, [...flags, '-p', print], { encoding: 'utf8' }).stdout.trim();
+}
+
 function emptyCache(): string {
   const cache = mkdtempSync(join(tmpdir(), 'code-cache-'));
   chownSync(cache, UID, UID);
@@ -102,10 +108,10 @@ describe.runIf(process.getuid?.() === 0)('the code that V8 made', () => {
     const cache = emptyCache();
     await runBus(cache);
     const kept = inodes(cache);
-    /* V8 may run further hosts with other flags: they have a file of their own then */
-    expect(new Set(kept.map(([name]) => name.replace(/-v.*/, '')))).toEqual(
-      new Set(['daemon', 'data-plane']),
-    );
+    /* Node 24 rejects the cached code of its own modules, too, when V8 has other flags than it had when Node was built */
+    const tags = new Set([`daemon ${tagOfNode()}`, `data-plane ${tagOfNode()}`]);
+    tags.add(`data-plane ${tagOfNode('--max-semi-space-size=1')}`);
+    expect(new Set(kept.map(([name]) => name.replace(/-v.*-(\w+)-\w+$/, ' $1')))).toEqual(tags);
     await runBus(cache);
     expect(inodes(cache)).toEqual(kept);
   });
