@@ -139,7 +139,7 @@ export class ControlInput {
   private takeGrant(record: Export, to: number, nonce: number): boolean {
     this.context.noteGrant(this.link.identity.id);
     if (!this.context.mayClaim(to)) return false;
-    this.context.grants.add(this.link.identity.id, nonce, to, record.handle?.node ?? null);
+    this.context.grants.add(this.link.identity, nonce, to, record.handle?.node ?? null);
     return true;
   }
 

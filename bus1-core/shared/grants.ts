@@ -6,33 +6,38 @@ import type { Peer } from '../peer.js';
 import { ResourceUser } from '../quota.js';
 import type { Sink } from '../sink.js';
 import { GRANTS_MAX, GRANTS_OUTLIVE_MS } from './layout.js';
+import { UidRows, type RowMaker } from './uid-rows.js';
 
 /** A handle to a node of this process that one process has granted to another, which has not claimed it yet. */
 interface Grant {
-  readonly grantor: number;
   readonly nonce: number;
   readonly to: number;
   /** null once the node is gone */
   handle: Handle<Grant> | null;
 }
 
-/** A grantor that is gone. Its last messages may still be on their way to those to whom it has granted something. */
-interface Departure {
-  readonly uid: number;
-  readonly atMs: number;
-  /** how many of its grants were unclaimed then */
-  readonly grants: number;
+/** A process that has granted something, and its grants by their numbers. */
+interface Grantor {
+  readonly process: GrantorIdentity;
+  readonly grants: Map<number, Grant>;
+}
+
+/** What the table has to know of a process. */
+interface GrantorIdentity extends RowMaker {
+  readonly id: number;
 }
 
 /** Handles that other processes have granted to third ones: grants are announced here, and claims checked. */
 export class GrantTable implements Sink<unknown, Grant> {
   /** holds what has been granted */
   readonly peer: Peer<unknown, Grant>;
-  private readonly grants = new Map<number, Map<number, Grant>>();
-  /** by grantor, the oldest first */
-  private readonly departures = new Map<number, Departure>();
-  /** by uid, the sum of the grants in `departures` */
-  private readonly left = new Map<number, number>();
+  private readonly grantors = new Map<number, Grantor>();
+  private readonly rows = new UidRows(GRANTS_MAX);
+  /**
+   * When grantors have gone, the first to go first. Their last messages may still be on their way to those to whom they
+   * have granted something.
+   */
+  private readonly departedAtMs = new Map<number, number>();
 
   constructor(local: LocalDomain) {
     const nobody = new ResourceUser(-1, { objects: 0, bytes: 0, descriptors: 0 });
@@ -53,15 +58,16 @@ export class GrantTable implements Sink<unknown, Grant> {
   handleReleased(): void {}
 
   /** @throws ChannelError for a nonce that is in use, or too many grants */
-  add(grantor: number, nonce: number, to: number, node: Node | null): void {
-    this.forget(grantor); // it is not gone, or is back
-    let ofGrantor = this.grants.get(grantor);
-    if (ofGrantor === undefined) this.grants.set(grantor, (ofGrantor = new Map()));
-    if (ofGrantor.has(nonce)) throw new ChannelError(`the nonce ${nonce} is in use`);
-    if (ofGrantor.size === GRANTS_MAX)
-      throw new ChannelError(`more than ${GRANTS_MAX} unclaimed grants`);
-    const grant: Grant = { grantor, nonce, to, handle: null };
-    ofGrantor.set(nonce, grant);
+  add(process: GrantorIdentity, nonce: number, to: number, node: Node | null): void {
+    this.departedAtMs.delete(process.id); // it is not gone, or is back
+    const grants = this.grantsOf(process);
+    if (grants.has(nonce)) throw new ChannelError(`the nonce ${nonce} is in use`);
+    while (this.rows.isFull(process) && this.dropDeparted(process.uid));
+    if (!this.rows.take(process, grants.size)) {
+      throw new ChannelError(`its uid has more than ${GRANTS_MAX} unclaimed grants`);
+    }
+    const grant: Grant = { nonce, to, handle: null };
+    grants.set(nonce, grant);
     if (node === null) return;
     const { domain } = this.peer;
     domain.begin();
@@ -70,54 +76,45 @@ export class GrantTable implements Sink<unknown, Grant> {
     domain.commit();
   }
 
+  private grantsOf(process: GrantorIdentity): Map<number, Grant> {
+    const known = this.grantors.get(process.id);
+    if (known !== undefined) return known.grants;
+    const grants = new Map<number, Grant>();
+    this.grantors.set(process.id, { process, grants });
+    return grants;
+  }
+
   /**
-   * The channel to `grantor` is over. What it has granted can be claimed for a while; the processes of a uid together
-   * leave no more than one that runs may have.
+   * The channel to `grantor` is over. What it has granted can be claimed for a while, as long as the processes of its
+   * uid that are still there grant no more than there is room for.
    */
-  depart(grantor: number, uid: number, nowMs: number): void {
-    this.forget(grantor);
-    const grants = this.grants.get(grantor)?.size ?? 0;
-    if (grants > 0) {
-      this.departures.set(grantor, { uid, atMs: nowMs, grants });
-      this.left.set(uid, (this.left.get(uid) ?? 0) + grants);
-    }
-    for (const [one, { atMs }] of this.departures) {
+  depart(grantor: number, nowMs: number): void {
+    this.departedAtMs.delete(grantor);
+    if (this.grantors.has(grantor)) this.departedAtMs.set(grantor, nowMs);
+    for (const [one, atMs] of this.departedAtMs) {
       if (nowMs - atMs <= GRANTS_OUTLIVE_MS) break;
       this.drop(one);
     }
-    if ((this.left.get(uid) ?? 0) > GRANTS_MAX) this.dropOldestOf(uid);
   }
 
-  private dropOldestOf(uid: number): void {
-    for (const [grantor, departure] of this.departures) {
-      if (departure.uid === uid) this.drop(grantor);
-      if ((this.left.get(uid) ?? 0) <= GRANTS_MAX) return;
+  /** Drops the grants of the process of `uid` that went first; false if none has gone. */
+  private dropDeparted(uid: number): boolean {
+    for (const grantor of this.departedAtMs.keys()) {
+      if (this.grantors.get(grantor)?.process.uid !== uid) continue;
+      this.drop(grantor);
+      return true;
     }
+    return false;
   }
 
-  private drop(grantor: number): void {
-    this.forget(grantor);
-    const handles: Handle[] = [];
-    for (const { handle } of this.grants.get(grantor)?.values() ?? []) {
-      if (handle !== null) handles.push(handle);
-    }
-    this.grants.delete(grantor);
-    this.peer.releaseAll(handles);
-  }
-
-  /** From now on the grants of `grantor` are not those of a process that is gone. */
-  private forget(grantor: number): void {
-    const departure = this.departures.get(grantor);
-    if (departure === undefined) return;
-    const { uid, grants } = departure;
-    this.departures.delete(grantor);
-    const left = this.left.get(uid)! - grants;
-    if (left === 0) this.left.delete(uid);
-    else this.left.set(uid, left);
+  private drop(id: number): void {
+    this.departedAtMs.delete(id);
+    const grantor = this.grantors.get(id);
+    if (grantor !== undefined) this.removeFrom(grantor, [...grantor.grants.values()]);
   }
 
   has(grantor: number, nonce: number): boolean {
-    return this.grants.get(grantor)?.has(nonce) ?? false;
+    return this.grantors.get(grantor)?.grants.has(nonce) ?? false;
   }
 
   /**
@@ -125,11 +122,10 @@ export class GrantTable implements Sink<unknown, Grant> {
    * granted to `claimant` under this number, and when that was claimed before.
    */
   claim(grantor: number, nonce: number, claimant: number): Handle | null {
-    const ofGrantor = this.grants.get(grantor);
-    const grant = ofGrantor?.get(nonce);
-    if (ofGrantor === undefined || grant === undefined || grant.to !== claimant) return null;
-    ofGrantor.delete(nonce);
-    if (ofGrantor.size === 0) this.grants.delete(grantor);
+    const from = this.grantors.get(grantor);
+    const grant = from?.grants.get(nonce);
+    if (from === undefined || grant === undefined || grant.to !== claimant) return null;
+    this.forget(from, grant);
     if (grant.handle !== null) grant.handle.context = null;
     return grant.handle;
   }
@@ -141,15 +137,28 @@ export class GrantTable implements Sink<unknown, Grant> {
 
   /** Like `revoke`, for all processes for which `mayClaim` is false. */
   revokeUnless(mayClaim: (process: number) => boolean): void {
+    for (const grantor of this.grantors.values()) {
+      this.removeFrom(
+        grantor,
+        [...grantor.grants.values()].filter(({ to }) => !mayClaim(to)),
+      );
+    }
+  }
+
+  private removeFrom(grantor: Grantor, grants: readonly Grant[]): void {
     const handles: Handle[] = [];
-    for (const [grantor, ofGrantor] of this.grants) {
-      for (const grant of ofGrantor.values()) {
-        if (mayClaim(grant.to)) continue;
-        ofGrantor.delete(grant.nonce);
-        if (grant.handle !== null) handles.push(grant.handle);
-      }
-      if (ofGrantor.size === 0) this.grants.delete(grantor);
+    for (const grant of grants) {
+      this.forget(grantor, grant);
+      if (grant.handle !== null) handles.push(grant.handle);
     }
     this.peer.releaseAll(handles);
+  }
+
+  private forget({ process, grants }: Grantor, { nonce }: Grant): void {
+    grants.delete(nonce);
+    this.rows.give(process, 1);
+    if (grants.size > 0) return;
+    this.grantors.delete(process.id);
+    this.departedAtMs.delete(process.id);
   }
 }

@@ -158,10 +158,12 @@ export const SEGMENT_MAX_BYTES = 1 << 28;
 /** Segments that a receiver keeps mapped for one channel. */
 export const SEGMENTS_MAX = 8;
 
-/** Traces of one sending process, not yet ended. */
+/** Traces of one sending process, not yet ended; and of all that are not trusted, of one uid. */
 export const TRACES_MAX = 1 << 16;
-/** Handles that one process has granted and that are not claimed yet. */
+/** Handles that one process has granted and that are not claimed yet; and all that are not trusted, of one uid. */
 export const GRANTS_MAX = 1 << 16;
+/** Traces, and grants, that a process may have whatever the others of its uid have. */
+export const ROWS_ALWAYS = 1 << 8;
 /**
  * How long what a process had granted can be claimed after its end: a claimant takes the messages of a process that has
  * ended as soon as it is run at all.

@@ -20,6 +20,7 @@ import { Reports } from './reports.js';
 import type { Segment } from './segments.js';
 import { IncomingTraces, OutgoingTraces, type IncomingTrace, type Window } from './traces.js';
 import type { RemoteTransaction } from './transaction.js';
+import type { UidRows } from './uid-rows.js';
 
 /** IDs for claims that are under way at the same time. */
 const CLAIM_IDS = 0x3fff_ffff;
@@ -30,6 +31,8 @@ export interface LinkContext {
   readonly transaction: RemoteTransaction;
   /** quota of a user of this process */
   readonly maxima: Maxima;
+  /** traces that other processes have here */
+  readonly traceRows: UidRows;
   /** the link has something to report: the domain must call its `flush` later */
   needsFlush(): void;
   /** the other process leaves too much unread: the domain must give it up later */
@@ -73,7 +76,8 @@ export class Link implements Sink<Import, Export>, EntrySink {
     this.identity = identity;
     this.context = context;
     this.users = new RemoteUsers(context.local, this, () => this.maximaThere());
-    this.incoming = new IncomingTraces((trace) => this.owesCredit(trace));
+    const maker = (): ProcessIdentity => this.identity;
+    this.incoming = new IncomingTraces((trace) => this.owesCredit(trace), context.traceRows, maker);
   }
 
   connect(identity: ProcessIdentity, channel: Channel): void {

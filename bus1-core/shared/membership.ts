@@ -83,7 +83,7 @@ export class Membership implements InputContext, AuthorityListener {
     link.close();
     /* grants and link are not kept: the two can be introduced again */
     this.grants.revoke(link.identity.id);
-    this.grants.depart(link.identity.id, link.identity.uid, performance.now());
+    this.grants.depart(link.identity.id, performance.now());
     if (this.links.get(link.identity.id) === link) this.links.remove(link);
   }
 

@@ -10,7 +10,7 @@ import type { LinkedChannel } from './linked-channel.js';
 import { Connections } from './connections.js';
 import { describeProcess } from './diagnostics.js';
 import type { JoinOptions, SharedCounters } from './join-options.js';
-import { INVENTED_MAX, SleepMode } from './layout.js';
+import { INVENTED_MAX, SleepMode, TRACES_MAX } from './layout.js';
 import type { Link, ProcessIdentity } from './link.js';
 import { Membership, type MembershipContext } from './membership.js';
 import { Merge, type MergeContext } from './merge.js';
@@ -18,6 +18,7 @@ import { OwnPage } from './page.js';
 import { Patience } from './patience.js';
 import { Sleeper } from './sleeper.js';
 import { RemoteTransaction } from './transaction.js';
+import { UidRows } from './uid-rows.js';
 
 /**
  * Turns in which the last entries of a process that is gone are read; other processes may go on sending meanwhile.
@@ -41,6 +42,7 @@ const WAITS_PER_LOOK = 64;
 export class SharedDomain implements MembershipContext, MergeContext {
   readonly local: LocalDomain;
   readonly transaction: RemoteTransaction;
+  readonly traceRows = new UidRows(TRACES_MAX);
   private readonly options: JoinOptions;
   private readonly page = new OwnPage();
   private readonly epoll = new Epoll();

@@ -8,6 +8,7 @@ import {
   type Trace,
 } from '../quota.js';
 import { TRACES_MAX } from './layout.js';
+import type { RowMaker, UidRows } from './uid-rows.js';
 
 /** By the rule a foreign uid gets no more than a quarter, however many actors it has (docs/bus1-core.md, "Quota"). */
 const FOREIGN_PART = 4;
@@ -304,16 +305,27 @@ export class IncomingTraces {
   private last: IncomingTrace | null = null;
   private lastUser: IncomingUser | null = null;
   private readonly onDischarge: (trace: IncomingTrace) => void;
+  private readonly rows: UidRows;
+  private readonly maker: () => RowMaker;
 
-  constructor(onDischarge: (trace: IncomingTrace) => void) {
+  constructor(
+    onDischarge: (trace: IncomingTrace) => void,
+    rows: UidRows,
+    /** the other process, as far as it is known */
+    maker: () => RowMaker,
+  ) {
     this.onDischarge = onDischarge;
+    this.rows = rows;
+    this.maker = maker;
   }
 
-  /** @throws ChannelError when the ID belongs to another account or user */
+  /** @throws ChannelError when the ID belongs to another account or user, or there are too many */
   of(id: number, account: number, user: ResourceUser): IncomingTrace {
     let found = this.last !== null && this.last.id === id ? this.last : this.byId.get(id);
     if (found === undefined) {
-      if (this.byId.size === TRACES_MAX) throw new ChannelError(`${TRACES_MAX} traces`);
+      if (!this.rows.take(this.maker(), this.byId.size)) {
+        throw new ChannelError(`its uid has more than ${TRACES_MAX} traces`);
+      }
       found = new IncomingTrace(id, account, this.userOf(user), this.onDischarge);
       this.byId.set(id, found);
     }
@@ -334,6 +346,7 @@ export class IncomingTraces {
     if (found === undefined) return false;
     if (!found.trace.isIdle()) throw new ChannelError(`trace ${id} has not been given back`);
     this.byId.delete(id);
+    this.rows.give(this.maker(), 1);
     if (this.last === found) this.last = null;
     found.end();
     return true;
@@ -341,6 +354,7 @@ export class IncomingTraces {
 
   close(): void {
     for (const trace of this.byId.values()) trace.end();
+    this.rows.give(this.maker(), this.byId.size);
     this.byId.clear();
     this.last = null;
   }

@@ -108,7 +108,7 @@ describe.runIf(process.getuid?.() === 0)('the code that V8 made', () => {
     const cache = emptyCache();
     await runBus(cache);
     const kept = inodes(cache);
-    /* Node 24 rejects the cached code of its own modules, too, when V8 has other flags than it had when Node was built */
+    /* Node 24 rejects its own cached code, too, when V8's flags are others than when Node was built */
     const tags = new Set([`daemon ${tagOfNode()}`, `data-plane ${tagOfNode()}`]);
     tags.add(`data-plane ${tagOfNode('--max-semi-space-size=1')}`);
     expect(new Set(kept.map(([name]) => name.replace(/-v.*-(\w+)-\w+$/, ' $1')))).toEqual(tags);

@@ -17,7 +17,7 @@ const PATIENCE_MS = 30_000;
 /** of a process, above what it had before the first attack */
 const GROWTH_MAX_MIB = 400;
 /** Two bystanders have 16 calls under way each, with a node and a handle for each; a leak is more, and grows. */
-const OBJECTS_MORE = 40;
+const OBJECTS_MORE = 20;
 const CALLS = 64;
 
 const LEGACY = 'org.bus1.Legacy';

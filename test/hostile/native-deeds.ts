@@ -36,6 +36,9 @@ export const NATIVE_DEEDS: Readonly<Record<string, NativeDeed>> = {
   },
   'claims without end': (channel) =>
     fill(channel, Entry.Claim, () => words(2, ++counter, 0x8000_0000 + counter, 0)),
+  'grants that nobody claims': (channel) => {
+    fill(channel, Entry.Grant, () => words(ROOT_ID, 2, ++counter, 0));
+  },
   'windows of every user': (channel) =>
     fill(channel, Entry.Window, () => words(++counter, 1, 1, 0, 0, 0, 0, 0)),
   'questions for room without end': (channel) => fill(channel, Entry.Ask, () => words(0, 0)),
