@@ -30,7 +30,8 @@ export function compareStep(step: Step): Comparison {
   }
   const same = isSame(adjusted);
   const texts = same ? textPairs(adjusted) : [];
-  return { isSame: same, known, isEnd: adjusted.isEnd === true, texts };
+  const isHidden = KNOWN_DIFFERENCES.some((difference) => difference.mayHideIn?.(step) === true);
+  return { isSame: same, known, isEnd: adjusted.isEnd === true || isHidden, texts };
 }
 
 function isSame({ reference, ours }: Adjusted): boolean {
