@@ -1,4 +1,4 @@
-/** One host in a thread of its own: it never returns to Node's event loop. */
+/** One host in a thread of its own: Node's event loop has a turn only where it must (`Host.run`). */
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import type { Host } from '#bridge/host/host.js';
 import type { HostEvent } from '#bridge/host/thread-messages.js';
@@ -25,12 +25,17 @@ async function run({ port, job }: HostThreadData): Promise<void> {
     fetch(host);
     saveCode();
     setRunningFlags();
-    host.run();
+    while (!host.run()) await eventLoopTurn();
     post({ type: 'stopped' });
   } catch (error) {
     post(failureEvent(error));
   }
   port.close();
+}
+
+/** Not from node:timers/promises, which would have to be loaded. */
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 void run(workerData);

@@ -6,7 +6,7 @@ import {
   type ResourceUser,
   type Trace,
 } from '#core/index.js';
-import { EventFd, MessageSender, setRunLater } from '#core/linux/index.js';
+import { EventFd, MessageSender, setRunLater, viewsMade } from '#core/linux/index.js';
 import type { Activator } from '#bridge/activation/activator.js';
 import type { Driver } from '#bridge/driver/driver.js';
 import { Witness } from '#bridge/driver/witness.js';
@@ -49,6 +49,9 @@ import type { HostRequest } from './thread-messages.js';
 import { Effort } from './turn-share.js';
 import { Users } from './users.js';
 import { Waking } from './waking.js';
+
+/** Memory that other processes share is mapped, and viewed, for each channel, each larger ring and each segment. */
+const VIEWS_MAX = 1024;
 
 /** Limit for the passes of `readInOrder`, so that clients that write without a pause do not hold back replies. */
 const PASSES_MAX = 4;
@@ -159,10 +162,14 @@ export class Host {
     return this.wakeup.fd;
   }
 
-  /** Runs until `stop`, and returns true; or until `pause`, and returns false: to be called again then. */
+  /**
+   * Runs until `stop`, and returns true. Returns false when Node's event loop has to have a turn: after `pause`, or when
+   * it has to free what belonged to views of memory. To be called again then.
+   */
   run(): boolean {
     this.isPaused = false;
-    while (!this.isStopping && !this.isPaused) this.turn();
+    const viewsMax = viewsMade() + VIEWS_MAX;
+    while (!this.isStopping && !this.isPaused && viewsMade() < viewsMax) this.turn();
     if (!this.isStopping) return false;
     this.flushAll();
     for (const shim of this.shims) this.close(shim, undefined);

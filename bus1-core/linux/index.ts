@@ -49,6 +49,7 @@ export { createMemfd, memfdBytes, memfdSeals, resizeMemfd, Seal, sealMemfd } fro
 export { closeSocket, MessageReceiver, MessageSender, recvBytes, sendBytes } from './message-io.js';
 export { SCM_MAX_FD, SEND_PIECES_MAX } from './message-io.js';
 export { addressOf, allocateBytes, NativeMemory } from './native-memory.js';
+export { viewsMade } from './libc.js';
 export { watchReadable, type LoopWatch } from './node-loop.js';
 export { SpareDescriptor } from './spare-descriptor.js';
 export { sdNotify } from './notify.js';

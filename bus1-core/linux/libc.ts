@@ -276,12 +276,23 @@ export const getgrouplist: (
   count: Int32Array,
 ) => number = library.func('int getgrouplist(const char *, uint32_t, void *, void *)');
 
+let views = 0;
+
 /**
  * Makes the memory at `address` visible to JavaScript without a copy; about 2 us, so once for a
  * mapping.
  */
 export function viewMemory(address: number, lengthBytes: number): ArrayBuffer {
+  views++;
   return koffi.view(BigInt(address), lengthBytes);
+}
+
+/**
+ * How many views this thread has made. For each that was collected Node keeps some 200 bytes, until its event loop has
+ * a turn: it calls back the code that has made a view (node_buffer.cc, CallbackInfo::OnBackingStoreFree).
+ */
+export function viewsMade(): number {
+  return views;
 }
 
 /** Address of the memory behind `bytes`, which must live outside the V8 heap (65 bytes or more). */
