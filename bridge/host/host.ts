@@ -163,8 +163,8 @@ export class Host {
   }
 
   /**
-   * Runs until `stop`, and returns true. Returns false when Node's event loop has to have a turn: after `pause`, or when
-   * it has to free what belonged to views of memory. To be called again then.
+   * Runs until `stop`, and returns true. Returns false when Node's event loop has to have a turn: after `pause`, or
+   * when it has to free what belonged to views of memory. To be called again then.
    */
   run(): boolean {
     this.isPaused = false;

@@ -10,6 +10,7 @@ import { UidRows, type RowMaker } from './uid-rows.js';
 
 /** A handle to a node of this process that one process has granted to another, which has not claimed it yet. */
 interface Grant {
+  readonly from: Grantor;
   readonly nonce: number;
   readonly to: number;
   /** null once the node is gone */
@@ -32,6 +33,8 @@ export class GrantTable implements Sink<unknown, Grant> {
   /** holds what has been granted */
   readonly peer: Peer<unknown, Grant>;
   private readonly grantors = new Map<number, Grantor>();
+  /** by the process that they are for */
+  private readonly byGrantee = new Map<number, Set<Grant>>();
   private readonly rows = new UidRows(GRANTS_MAX);
   /**
    * When grantors have gone, the first to go first. Their last messages may still be on their way to those to whom they
@@ -60,14 +63,18 @@ export class GrantTable implements Sink<unknown, Grant> {
   /** @throws ChannelError for a nonce that is in use, or too many grants */
   add(process: GrantorIdentity, nonce: number, to: number, node: Node | null): void {
     this.departedAtMs.delete(process.id); // it is not gone, or is back
-    const grants = this.grantsOf(process);
+    const from = this.grantorFor(process);
+    const { grants } = from;
     if (grants.has(nonce)) throw new ChannelError(`the nonce ${nonce} is in use`);
     while (this.rows.isFull(process) && this.dropDeparted(process.uid));
     if (!this.rows.take(process, grants.size)) {
       throw new ChannelError(`its uid has more than ${GRANTS_MAX} unclaimed grants`);
     }
-    const grant: Grant = { nonce, to, handle: null };
+    const grant: Grant = { from, nonce, to, handle: null };
     grants.set(nonce, grant);
+    const ofGrantee = this.byGrantee.get(to);
+    if (ofGrantee === undefined) this.byGrantee.set(to, new Set([grant]));
+    else ofGrantee.add(grant);
     if (node === null) return;
     const { domain } = this.peer;
     domain.begin();
@@ -76,12 +83,12 @@ export class GrantTable implements Sink<unknown, Grant> {
     domain.commit();
   }
 
-  private grantsOf(process: GrantorIdentity): Map<number, Grant> {
+  private grantorFor(process: GrantorIdentity): Grantor {
     const known = this.grantors.get(process.id);
-    if (known !== undefined) return known.grants;
-    const grants = new Map<number, Grant>();
-    this.grantors.set(process.id, { process, grants });
-    return grants;
+    if (known !== undefined) return known;
+    const grantor: Grantor = { process, grants: new Map() };
+    this.grantors.set(process.id, grantor);
+    return grantor;
   }
 
   /**
@@ -110,7 +117,7 @@ export class GrantTable implements Sink<unknown, Grant> {
   private drop(id: number): void {
     this.departedAtMs.delete(id);
     const grantor = this.grantors.get(id);
-    if (grantor !== undefined) this.removeFrom(grantor, [...grantor.grants.values()]);
+    if (grantor !== undefined) this.removeAll(grantor.grants.values());
   }
 
   has(grantor: number, nonce: number): boolean {
@@ -122,43 +129,42 @@ export class GrantTable implements Sink<unknown, Grant> {
    * granted to `claimant` under this number, and when that was claimed before.
    */
   claim(grantor: number, nonce: number, claimant: number): Handle | null {
-    const from = this.grantors.get(grantor);
-    const grant = from?.grants.get(nonce);
-    if (from === undefined || grant === undefined || grant.to !== claimant) return null;
-    this.forget(from, grant);
+    const grant = this.grantors.get(grantor)?.grants.get(nonce);
+    if (grant === undefined || grant.to !== claimant) return null;
+    this.forget(grant);
     if (grant.handle !== null) grant.handle.context = null;
     return grant.handle;
   }
 
   /** Drops all grants to process `to`, which will claim nothing any more. */
   revoke(to: number): void {
-    this.revokeUnless((process) => process !== to);
+    this.removeAll(this.byGrantee.get(to) ?? []);
   }
 
   /** Like `revoke`, for all processes for which `mayClaim` is false. */
   revokeUnless(mayClaim: (process: number) => boolean): void {
-    for (const grantor of this.grantors.values()) {
-      this.removeFrom(
-        grantor,
-        [...grantor.grants.values()].filter(({ to }) => !mayClaim(to)),
-      );
-    }
+    for (const to of this.byGrantee.keys()) if (!mayClaim(to)) this.revoke(to);
   }
 
-  private removeFrom(grantor: Grantor, grants: readonly Grant[]): void {
+  private removeAll(grants: Iterable<Grant>): void {
     const handles: Handle[] = [];
     for (const grant of grants) {
-      this.forget(grantor, grant);
+      this.forget(grant);
       if (grant.handle !== null) handles.push(grant.handle);
     }
     this.peer.releaseAll(handles);
   }
 
-  private forget({ process, grants }: Grantor, { nonce }: Grant): void {
-    grants.delete(nonce);
-    this.rows.give(process, 1);
-    if (grants.size > 0) return;
-    this.grantors.delete(process.id);
-    this.departedAtMs.delete(process.id);
+  private forget(grant: Grant): void {
+    const { from, nonce, to } = grant;
+    from.grants.delete(nonce);
+    this.rows.give(from.process, 1);
+    if (from.grants.size === 0) {
+      this.grantors.delete(from.process.id);
+      this.departedAtMs.delete(from.process.id);
+    }
+    const ofGrantee = this.byGrantee.get(to)!;
+    ofGrantee.delete(grant);
+    if (ofGrantee.size === 0) this.byGrantee.delete(to);
   }
 }
