@@ -76,7 +76,7 @@ function save({ script, folder, name }: Unsaved): void {
 
 /**
  * V8 rejects code that was compiled with other flags: what is cached here, and what Node contains of its own modules.
- * A bus would start a quarter more slowly. Flags hold for all threads: another one may have set them.
+ * On Node 24 a start would take a tenth more processor time. Flags hold for all threads: another may have set them.
  */
 function withInitialFlags<T>(act: () => T): T {
   const before = cachedDataVersionTag();

@@ -50,7 +50,10 @@ import { Effort } from './turn-share.js';
 import { Users } from './users.js';
 import { Waking } from './waking.js';
 
-/** Memory that other processes share is mapped, and viewed, for each channel, each larger ring and each segment. */
+/**
+ * After so many views of memory, Node's event loop has a turn (`viewsMade`). Memory that other processes share is
+ * mapped and viewed for each channel, each larger ring and each segment.
+ */
 const VIEWS_MAX = 1024;
 
 /** Limit for the passes of `readInOrder`, so that clients that write without a pause do not hold back replies. */
