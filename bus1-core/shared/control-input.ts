@@ -6,6 +6,7 @@ import type { Export } from './exports.js';
 import type { GrantTable } from './grants.js';
 import {
   CLAIMED_ID,
+  CLAIMS_MAX,
   ClaimOffset,
   CreditOffset,
   EntryOffset,
@@ -17,12 +18,16 @@ import {
   WindowOffset,
 } from './layout.js';
 import type { Link } from './link.js';
+import { ProcessRows, type UidRows } from './uid-rows.js';
 
 export interface InputContext {
   readonly local: LocalDomain;
   /** number of this process in the domain */
   readonly id: number;
   readonly grants: GrantTable;
+  /** what other processes have claimed here, and that without a grant */
+  readonly claimRows: UidRows;
+  readonly vainClaimRows: UidRows;
   /** The link to another process; undefined until this one has been introduced to it. */
   linkTo(process: number): Link | undefined;
   /** A link to another process for use before the introduction. */
@@ -40,11 +45,14 @@ export class ControlInput {
   private readonly context: InputContext;
   private idle = 0;
   private effects = 0;
-  private vainClaims = 0;
+  private readonly claims: ProcessRows;
+  private readonly vainClaims: ProcessRows;
 
   constructor(link: Link, context: InputContext) {
     this.link = link;
     this.context = context;
+    this.claims = new ProcessRows(context.claimRows, link.identity);
+    this.vainClaims = new ProcessRows(context.vainClaimRows, link.identity);
   }
 
   /** Whether a claim has to wait: it can overtake its grant when the grantor finds no room for that. */
@@ -132,7 +140,7 @@ export class ControlInput {
     if (record.references > 0) return;
     const { handle } = record;
     this.link.exports.remove(record);
-    if (record.isVain) this.vainClaims--;
+    record.claimedIn?.give();
     if (handle !== null && handle.live) handle.owner.release(handle);
   }
 
@@ -154,21 +162,31 @@ export class ControlInput {
     }
     const granted = this.context.grants.claim(grantor, nonce, identity.id);
     if (granted === null || !granted.live) {
-      if (++this.vainClaims > VAIN_CLAIMS_MAX) {
-        throw new ChannelError(`it claimed ${this.vainClaims} grants that do not exist`);
+      if (!this.vainClaims.take()) {
+        throw new ChannelError(
+          `its uid claims more than ${VAIN_CLAIMS_MAX} grants that do not exist`,
+        );
       }
-      const record = exports.addNamed(as, null);
-      if (record !== undefined) record.isVain = true;
-      if (record !== undefined) this.link.post(() => writeNodeRelease(this.link, record.id));
+      exports.addNamed(as, null, this.vainClaims);
+      this.link.post(() => writeNodeRelease(this.link, as));
       return;
+    }
+    if (!this.claims.take()) {
+      granted.owner.release(granted);
+      throw new ChannelError(`its uid holds more than ${CLAIMS_MAX} handles from third processes`);
     }
     const { local } = this.context;
     local.begin();
     const { node } = granted;
-    exports.addNamed(as, local.makeHandle(ownPeer, node));
+    exports.addNamed(as, local.makeHandle(ownPeer, node), this.claims);
     if (node.isDraining) writeNodeRelease(this.link, as);
     local.commit();
     granted.owner.release(granted);
+  }
+
+  close(): void {
+    this.claims.giveAll();
+    this.vainClaims.giveAll();
   }
 
   private takeWindow(view: DataView, at: number, uid: number): boolean {

@@ -2,6 +2,7 @@ import { ChannelError } from '../errors.js';
 import type { Handle } from '../handle.js';
 import type { Node } from '../node.js';
 import { CLAIMED_ID, ROOT_ID, SLOT_BITS, SLOTS_MAX } from './layout.js';
+import type { ProcessRows } from './uid-rows.js';
 
 /** A node of this process that one other process holds. */
 export class Export {
@@ -10,8 +11,8 @@ export class Export {
   references = 0;
   /** stands for all references; null when the node is gone and the other side has been notified */
   handle: Handle<Export> | null = null;
-  /** claimed by the other side without a grant */
-  isVain = false;
+  /** where it takes a row, if the other side has claimed it */
+  claimedIn: ProcessRows | null = null;
   readonly slot: number;
   private uses = 0;
 
@@ -74,14 +75,14 @@ export class ExportTable {
     return record;
   }
 
-  /** A record under an ID that the other side chose. Undefined when it is in use. */
-  addNamed(id: number, handle: Handle<Export> | null): Export | undefined {
-    if (id < CLAIMED_ID || this.named.has(id)) return undefined;
+  /** A record under an ID that the other side chose. Has no effect when that is in use. */
+  addNamed(id: number, handle: Handle<Export> | null, claimedIn: ProcessRows | null = null): void {
+    if (id < CLAIMED_ID || this.named.has(id)) return;
     const record = new Export(-1);
+    record.claimedIn = claimedIn;
     record.id = id;
     this.begin(record, handle);
     this.named.set(id, record);
-    return record;
   }
 
   addRoot(handle: Handle<Export>): void {

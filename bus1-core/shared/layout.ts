@@ -162,15 +162,17 @@ export const SEGMENTS_MAX = 8;
 export const TRACES_MAX = 1 << 16;
 /** Handles that one process has granted and that are not claimed yet; and all that are not trusted, of one uid. */
 export const GRANTS_MAX = 1 << 16;
-/** Traces, and grants, that a process may have whatever the others of its uid have. */
+/** Handles that one process has claimed and not given back; and all that are not trusted, of one uid. */
+export const CLAIMS_MAX = 1 << 16;
+/** The same for claims without a grant. */
+export const VAIN_CLAIMS_MAX = 1 << 12;
+/** Traces, grants and claims that a process may have whatever the others of its uid have. */
 export const ROWS_ALWAYS = 1 << 8;
 /**
  * How long what a process had granted can be claimed after its end: a claimant takes the messages of a process that has
  * ended as soon as it is run at all.
  */
 export const GRANTS_OUTLIVE_MS = 60_000;
-/** Claims of one process for which there was no grant, and which it has not given back. */
-export const VAIN_CLAIMS_MAX = 1 << 12;
 /** Users of one other process that this process keeps records of. */
 export const USERS_MAX = 1 << 12;
 /**
@@ -181,7 +183,7 @@ export const IDLE_ENTRIES_MAX = 1 << 14;
 export const INVENTED_MAX = 64;
 /** Entries that are taken from one process before all others have their turn. */
 export const SLICE_ENTRIES = 1024;
-/** Of these, entries that lead to work for the process itself (`JoinOptions.afterEntry`). */
+/** Of these, grants, claims, and entries that lead to work for the process itself (`JoinOptions.afterEntry`). */
 export const WORK_MAX = 64;
 
 /** Bytes that wait for one process, in the ring or for room in it: beyond this no message is added. */

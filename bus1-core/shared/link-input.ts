@@ -115,6 +115,7 @@ export class LinkInput {
   }
 
   close(): void {
+    this.control.close();
     this.segments.close();
   }
 

@@ -11,10 +11,12 @@ import { Diagnostics } from './diagnostics.js';
 import { GrantTable } from './grants.js';
 import type { Namer } from './introductions.js';
 import type { JoinOptions } from './join-options.js';
+import { CLAIMS_MAX, VAIN_CLAIMS_MAX } from './layout.js';
 import { LinkInput } from './link-input.js';
 import { Link, type LinkContext, type ProcessIdentity } from './link.js';
 import { Links } from './links.js';
 import { Root } from './root.js';
+import { UidRows } from './uid-rows.js';
 
 /** What a membership needs of its domain. */
 export interface MembershipContext extends LinkContext {
@@ -28,6 +30,8 @@ export interface MembershipContext extends LinkContext {
 export class Membership implements InputContext, AuthorityListener {
   readonly local: LocalDomain;
   readonly grants: GrantTable;
+  readonly claimRows = new UidRows(CLAIMS_MAX);
+  readonly vainClaimRows = new UidRows(VAIN_CLAIMS_MAX);
   readonly authority: AuthorityClient;
   readonly links: Links;
   readonly root: Root;

@@ -1,5 +1,5 @@
 import type { LinkedChannel } from './linked-channel.js';
-import { SLICE_ENTRIES, WORK_MAX } from './layout.js';
+import { EntryType, SLICE_ENTRIES, WORK_MAX } from './layout.js';
 
 /** How far one transaction may exceed its process's share of a run, in entries, so that it is taken whole. */
 const TRANSACTION_ENTRIES_MAX = 1 << 14;
@@ -172,9 +172,11 @@ export class Merge {
   }
 
   private take(connection: LinkedChannel): boolean {
+    const { type } = connection.channel.reader;
     try {
       if (!this.context.take(connection)) return false;
-      if (this.context.taken()) this.countWork(connection);
+      const isWork = type === EntryType.Grant || type === EntryType.Claim;
+      if (this.context.taken() || isWork) this.countWork(connection);
       return true;
     } catch (error) {
       this.context.fail(connection, error);

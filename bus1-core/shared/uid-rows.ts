@@ -42,3 +42,30 @@ export class UidRows {
     return this.byUid.get(uid) ?? 0;
   }
 }
+
+/** The rows of one process in such a table. */
+export class ProcessRows {
+  private count = 0;
+  private readonly table: UidRows;
+  private readonly maker: RowMaker;
+
+  constructor(table: UidRows, maker: RowMaker) {
+    this.table = table;
+    this.maker = maker;
+  }
+
+  take(): boolean {
+    if (!this.table.take(this.maker, this.count)) return false;
+    this.count++;
+    return true;
+  }
+
+  give(count = 1): void {
+    this.count -= count;
+    this.table.give(this.maker, count);
+  }
+
+  giveAll(): void {
+    this.give(this.count);
+  }
+}

@@ -39,6 +39,13 @@ export const NATIVE_DEEDS: Readonly<Record<string, NativeDeed>> = {
   'grants that nobody claims': (channel) => {
     fill(channel, Entry.Grant, () => words(ROOT_ID, 2, ++counter, 0));
   },
+  'handles that it has granted to itself': (channel, { id }) => {
+    for (let i = 0; i < 20_000; i++) {
+      channel.write(Entry.Grant, words(ROOT_ID, id, ++counter, 0));
+      if (!channel.write(Entry.Claim, words(id, counter, 0x8000_0000 + counter, 0))) break;
+    }
+    channel.commit();
+  },
   'windows of every user': (channel) =>
     fill(channel, Entry.Window, () => words(++counter, 1, 1, 0, 0, 0, 0, 0)),
   'questions for room without end': (channel) => fill(channel, Entry.Ask, () => words(0, 0)),

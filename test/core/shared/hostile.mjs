@@ -13,11 +13,15 @@ import { SharedDomain } from '#core/shared/index.js';
 import {
   ASK_BYTES,
   CLAIM_BYTES,
+  CLAIMED_ID,
+  CLAIMS_MAX,
   ClaimOffset,
   CREDIT_BYTES,
   CreditOffset,
   EntryOffset,
   EntryType,
+  GRANT_BYTES,
+  GrantOffset,
   IDLE_ENTRIES_MAX,
   INVENTED_MAX,
   MessageOffset,
@@ -50,9 +54,10 @@ const { link, channel } = domain.connections.all[0];
 const { writer } = channel;
 const header = new Int32Array(writer.bytes.buffer, writer.bytes.byteOffset - 256, 64);
 
-/** Writes an entry that looks right, but for what `spoil` does to it, and keeps it back. */
+/** Writes an entry that looks right, but for what `spoil` does to it, and keeps it back if there is room for more. */
 function write(type, length, spoil) {
-  const at = writer.reserve(length);
+  let at;
+  while ((at = writer.reserve(length)) < 0) publish();
   const { view } = writer;
   for (let i = 0; i < length; i += 4) view.setUint32(at + i, 0, true);
   view.setUint32(at + EntryOffset.Length, length, true);
@@ -72,6 +77,15 @@ function entry(type, length, spoil) {
   const at = write(type, length, spoil);
   publish();
   return at;
+}
+
+function writeClaim(grantor, nonce, as) {
+  const fields = [
+    [ClaimOffset.Grantor, grantor],
+    [ClaimOffset.Nonce, nonce],
+    [ClaimOffset.As, as],
+  ];
+  write(EntryType.Claim, CLAIM_BYTES, words(fields));
 }
 
 function writeMessage(length, spoil) {
@@ -192,18 +206,9 @@ const attacks = {
     for (let i = 0; i < 5000; i++) entry(EntryType.Ask, ASK_BYTES, () => {});
   },
   'claim of what nobody has granted': () => {
-    const claim = (grantor, as) =>
-      entry(
-        EntryType.Claim,
-        CLAIM_BYTES,
-        words([
-          [ClaimOffset.Grantor, grantor],
-          [ClaimOffset.Nonce, 1],
-          [ClaimOffset.As, as],
-        ]),
-      );
     for (const grantor of [SERVICE, BYSTANDER, domain.id, 12_345])
-      claim(grantor, 0x9000_0000 + grantor);
+      writeClaim(grantor, 1, CLAIMED_ID + grantor);
+    publish();
   },
   'node of a third process that was never granted': () =>
     message(
@@ -302,13 +307,22 @@ const attacks = {
     publish();
   },
   'claims without end of what nobody has granted': () => {
-    for (let i = 0; i <= VAIN_CLAIMS_MAX; i++) {
+    for (let i = 0; i <= VAIN_CLAIMS_MAX; i++) writeClaim(SERVICE, 1, CLAIMED_ID + i);
+    publish();
+  },
+  'as many claims as two may not have': () => {
+    for (let i = 0; i < (VAIN_CLAIMS_MAX / 3) * 2; i++) writeClaim(SERVICE, 1, CLAIMED_ID + i);
+    publish();
+  },
+  'claims without end of what it has granted to itself': () => {
+    for (let i = 0; i <= CLAIMS_MAX; i++) {
       const fields = [
-        [ClaimOffset.Grantor, SERVICE],
-        [ClaimOffset.Nonce, 1],
-        [ClaimOffset.As, 0x9000_0000 + i],
+        [GrantOffset.Id, ROOT_ID],
+        [GrantOffset.To, domain.id],
+        [GrantOffset.Nonce, i],
       ];
-      write(EntryType.Claim, CLAIM_BYTES, words(fields));
+      write(EntryType.Grant, GRANT_BYTES, words(fields));
+      writeClaim(domain.id, i, CLAIMED_ID + i);
     }
     publish();
   },

@@ -43,7 +43,11 @@ const ATTACKS: readonly (readonly [attack: string, says: RegExp])[] = [
   ['switch too long', /an invalid entry of type 9 and 40 bytes/],
   ['credit of nothing', /a credit/],
   ['more questions than answers', /entries that have no effect/],
-  ['claims without end of what nobody has granted', /it claimed \d+ grants that do not exist/],
+  ['claims without end of what nobody has granted', /claims more than 4096 grants that do not/],
+  [
+    'claims without end of what it has granted to itself',
+    /holds more than 65536 handles from third/,
+  ],
   ['processes that never existed', /processes that never existed/],
 ];
 
@@ -133,6 +137,30 @@ describe('a process that breaks the rules of the shared domain', () => {
     const { peersWithLinks } = service.resources();
     /* looked for when they have doubled in number, those that are still in use included */
     expect(peersWithLinks).toBeLessThan(before.peersWithLinks + (rounds - 3) * 300);
+  });
+
+  test('claims of two processes of a uid count together, until one of the two has gone', async () => {
+    const attack = 'as many claims as two may not have';
+    service.diagnostics.length = 0;
+    const first = start(attack, '1');
+    await once(first, 'message');
+    expect(await bystander.call(CALLS)).toEqual({ answered: CALLS, lost: false });
+    expect(service.diagnostics).toEqual([]);
+    const second = start(attack, '2');
+    await service.until(() => service.diagnostics.length > 0);
+    expect(service.diagnostics.join('\n')).toMatch(
+      /its uid claims more than 4096 grants that do not/,
+    );
+    for (const one of [first, second]) {
+      const ended = once(one, 'exit');
+      one.kill('SIGKILL');
+      await ended;
+    }
+    await service.until(() => service.authority.memberCount === 2);
+    service.diagnostics.length = 0;
+    await once(start(attack, '3'), 'message');
+    expect(await bystander.call(CALLS)).toEqual({ answered: CALLS, lost: false });
+    expect(service.diagnostics).toEqual([]);
   });
 
   test('death in the middle of a transaction: nothing of it is seen, no rule was broken', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { LinkedChannel } from '#core/shared/linked-channel.js';
-import { SLICE_ENTRIES, WORK_MAX } from '#core/shared/layout.js';
+import { EntryType, SLICE_ENTRIES, WORK_MAX } from '#core/shared/layout.js';
 import { Merge } from '#core/shared/merge.js';
 
 /** A channel as the merge sees it: entries are their stamps. */
@@ -25,6 +25,7 @@ class FakeConnection {
         return this.seen > this.taken;
       },
       horizon: 0,
+      type: EntryType.Message as EntryType,
       isBefore: (position: number) => this.taken < position,
       publish: () => false,
     },
@@ -129,6 +130,16 @@ test('a process gets its share of a turn, and then others have theirs', () => {
   run();
   expect(delivered).toHaveLength(3 * SLICE_ENTRIES + 1);
   expect(failed).toEqual([]);
+});
+
+test.each([EntryType.Grant, EntryType.Claim])('entries of type %i are such work', (type) => {
+  const { run, delivered, connections } = openMerge();
+  const [flooder, other] = connections;
+  flooder.channel.reader.type = type;
+  for (let i = 1; i <= 3 * WORK_MAX; i++) flooder.entries.push(i);
+  other.entries.push(1000);
+  run();
+  expect(delivered).toEqual([...flooder.entries.slice(0, WORK_MAX), 1000]);
 });
 
 test('of entries that lead to work a process has a share, and nobody waits for the rest', () => {
