@@ -1,12 +1,10 @@
 import { ChannelError } from '../errors.js';
 import { closeReceived } from '../linux/index.js';
 import { allocateUncleared } from '../message.js';
-import { MessageOffset, REFERENCE_BYTES } from './layout.js';
+import { HANDLES_MAX, MessageOffset, REFERENCE_BYTES } from './layout.js';
 import type { SegmentMappings } from './segments.js';
 import type { Channel } from './channel.js';
 
-/** Bounds the number of handles that a message may claim to carry, before memory is allocated for them. */
-const HANDLES_MAX = 1 << 20;
 const DESCRIPTORS_MAX = 253;
 const STAGING_BYTES = 1 << 16;
 /** Fewer bytes are copied word by word: a view of part of an array costs more than that. */

@@ -158,6 +158,9 @@ export const SEGMENT_MAX_BYTES = 1 << 28;
 /** Segments that a receiver keeps mapped for one channel. */
 export const SEGMENTS_MAX = 8;
 
+/** Handles that one message may carry to another process; what has more is refused, as over the quota. */
+export const HANDLES_MAX = 1 << 12;
+
 /** Traces of one sending process, not yet ended; and of all that are not trusted, of one uid. */
 export const TRACES_MAX = 1 << 16;
 /** Handles that one process has granted and that are not claimed yet; and all that are not trusted, of one uid. */
@@ -183,8 +186,13 @@ export const IDLE_ENTRIES_MAX = 1 << 14;
 export const INVENTED_MAX = 64;
 /** Entries that are taken from one process before all others have their turn. */
 export const SLICE_ENTRIES = 1024;
-/** Of these, grants, claims, and entries that lead to work for the process itself (`JoinOptions.afterEntry`). */
+/**
+ * Of these, grants, claims, handles in messages, and entries that lead to work for the process itself
+ * (`JoinOptions.afterEntry`).
+ */
 export const WORK_MAX = 64;
+/** What a process that has led to more than twice as much in one run is forgiven of that by each of the next. */
+export const WORK_FORGIVEN = 16;
 
 /** Bytes that wait for one process, in the ring or for room in it: beyond this no message is added. */
 export const BACKLOG_MAX_BYTES = 1 << 26;

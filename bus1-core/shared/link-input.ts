@@ -114,6 +114,11 @@ export class LinkInput {
     return true;
   }
 
+  /** Of the message that was taken last. */
+  get handleCount(): number {
+    return this.incoming.handleCount;
+  }
+
   close(): void {
     this.control.close();
     this.segments.close();

@@ -12,7 +12,14 @@ import { writeAsk, writeNodeRelease, writeRelease, type EntrySink } from './cont
 import type { ProcessDescription } from './control-messages.js';
 import { ExportTable, type Export } from './exports.js';
 import { Import, ImportTable } from './imports.js';
-import { CLAIMED_ID, EntryType, REFERENCE_BYTES, ReferenceFlag, USERS_MAX } from './layout.js';
+import {
+  CLAIMED_ID,
+  EntryType,
+  HANDLES_MAX,
+  REFERENCE_BYTES,
+  ReferenceFlag,
+  USERS_MAX,
+} from './layout.js';
 import { MessageWriter } from './message-writer.js';
 import { RingOutbox } from './ring-outbox.js';
 import { RemoteUsers } from './remote-users.js';
@@ -97,6 +104,7 @@ export class Link implements Sink<Import, Export>, EntrySink {
   /** Whether there are table rows for what the message hands over, and memory to write it to. Checks no quota. */
   // hot
   reserve(message: Message, handles: number): boolean {
+    if (handles > HANDLES_MAX) return false;
     if (!this.exports.hasRoom(handles) || !this.outgoing.hasRoom || !this.outbox.hasRoom)
       return false;
     return this.writer.prepare(handles * REFERENCE_BYTES + message.lengthBytes);

@@ -15,8 +15,10 @@ export class LinkedChannel {
   hasHungUp = false;
   /** how many more of its entries this run may take */
   sliceLeft = 0;
-  /** how many more of its entries may lead to work in this run */
+  /** how much more work of this run its entries may lead to; what is less than nothing counts against the next runs */
   workLeft = 0;
+  /** how many runs have gone on with its last entries since it hung up */
+  lastRuns = 0;
   /** stamp of the last entry that was taken within its share */
   sliceStampNs = -1;
   /** how many processes this one has named that never existed */

@@ -1,5 +1,5 @@
 import type { LinkedChannel } from './linked-channel.js';
-import { EntryType, SLICE_ENTRIES, WORK_MAX } from './layout.js';
+import { EntryType, SLICE_ENTRIES, WORK_FORGIVEN, WORK_MAX } from './layout.js';
 
 /** How far one transaction may exceed its process's share of a run, in entries, so that it is taken whole. */
 const TRANSACTION_ENTRIES_MAX = 1 << 14;
@@ -42,7 +42,8 @@ export class Merge {
     this.isCut = false;
     for (const connection of connections) {
       connection.sliceLeft = SLICE_ENTRIES;
-      connection.workLeft = WORK_MAX;
+      const { workLeft } = connection;
+      connection.workLeft = workLeft < -WORK_MAX ? workLeft + WORK_FORGIVEN : WORK_MAX;
     }
     do {
       this.hasSwitched = false;
@@ -164,19 +165,23 @@ export class Merge {
   }
 
   /**
-   * Entries that lead to work take many times as long as others do. A process that has used up its share of that is
-   * not waited for: what others have sent later comes before the rest of its entries.
+   * Entries that lead to work take many times as long as others do, and a handle in a message takes as long as one. A
+   * process that has used up its share of that is not waited for: what others have sent later comes before the rest of
+   * its entries.
    */
-  private countWork(connection: LinkedChannel): void {
-    if (!connection.link.identity.isTrusted) connection.workLeft--;
+  private countWork(connection: LinkedChannel, work: number): void {
+    if (!connection.link.identity.isTrusted) connection.workLeft -= work;
   }
 
   private take(connection: LinkedChannel): boolean {
+    const { input } = connection;
     const { type } = connection.channel.reader;
     try {
       if (!this.context.take(connection)) return false;
-      const isWork = type === EntryType.Grant || type === EntryType.Claim;
-      if (this.context.taken() || isWork) this.countWork(connection);
+      let work = this.context.taken() ? 1 : 0;
+      if (type === EntryType.Message) work += input.handleCount;
+      else if (type === EntryType.Grant || type === EntryType.Claim) work = 1;
+      if (work > 0) this.countWork(connection, work);
       return true;
     } catch (error) {
       this.context.fail(connection, error);

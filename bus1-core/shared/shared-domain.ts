@@ -20,10 +20,10 @@ import { Sleeper } from './sleeper.js';
 import { RemoteTransaction } from './transaction.js';
 import { UidRows } from './uid-rows.js';
 
-/**
- * Turns in which the last entries of a process that is gone are read; other processes may go on sending meanwhile.
- */
-const LAST_TURNS_MAX = 4096;
+/** Runs that go on with the entries of a process that has hung up: it may live, and go on writing. */
+const LAST_RUNS_MAX = 4096;
+/** The same where all happens at once, because the process has a new channel already. */
+const LAST_RUNS_AT_ONCE = 256;
 
 /** Turns in one callback of Node's loop, which has other work as well. */
 const TURNS_PER_CALL = 8;
@@ -306,7 +306,7 @@ export class SharedDomain implements MembershipContext, MergeContext {
   }
 
   finish(connection: LinkedChannel): void {
-    for (let turns = 0; turns < LAST_TURNS_MAX && this.drain() > 0; turns++);
+    for (let runs = 0; runs < LAST_RUNS_AT_ONCE && this.hasMore(connection); runs++) this.drain();
     this.membership.closeConnection(connection);
   }
 
@@ -379,19 +379,20 @@ export class SharedDomain implements MembershipContext, MergeContext {
    * Closes the connections of processes that are gone, after delivering all that they had committed. Returns how many
    * there were, plus all entries delivered, those included that had waited for something of theirs.
    */
+  /** Closes the channels of processes that are gone, once what they had committed was delivered. */
   private closeHungUp(): number {
-    if (!this.connections.all.some(({ hasHungUp }) => hasHungUp)) return 0;
     let count = 0;
-    let more = this.drain();
-    for (let turns = 0; more > 0 && turns < LAST_TURNS_MAX; turns++, more = this.drain()) {
-      count += more;
-    }
     for (const connection of this.connections.all) {
       if (!connection.hasHungUp || connection.isBlocked) continue;
+      if (this.hasMore(connection) && ++connection.lastRuns <= LAST_RUNS_MAX) continue;
       this.membership.closeConnection(connection);
       count++;
     }
-    return count + this.drain();
+    return count === 0 ? 0 : count + this.drain();
+  }
+
+  private hasMore(connection: LinkedChannel): boolean {
+    return this.merge.hasWork([connection]);
   }
 }
 

@@ -70,8 +70,9 @@ export function messageTo(
   uid = getuid(),
 ): Uint8Array {
   const handles = references.length / 4;
-  const head = words(target, 7, uid, handles, 0, data.length, 0, 0, 0, 0, ...references);
-  return Buffer.concat([head, data]);
+  const head = words(target, 7, uid, handles, 0, data.length, 0, 0, 0, 0);
+  const carried = new Uint8Array(Uint32Array.from(references).buffer);
+  return Buffer.concat([head, carried, data]);
 }
 
 const sender = new MessageSender();

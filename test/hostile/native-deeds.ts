@@ -62,6 +62,15 @@ export const NATIVE_DEEDS: Readonly<Record<string, NativeDeed>> = {
     fill(channel, Entry.Message, () =>
       messageTo(ROOT_ID, DATA, [1, ++counter, ++counter, 0, 1, ++counter, counter, 0]),
     ),
+  'messages with very many handles': (channel) => {
+    const node = (): number[] => [1, ++counter, getuid(), 0];
+    for (const count of [4096, 64, 1000, 4096]) {
+      const nodes = Array.from({ length: count }, node).flat();
+      channel.write(Entry.Message, messageTo(ROOT_ID, DATA, nodes));
+    }
+    channel.commit();
+    channel.read();
+  },
   'a doorbell that is made to block': (channel) => {
     for (const fd of [channel.descriptors[1], channel.descriptors[2]]) {
       setNonBlocking(fd, true);

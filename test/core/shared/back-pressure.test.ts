@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { NewNode } from '#core/index.js';
+import { HANDLES_MAX } from '#core/shared/layout.js';
 import type { ConformanceReceived } from '../conformance/domain.js';
 import { asSeen, CREATE, handleRelease, text, user } from '../conformance/scene.js';
 import { MemberProcess } from './member-process.js';
@@ -76,4 +77,15 @@ test('a receiver in another process that takes no more: the call ends as if it h
   await sender.send([handle], text('again'));
   expect(asSeen(await nextOf(receiver))).toEqual(user(node, 'again'));
   expect(await domain.charged()).toBe(0);
+});
+
+test('a message carries so many handles to another process, and is refused with more', async () => {
+  const withHandles = (count: number) => ({
+    ...text('handles'),
+    transfers: Array<number>(count).fill(handle),
+  });
+  await expect(sender.send([handle], withHandles(HANDLES_MAX + 1))).rejects.toThrow('EDQUOT');
+  await sender.send([handle], withHandles(HANDLES_MAX));
+  const next = await nextOf(receiver);
+  expect('transfers' in next ? next.transfers.length : 0).toBe(HANDLES_MAX);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { LinkedChannel } from '#core/shared/linked-channel.js';
-import { EntryType, SLICE_ENTRIES, WORK_MAX } from '#core/shared/layout.js';
+import { EntryType, SLICE_ENTRIES, WORK_FORGIVEN, WORK_MAX } from '#core/shared/layout.js';
 import { Merge } from '#core/shared/merge.js';
 
 /** A channel as the merge sees it: entries are their stamps. */
@@ -8,6 +8,7 @@ class FakeConnection {
   isBlocked = false;
   stampNs = -1;
   horizon = 0;
+  workLeft = 0;
   readonly link = { isOpen: true, identity: { isTrusted: false } };
   readonly entries: number[] = [];
   /** called when the merge looks at the ring */
@@ -32,6 +33,7 @@ class FakeConnection {
   };
 
   readonly input = {
+    handleCount: 0,
     nextStampNs: () => (this.taken < this.seen ? this.entries[this.taken] : Infinity),
   };
 
@@ -155,6 +157,18 @@ test('of entries that lead to work a process has a share, and nobody waits for t
   run();
   const rest = flooder.entries.slice(WORK_MAX);
   expect(delivered).toEqual([...flooder.entries.slice(0, WORK_MAX), ...others, ...rest]);
+});
+
+test('handles in a message are such work, and what is beyond a share counts against the next ones', () => {
+  const { run, delivered, connections } = openMerge();
+  const [flooder, other] = connections;
+  flooder.input.handleCount = 2 * WORK_MAX + 2 * WORK_FORGIVEN;
+  flooder.entries.push(1, 2);
+  for (const stamp of [3, 4, 5, 6]) {
+    other.entries.push(stamp);
+    run();
+  }
+  expect(delivered).toEqual([1, 3, 4, 5, 2, 6]);
 });
 
 test('a transaction that leads to so much work is taken whole, and one that leads to more is not', () => {
