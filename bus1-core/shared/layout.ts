@@ -187,7 +187,7 @@ export const INVENTED_MAX = 64;
 /** Entries that are taken from one process before all others have their turn. */
 export const SLICE_ENTRIES = 1024;
 /**
- * Of these, grants, claims, handles in messages, and entries that lead to work for the process itself
+ * Of these, grants, claims, handles in messages beyond the first, and entries that lead to work for the process itself
  * (`JoinOptions.afterEntry`).
  */
 export const WORK_MAX = 64;

@@ -179,7 +179,8 @@ export class Merge {
     try {
       if (!this.context.take(connection)) return false;
       let work = this.context.taken() ? 1 : 0;
-      if (type === EntryType.Message) work += input.handleCount;
+      /* the one that a reply is to come by is part of an ordinary call */
+      if (type === EntryType.Message) work += Math.max(0, input.handleCount - 1);
       else if (type === EntryType.Grant || type === EntryType.Claim) work = 1;
       if (work > 0) this.countWork(connection, work);
       return true;

@@ -159,10 +159,20 @@ test('of entries that lead to work a process has a share, and nobody waits for t
   expect(delivered).toEqual([...flooder.entries.slice(0, WORK_MAX), ...others, ...rest]);
 });
 
+test('calls with a handle for the reply are no such work: their order stays', () => {
+  const { run, delivered, connections } = openMerge();
+  const [caller, other] = connections;
+  caller.input.handleCount = 1;
+  for (let i = 1; i <= 3 * WORK_MAX; i++) caller.entries.push(i);
+  other.entries.push(1000);
+  run();
+  expect(delivered).toEqual([...caller.entries, 1000]);
+});
+
 test('handles in a message are such work, and what is beyond a share counts against the next ones', () => {
   const { run, delivered, connections } = openMerge();
   const [flooder, other] = connections;
-  flooder.input.handleCount = 2 * WORK_MAX + 2 * WORK_FORGIVEN;
+  flooder.input.handleCount = 1 + 2 * WORK_MAX + 2 * WORK_FORGIVEN;
   flooder.entries.push(1, 2);
   for (const stamp of [3, 4, 5, 6]) {
     other.entries.push(stamp);
